@@ -1,0 +1,4 @@
+//! Peregrine: a low-latency MEV searcher.
+
+pub mod protocols;
+pub mod types;

@@ -1,0 +1,146 @@
+//! What every exchange protocol must be able to answer, and the words it answers in.
+//!
+//! # Invariants
+//! - A quote is the contract's own integer result, to the unit, or a refusal. It never guesses.
+//! - Quotes do no hashing, no allocation and no dynamic dispatch.
+//! - [`Leg`] comes only from [`Amm::leg`], so a token the pool does not hold cannot be taken for one it does.
+
+use alloy_primitives::{Address, B256, U256};
+
+/// A way through a pool: which of its tokens goes in and which comes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Leg {
+    token_in: u8,
+    token_out: u8,
+}
+
+impl Leg {
+    /// Finds the leg in a pool's token list. `None` when either token is missing or both are the same.
+    #[must_use]
+    pub(in crate::protocols) fn find(tokens: &[Address], token_in: Address, token_out: Address) -> Option<Self> {
+        let place = |token| tokens.iter().position(|t| *t == token).and_then(|i| u8::try_from(i).ok());
+        let (token_in, token_out) = (place(token_in)?, place(token_out)?);
+        (token_in != token_out).then_some(Self { token_in, token_out })
+    }
+
+    /// Position of the token that goes in, in [`Amm::tokens`].
+    #[must_use]
+    pub const fn token_in(self) -> usize {
+        self.token_in as usize
+    }
+
+    /// Position of the token that comes out, in [`Amm::tokens`].
+    #[must_use]
+    pub const fn token_out(self) -> usize {
+        self.token_out as usize
+    }
+
+    /// In a pool of two: the first token goes in.
+    #[must_use]
+    pub const fn zero_for_one(self) -> bool {
+        self.token_in < self.token_out
+    }
+}
+
+/// Why a pool gives no quote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum QuoteError {
+    /// The amount is zero, or so small that the contract would revert.
+    #[error("amount too small to swap")]
+    TooSmall,
+    /// The pool cannot take or pay that much: the contract would revert or fill in part.
+    #[error("amount exceeds what the pool can swap")]
+    TooLarge,
+    /// The walk needs a tick or bitmap word that has not been seen.
+    #[error("needs a tick that is not known")]
+    UnknownTick,
+}
+
+/// A stretch of a pool's curve with constant-product behaviour. For a further gross input `x <= in_max` past the
+/// stretch's start, the output is about `reserve_out * g * x / (reserve_in + g * x)` with `g = gamma`.
+/// Floats steer and reject; no amount is taken from them.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// Gross input that exhausts the stretch, in units of the token that goes in.
+    pub in_max: U256,
+    /// Virtual reserve of the token that goes in, at the start of the stretch.
+    pub reserve_in: f64,
+    /// Virtual reserve of the token that comes out, at the start of the stretch.
+    pub reserve_out: f64,
+    /// Share of the input left after the fee.
+    pub gamma: f64,
+}
+
+/// What an event or a storage change meant to a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// What the pool quotes, or knows, has changed.
+    Changed,
+    /// Nothing the pool keeps.
+    Irrelevant,
+}
+
+/// Why a log or a storage change was not applied. The pool is quarantined and the engine goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// The log is not the shape its signature promises.
+    #[error("log has {have} topics, {want} due")]
+    Topics {
+        /// Topics found.
+        have: usize,
+        /// Topics due.
+        want: usize,
+    },
+    /// The log's data is not the length its signature promises.
+    #[error("log has {have} bytes of data, {want} due")]
+    Data {
+        /// Bytes found.
+        have: usize,
+        /// Bytes due.
+        want: usize,
+    },
+    /// The values contradict what the pool knows.
+    #[error("log or slot contradicts the known state")]
+    Contradiction,
+}
+
+/// A pool of two or more tokens.
+pub trait Amm {
+    /// Name in output, config and metrics.
+    const PROTOCOL: &'static str;
+
+    /// The contract.
+    fn address(&self) -> Address;
+
+    /// Its tokens, in the contract's order.
+    fn tokens(&self) -> &[Address];
+
+    /// The only way to a [`Leg`].
+    fn leg(&self, token_in: Address, token_out: Address) -> Option<Leg> {
+        Leg::find(self.tokens(), token_in, token_out)
+    }
+
+    /// Output for exactly `amount_in`.
+    fn quote_in(&self, leg: Leg, amount_in: U256) -> Result<U256, QuoteError>;
+
+    /// Smallest input that pays at least `amount_out`.
+    fn quote_out(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError>;
+
+    /// Output per unit of input for a vanishing input, after fee. Zero when the pool cannot swap. May only reject.
+    fn marginal_rate(&self, leg: Leg) -> f64;
+
+    /// Walks the curve from the present price; `visit` returns `false` to stop. Ends where knowledge or the curve ends.
+    fn segments(&self, leg: Leg, visit: impl FnMut(Segment) -> bool);
+
+    /// Applies one log of this pool.
+    fn apply_log(&mut self, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError>;
+
+    /// Applies storage slots of this pool that a transaction changed: `(slot, new value)`.
+    fn apply_slots(&mut self, changes: &[(U256, U256)]) -> Result<Applied, ApplyError>;
+
+    /// True when storage does not tell the state and only logs do (a layout we cannot read).
+    fn log_fed(&self) -> bool;
+
+    /// Typical gas of one swap, for ranking only.
+    fn gas(&self, leg: Leg) -> u64;
+}

@@ -1,0 +1,39 @@
+//! How a protocol recognises its pools. Discovery asks through [`Probe`] and never knows what answers: an EVM over a
+//! record in replay, a node when live.
+
+use alloy_primitives::{Address, B256, U256};
+
+/// One call's answer.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// What the call returned. `None` when it reverted, halted, or read a slot that is not known.
+    pub output: Option<Vec<u8>>,
+    /// It read a slot or an account that is not known (strict calls end there; the slot is the last of `reads`).
+    pub cold: bool,
+    /// Storage slots read, in order, without duplicates.
+    pub reads: Vec<(Address, U256)>,
+}
+
+impl Answer {
+    /// The `index`th 32-byte word of the output.
+    #[must_use]
+    pub fn word(&self, index: usize) -> Option<U256> {
+        let bytes = self.output.as_ref()?.get(index * 32..index * 32 + 32)?;
+        Some(U256::from_be_slice(bytes))
+    }
+}
+
+/// What discovery may ask.
+pub trait Probe {
+    /// Read-only call; a slot that is not known ends it.
+    fn call(&mut self, to: Address, data: &[u8]) -> Answer;
+
+    /// Call with storage overrides and a sender; slots that are not known count as zero. Nothing is kept.
+    fn call_with(&mut self, from: Address, to: Address, data: &[u8], overrides: &[(Address, U256, U256)]) -> Answer;
+
+    /// A storage slot's value, `None` when not known.
+    fn slot(&mut self, at: Address, slot: U256) -> Option<U256>;
+
+    /// Hash of a contract's code, for caches. `None` without code.
+    fn code_hash(&mut self, at: Address) -> Option<B256>;
+}

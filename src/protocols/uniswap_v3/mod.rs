@@ -1,0 +1,1 @@
+//! Uniswap V3 and its forks.

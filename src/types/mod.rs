@@ -1,0 +1,6 @@
+//! Nouns and units. No I/O, no clock, nothing of the crate.
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+pub mod amount;
+pub mod id;

@@ -77,7 +77,7 @@ const SIGNER: Crates = Only(&[
     "thiserror",
 ]);
 /// No serde: what the engine reads and writes are events and outcomes.
-const ENGINE: Crates = Only(&["alloy_primitives", "thiserror"]);
+const ENGINE: Crates = Only(&["alloy", "alloy_primitives", "revm", "thiserror"]);
 
 /// What every pipeline stage stands on.
 const BASE: &[&str] = &["types", "metrics", "protocols"];
@@ -113,15 +113,19 @@ const ROOMS: &[Room] = &[
     Room { at: "protocols::lending", may: &["types", "protocols::math"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::flash", may: &["types", "protocols::math"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::discover", may: &["types"], doors: &[], crates: ABI, bans: PURE },
-    Room { at: "protocols::executor", may: &["types"], doors: &[], crates: ABI, bans: PURE },
+    // Our own contract: its calldata, and its artifact, which is JSON.
+    Room { at: "protocols::executor", may: &["types"], doors: &[], crates: Only(&["alloy", "alloy_primitives", "serde",
+        "serde_json", "thiserror"]), bans: PURE },
     Room { at: "protocols::*", may: &["types", "protocols::math", "protocols::amm", "protocols::lending",
         "protocols::flash", "protocols::discover"], doors: &[], crates: ABI, bans: PURE },
     // One way: state > evm > search > simulate > build. The engine sees all of it, no stage sees the engine.
     Room { at: "hot", may: &["types", "metrics", "protocols", "hot"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::refused", may: &["types", "protocols"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::rt", may: &["types", "metrics"], doors: &[], crates: Any, bans: RT },
-    Room { at: "hot::event", may: &["types", "protocols", "hot::refused", "hot::build::SignedBundle"], doors: &[],
-        crates: ABI, bans: PURE },
+    // An outcome carries what the stages made; it never reaches into how.
+    Room { at: "hot::event", may: &["types", "protocols", "hot::refused", "hot::evm::machine::ExecuteError",
+        "hot::search::Candidate", "hot::simulate::Proven", "hot::build::SignedBundle"], doors: &[], crates: ENGINE,
+        bans: PURE },
     Room { at: "hot::state", may: BASE, doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::evm", may: &["types", "metrics", "protocols", "hot::state"], doors: &[], crates: EVM, bans: PURE },
     Room { at: "hot::search", may: &["types", "metrics", "protocols", "hot::state", "hot::evm::whatif", "hot::refused"],

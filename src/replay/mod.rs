@@ -1,0 +1,4 @@
+//! Recorded blocks through the same engine: files in, a report out. Replay cannot submit: it may not import what sends.
+
+pub mod execute;
+pub mod record;

@@ -3,3 +3,4 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod evm;
+pub mod refused;

@@ -6,6 +6,7 @@
 
 pub mod amm;
 pub mod discover;
+pub mod executor;
 pub mod math;
 pub mod uniswap_v2;
 pub mod uniswap_v3;

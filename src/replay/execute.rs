@@ -1,5 +1,7 @@
 //! Does the record execute to its header? Gas, logs bloom and receipts root say so; there is no other judge.
 
+use std::fmt::{Display, Formatter};
+
 use alloy::consensus::proofs::calculate_receipt_root;
 use alloy::consensus::{Eip658Value, Receipt, ReceiptEnvelope};
 use alloy::rpc::types::eth::{Header, Transaction};
@@ -71,22 +73,28 @@ impl Receipts {
 
 /// A record that does not execute to its header, and the first transaction that shows it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what}; first at transaction {index} ({hash})")]
 pub struct Broken {
-    /// Position in the block.
-    pub index: usize,
-    /// Its hash.
-    pub hash: B256,
+    /// Position in the block, and hash. `None` when no single transaction can be told apart.
+    pub at: Option<(usize, B256)>,
     /// What differs, and how it is known.
     pub what: String,
+}
+
+impl Display for Broken {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self.at {
+            Some((index, hash)) => write!(f, "first differs at transaction {index} ({hash}): {}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
 }
 
 impl Broken {
     /// Names transaction `index` of `record`.
     #[must_use]
     pub fn at(record: &Record, index: usize, what: String) -> Self {
-        let hash = record.txs.get(index).map_or(B256::ZERO, |tx| *tx.inner.inner().tx_hash());
-        Self { index, hash, what }
+        let at = record.txs.get(index).map(|tx| (index, *tx.inner.inner().tx_hash()));
+        Self { at, what }
     }
 
     /// A transaction that could not be run to its end.

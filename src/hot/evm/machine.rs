@@ -71,9 +71,25 @@ impl From<EVMError<Cold>> for ExecuteError {
     }
 }
 
+/// A transaction's outcome with what a look said before and after it.
+#[derive(Debug)]
+pub struct Between {
+    /// The look before.
+    pub before: Looked,
+    /// The look after.
+    pub after: Looked,
+    /// The transaction. Its diff holds what the looks loaded, too.
+    pub executed: Executed,
+}
+
+/// A look's outcome.
+pub type Looked = ExecutionResult<HaltReason>;
+
+type Inner = MainnetEvm<MainnetContext<Db>>;
+
 /// One EVM for one block's rules.
 pub struct Machine {
-    evm: MainnetEvm<MainnetContext<Db>>,
+    evm: Inner,
 }
 
 impl Machine {
@@ -111,21 +127,49 @@ impl Machine {
         Ok(Executed { result: outcome?, diff })
     }
 
+    /// Runs a transaction between two looks at the state, all in one journal: what the looks return before and after it.
+    pub fn execute_between(&mut self, tx: TxEnv, look: &TxEnv) -> Result<Between, ExecuteError> {
+        let outcome = self.between(tx, look);
+        let diff = self.evm.finalize();
+        let (before, result, after) = outcome?;
+        Ok(Between { before, after, executed: Executed { result, diff } })
+    }
+
+    fn between(&mut self, tx: TxEnv, look: &TxEnv) -> Result<(Looked, Looked, Looked), ExecuteError> {
+        let before = self.looking(|evm| evm.transact_one(look.clone()))?;
+        let result = self.evm.transact_one(tx)?;
+        let after = self.looking(|evm| evm.transact_one(look.clone()))?;
+        Ok((before, result, after))
+    }
+
+    /// A look's transaction.
+    #[must_use]
+    pub fn look(&self, from: Address, to: Address, data: Bytes) -> TxEnv {
+        let gas_limit = self.evm.ctx.block.gas_limit.min(CALL_GAS);
+        TxEnv { caller: from, gas_limit, kind: TxKind::Call(to), data, ..TxEnv::default() }
+    }
+
     /// A read-only look: sender, nonce, balance and fees do not matter. Nothing is kept.
     pub fn call(&mut self, from: Address, to: Address, data: Bytes) -> Result<Executed, ExecuteError> {
-        let gas_limit = self.evm.ctx.block.gas_limit.min(CALL_GAS);
-        let tx = TxEnv { caller: from, gas_limit, kind: TxKind::Call(to), data, ..TxEnv::default() };
+        let tx = self.look(from, to, data);
+        self.looking(|evm| {
+            let outcome = evm.transact_one(tx);
+            let diff = evm.finalize();
+            Ok(Executed { result: outcome?, diff })
+        })
+        .map_err(ExecuteError::from)
+    }
+
+    /// Lets a transaction run for which sender, nonce, balance and fees do not matter.
+    fn looking<T>(&mut self, run: impl FnOnce(&mut Inner) -> Result<T, EVMError<Cold>>) -> Result<T, EVMError<Cold>> {
+        let careful = self.evm.ctx.cfg.clone();
         let cfg = &mut self.evm.ctx.cfg;
-        let (nonce, tx_chain) = (cfg.disable_nonce_check, cfg.tx_chain_id_check);
         (cfg.disable_nonce_check, cfg.tx_chain_id_check) = (true, false);
         (cfg.disable_base_fee, cfg.disable_balance_check, cfg.disable_eip3607) = (true, true, true);
         cfg.disable_fee_charge = true;
-        let executed = self.execute(tx);
-        let cfg = &mut self.evm.ctx.cfg;
-        (cfg.disable_nonce_check, cfg.tx_chain_id_check) = (nonce, tx_chain);
-        (cfg.disable_base_fee, cfg.disable_balance_check, cfg.disable_eip3607) = (false, false, false);
-        cfg.disable_fee_charge = false;
-        executed
+        let outcome = run(&mut self.evm);
+        self.evm.ctx.cfg = careful;
+        outcome
     }
 
     /// Lays a diff over the base, in place of the last one: executions and calls see it, the base does not change.

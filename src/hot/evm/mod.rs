@@ -3,4 +3,5 @@
 pub mod db;
 pub mod fork;
 pub mod machine;
+pub mod own;
 pub mod probe;

@@ -1,4 +1,6 @@
 //! Peregrine: a low-latency MEV searcher.
 
+pub mod hot;
 pub mod protocols;
+pub mod replay;
 pub mod types;

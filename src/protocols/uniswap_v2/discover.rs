@@ -17,6 +17,7 @@ use crate::protocols::uniswap_v2::infer::FeeCache;
 use crate::protocols::uniswap_v2::layout::Layout;
 use crate::protocols::uniswap_v2::layout::narrow;
 use crate::protocols::uniswap_v2::pool::Pool;
+use crate::protocols::uniswap_v2::rig::NOBODY;
 use crate::protocols::uniswap_v2::rig::Rig;
 
 /// Why what looks like a pair is not used.
@@ -186,6 +187,6 @@ fn follows(probe: &mut dyn Probe, pool: Address, layout: Layout) -> bool {
         .into_iter()
         .map(|(slot, word)| (pool, slot, word))
         .collect();
-    let answer = probe.call_with(pool, pool, &abi::getReservesCall {}.abi_encode(), &overrides);
+    let answer = probe.call_with(NOBODY, pool, &abi::getReservesCall {}.abi_encode(), &overrides);
     reserve_words(&answer) == Some(written.map(U256::from))
 }

@@ -4,7 +4,8 @@
 //! - A fee is returned only after the quoted output passed and one more reverted: in three sizes each way for code not
 //!   seen before, in one size each way for code whose fee is cached.
 //! - The fraction is the one with the smallest denominator of [`DENOMINATORS`] that explains every answer.
-//! - Fees are found for each direction on its own.
+//! - Fees are found for each direction on its own. Where the output of one is too shallow to resolve a fee, the other
+//!   direction's fee must explain what is seen there.
 //!
 //! # Limits
 //! - A fork that truncates its fee on the input before the curve differs from the formula by at most one unit of input.
@@ -56,6 +57,9 @@ pub(super) fn infer(rig: &mut Rig<'_>, cache: &mut FeeCache) -> Result<[Fee; 2],
     let depth = rig.depth();
     // The deeper output resolves better.
     let first = usize::from(depth[0] > depth[1]);
+    if depth[1 - first] < RESOLVES {
+        return Err(Reason::Shallow);
+    }
     let code = rig.code_hash();
     let even = [rig.stage(0, Size::Even)?, rig.stage(1, Size::Even)?];
     rig.unlock(&even[first])?;
@@ -81,9 +85,7 @@ fn both_ways(rig: &mut Rig<'_>, first: usize) -> Result<[Fee; 2], Reason> {
     let mut same = true;
     for size in Size::ALL {
         let stage = rig.stage(1 - first, size)?;
-        // An output below one unit says nothing, and is no evidence against.
-        let silent = curve::largest_out(stage.x, stage.r_in, stage.r_out, there).is_err();
-        same &= silent || rig.charges(&stage, there);
+        same &= rig.charges(&stage, there);
     }
     let back = if same { there } else { solve(rig, 1 - first)? };
     Ok(if first == 0 { [there, back] } else { [back, there] })

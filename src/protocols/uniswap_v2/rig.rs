@@ -10,10 +10,12 @@
 
 use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
+use alloy_primitives::B256;
 use alloy_primitives::Bytes;
 use alloy_primitives::U256;
 use alloy_primitives::address;
 
+use crate::protocols::amm::QuoteError;
 use crate::protocols::discover::Answer;
 use crate::protocols::discover::Probe;
 use crate::protocols::uniswap_v2::abi;
@@ -23,8 +25,8 @@ use crate::protocols::uniswap_v2::curve::MAX_RESERVE;
 use crate::protocols::uniswap_v2::discover::Reason;
 use crate::protocols::uniswap_v2::layout::Layout;
 
-/// Who calls, and who receives. Nobody: the first 20 bytes of keccak256("peregrine probe").
-const NOBODY: Address = address!("0x7065726567726e650000000000000000000070be");
+/// Who calls, and who receives: an address nobody has. A contract could not be the sender (EIP-3607).
+pub(super) const NOBODY: Address = address!("0x7065726567726e650000000000000000000070be");
 
 /// Smallest balance of the token that goes in: a thousandth of it is still whole units.
 const MIN_IN: u128 = 2_000;
@@ -224,10 +226,14 @@ impl<'a> Rig<'a> {
 
     /// The same with more slots assumed.
     pub(super) fn charges_with(&mut self, stage: &Stage, fee: Fee, more: &[Override]) -> bool {
-        let Ok(y) = curve::largest_out(stage.x, stage.r_in, stage.r_out, fee) else {
-            return false;
+        let y = match curve::largest_out(stage.x, stage.r_in, stage.r_out, fee) {
+            Ok(y) => y,
+            // Less than one unit comes out: one must revert.
+            Err(QuoteError::TooSmall) => 0,
+            Err(_) => return false,
         };
-        self.swap(stage, y, more).output.is_some() && self.swap(stage, y + 1, more).output.is_none()
+        let enough = y == 0 || self.swap(stage, y, more).output.is_some();
+        enough && self.swap(stage, y + 1, more).output.is_none()
     }
 
     /// Makes sure that the swap executes at all, asking for next to nothing. A record may lack the reentrancy lock,
@@ -267,7 +273,7 @@ impl<'a> Rig<'a> {
     }
 
     /// Hash of the pair's code.
-    pub(super) fn code_hash(&mut self) -> Option<alloy_primitives::B256> {
+    pub(super) fn code_hash(&mut self) -> Option<B256> {
         self.probe.code_hash(self.pool)
     }
 }

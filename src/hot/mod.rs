@@ -3,4 +3,5 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod evm;
-pub mod refused;
+pub mod search;
+pub mod state;

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod pools;
+
 /// `part` of the recorded mainnet folder: `PEREGRINE_MAINNET`, else `../shared/mainnet`. Says loudly when absent.
 #[must_use]
 pub fn mainnet(part: &str) -> Option<PathBuf> {

@@ -43,39 +43,15 @@ const PURE: &[&str] = &[
 const EDGE: &[&str] = &["eyre", "revm"];
 /// Tokio lives in edge, and in live, which makes the runtime.
 const SYNC: &[&str] = &["tokio", "tokio_tungstenite", "alloy::providers", "alloy::transports"];
-const REPLAY: &[&str] = &[
-    "eyre",
-    "tokio",
-    "tokio_tungstenite",
-    "alloy::providers",
-    "std::net",
-    "std::process",
-];
+const REPLAY: &[&str] = &["eyre", "tokio", "tokio_tungstenite", "alloy::providers", "std::net", "std::process"];
 const CONFIG: &[&str] = &["eyre", "tokio", "tokio_tungstenite", "revm", "std::net", "std::process"];
 /// Makes threads and is handed sockets, so it may name those.
-const RT: &[&str] = &[
-    "eyre",
-    "tokio",
-    "tokio_tungstenite",
-    "revm",
-    "serde",
-    "std::fs",
-    "std::process",
-    "std::env",
-];
+const RT: &[&str] = &["eyre", "tokio", "tokio_tungstenite", "revm", "serde", "std::fs", "std::process", "std::env"];
 
 const NOUNS: Crates = Only(&["alloy_primitives", "serde", "thiserror"]);
 const ABI: Crates = Only(&["alloy", "alloy_primitives", "alloy_sol_types", "serde", "thiserror"]);
 const EVM: Crates = Only(&["alloy", "alloy_primitives", "revm", "serde", "thiserror"]);
-const SIGNER: Crates = Only(&[
-    "alloy",
-    "alloy_primitives",
-    "k256",
-    "secp256k1",
-    "serde",
-    "serde_json",
-    "thiserror",
-]);
+const SIGNER: Crates = Only(&["alloy", "alloy_primitives", "k256", "secp256k1", "serde", "serde_json", "thiserror"]);
 /// No serde: what the engine reads and writes are events and outcomes.
 const ENGINE: Crates = Only(&["alloy", "alloy_primitives", "revm", "thiserror"]);
 
@@ -86,17 +62,7 @@ const BASE: &[&str] = &["types", "metrics", "protocols"];
 const SEAM: &[&str] = &[
     "types", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt", "hot::build::SignedBundle",
 ];
-const ALL: &[&str] = &[
-    "types",
-    "metrics",
-    "protocols",
-    "hot",
-    "edge",
-    "replay",
-    "config",
-    "live",
-    "cli",
-];
+const ALL: &[&str] = &["types", "metrics", "protocols", "hot", "edge", "replay", "config", "live", "cli"];
 
 /// What may name what. `at` is a module path: a row holds for the module and all below it, unless rows below it exist;
 /// then it is that `mod.rs` alone. `*` stands for one folder or file that no other row names. A room may always name
@@ -192,15 +158,7 @@ fn rooms_without_clock_and_lock_arm_their_lints() {
 #[track_caller]
 fn hold(rule: fn(&[Source]) -> Vec<Violation>) {
     let sources = source::load();
-    assert!(
-        sources.iter().any(|source| source.path == "src/lib.rs"),
-        "src/ was not found"
-    );
+    assert!(sources.iter().any(|source| source.path == "src/lib.rs"), "src/ was not found");
     let broken: Vec<String> = rule(&sources).iter().map(ToString::to_string).collect();
-    assert!(
-        broken.is_empty(),
-        "{} broken:\n\n{}\n",
-        broken.len(),
-        broken.join("\n\n")
-    );
+    assert!(broken.is_empty(), "{} broken:\n\n{}\n", broken.len(), broken.join("\n\n"));
 }

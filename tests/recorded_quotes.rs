@@ -113,7 +113,8 @@ fn check_v3(case: &Case) -> Vec<String> {
         let swap = pool.swap(leg, exact_in, amount, limit);
         let ours = swap.map(|s| if exact_in { s.amount_out } else { s.amount_in });
         if ours.ok() != answer.result {
-            differences.push(format!("{} {token_in} {}: {ours:?}, contract {:?}", answer.call, answer.amount, answer.result));
+            differences
+                .push(format!("{} {token_in} {}: {ours:?}, contract {:?}", answer.call, answer.amount, answer.result));
         }
         let complete = swap.is_ok_and(|s| s.complete);
         partial += usize::from(swap.is_ok() && !complete);

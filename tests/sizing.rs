@@ -51,8 +51,9 @@ struct Shape {
 fn shape() -> impl Strategy<Value = Shape> {
     let step = (0.001..0.3f64, 0.05..3.0f64);
     let fee = prop::sample::select(vec![100u64, 500, 2_500, 3_000, 10_000]);
-    (any::<bool>(), 2_000u32..20_000, 0.6..1.6f64, fee, prop::collection::vec(step, 1..6), any::<bool>())
-        .prop_map(|(ranges, depth, skew, fee_ppm, steps, flipped)| Shape { ranges, depth, skew, fee_ppm, steps, flipped })
+    (any::<bool>(), 2_000u32..20_000, 0.6..1.6f64, fee, prop::collection::vec(step, 1..6), any::<bool>()).prop_map(
+        |(ranges, depth, skew, fee_ppm, steps, flipped)| Shape { ranges, depth, skew, fee_ppm, steps, flipped },
+    )
 }
 
 /// Units of each token that are worth one of the start token.

@@ -2,6 +2,10 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+pub mod engine;
+pub mod event;
 pub mod evm;
+pub mod refused;
 pub mod search;
+pub mod simulate;
 pub mod state;

@@ -14,8 +14,6 @@ pub enum Refused {
     NoGain,
     /// The gain is below the configured least.
     BelowMinimum,
-    /// A quote needed a tick or bitmap word that is not known.
-    UnknownTick,
     /// A pool or token on the path was caught deviating before.
     Distrusted,
     /// The simulation read a slot or account that is not known.
@@ -24,6 +22,8 @@ pub enum Refused {
     Reverted,
     /// It ended with another profit than predicted.
     Mismatch,
+    /// A token on the path delivers less, or more, than is sent.
+    TransferTax,
     /// The amounts do not fit the executor's calldata.
     Unencodable,
 }
@@ -36,11 +36,11 @@ impl Refused {
         Self::Screened,
         Self::NoGain,
         Self::BelowMinimum,
-        Self::UnknownTick,
         Self::Distrusted,
         Self::Cold,
         Self::Reverted,
         Self::Mismatch,
+        Self::TransferTax,
         Self::Unencodable,
     ];
 
@@ -53,11 +53,11 @@ impl Refused {
             Self::Screened => "screened",
             Self::NoGain => "no_gain",
             Self::BelowMinimum => "below_minimum",
-            Self::UnknownTick => "unknown_tick",
             Self::Distrusted => "distrusted",
             Self::Cold => "cold",
             Self::Reverted => "reverted",
             Self::Mismatch => "mismatch",
+            Self::TransferTax => "transfer_tax",
             Self::Unencodable => "unencodable",
         }
     }

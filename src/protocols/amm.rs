@@ -7,6 +7,8 @@
 
 use alloy_primitives::{Address, B256, U256};
 
+use crate::protocols::executor::Family;
+
 /// A way through a pool: which of its tokens goes in and which comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Leg {
@@ -107,7 +109,10 @@ pub enum ApplyError {
 /// A pool of two or more tokens.
 pub trait Amm {
     /// Name in output, config and metrics.
-    const PROTOCOL: &'static str;
+    fn protocol(&self) -> &'static str;
+
+    /// Which `swap` our executor calls.
+    fn family(&self) -> Family;
 
     /// The contract.
     fn address(&self) -> Address;

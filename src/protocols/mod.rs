@@ -21,6 +21,7 @@ use crate::protocols::amm::ApplyError;
 use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
+use crate::protocols::executor::Family;
 
 /// Makes the registry from one line a protocol: `Variant(type)`. A closed enum, so every call is a jump, not a vtable.
 macro_rules! each {
@@ -35,7 +36,7 @@ macro_rules! each {
         }
 
         /// Names of all protocols: the completeness test demands a fixture for each.
-        pub const PROTOCOLS: &[&str] = &[$(<$pool as Amm>::PROTOCOL),+];
+        pub const PROTOCOLS: &[&str] = &[$(<$pool>::PROTOCOL),+];
 
         $(
             impl From<$pool> for AnyPool {
@@ -45,73 +46,52 @@ macro_rules! each {
             }
         )+
 
-        /// [`Amm`], method by method; what each promises, and its errors, are written there.
-        #[allow(clippy::missing_errors_doc, reason = "the trait says it")]
-        impl AnyPool {
-            /// Name in output, config and metrics.
-            #[must_use]
-            pub const fn protocol(&self) -> &'static str {
-                match self { $(Self::$variant(_) => <$pool as Amm>::PROTOCOL,)+ }
+        impl Amm for AnyPool {
+            fn protocol(&self) -> &'static str {
+                match self { $(Self::$variant(pool) => pool.protocol(),)+ }
             }
 
-            /// The contract.
-            #[must_use]
-            pub fn address(&self) -> Address {
+            fn family(&self) -> Family {
+                match self { $(Self::$variant(pool) => pool.family(),)+ }
+            }
+
+            fn address(&self) -> Address {
                 match self { $(Self::$variant(pool) => pool.address(),)+ }
             }
 
-            /// Its tokens, in the contract's order.
-            #[must_use]
-            pub fn tokens(&self) -> &[Address] {
+            fn tokens(&self) -> &[Address] {
                 match self { $(Self::$variant(pool) => pool.tokens(),)+ }
             }
 
-            /// The only way to a [`Leg`].
-            #[must_use]
-            pub fn leg(&self, token_in: Address, token_out: Address) -> Option<Leg> {
-                match self { $(Self::$variant(pool) => pool.leg(token_in, token_out),)+ }
-            }
-
-            /// Output for exactly `amount_in`.
-            pub fn quote_in(&self, leg: Leg, amount_in: U256) -> Result<U256, QuoteError> {
+            fn quote_in(&self, leg: Leg, amount_in: U256) -> Result<U256, QuoteError> {
                 match self { $(Self::$variant(pool) => pool.quote_in(leg, amount_in),)+ }
             }
 
-            /// Smallest input that pays at least `amount_out`.
-            pub fn quote_out(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
+            fn quote_out(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
                 match self { $(Self::$variant(pool) => pool.quote_out(leg, amount_out),)+ }
             }
 
-            /// Output per unit of input for a vanishing input, after fee. May only reject.
-            #[must_use]
-            pub fn marginal_rate(&self, leg: Leg) -> f64 {
+            fn marginal_rate(&self, leg: Leg) -> f64 {
                 match self { $(Self::$variant(pool) => pool.marginal_rate(leg),)+ }
             }
 
-            /// Walks the curve from the present price.
-            pub fn segments(&self, leg: Leg, visit: impl FnMut(Segment) -> bool) {
+            fn segments(&self, leg: Leg, visit: impl FnMut(Segment) -> bool) {
                 match self { $(Self::$variant(pool) => pool.segments(leg, visit),)+ }
             }
 
-            /// Applies one log of this pool.
-            pub fn apply_log(&mut self, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
+            fn apply_log(&mut self, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
                 match self { $(Self::$variant(pool) => pool.apply_log(topics, data),)+ }
             }
 
-            /// Applies storage slots of this pool that a transaction changed.
-            pub fn apply_slots(&mut self, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
+            fn apply_slots(&mut self, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
                 match self { $(Self::$variant(pool) => pool.apply_slots(changes),)+ }
             }
 
-            /// True when storage does not tell the state and only logs do.
-            #[must_use]
-            pub fn log_fed(&self) -> bool {
+            fn log_fed(&self) -> bool {
                 match self { $(Self::$variant(pool) => pool.log_fed(),)+ }
             }
 
-            /// Typical gas of one swap, for ranking only.
-            #[must_use]
-            pub fn gas(&self, leg: Leg) -> u64 {
+            fn gas(&self, leg: Leg) -> u64 {
                 match self { $(Self::$variant(pool) => pool.gas(leg),)+ }
             }
         }
@@ -120,5 +100,5 @@ macro_rules! each {
 
 each! {
     UniswapV2(uniswap_v2::Pool),
-    // MERGE: the lead adds `UniswapV3(uniswap_v3::Pool),` here.
+    UniswapV3(uniswap_v3::Pool),
 }

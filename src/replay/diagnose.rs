@@ -98,7 +98,9 @@ fn by_bloom(record: &Record, verdict: Verdict) -> Broken {
     };
     match execute::first_denied_by_bloom(record) {
         Some(index) => Broken::at(record, index, format!("{differs}; the header's bloom denies a log")),
-        None => Broken { at: None, what: format!("{differs}; no transaction can be named, as receipts are not recorded") },
+        None => {
+            Broken { at: None, what: format!("{differs}; no transaction can be named, as receipts are not recorded") }
+        }
     }
 }
 

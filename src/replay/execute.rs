@@ -6,12 +6,13 @@ use alloy::consensus::proofs::calculate_receipt_root;
 use alloy::consensus::{Eip658Value, Receipt, ReceiptEnvelope};
 use alloy::rpc::types::eth::{Header, Transaction};
 use alloy_primitives::{B256, Bloom, BloomInput};
+use revm::context::result::{ExecutionResult, HaltReason};
 use revm::state::AccountInfo;
 
 use crate::hot::evm::db::Cold;
 use crate::hot::evm::fork::MAINNET;
-use crate::hot::evm::machine::Executed;
 use crate::hot::evm::machine::ExecuteError;
+use crate::hot::evm::machine::Executed;
 use crate::hot::evm::machine::Machine;
 use crate::replay::record::Record;
 use crate::replay::record::tx_env;
@@ -47,12 +48,12 @@ impl Verdict {
 
 impl Receipts {
     /// Adds the receipt of the next transaction.
-    pub fn push(&mut self, tx: &Transaction, executed: &Executed) {
-        self.gas_used += executed.gas_used();
+    pub fn push(&mut self, tx: &Transaction, result: &ExecutionResult<HaltReason>) {
+        self.gas_used += result.tx_gas_used();
         let receipt = Receipt {
-            status: Eip658Value::Eip658(executed.is_success()),
+            status: Eip658Value::Eip658(result.is_success()),
             cumulative_gas_used: self.gas_used,
-            logs: executed.logs().to_vec(),
+            logs: result.logs().to_vec(),
         }
         .with_bloom();
         self.bloom |= receipt.logs_bloom;
@@ -134,7 +135,7 @@ pub fn run(
     for (index, tx) in record.txs.iter().enumerate() {
         machine.db_mut().clear_notes();
         let executed = step(machine, tx).map_err(|error| Broken::stopped(record, index, &error))?;
-        receipts.push(tx, &executed);
+        receipts.push(tx, &executed.result);
         seen(index, &executed, machine);
         machine.commit(executed.diff);
     }

@@ -1,5 +1,7 @@
 //! What `replay block` prints: one JSON object a line, amounts as decimal strings. The shapes are SPEC.md's.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::{Address, B256, U256};
 use serde::{Serialize, Serializer};
 
@@ -103,6 +105,8 @@ pub struct Summary {
     /// Sum of their gross profits. Opportunities on the same pools exclude one another, so this is no income.
     #[serde(serialize_with = "decimal")]
     pub gross_profit_eth_wei: U256,
+    /// How many cycles, candidates and transactions came to nothing, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
     /// Where the time went. The one part that differs from run to run.
     pub elapsed_us: Elapsed,
 }

@@ -31,9 +31,7 @@ impl Room {
     }
 
     fn has_rows_below(&self) -> bool {
-        ROOMS
-            .iter()
-            .any(|room| room.at.strip_prefix(self.at).is_some_and(|rest| rest.starts_with("::")))
+        ROOMS.iter().any(|room| room.at.strip_prefix(self.at).is_some_and(|rest| rest.starts_with("::")))
     }
 }
 
@@ -42,19 +40,12 @@ fn length(pattern: &str) -> usize {
 }
 
 fn matches(pattern: &str, path: &[String]) -> bool {
-    length(pattern) <= path.len()
-        && pattern
-            .split("::")
-            .zip(path)
-            .all(|(want, have)| want == "*" || want == have)
+    length(pattern) <= path.len() && pattern.split("::").zip(path).all(|(want, have)| want == "*" || want == have)
 }
 
 /// The longest row that fits; a row with a name goes before one with `*`.
 fn room_of(path: &[String]) -> Option<&'static Room> {
-    ROOMS
-        .iter()
-        .filter(|room| matches(room.at, path))
-        .max_by_key(|room| (length(room.at), !room.at.ends_with('*')))
+    ROOMS.iter().filter(|room| matches(room.at, path)).max_by_key(|room| (length(room.at), !room.at.ends_with('*')))
 }
 
 /// Every path that no arrow allows, and every file that is in no room.
@@ -111,10 +102,7 @@ fn inner_fault(room: &Room, module: &[String], path: &[String]) -> Option<(Strin
         "a sibling shows what others may use in its mod.rs; name that, or have it re-exported there".to_owned()
     } else {
         let open: Vec<&str> = room.may.iter().chain(room.doors).copied().collect();
-        format!(
-            "it may name [{}]; move what both need down to one of these, or pass it in as a value",
-            open.join(", ")
-        )
+        format!("it may name [{}]; move what both need down to one of these, or pass it in as a value", open.join(", "))
     };
     Some((found, way_out))
 }
@@ -135,21 +123,12 @@ fn outer_fault(room: &Room, reference: &Reference, crates: &BTreeSet<String>) ->
     };
     if !is_open {
         let way_out = "let a room that may hold it do the work and hand in the result (see ROOMS)".to_owned();
-        return Some((
-            format!("`{}` may not name `{shown}`: the crate is not on its list", room.at),
-            way_out,
-        ));
+        return Some((format!("`{}` may not name `{shown}`: the crate is not on its list", room.at), way_out));
     }
-    let ban = room
-        .bans
-        .iter()
-        .find(|ban| matches(ban, &path) || is_whole_of(&path, ban))?;
+    let ban = room.bans.iter().find(|ban| matches(ban, &path) || is_whole_of(&path, ban))?;
     let way_out =
         "do it in edge, config, cli or live and hand in the result; import the leaf, not the whole".to_owned();
-    Some((
-        format!("`{}` may not name `{shown}`: `{ban}` is banned there", room.at),
-        way_out,
-    ))
+    Some((format!("`{}` may not name `{shown}`: `{ban}` is banned there", room.at), way_out))
 }
 
 /// `use std as s` or `use alloy::*` would carry a ban in under another name.
@@ -161,36 +140,23 @@ fn is_whole_of(path: &[String], ban: &str) -> bool {
 /// Crates a path can begin with: the manifest's, the standard ones, and all that the table speaks of.
 fn known_crates() -> BTreeSet<String> {
     let manifest: toml::Table = include_str!("../../Cargo.toml").parse().expect("Cargo.toml parses");
-    let listed = manifest["dependencies"]
-        .as_table()
-        .expect("[dependencies] is a table")
-        .keys();
+    let listed = manifest["dependencies"].as_table().expect("[dependencies] is a table").keys();
     let spoken = ROOMS.iter().flat_map(|room| {
         let crates = match room.crates {
             Crates::Any => &[],
             Crates::Only(open) => open,
         };
-        crates
-            .iter()
-            .chain(room.bans)
-            .filter_map(|path| path.split("::").next())
+        crates.iter().chain(room.bans).filter_map(|path| path.split("::").next())
     });
     let standard = ["std", "core", "alloc", "peregrine"];
-    listed
-        .map(|name| name.replace('-', "_"))
-        .chain(spoken.chain(standard).map(str::to_owned))
-        .collect()
+    listed.map(|name| name.replace('-', "_")).chain(spoken.chain(standard).map(str::to_owned)).collect()
 }
 
 /// The rooms that must deny clock, lock and sleep and do not. An empty room has nothing to arm.
 pub fn check_armed(sources: &[Source]) -> Vec<Violation> {
     let is_room = |source: &&Source| source.module.len() == 1 && ARMED.contains(&source.module[0].as_str());
     let mut broken = Vec::new();
-    for source in sources
-        .iter()
-        .filter(is_room)
-        .filter(|source| !source.ast.items.is_empty())
-    {
+    for source in sources.iter().filter(is_room).filter(|source| !source.ast.items.is_empty()) {
         let denied: String = source
             .ast
             .attrs

@@ -17,21 +17,13 @@ use crate::{FILE_LINES, FOLDER_FILES, FUNCTION_LINES, MAIN_LINES, NESTING};
 pub fn check(sources: &[Source]) -> Vec<Violation> {
     let mut broken = folders(sources);
     for source in sources {
-        let most = if source.path == "src/main.rs" {
-            MAIN_LINES
-        } else {
-            FILE_LINES
-        };
+        let most = if source.path == "src/main.rs" { MAIN_LINES } else { FILE_LINES };
         if source.lines > most {
             let found = format!("{} lines, {most} at most", source.lines);
             broken.push(source.violation(most + 1, found, "split it by topic; 300 is the habit"));
         }
         if !source.test_only {
-            let mut reader = Reader {
-                source,
-                depth: 0,
-                broken: &mut broken,
-            };
+            let mut reader = Reader { source, depth: 0, broken: &mut broken };
             reader.visit_file(&source.ast);
         }
     }
@@ -66,10 +58,7 @@ impl Reader<'_> {
         let lines = end + 1 - start;
         if lines > FUNCTION_LINES {
             let found = format!("`{}` has {lines} lines, {FUNCTION_LINES} at most", sig.ident);
-            self.broken.push(
-                self.source
-                    .violation(start, found, "name its steps and make them functions"),
-            );
+            self.broken.push(self.source.violation(start, found, "name its steps and make them functions"));
         }
     }
 

@@ -13,12 +13,7 @@ pub fn check(sources: &[Source]) -> Vec<Violation> {
     let modules: BTreeSet<&[String]> = sources.iter().map(|source| source.module.as_slice()).collect();
     let mut broken = Vec::new();
     for source in sources.iter().filter(|source| !source.test_only) {
-        let mut reader = Reader {
-            source,
-            modules: &modules,
-            depth: 0,
-            broken: &mut broken,
-        };
+        let mut reader = Reader { source, modules: &modules, depth: 0, broken: &mut broken };
         reader.visit_file(&source.ast);
     }
     broken
@@ -61,11 +56,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
         if item.attrs.iter().any(|attr| attr.path().is_ident("path")) {
             let line = item.span().start().line;
-            self.refuse(
-                line,
-                "`#[path]` puts a file into another room",
-                "let the file lie where its module is",
-            );
+            self.refuse(line, "`#[path]` puts a file into another room", "let the file lie where its module is");
         }
         self.depth += 1;
         visit::visit_item_mod(self, item);
@@ -87,15 +78,8 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
         let UseTree::Group(group) = tree else { return };
         if path.first().is_some_and(|first| first == "crate") {
-            group
-                .items
-                .iter()
-                .for_each(|tree| self.check_group(line, &path[1..], tree));
-        } else if group
-            .items
-            .iter()
-            .any(|tree| begins_with_crate(tree) && path.is_empty())
-        {
+            group.items.iter().for_each(|tree| self.check_group(line, &path[1..], tree));
+        } else if group.items.iter().any(|tree| begins_with_crate(tree) && path.is_empty()) {
             self.refuse(line, "braces hide a module path", "one `use crate::..` a module");
         }
     }

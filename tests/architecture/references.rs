@@ -29,10 +29,7 @@ pub fn collect(source: &Source) -> Vec<Reference> {
     // The roots of the library and of the binary are the crate itself, not modules of it.
     let is_root = source.module == ["lib"] || source.module == ["main"];
     let module = if is_root { Vec::new() } else { source.module.clone() };
-    let mut reader = Reader {
-        module,
-        found: Vec::new(),
-    };
+    let mut reader = Reader { module, found: Vec::new() };
     if !source.test_only {
         reader.visit_file(&source.ast);
     }
@@ -56,20 +53,12 @@ impl Reader {
                 (self.module[..keep].to_vec(), &path[climbs..])
             }
             _ => {
-                self.found.push(Reference {
-                    line,
-                    segments: path.to_vec(),
-                    root: Root::Name,
-                });
+                self.found.push(Reference { line, segments: path.to_vec(), root: Root::Name });
                 return;
             }
         };
         segments.extend_from_slice(rest);
-        self.found.push(Reference {
-            line,
-            segments,
-            root: Root::Crate,
-        });
+        self.found.push(Reference { line, segments, root: Root::Crate });
     }
 
     fn tree(&mut self, line: usize, tree: &UseTree, path: &mut Vec<String>) {
@@ -79,10 +68,9 @@ impl Reader {
                 self.tree(line, &step.tree, path);
                 path.pop();
             }
-            UseTree::Group(group) => group
-                .items
-                .iter()
-                .for_each(|tree| self.tree(tree.span().start().line, tree, path)),
+            UseTree::Group(group) => {
+                group.items.iter().for_each(|tree| self.tree(tree.span().start().line, tree, path))
+            }
             UseTree::Glob(_) => self.push(line, path),
             UseTree::Name(name) => self.leaf(line, name.ident.to_string(), path),
             UseTree::Rename(name) => self.leaf(line, name.ident.to_string(), path),
@@ -141,11 +129,7 @@ impl Reader {
                 let line = text.span().start().line;
                 let text = text.to_string();
                 if let Some(path) = text.trim_matches('"').strip_prefix("crate::") {
-                    let path: Vec<String> = ["crate"]
-                        .into_iter()
-                        .chain(path.split("::"))
-                        .map(str::to_owned)
-                        .collect();
+                    let path: Vec<String> = ["crate"].into_iter().chain(path.split("::")).map(str::to_owned).collect();
                     self.push(line, &path);
                 }
             }

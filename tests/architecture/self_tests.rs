@@ -6,10 +6,7 @@ use crate::{FILE_LINES, FOLDER_FILES, FUNCTION_LINES, ROOMS, arrows, budget, imp
 type Rule = fn(&[Source]) -> Vec<Violation>;
 
 fn found(rule: Rule, path: &str, text: &str) -> Vec<String> {
-    rule(&[Source::parse(path, text)])
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    rule(&[Source::parse(path, text)]).iter().map(ToString::to_string).collect()
 }
 
 /// Fails unless `rule` finds exactly one thing, on `line`, and its message speaks of `words`.
@@ -57,11 +54,7 @@ fn an_arrow_downwards_passes() {
     let text = "use crate::types::id::PoolId; use crate::hot::evm::whatif::Overlay; use crate::hot::refused::Refused;
         pub(in crate::hot) fn f() { crate::hot::search::sizing::go(); super::sizing::go(); self::go(); Vec::<u8>::new(); }";
     passes(arrows::check, "src/hot/search/graph.rs", text);
-    passes(
-        arrows::check,
-        "src/hot/simulate/mod.rs",
-        "use crate::hot::search::Candidate; use revm::Context;",
-    );
+    passes(arrows::check, "src/hot/simulate/mod.rs", "use crate::hot::search::Candidate; use revm::Context;");
     passes(
         arrows::check,
         "src/replay/mod.rs",
@@ -77,14 +70,8 @@ fn each_wall_of_the_plan_stands() {
         ("src/types/id.rs", "use tokio::sync::mpsc;"),
         ("src/types/id.rs", "use std::fs;"),
         ("src/types/id.rs", "use core::net::IpAddr;"),
-        (
-            "src/protocols/uniswap_v3/quote.rs",
-            "use crate::protocols::uniswap_v2::Pool;",
-        ),
-        (
-            "src/protocols/uniswap_v3/quote.rs",
-            "use super::super::uniswap_v2::Pool;",
-        ),
+        ("src/protocols/uniswap_v3/quote.rs", "use crate::protocols::uniswap_v2::Pool;"),
+        ("src/protocols/uniswap_v3/quote.rs", "use super::super::uniswap_v2::Pool;"),
         ("src/protocols/uniswap_v3/quote.rs", "use crate::protocols::AnyPool;"),
         ("src/protocols/uniswap_v3/quote.rs", "use crate::hot::state::State;"),
         ("src/protocols/amm.rs", "use crate::protocols::curve::Pool;"),
@@ -94,10 +81,7 @@ fn each_wall_of_the_plan_stands() {
         ("src/hot/evm/mod.rs", "use crate::hot::search::Candidate;"),
         ("src/hot/search/mod.rs", "use crate::hot::evm::Evm;"),
         ("src/hot/search/mod.rs", "fn f() { revm::go() }"),
-        (
-            "src/hot/simulate/mod.rs",
-            "use crate::hot::search::strategies::Backrun;",
-        ),
+        ("src/hot/simulate/mod.rs", "use crate::hot::search::strategies::Backrun;"),
         ("src/hot/simulate/mod.rs", "use crate::hot::build::Limits;"),
         ("src/hot/build/mod.rs", "use crate::hot::search::Candidate;"),
         ("src/hot/build/mod.rs", "use crate::hot::simulate::runner::Runner;"),
@@ -124,11 +108,7 @@ fn each_wall_of_the_plan_stands() {
 
 #[test]
 fn a_sibling_is_named_at_its_door() {
-    passes(
-        arrows::check,
-        "src/edge/bootstrap.rs",
-        "use crate::edge::chain::Chain; use crate::edge::record::Tap;",
-    );
+    passes(arrows::check, "src/edge/bootstrap.rs", "use crate::edge::chain::Chain; use crate::edge::record::Tap;");
     passes(
         arrows::check,
         "src/edge/bootstrap.rs",
@@ -148,28 +128,14 @@ fn test_code_may_name_anything() {
     let text = "#[cfg(test)] mod tests { use crate::hot::engine::Engine; } #[cfg(test)] use std::fs;";
     passes(arrows::check, "src/protocols/curve/quote.rs", text);
     let folder = ["#[cfg(test)] mod tests;", "use revm::Context;", "use revm::Context;"];
-    let paths = [
-        "src/protocols/curve/mod.rs",
-        "src/protocols/curve/tests.rs",
-        "src/protocols/curve/test.rs",
-    ];
-    let mut sources: Vec<_> = paths
-        .iter()
-        .zip(folder)
-        .map(|(path, text)| Source::parse(path, text))
-        .collect();
+    let paths = ["src/protocols/curve/mod.rs", "src/protocols/curve/tests.rs", "src/protocols/curve/test.rs"];
+    let mut sources: Vec<_> = paths.iter().zip(folder).map(|(path, text)| Source::parse(path, text)).collect();
     mark_tests(&mut sources);
     // The declaration decides, not the name.
     let found = arrows::check(&sources);
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!(found[0].at, "src/protocols/curve/test.rs");
-    catches(
-        arrows::check,
-        "src/types/id.rs",
-        "#[cfg(any(test, debug_assertions))] use std::fs;",
-        1,
-        "std::fs",
-    );
+    catches(arrows::check, "src/types/id.rs", "#[cfg(any(test, debug_assertions))] use std::fs;", 1, "std::fs");
 }
 
 #[test]
@@ -187,10 +153,7 @@ fn imports_that_hide_their_way_are_caught() {
     ] {
         assert!(!found(imports::check, path, text).is_empty(), "{text}");
     }
-    let modules = [
-        Source::parse("src/types/id.rs", ""),
-        Source::parse(path, "use crate::types::{id};"),
-    ];
+    let modules = [Source::parse("src/types/id.rs", ""), Source::parse(path, "use crate::types::{id};")];
     assert_eq!(imports::check(&modules).len(), 1, "braces around a module");
     let fine = "use crate::types::id::{PoolId, TokenId}; pub use sizing::Size; use std::{fmt, mem};
         mod inner { use super::*; } #[cfg(test)] mod tests { use super::*; }";
@@ -201,22 +164,14 @@ fn imports_that_hide_their_way_are_caught() {
 fn a_long_file_is_caught() {
     let text = "//\n".repeat(FILE_LINES);
     passes(budget::check, "src/types/id.rs", &text);
-    catches(
-        budget::check,
-        "src/types/id.rs",
-        &(text + "//\n"),
-        FILE_LINES + 1,
-        "601 lines",
-    );
+    catches(budget::check, "src/types/id.rs", &(text + "//\n"), FILE_LINES + 1, "601 lines");
     passes(budget::check, "src/main.rs", &"//\n".repeat(19));
     catches(budget::check, "src/main.rs", &"//\n".repeat(20), 20, "20 lines");
 }
 
 #[test]
 fn a_full_folder_is_caught() {
-    let mut sources: Vec<_> = (0..FOLDER_FILES)
-        .map(|i| Source::parse(&format!("src/types/f{i}.rs"), ""))
-        .collect();
+    let mut sources: Vec<_> = (0..FOLDER_FILES).map(|i| Source::parse(&format!("src/types/f{i}.rs"), "")).collect();
     sources.push(Source::parse("src/types/below/mod.rs", ""));
     assert!(budget::check(&sources).is_empty());
     sources.push(Source::parse("src/types/z.rs", ""));
@@ -233,20 +188,10 @@ fn a_long_function_is_caught() {
         text + "}\n"
     };
     passes(budget::check, "src/types/id.rs", &body(FUNCTION_LINES));
-    catches(
-        budget::check,
-        "src/types/id.rs",
-        &body(FUNCTION_LINES + 1),
-        3,
-        "`f` has 61 lines",
-    );
+    catches(budget::check, "src/types/id.rs", &body(FUNCTION_LINES + 1), 3, "`f` has 61 lines");
     let inside = format!("impl S {{\n{}}}", body(FUNCTION_LINES + 1));
     catches(budget::check, "src/types/id.rs", &inside, 4, "`f` has 61 lines");
-    passes(
-        budget::check,
-        "src/types/id.rs",
-        &format!("#[cfg(test)] mod t {{\n{}}}", body(FUNCTION_LINES + 1)),
-    );
+    passes(budget::check, "src/types/id.rs", &format!("#[cfg(test)] mod t {{\n{}}}", body(FUNCTION_LINES + 1)));
 }
 
 #[test]
@@ -259,21 +204,10 @@ fn deep_nesting_is_caught() {
         "trait T { fn f() { loop { loop { loop { loop {} } } } } }",
     ] {
         let found = found(budget::check, path, text);
-        assert!(
-            found.iter().all(|found| found.contains("nested 4 deep")) && !found.is_empty(),
-            "{text}: {found:#?}"
-        );
+        assert!(found.iter().all(|found| found.contains("nested 4 deep")) && !found.is_empty(), "{text}: {found:#?}");
     }
-    passes(
-        budget::check,
-        path,
-        "fn f() { for a in b { if c {} else if d {} else if e { match g { _ => h } } } }",
-    );
-    passes(
-        budget::check,
-        path,
-        "fn f() { loop { loop { loop { fn g() { loop { loop { loop {} } } } } } } }",
-    );
+    passes(budget::check, path, "fn f() { for a in b { if c {} else if d {} else if e { match g { _ => h } } } }");
+    passes(budget::check, path, "fn f() { loop { loop { loop { fn g() { loop { loop { loop {} } } } } } } }");
     passes(budget::check, path, "fn f() { { { { { a } } } } }");
 }
 
@@ -283,13 +217,7 @@ fn a_room_that_arms_no_lints_is_caught() {
     passes(arrows::check_armed, "src/hot/mod.rs", armed);
     passes(arrows::check_armed, "src/hot/mod.rs", "//! Still empty.");
     passes(arrows::check_armed, "src/edge/mod.rs", "pub mod chain;");
-    catches(
-        arrows::check_armed,
-        "src/hot/mod.rs",
-        "pub mod state;",
-        1,
-        "does not arm",
-    );
+    catches(arrows::check_armed, "src/hot/mod.rs", "pub mod state;", 1, "does not arm");
     let half = "#![deny(clippy::disallowed_types)] #![allow(clippy::disallowed_methods)] pub mod state;";
     catches(arrows::check_armed, "src/hot/mod.rs", half, 1, "does not arm");
 }
@@ -300,9 +228,7 @@ fn every_row_leads_to_a_row_and_stands_once() {
     for room in ROOMS {
         assert_eq!(rooms.iter().filter(|at| **at == room.at).count(), 1, "{}", room.at);
         for open in room.may.iter().chain(room.doors) {
-            let known = rooms
-                .iter()
-                .any(|at| open == at || open.strip_prefix(at).is_some_and(|r| r.starts_with("::")));
+            let known = rooms.iter().any(|at| open == at || open.strip_prefix(at).is_some_and(|r| r.starts_with("::")));
             assert!(known, "`{}` may name `{open}`, which is no room", room.at);
         }
     }

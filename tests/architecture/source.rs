@@ -30,11 +30,7 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}: {}\n    way out: {}",
-            self.at, self.line, self.found, self.way_out
-        )
+        write!(f, "{}:{}: {}\n    way out: {}", self.at, self.line, self.found, self.way_out)
     }
 }
 
@@ -43,22 +39,11 @@ impl Source {
     pub fn parse(path: &str, text: &str) -> Self {
         let ast = syn::parse_file(text).unwrap_or_else(|e| panic!("{path}:{}: {e}", e.span().start().line));
         let test_only = is_test(&ast.attrs);
-        Self {
-            path: path.to_owned(),
-            module: module_of(path),
-            test_only,
-            lines: text.lines().count(),
-            ast,
-        }
+        Self { path: path.to_owned(), module: module_of(path), test_only, lines: text.lines().count(), ast }
     }
 
     pub fn violation(&self, line: usize, found: String, way_out: impl Into<String>) -> Violation {
-        Violation {
-            at: self.path.clone(),
-            line,
-            found,
-            way_out: way_out.into(),
-        }
+        Violation { at: self.path.clone(), line, found, way_out: way_out.into() }
     }
 }
 

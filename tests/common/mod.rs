@@ -12,8 +12,8 @@ pub fn mainnet(part: &str) -> Option<PathBuf> {
 }
 
 fn input(variable: &str, default: &str, part: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os(variable)
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(default), PathBuf::from);
+    let folder =
+        std::env::var_os(variable).map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(default), PathBuf::from);
     let path = folder.join(part);
     if path.exists() {
         return Some(path);

@@ -12,6 +12,7 @@ use peregrine::protocols::amm::ApplyError;
 use peregrine::protocols::amm::Leg;
 use peregrine::protocols::amm::QuoteError;
 use peregrine::protocols::amm::Segment;
+use peregrine::protocols::executor::Family;
 
 const PPM: u64 = 1_000_000;
 
@@ -112,7 +113,8 @@ impl Pool {
         let Curve::Ranges { bounds, liquidity, price, .. } = &self.curve else { return Vec::new() };
         let down = leg.zero_for_one();
         let each = (0..liquidity.len()).filter_map(|i| {
-            let (low, high) = if down { (bounds[i], bounds[i + 1].min(*price)) } else { (bounds[i].max(*price), bounds[i + 1]) };
+            let (low, high) =
+                if down { (bounds[i], bounds[i + 1].min(*price)) } else { (bounds[i].max(*price), bounds[i + 1]) };
             (low < high).then(|| Range::new(low, high, liquidity[i], down))
         });
         let mut ranges: Vec<_> = each.collect();
@@ -186,7 +188,13 @@ fn real(price: U256) -> f64 {
 }
 
 impl Amm for Pool {
-    const PROTOCOL: &'static str = "test";
+    fn protocol(&self) -> &'static str {
+        "test"
+    }
+
+    fn family(&self) -> Family {
+        Family::V2
+    }
 
     fn address(&self) -> Address {
         self.address
@@ -245,8 +253,11 @@ impl Amm for Pool {
         }
         for range in self.walk(leg) {
             let l = f64::from(range.liquidity);
-            let (reserve_in, reserve_out) =
-                if range.down { (l / real(range.high), l * real(range.high)) } else { (l * real(range.low), l / real(range.low)) };
+            let (reserve_in, reserve_out) = if range.down {
+                (l / real(range.high), l * real(range.high))
+            } else {
+                (l * real(range.low), l / real(range.low))
+            };
             if !visit(Segment { in_max: range.gross_in(self.fee_ppm), reserve_in, reserve_out, gamma }) {
                 return;
             }

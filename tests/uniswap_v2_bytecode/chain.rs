@@ -11,6 +11,7 @@ use alloy_primitives::address;
 use alloy_primitives::hex;
 use alloy_primitives::keccak256;
 use peregrine::protocols::discover::Answer;
+use peregrine::protocols::discover::PLAIN_TOKEN;
 use peregrine::protocols::discover::Probe;
 use peregrine::protocols::uniswap_v2::Fee;
 use peregrine::protocols::uniswap_v2::FeeCache;
@@ -56,11 +57,7 @@ pub fn artifact(name: &str) -> serde_json::Value {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("contracts/node_modules");
     let given = std::env::var_os("PEREGRINE_NODE_MODULES").map(PathBuf::from);
     let file = format!("@uniswap/v2-core/build/{name}.json");
-    let path = [Some(own), given]
-        .into_iter()
-        .flatten()
-        .map(|dir| dir.join(&file))
-        .find(|path| path.exists());
+    let path = [Some(own), given].into_iter().flatten().map(|dir| dir.join(&file)).find(|path| path.exists());
     let path = path.unwrap_or_else(|| panic!("no {file}: run scripts/setup, or set PEREGRINE_NODE_MODULES"));
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
@@ -70,10 +67,7 @@ pub fn creation(name: &str) -> Vec<u8> {
 }
 
 pub fn runtime(name: &str) -> String {
-    artifact(name)["evm"]["deployedBytecode"]["object"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    artifact(name)["evm"]["deployedBytecode"]["object"].as_str().unwrap().to_owned()
 }
 
 /// The pair with parts of its code replaced. Each pattern must be there `count` times, and keep its length: jumps hold.
@@ -167,19 +161,10 @@ impl Database for View<'_> {
 }
 
 fn execute<DB: Database>(db: DB, from: Address, kind: TxKind, data: &[u8]) -> (Option<ResultAndState>, DB) {
-    let tx = TxEnv {
-        caller: from,
-        kind,
-        data: Bytes::copy_from_slice(data),
-        gas_limit: 16_000_000,
-        ..TxEnv::default()
-    };
-    let context = Context::mainnet()
-        .with_db(db)
-        .modify_cfg_chained(|cfg| cfg.disable_nonce_check = true);
-    let mut evm = context
-        .modify_block_chained(|block| block.timestamp = U256::from(1_700_000_000))
-        .build_mainnet();
+    let tx =
+        TxEnv { caller: from, kind, data: Bytes::copy_from_slice(data), gas_limit: 16_000_000, ..TxEnv::default() };
+    let context = Context::mainnet().with_db(db).modify_cfg_chained(|cfg| cfg.disable_nonce_check = true);
+    let mut evm = context.modify_block_chained(|block| block.timestamp = U256::from(1_700_000_000)).build_mainnet();
     (evm.transact(tx).ok(), evm.ctx.journaled_state.database)
 }
 
@@ -195,17 +180,11 @@ pub struct Trace {
 impl World {
     pub fn send(&mut self, kind: TxKind, data: &[u8]) -> Option<Trace> {
         let done = execute(&mut self.db, USER, kind, data).0.unwrap();
-        let ExecutionResult::Success {
-            ref output, ref logs, ..
-        } = done.result
-        else {
+        let ExecutionResult::Success { ref output, ref logs, .. } = done.result else {
             return None;
         };
         let changed = |account: &revm::state::Account| {
-            account
-                .changed_storage_slots()
-                .map(|(slot, value)| (*slot, value.present_value))
-                .collect::<Vec<_>>()
+            account.changed_storage_slots().map(|(slot, value)| (*slot, value.present_value)).collect::<Vec<_>>()
         };
         let trace = Trace {
             output: output.data().clone(),
@@ -219,16 +198,11 @@ impl World {
     }
 
     pub fn deploy(&mut self, name: &str, argument: &[u8]) -> Address {
-        self.send(TxKind::Create, &[creation(name), argument.to_vec()].concat())
-            .unwrap()
-            .created
-            .unwrap()
+        self.send(TxKind::Create, &[creation(name), argument.to_vec()].concat()).unwrap().created.unwrap()
     }
 
     pub fn set(&mut self, at: Address, slot: impl TryInto<U256, Error: std::fmt::Debug>, word: U256) {
-        self.db
-            .insert_account_storage(at, slot.try_into().unwrap(), word)
-            .unwrap();
+        self.db.insert_account_storage(at, slot.try_into().unwrap(), word).unwrap();
     }
 
     pub fn place(&mut self, at: Address, code: Vec<u8>) {
@@ -244,22 +218,10 @@ impl World {
         set: &[(Address, U256, U256)],
         strict: bool,
     ) -> Answer {
-        let view = View {
-            world: self,
-            overrides: set,
-            strict,
-            cold: false,
-            reads: Vec::new(),
-        };
+        let view = View { world: self, overrides: set, strict, cold: false, reads: Vec::new() };
         let (done, view) = execute(view, from, TxKind::Call(to), data);
-        let output = done
-            .filter(|done| done.result.is_success())
-            .and_then(|done| done.result.into_output());
-        Answer {
-            output: output.map(|bytes| bytes.to_vec()),
-            cold: view.cold,
-            reads: view.reads,
-        }
+        let output = done.filter(|done| done.result.is_success()).and_then(|done| done.result.into_output());
+        Answer { output: output.map(|bytes| bytes.to_vec()), cold: view.cold, reads: view.reads }
     }
 }
 
@@ -270,6 +232,24 @@ impl Probe for World {
 
     fn call_with(&mut self, from: Address, to: Address, data: &[u8], set: &[(Address, U256, U256)]) -> Answer {
         self.view(from, to, data, set, false)
+    }
+
+    fn call_staged(
+        &mut self,
+        from: Address,
+        to: Address,
+        data: &[u8],
+        set: &[(Address, U256, U256)],
+        tokens: &[Address],
+    ) -> Answer {
+        let before = self.db.clone();
+        for token in tokens {
+            self.place(*token, PLAIN_TOKEN.to_vec());
+            self.db.replace_account_storage(*token, Default::default()).unwrap();
+        }
+        let answer = self.call_with(from, to, data, set);
+        self.db = before;
+        answer
     }
 
     fn slot(&mut self, at: Address, slot: U256) -> Option<U256> {
@@ -306,11 +286,7 @@ impl Market {
         let factory = world.deploy("UniswapV2Factory", &USER.abi_encode());
         let mut tokens = [U256::ZERO; 2].map(|supply| world.deploy("ERC20", &supply.abi_encode()));
         tokens.sort();
-        let call = createPairCall {
-            tokenA: tokens[0],
-            tokenB: tokens[1],
-        }
-        .abi_encode();
+        let call = createPairCall { tokenA: tokens[0], tokenB: tokens[1] }.abi_encode();
         let pair = Address::from_word(B256::from_slice(&world.send(factory.into(), &call).unwrap().output));
         let mut market = Self { world, pair, tokens };
         market.hold(reserves);
@@ -333,11 +309,7 @@ impl Market {
 
     /// Does the pair, as it stands, pay `y` of the other token for `x` of `token_in`?
     pub fn pays(&mut self, token_in: usize, r_in: u128, x: u128, y: u128) -> bool {
-        let paid = (
-            self.tokens[token_in],
-            balance_slot(self.pair),
-            U256::from(r_in) + U256::from(x),
-        );
+        let paid = (self.tokens[token_in], balance_slot(self.pair), U256::from(r_in) + U256::from(x));
         let data = swap(token_in, y).abi_encode();
         self.world.call_with(USER, self.pair, &data, &[paid]).output.is_some()
     }
@@ -356,12 +328,7 @@ impl Market {
 pub fn swap(token_in: usize, y: u128) -> abi::swapCall {
     let mut out = [U256::ZERO, U256::ZERO];
     out[1 - token_in] = U256::from(y);
-    abi::swapCall {
-        amount0Out: out[0],
-        amount1Out: out[1],
-        to: USER,
-        data: Bytes::new(),
-    }
+    abi::swapCall { amount0Out: out[0], amount1Out: out[1], to: USER, data: Bytes::new() }
 }
 
 pub fn thirty() -> [Fee; 2] {
@@ -369,8 +336,6 @@ pub fn thirty() -> [Fee; 2] {
 }
 
 pub fn standard(market: &Market, reserves: [u128; 2]) -> Pool {
-    let layout = Layout::Packed {
-        slot: U256::from(RESERVES),
-    };
+    let layout = Layout::Packed { slot: U256::from(RESERVES) };
     Pool::new(market.pair, market.tokens, thirty(), layout, reserves).unwrap()
 }

@@ -51,6 +51,14 @@ struct Entry {
     whole: bool,
 }
 
+/// An account that was put aside.
+#[derive(Debug)]
+#[must_use = "the account is gone until it is restored"]
+pub struct Replaced {
+    address: Address,
+    entry: Option<Entry>,
+}
+
 /// The EVM's view of the chain.
 #[derive(Debug, Default)]
 pub struct Db {
@@ -201,6 +209,20 @@ impl Db {
                 None => entry.storage.remove(&slot),
             };
         }
+    }
+
+    /// Puts `info`, with empty storage, in an account's place; [`Db::restore_account`] brings the account back.
+    pub fn replace_account(&mut self, address: Address, info: AccountInfo) -> Replaced {
+        let stage = Entry { info, whole: true, ..Entry::default() };
+        Replaced { address, entry: self.base.insert(address, stage) }
+    }
+
+    /// Undoes [`Db::replace_account`].
+    pub fn restore_account(&mut self, replaced: Replaced) {
+        match replaced.entry {
+            Some(entry) => self.base.insert(replaced.address, entry),
+            None => self.base.remove(&replaced.address),
+        };
     }
 
     /// Writes a diff into the base.

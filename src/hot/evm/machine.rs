@@ -135,6 +135,18 @@ impl Machine {
         Ok(Between { before, after, executed: Executed { result, diff } })
     }
 
+    /// As [`Machine::execute_between`], for a transaction that is itself only a look: its sender need not be able to send.
+    pub fn look_between(&mut self, tx: TxEnv, look: &TxEnv) -> Result<Between, ExecuteError> {
+        let outcome = self.looking(|evm| {
+            let before = evm.transact_one(look.clone())?;
+            let result = evm.transact_one(tx)?;
+            Ok((before, result, evm.transact_one(look.clone())?))
+        });
+        let diff = self.evm.finalize();
+        let (before, result, after) = outcome?;
+        Ok(Between { before, after, executed: Executed { result, diff } })
+    }
+
     fn between(&mut self, tx: TxEnv, look: &TxEnv) -> Result<(Looked, Looked, Looked), ExecuteError> {
         let before = self.looking(|evm| evm.transact_one(look.clone()))?;
         let result = self.evm.transact_one(tx)?;

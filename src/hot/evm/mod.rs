@@ -5,3 +5,4 @@ pub mod fork;
 pub mod machine;
 pub mod own;
 pub mod probe;
+pub mod whatif;

@@ -3,8 +3,8 @@
 //! In replay the chain has never seen them, so they are put there: the executor by running its real creation code under
 //! the block's own rules. A record holds no slot of theirs; those that a token keeps for them are told apart by asking.
 
-use alloy_primitives::{Address, Bytes, TxKind, U256, address};
 use alloy::sol_types::SolCall;
+use alloy_primitives::{Address, Bytes, TxKind, U256, address};
 use revm::context::TxEnv;
 use revm::state::AccountInfo;
 

@@ -2,13 +2,14 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256, address};
 use revm::context::result::ExecutionResult;
-use revm::state::AccountInfo;
+use revm::state::{AccountInfo, Bytecode};
 
 use crate::hot::evm::db::Cold;
 use crate::hot::evm::db::Unknown;
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
 use crate::protocols::discover::Answer;
+use crate::protocols::discover::PLAIN_TOKEN;
 use crate::protocols::discover::Probe;
 
 /// Who asks. No key is known for it, and no contract knows it.
@@ -57,6 +58,25 @@ impl Probe for EvmProbe<'_> {
         let under = self.machine.db_mut().override_slots(overrides);
         let answer = self.ask(from, to, data, Unknown::AssumeEmpty);
         self.machine.db_mut().restore_slots(under);
+        answer
+    }
+
+    fn call_staged(
+        &mut self,
+        from: Address,
+        to: Address,
+        data: &[u8],
+        overrides: &[(Address, U256, U256)],
+        tokens: &[Address],
+    ) -> Answer {
+        let code = Bytecode::new_legacy(Bytes::from_static(&PLAIN_TOKEN));
+        let plain = AccountInfo { nonce: 1, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() };
+        let db = self.machine.db_mut();
+        let aside: Vec<_> = tokens.iter().map(|token| db.replace_account(*token, plain.clone())).collect();
+        let answer = self.call_with(from, to, data, overrides);
+        for replaced in aside.into_iter().rev() {
+            self.machine.db_mut().restore_account(replaced);
+        }
         answer
     }
 

@@ -48,11 +48,7 @@ impl Fee {
     /// `None` unless `num < den <= MAX_DEN`. Not reduced: 3/1000 and 30/10000 are the same fee but not equal.
     #[must_use]
     pub const fn new(num: u32, den: u32) -> Option<Self> {
-        if num < den && den <= Self::MAX_DEN {
-            Some(Self { num, den })
-        } else {
-            None
-        }
+        if num < den && den <= Self::MAX_DEN { Some(Self { num, den }) } else { None }
     }
 
     /// Parts kept by the pool.
@@ -135,11 +131,7 @@ pub(super) fn smallest_in(y: u128, r_in: u128, r_out: u128, fee: Fee) -> Result<
         let share = U256::from(fee.rest()) * U256::from(left);
         u128::try_from(worth.div_ceil(share)).map_err(|_| QuoteError::TooLarge)?
     };
-    if x > MAX_RESERVE - r_in {
-        Err(QuoteError::TooLarge)
-    } else {
-        Ok(x)
-    }
+    if x > MAX_RESERVE - r_in { Err(QuoteError::TooLarge) } else { Ok(x) }
 }
 
 #[cfg(test)]
@@ -174,10 +166,7 @@ mod tests {
     }
 
     fn fee() -> impl Strategy<Value = Fee> {
-        let any = (
-            prop::sample::select(vec![1000u32, 10_000, 100_000, 1_000_000]),
-            0u32..1_000_000,
-        );
+        let any = (prop::sample::select(vec![1000u32, 10_000, 100_000, 1_000_000]), 0u32..1_000_000);
         any.prop_filter_map("a whole fee", |(den, num)| Fee::new(num % den, den))
     }
 

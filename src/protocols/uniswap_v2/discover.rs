@@ -40,12 +40,6 @@ pub enum Reason {
     /// Too little in it to tell one fee from the next.
     #[error("too shallow to resolve its fee")]
     Shallow,
-    /// The token does not say what the pair holds, or no slot explains what it says.
-    #[error("balance of {token} cannot be read or staged")]
-    Balance {
-        /// The token.
-        token: Address,
-    },
     /// Its swap reverts whatever is asked: locked, paused, another interface, or a token that cannot be moved.
     #[error("its swap cannot be executed")]
     NotExecutable,
@@ -86,11 +80,7 @@ pub fn discover(probe: &mut dyn Probe, address: Address, fees: &mut FeeCache) ->
     }
     let answer = probe.call(address, &abi::getReservesCall {}.abi_encode());
     let Some(words) = reserve_words(&answer) else {
-        return if answer.cold {
-            Err(cold(address, &answer))
-        } else {
-            Ok(None)
-        };
+        return if answer.cold { Err(cold(address, &answer)) } else { Ok(None) };
     };
     let [Some(r0), Some(r1)] = words.map(narrow) else {
         return Err(Reason::Range);
@@ -100,20 +90,14 @@ pub fn discover(probe: &mut dyn Probe, address: Address, fees: &mut FeeCache) ->
     }
     let reserves = [r0, r1];
     let layout = learn(probe, address, &answer, reserves);
-    let mut rig = Rig::new(probe, address, tokens, layout, reserves)?;
+    let mut rig = Rig::new(probe, address, tokens, reserves);
     let fees = infer::infer(&mut rig, fees)?;
     Ok(Pool::new(address, tokens, fees, layout, reserves))
 }
 
 /// The slot or account a call ended at.
 fn cold(address: Address, answer: &Answer) -> Reason {
-    Reason::cold_or(
-        answer,
-        Reason::Cold {
-            at: address,
-            slot: None,
-        },
-    )
+    Reason::cold_or(answer, Reason::Cold { at: address, slot: None })
 }
 
 /// A call that answers one word which is an address other than zero. `None` when the contract answers otherwise.
@@ -126,9 +110,7 @@ fn ask_address(probe: &mut dyn Probe, to: Address, data: &[u8]) -> Result<Option
 }
 
 fn as_address(answer: &Answer) -> Option<Address> {
-    let word = answer
-        .word(0)
-        .filter(|_| answer.output.as_ref().is_some_and(|bytes| bytes.len() == 32))?;
+    let word = answer.word(0).filter(|_| answer.output.as_ref().is_some_and(|bytes| bytes.len() == 32))?;
     let fits = !word.is_zero() && word >> 160 == U256::ZERO;
     fits.then(|| Address::from_word(word.into()))
 }
@@ -159,11 +141,7 @@ fn learn(probe: &mut dyn Probe, pool: Address, answer: &Answer, reserves: [u128;
     }
     let packed = own.iter().filter(|(_, word)| Layout::unpack(*word) == reserves);
     let mut candidates: Vec<Layout> = packed.map(|(slot, _)| Layout::Packed { slot: *slot }).collect();
-    let alone = |reserve: u128| {
-        own.iter()
-            .filter(move |(_, word)| *word == U256::from(reserve))
-            .map(|(slot, _)| *slot)
-    };
+    let alone = |reserve: u128| own.iter().filter(move |(_, word)| *word == U256::from(reserve)).map(|(slot, _)| *slot);
     for slot0 in alone(reserves[0]) {
         let others = alone(reserves[1]).filter(|slot1| *slot1 != slot0);
         candidates.extend(others.map(|slot1| Layout::Split { slots: [slot0, slot1] }));
@@ -178,15 +156,8 @@ fn learn(probe: &mut dyn Probe, pool: Address, answer: &Answer, reserves: [u128;
 /// Does `getReserves` answer what is written by this layout? Coincidence does not survive this.
 fn follows(probe: &mut dyn Probe, pool: Address, layout: Layout) -> bool {
     // Any two values that differ in every byte, a full 112 bits long.
-    let written = [
-        0xb1a2_9384_7566_5748_392a_1b0c_fdee_u128,
-        0x8091_a2b3_c4d5_e6f7_0819_2a3b_4c5d_u128,
-    ];
-    let overrides: Vec<_> = layout
-        .write(written)
-        .into_iter()
-        .map(|(slot, word)| (pool, slot, word))
-        .collect();
+    let written = [0xb1a2_9384_7566_5748_392a_1b0c_fdee_u128, 0x8091_a2b3_c4d5_e6f7_0819_2a3b_4c5d_u128];
+    let overrides: Vec<_> = layout.write(written).into_iter().map(|(slot, word)| (pool, slot, word)).collect();
     let answer = probe.call_with(NOBODY, pool, &abi::getReservesCall {}.abi_encode(), &overrides);
     reserve_words(&answer) == Some(written.map(U256::from))
 }

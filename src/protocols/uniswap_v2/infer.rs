@@ -101,15 +101,9 @@ impl Range {
     /// From "`y` passes and `y + 1` does not": the curve's inequality solved for gamma.
     fn new(stage: &Stage, y: u128) -> Self {
         let bound = |y: u128| {
-            [
-                U512::from(y) * U512::from(stage.r_in),
-                U512::from(stage.x) * U512::from(stage.r_out.saturating_sub(y)),
-            ]
+            [U512::from(y) * U512::from(stage.r_in), U512::from(stage.x) * U512::from(stage.r_out.saturating_sub(y))]
         };
-        Self {
-            low: bound(y),
-            high: bound(y + 1),
-        }
+        Self { low: bound(y), high: bound(y + 1) }
     }
 
     /// Whole parts of `den` that reach the curve, lowest and highest.
@@ -172,11 +166,7 @@ fn boundary(rig: &mut Rig<'_>, stage: &Stage) -> Result<u128, Reason> {
         }
     }
     // Executes (the lock was tried), yet pays nothing here.
-    if passes == 0 {
-        Err(Reason::NotConstantProduct)
-    } else {
-        Ok(passes)
-    }
+    if passes == 0 { Err(Reason::NotConstantProduct) } else { Ok(passes) }
 }
 
 /// Refuses a fee that hangs on a slot whose value is not known: moving the slot must not move the boundary.

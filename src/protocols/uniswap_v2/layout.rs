@@ -92,10 +92,7 @@ mod tests {
         let stamp = U256::from(u32::MAX) << 224;
         let word = layout.write([MAX_RESERVE, 7])[0].1 | stamp;
         assert_eq!(Layout::unpack(word), [MAX_RESERVE, 7]);
-        assert_eq!(
-            layout.fold([1, 1], &[(NEXT, U256::MAX), (AT, word)]),
-            Ok([MAX_RESERVE, 7])
-        );
+        assert_eq!(layout.fold([1, 1], &[(NEXT, U256::MAX), (AT, word)]), Ok([MAX_RESERVE, 7]));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::protocols::amm::ApplyError;
 use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
+use crate::protocols::executor::Family;
 use crate::protocols::uniswap_v2::abi;
 use crate::protocols::uniswap_v2::curve;
 use crate::protocols::uniswap_v2::curve::Fee;
@@ -39,6 +40,9 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// Name in output, config and metrics.
+    pub const PROTOCOL: &'static str = "uniswap_v2";
+
     /// `None` when a reserve is past `uint112` or the tokens are the same.
     #[must_use]
     pub fn new(
@@ -49,13 +53,7 @@ impl Pool {
         reserves: [u128; 2],
     ) -> Option<Self> {
         let sound = tokens[0] != tokens[1] && reserves.iter().all(|r| *r <= MAX_RESERVE);
-        sound.then_some(Self {
-            reserves,
-            fees,
-            tokens,
-            layout,
-            address,
-        })
+        sound.then_some(Self { reserves, fees, tokens, layout, address })
     }
 
     /// All that a quote depends on and that changes: compares two ways of learning the same state.
@@ -79,11 +77,7 @@ impl Pool {
     /// Reserves and fee the way `leg` sees them: in, out, fee.
     fn side(&self, leg: Leg) -> (u128, u128, Fee) {
         let [r0, r1] = self.reserves;
-        if leg.zero_for_one() {
-            (r0, r1, self.fees[0])
-        } else {
-            (r1, r0, self.fees[1])
-        }
+        if leg.zero_for_one() { (r0, r1, self.fees[0]) } else { (r1, r0, self.fees[1]) }
     }
 
     /// Takes new reserves and says whether they differ.
@@ -97,7 +91,13 @@ impl Pool {
 }
 
 impl Amm for Pool {
-    const PROTOCOL: &'static str = "uniswap_v2";
+    fn protocol(&self) -> &'static str {
+        Self::PROTOCOL
+    }
+
+    fn family(&self) -> Family {
+        Family::V2
+    }
 
     fn address(&self) -> Address {
         self.address
@@ -121,11 +121,7 @@ impl Amm for Pool {
 
     fn marginal_rate(&self, leg: Leg) -> f64 {
         let (r_in, r_out, fee) = self.side(leg);
-        if r_in == 0 || r_out == 0 {
-            0.0
-        } else {
-            r_out as f64 / r_in as f64 * fee.gamma()
-        }
+        if r_in == 0 || r_out == 0 { 0.0 } else { r_out as f64 / r_in as f64 * fee.gamma() }
     }
 
     fn segments(&self, leg: Leg, mut visit: impl FnMut(Segment) -> bool) {
@@ -149,16 +145,10 @@ impl Amm for Pool {
             return Ok(Applied::Irrelevant);
         }
         if topics.len() != 1 {
-            return Err(ApplyError::Topics {
-                have: topics.len(),
-                want: 1,
-            });
+            return Err(ApplyError::Topics { have: topics.len(), want: 1 });
         }
         let Ok(words) = <&[u8; 64]>::try_from(data) else {
-            return Err(ApplyError::Data {
-                have: data.len(),
-                want: 64,
-            });
+            return Err(ApplyError::Data { have: data.len(), want: 64 });
         };
         let word = |bytes| narrow(U256::from_be_slice(bytes)).ok_or(ApplyError::Contradiction);
         let reserves = [word(&words[..32])?, word(&words[32..])?];

@@ -1,8 +1,7 @@
-//! A pair on the bench: its own swap executed on staged balances and reserves, to see what it pays.
+//! A pair on the bench: its own swap executed on staged balances, to see what it pays.
 //!
-//! A pair learns what it was paid by comparing its balance with its reserve. So a payment of `x` can be staged without
-//! touching the token: lower the pair's *reserve* by `x`. Where the reserve slot is not understood, the token's balance
-//! slot is found by experiment and raised instead.
+//! Its tokens are replaced by plain ones, so what is seen is the pair's own doing: a token that taxes, rebases or sells in
+//! its `transfer` cannot blur the fee. A payment is staged by giving the pair more of the plain token.
 //!
 //! # Invariants
 //! - On a stage the balance of the token that comes out equals its reserve, so no surplus counts as a second payment.
@@ -18,12 +17,12 @@ use alloy_primitives::address;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::discover::Answer;
 use crate::protocols::discover::Probe;
+use crate::protocols::discover::plain_balance_slot;
 use crate::protocols::uniswap_v2::abi;
 use crate::protocols::uniswap_v2::curve;
 use crate::protocols::uniswap_v2::curve::Fee;
 use crate::protocols::uniswap_v2::curve::MAX_RESERVE;
 use crate::protocols::uniswap_v2::discover::Reason;
-use crate::protocols::uniswap_v2::layout::Layout;
 
 /// Who calls, and who receives: an address nobody has. A contract could not be the sender (EIP-3607).
 pub(super) const NOBODY: Address = address!("0x7065726567726e650000000000000000000070be");
@@ -63,155 +62,53 @@ pub(super) struct Stage {
     overrides: Vec<Override>,
 }
 
-/// A balance slot found by experiment: adding to it adds to `balanceOf`.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    at: Address,
-    slot: U256,
-    word: U256,
-}
-
 /// What is known of a pair while its fee is being found.
 pub(super) struct Rig<'a> {
     probe: &'a mut dyn Probe,
     pub pool: Address,
     pub tokens: [Address; 2],
     reserves: [u128; 2],
-    balances: [u128; 2],
-    layout: Layout,
-    held: [Option<Held>; 2],
     /// Slots assumed in every call, besides the stage's own.
     assumed: Vec<Override>,
 }
 
 impl<'a> Rig<'a> {
-    /// Reads the balances, and finds the balance slots where they will be needed.
-    pub(super) fn new(
-        probe: &'a mut dyn Probe,
-        pool: Address,
-        tokens: [Address; 2],
-        layout: Layout,
-        reserves: [u128; 2],
-    ) -> Result<Self, Reason> {
-        let mut balances = [0; 2];
-        let mut held = [None; 2];
-        for (i, token) in tokens.into_iter().enumerate() {
-            let data = abi::balanceOfCall { owner: pool }.abi_encode();
-            let answer = probe.call(token, &data);
-            let Some(balance) = answer.word(0) else {
-                return Err(Reason::cold_or(&answer, Reason::Balance { token }));
-            };
-            balances[i] = u128::try_from(balance).map_err(|_| Reason::Range)?;
-            if layout == Layout::Opaque {
-                held[i] = find_held(probe, token, &data, balance, &answer);
-            }
-        }
-        Ok(Self {
-            probe,
-            pool,
-            tokens,
-            reserves,
-            balances,
-            layout,
-            held,
-            assumed: Vec::new(),
-        })
+    /// A pair with its reserves.
+    pub(super) fn new(probe: &'a mut dyn Probe, pool: Address, tokens: [Address; 2], reserves: [u128; 2]) -> Self {
+        Self { probe, pool, tokens, reserves, assumed: Vec::new() }
     }
 
     /// What is in the pair, as the stages will see it.
     pub(super) const fn depth(&self) -> [u128; 2] {
-        match self.layout {
-            Layout::Opaque => self.reserves,
-            _ => self.balances,
-        }
+        self.reserves
     }
 
     /// A payment of `size` in the token at `token_in`.
     pub(super) fn stage(&self, token_in: usize, size: Size) -> Result<Stage, Reason> {
-        if self.depth()[token_in] < MIN_IN {
+        let [r_in, r_out] = [self.reserves[token_in], self.reserves[1 - token_in]];
+        if r_in < MIN_IN {
             return Err(Reason::Shallow);
         }
-        if self.depth().iter().any(|have| *have > MAX_RESERVE) {
-            return Err(Reason::Range);
-        }
-        match self.layout {
-            Layout::Opaque => self.stage_by_balance(token_in, size),
-            _ => Ok(self.stage_by_reserve(token_in, size)),
-        }
-    }
-
-    /// Leaves the balances alone and tells the pair that its reserve was smaller.
-    fn stage_by_reserve(&self, token_in: usize, size: Size) -> Stage {
-        let [have, r_out] = [self.balances[token_in], self.balances[1 - token_in]];
-        let x = match size {
-            Size::Small => have / 1000,
-            Size::Even => have / 2,
-            Size::Large => have - have / 1000,
-        };
-        let r_in = have - x;
-        let reserves = if token_in == 0 { [r_in, r_out] } else { [r_out, r_in] };
-        let overrides = self
-            .layout
-            .write(reserves)
-            .into_iter()
-            .map(|(slot, word)| (self.pool, slot, word));
-        Stage {
-            token_in,
-            x,
-            r_in,
-            r_out,
-            overrides: overrides.collect(),
-        }
-    }
-
-    /// Leaves the reserves alone and gives the pair more of the token.
-    fn stage_by_balance(&self, token_in: usize, size: Size) -> Result<Stage, Reason> {
-        let [r_in, r_out] = [self.reserves[token_in], self.reserves[1 - token_in]];
         let x = match size {
             Size::Small => r_in / 1000,
             Size::Even => r_in,
             Size::Large => r_in.saturating_mul(999),
         };
         let x = x.min(MAX_RESERVE - r_in);
-        let mut overrides = vec![self.balance_at(token_in, r_in + x)?];
-        if self.balances[1 - token_in] != r_out {
-            overrides.push(self.balance_at(1 - token_in, r_out)?);
-        }
-        Ok(Stage {
-            token_in,
-            x,
-            r_in,
-            r_out,
-            overrides,
-        })
-    }
-
-    /// The override that makes the pair's balance `want`.
-    fn balance_at(&self, token: usize, want: u128) -> Result<Override, Reason> {
-        let held = self.held[token].ok_or(Reason::Balance {
-            token: self.tokens[token],
-        })?;
-        // Added, not set: other bits of the word may be someone else's.
-        let word = held
-            .word
-            .wrapping_add(U256::from(want))
-            .wrapping_sub(U256::from(self.balances[token]));
-        Ok((held.at, held.slot, word))
+        let held = plain_balance_slot(self.pool);
+        let balance = |token: usize, amount: u128| (self.tokens[token], held, U256::from(amount));
+        let overrides = vec![balance(token_in, r_in + x), balance(1 - token_in, r_out)];
+        Ok(Stage { token_in, x, r_in, r_out, overrides })
     }
 
     /// Executes the swap, with `more` slots assumed.
     pub(super) fn swap(&mut self, stage: &Stage, y: u128, more: &[Override]) -> Answer {
         let (out, none) = (U256::from(y), U256::ZERO);
         let [amount0, amount1] = if stage.token_in == 0 { [none, out] } else { [out, none] };
-        let data = abi::swapCall {
-            amount0Out: amount0,
-            amount1Out: amount1,
-            to: NOBODY,
-            data: Bytes::new(),
-        }
-        .abi_encode();
+        let data =
+            abi::swapCall { amount0Out: amount0, amount1Out: amount1, to: NOBODY, data: Bytes::new() }.abi_encode();
         let overrides = [&stage.overrides, &self.assumed, more].concat();
-        self.probe.call_with(NOBODY, self.pool, &data, &overrides)
+        self.probe.call_staged(NOBODY, self.pool, &data, &overrides, &self.tokens)
     }
 
     /// Does the pair pay `y` here?
@@ -263,30 +160,13 @@ impl<'a> Rig<'a> {
             let same = |o: &&Override| (o.0, o.1) == *read;
             stage.overrides.iter().chain(&self.assumed).find(same).is_some()
         };
-        let mine = reads
-            .into_iter()
-            .filter(|read| !self.tokens.contains(&read.0) && !staged(read));
+        let mine = reads.into_iter().filter(|read| !self.tokens.contains(&read.0) && !staged(read));
         let mine: Vec<_> = mine.collect();
-        mine.into_iter()
-            .filter(|(at, slot)| self.probe.slot(*at, *slot).is_none())
-            .collect()
+        mine.into_iter().filter(|(at, slot)| self.probe.slot(*at, *slot).is_none()).collect()
     }
 
     /// Hash of the pair's code.
     pub(super) fn code_hash(&mut self) -> Option<B256> {
         self.probe.code_hash(self.pool)
     }
-}
-
-/// The slot, anywhere, that holds an owner's balance: the one whose change changes the answer by as much.
-fn find_held(probe: &mut dyn Probe, token: Address, data: &[u8], balance: U256, answer: &Answer) -> Option<Held> {
-    // Any number that is not a plausible side effect.
-    let step = U256::from(1_000_003);
-    let moved = balance.checked_add(step)?;
-    answer.reads.iter().find_map(|&(at, slot)| {
-        let word = probe.slot(at, slot)?;
-        let overrides = [(at, slot, word.checked_add(step)?)];
-        let follows = probe.call_with(NOBODY, token, data, &overrides).word(0) == Some(moved);
-        follows.then_some(Held { at, slot, word })
-    })
 }

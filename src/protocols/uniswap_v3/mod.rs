@@ -42,6 +42,7 @@ use crate::protocols::amm::ApplyError;
 use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
+use crate::protocols::executor::Family;
 use crate::protocols::math::swap_step::PIPS;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -77,11 +78,7 @@ impl Immutables {
     #[must_use]
     pub fn are_sane(&self) -> bool {
         let [a, b] = self.tokens;
-        a != b
-            && !a.is_zero()
-            && !b.is_zero()
-            && self.fee_pips < PIPS
-            && (1..MAX_SPACING).contains(&self.tick_spacing)
+        a != b && !a.is_zero() && !b.is_zero() && self.fee_pips < PIPS && (1..MAX_SPACING).contains(&self.tick_spacing)
     }
 }
 
@@ -115,6 +112,9 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// Name in output, config and metrics.
+    pub const PROTOCOL: &'static str = "uniswap_v3";
+
     /// A pool of which nothing but the immutables is known. `None` when they are not [sane](Immutables::are_sane).
     #[must_use]
     pub fn new(of: Immutables) -> Option<Self> {
@@ -210,7 +210,13 @@ impl Pool {
 }
 
 impl Amm for Pool {
-    const PROTOCOL: &'static str = "uniswap_v3";
+    fn protocol(&self) -> &'static str {
+        Self::PROTOCOL
+    }
+
+    fn family(&self) -> Family {
+        Family::V3
+    }
 
     fn address(&self) -> Address {
         self.address

@@ -192,7 +192,8 @@ impl Pool {
             return Err(QuoteError::TooSmall);
         }
         let price = self.state.sqrt_price_x96;
-        let behind = if down { limit >= price || limit < LOWEST_LIMIT } else { limit <= price || limit > HIGHEST_LIMIT };
+        let behind =
+            if down { limit >= price || limit < LOWEST_LIMIT } else { limit <= price || limit > HIGHEST_LIMIT };
         if behind || price.is_zero() || amount.bit_len() > 255 {
             return Err(QuoteError::TooLarge);
         }

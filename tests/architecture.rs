@@ -80,7 +80,7 @@ const ROOMS: &[Room] = &[
     Room { at: "protocols::flash", may: &["types", "protocols::math"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::discover", may: &["types"], doors: &[], crates: ABI, bans: PURE },
     // Our own contract: its calldata, and its artifact, which is JSON.
-    Room { at: "protocols::executor", may: &["types"], doors: &[], crates: Only(&["alloy", "alloy_primitives", "serde",
+    Room { at: "protocols::executor", may: &["types", "protocols::amm"], doors: &[], crates: Only(&["alloy", "alloy_primitives", "serde",
         "serde_json", "thiserror"]), bans: PURE },
     Room { at: "protocols::*", may: &["types", "protocols::math", "protocols::amm", "protocols::lending",
         "protocols::flash", "protocols::discover"], doors: &[], crates: ABI, bans: PURE },

@@ -7,8 +7,6 @@
 
 use alloy_primitives::{Address, B256, U256};
 
-use crate::protocols::executor::Family;
-
 /// A way through a pool: which of its tokens goes in and which comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Leg {
@@ -42,6 +40,15 @@ impl Leg {
     pub const fn zero_for_one(self) -> bool {
         self.token_in < self.token_out
     }
+}
+
+/// Which family's `swap` a hop calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// `swap(uint256,uint256,address,bytes)`: paid in advance, output named by the caller.
+    V2,
+    /// `swap(address,bool,int256,uint160,bytes)`: paid in the callback, exact input.
+    V3,
 }
 
 /// Why a pool gives no quote.

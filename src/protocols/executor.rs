@@ -7,6 +7,7 @@
 use alloy_primitives::{Address, Bytes, U256, hex};
 use serde::Deserialize;
 
+use crate::protocols::amm::Family;
 use crate::types::amount::Wei;
 
 /// Most hops a path may have.
@@ -20,15 +21,6 @@ const HOP: usize = 1 + 20 + 20 + 16;
 const FLAG_BPS: u8 = 1;
 const KIND_V3: u8 = 1;
 const KIND_ZERO_FOR_ONE: u8 = 2;
-
-/// Which family's `swap` a hop calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// `swap(uint256,uint256,address,bytes)`: paid in advance, output named by the caller.
-    V2,
-    /// `swap(address,bool,int256,uint160,bytes)`: paid in the callback, exact input.
-    V3,
-}
 
 /// One hop as the contract reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,10 +18,10 @@ use alloy_primitives::U256;
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
+use crate::protocols::amm::Family;
 use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
-use crate::protocols::executor::Family;
 
 /// Makes the registry from one line a protocol: `Variant(type)`. A closed enum, so every call is a jump, not a vtable.
 macro_rules! each {

@@ -9,10 +9,10 @@ use alloy_primitives::U256;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::amm::Applied;
 use peregrine::protocols::amm::ApplyError;
+use peregrine::protocols::amm::Family;
 use peregrine::protocols::amm::Leg;
 use peregrine::protocols::amm::QuoteError;
 use peregrine::protocols::amm::Segment;
-use peregrine::protocols::executor::Family;
 
 const PPM: u64 = 1_000_000;
 

@@ -14,6 +14,7 @@ use crate::hot::evm::whatif::Touched;
 use crate::hot::refused::Refused;
 use crate::hot::search::Search;
 use crate::hot::search::candidate::Candidate;
+use crate::hot::simulate::Proven;
 use crate::hot::simulate::Prover;
 use crate::hot::state::pools::Pools;
 use crate::hot::state::view::Overlay;
@@ -94,18 +95,23 @@ impl Engine {
         outcome.refused.add_many(Refused::Screened, counts.screened.rejected);
         outcome.refused.add_many(Refused::NoGain, counts.flat);
         outcome.spent.search = span.lap();
-        for candidate in &self.candidates {
-            if candidate.value().is_some_and(|value| value < self.min_profit) {
-                outcome.refused.add(Refused::BelowMinimum);
-                continue;
-            }
-            match self.prover.prove(&mut self.machine, &self.pools, candidate) {
+        for index in 0..self.candidates.len() {
+            let candidate = self.candidates[index];
+            match self.judge(&candidate) {
                 Ok(proven) => outcome.proven.push(proven),
-                Err(reason) => outcome.refused.add(reason),
+                Err(reason) => outcome.reject(candidate, reason),
             }
         }
         outcome.spent.simulate = span.lap();
         outcome
+    }
+
+    fn judge(&mut self, candidate: &Candidate) -> Result<Proven, Refused> {
+        // Of unknown value: not a reason to drop it.
+        if candidate.value().is_some_and(|value| value < self.min_profit) {
+            return Err(Refused::BelowMinimum);
+        }
+        self.prover.prove(&mut self.machine, &self.pools, candidate)
     }
 
     fn included(&mut self) -> Outcome {

@@ -8,6 +8,7 @@ use revm::context::result::{ExecutionResult, HaltReason};
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::refused::Refused;
 use crate::hot::refused::Tally;
+use crate::hot::search::candidate::Candidate;
 use crate::hot::simulate::Proven;
 
 /// What happens to the engine.
@@ -26,7 +27,9 @@ pub enum Event {
 pub struct Outcome {
     /// Opportunities, best first.
     pub proven: Vec<Proven>,
-    /// Why the others are not among them.
+    /// Candidates that the EVM, or the limits, turned down: each with its reason.
+    pub rejected: Vec<(Candidate, Refused)>,
+    /// How many cycles and candidates came to nothing, by reason; those of `rejected` among them.
     pub refused: Tally,
     /// How the pending transaction ran. `None` when it did not.
     pub trigger: Option<Trigger>,
@@ -61,5 +64,11 @@ impl Outcome {
         let mut outcome = Self::default();
         outcome.refused.add(reason);
         outcome
+    }
+
+    /// Adds a candidate that died.
+    pub fn reject(&mut self, candidate: Candidate, reason: Refused) {
+        self.refused.add(reason);
+        self.rejected.push((candidate, reason));
     }
 }

@@ -43,16 +43,24 @@ struct Words<'a> {
 impl<'a> Words<'a> {
     const fn checked(topics: &'a [B256], data: &'a [u8], want: (usize, usize)) -> Result<Self, ApplyError> {
         if topics.len() != want.0 {
-            return Err(ApplyError::Topics { have: topics.len(), want: want.0 });
+            return Err(ApplyError::Topics {
+                have: topics.len(),
+                want: want.0,
+            });
         }
         if data.len() != want.1 * 32 {
-            return Err(ApplyError::Data { have: data.len(), want: want.1 * 32 });
+            return Err(ApplyError::Data {
+                have: data.len(),
+                want: want.1 * 32,
+            });
         }
         Ok(Self { topics, data })
     }
 
     fn word(&self, index: usize) -> U256 {
-        self.data.get(index * 32..index * 32 + 32).map_or(U256::ZERO, U256::from_be_slice)
+        self.data
+            .get(index * 32..index * 32 + 32)
+            .map_or(U256::ZERO, U256::from_be_slice)
     }
 
     fn uint128(&self, index: usize) -> Result<u128, ApplyError> {
@@ -61,7 +69,11 @@ impl<'a> Words<'a> {
 
     fn price(&self, index: usize) -> Result<U256, ApplyError> {
         let price = self.word(index);
-        if storage::is_price(price) { Ok(price) } else { Err(ApplyError::Contradiction) }
+        if storage::is_price(price) {
+            Ok(price)
+        } else {
+            Err(ApplyError::Contradiction)
+        }
     }
 
     fn tick(&self, index: usize) -> Result<i32, ApplyError> {
@@ -76,7 +88,9 @@ impl<'a> Words<'a> {
 
 impl Pool {
     pub(super) fn log(&mut self, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
-        let Some(signature) = topics.first() else { return Ok(Applied::Irrelevant) };
+        let Some(signature) = topics.first() else {
+            return Ok(Applied::Irrelevant);
+        };
         match *signature {
             uniswap::Swap::SIGNATURE_HASH => self.on_swap(&Words::checked(topics, data, (3, 5))?),
             pancake::Swap::SIGNATURE_HASH => self.on_swap(&Words::checked(topics, data, (3, 7))?),
@@ -117,12 +131,20 @@ impl Pool {
 
     fn on_mint(&mut self, log: &Words<'_>) -> Result<Applied, ApplyError> {
         let (lower, upper, amount) = (log.topic_tick(2)?, log.topic_tick(3)?, log.uint128(1)?);
-        self.position(lower, upper, i128::try_from(amount).map_err(|_| ApplyError::Contradiction)?)
+        self.position(
+            lower,
+            upper,
+            i128::try_from(amount).map_err(|_| ApplyError::Contradiction)?,
+        )
     }
 
     fn on_burn(&mut self, log: &Words<'_>) -> Result<Applied, ApplyError> {
-        let (lower, upper, amount) = (log.topic_tick(1)?, log.topic_tick(2)?, log.uint128(0)?);
-        self.position(lower, upper, -i128::try_from(amount).map_err(|_| ApplyError::Contradiction)?)
+        let (lower, upper, amount) = (log.topic_tick(2)?, log.topic_tick(3)?, log.uint128(0)?);
+        self.position(
+            lower,
+            upper,
+            -i128::try_from(amount).map_err(|_| ApplyError::Contradiction)?,
+        )
     }
 
     /// The contract's `_modifyPosition`, as far as quotes go.
@@ -151,12 +173,13 @@ impl Pool {
     }
 }
 
-/// What PancakeV3Pool's `initialize` stores without an event, by fee: 33, 34, 32 and 32 percent for both tokens.
+/// What PancakeV3Pool's `initialize` stores without an event: the same share for both tokens, in ten-thousandths of the
+/// fee, packed 16 bits apart. Found by running the published bytecode.
 const fn initial_fee_protocol(fee_pips: u32) -> u32 {
-    match fee_pips {
-        100 => 216_272_100,
-        500 => 222_825_800,
-        2_500 | 10_000 => 209_718_400,
-        _ => 0,
-    }
+    let share = match fee_pips {
+        100 => 3_300,
+        500 => 3_400,
+        _ => 3_200,
+    };
+    share | share << 16
 }

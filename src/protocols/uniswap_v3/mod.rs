@@ -77,11 +77,7 @@ impl Immutables {
     #[must_use]
     pub fn are_sane(&self) -> bool {
         let [a, b] = self.tokens;
-        a != b
-            && !a.is_zero()
-            && !b.is_zero()
-            && self.fee_pips < PIPS
-            && (1..MAX_SPACING).contains(&self.tick_spacing)
+        a != b && !a.is_zero() && !b.is_zero() && self.fee_pips < PIPS && (1..MAX_SPACING).contains(&self.tick_spacing)
     }
 }
 
@@ -128,7 +124,13 @@ impl Pool {
             fee_pips: of.fee_pips,
             flavour: of.flavour,
             assume_empty: false,
-            state: State { sqrt_price_x96: U256::ZERO, tick: 0, liquidity: 0, fee_protocol: 0, ticks },
+            state: State {
+                sqrt_price_x96: U256::ZERO,
+                tick: 0,
+                liquidity: 0,
+                fee_protocol: 0,
+                ticks,
+            },
             slots: None,
             tick_slots: Vec::new(),
         })
@@ -144,7 +146,9 @@ impl Pool {
     /// Learns a bitmap word; see [`Ticks::set_word`].
     pub fn set_word(&mut self, position: i16, bits: U256) -> bool {
         let (slots, index) = (self.slots.as_deref(), &mut self.tick_slots);
-        self.state.ticks.set_word(position, bits, |tick| storage::index_tick(slots, index, tick))
+        self.state
+            .ticks
+            .set_word(position, bits, |tick| storage::index_tick(slots, index, tick))
     }
 
     /// Learns a tick's liquidity; see [`Ticks::set_tick`].

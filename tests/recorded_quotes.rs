@@ -74,11 +74,7 @@ fn v3_pool(case: &Case, state: &V3State) -> uniswap_v3::Pool {
         flavour: uniswap_v3::Flavour::Uniswap,
     })
     .expect("a recorded pool is sane");
-    pool.set_price(
-        state.sqrt_price_x96,
-        state.tick,
-        state.liquidity.parse().expect("liquidity"),
-    );
+    pool.set_price(state.sqrt_price_x96, state.tick, state.liquidity.parse().expect("liquidity"));
     let grid = std::sync::Arc::clone(pool.ticks().grid());
     let mut words: BTreeMap<i16, U256> = grid.positions().map(|position| (position, U256::ZERO)).collect();
     for tick in &state.ticks {
@@ -93,11 +89,7 @@ fn v3_pool(case: &Case, state: &V3State) -> uniswap_v3::Pool {
     for tick in &state.ticks {
         let net = tick.liquidity_net.parse().expect("net");
         let gross = tick.liquidity_gross.parse().expect("gross");
-        assert!(
-            pool.set_tick(tick.tick, uniswap_v3::Liquidity { gross, net }),
-            "tick {} is listed",
-            tick.tick
-        );
+        assert!(pool.set_tick(tick.tick, uniswap_v3::Liquidity { gross, net }), "tick {} is listed", tick.tick);
     }
     pool
 }
@@ -111,11 +103,7 @@ fn check_v3(case: &Case) -> Vec<String> {
         let (token_in, token_out) = (answer.token_in.expect("token_in"), answer.token_out.expect("token_out"));
         let leg = pool.leg(token_in, token_out).expect("tokens of the pool");
         let exact_in = answer.call == "exact_input_single";
-        assert!(
-            exact_in || answer.call == "exact_output_single",
-            "unknown call {}",
-            answer.call
-        );
+        assert!(exact_in || answer.call == "exact_output_single", "unknown call {}", answer.call);
         let limit = if leg.zero_for_one() {
             state.sqrt_price_limit_x96_zero_for_one
         } else {
@@ -125,30 +113,17 @@ fn check_v3(case: &Case) -> Vec<String> {
         let swap = pool.swap(leg, exact_in, amount, limit);
         let ours = swap.map(|s| if exact_in { s.amount_out } else { s.amount_in });
         if ours.ok() != answer.result {
-            differences.push(format!(
-                "{} {token_in} {}: {ours:?}, contract {:?}",
-                answer.call, answer.amount, answer.result
-            ));
+            differences
+                .push(format!("{} {token_in} {}: {ours:?}, contract {:?}", answer.call, answer.amount, answer.result));
         }
         let complete = swap.is_ok_and(|s| s.complete);
         partial += usize::from(swap.is_ok() && !complete);
         most_crossed = most_crossed.max(swap.map_or(0, |s| s.crossed));
         // The quotes a strategy asks for never fill in part.
-        let quote = if exact_in {
-            pool.quote_in(leg, amount)
-        } else {
-            pool.quote_out(leg, amount)
-        };
-        let due = if complete {
-            answer.result.ok_or(QuoteError::TooLarge)
-        } else {
-            Err(QuoteError::TooLarge)
-        };
+        let quote = if exact_in { pool.quote_in(leg, amount) } else { pool.quote_out(leg, amount) };
+        let due = if complete { answer.result.ok_or(QuoteError::TooLarge) } else { Err(QuoteError::TooLarge) };
         if quote != due {
-            differences.push(format!(
-                "quote {} {token_in} {}: {quote:?}, due {due:?}",
-                answer.call, answer.amount
-            ));
+            differences.push(format!("quote {} {token_in} {}: {quote:?}, due {due:?}", answer.call, answer.amount));
         }
     }
     println!("    {partial} partial fills; the largest swap crosses {most_crossed} initialised ticks");
@@ -157,15 +132,10 @@ fn check_v3(case: &Case) -> Vec<String> {
 
 #[test]
 fn every_recorded_answer_is_ours_to_the_unit() {
-    let folder = std::env::var_os("PEREGRINE_QUOTES").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/quotes"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("PEREGRINE_QUOTES")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/quotes"), PathBuf::from);
     let Ok(entries) = std::fs::read_dir(&folder) else {
-        let told = format!(
-            "SKIPPED: no recorded quotes at {} (set PEREGRINE_QUOTES)",
-            folder.display()
-        );
+        let told = format!("SKIPPED: no recorded quotes at {} (set PEREGRINE_QUOTES)", folder.display());
         println!("{told}");
         eprintln!("{told}");
         return;
@@ -191,10 +161,5 @@ fn every_recorded_answer_is_ours_to_the_unit() {
         failures.extend(differences.into_iter().map(|d| format!("{name}: {d}")));
     }
     println!("{matched} answers matched; missing protocols: {missing:?}");
-    assert!(
-        failures.is_empty(),
-        "{} differences:\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
+    assert!(failures.is_empty(), "{} differences:\n{}", failures.len(), failures.join("\n"));
 }

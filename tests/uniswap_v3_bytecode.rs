@@ -87,11 +87,7 @@ fn position(start: i32, spacing: i32, stride: i32) -> impl Strategy<Value = Posi
     (-60..60i32, 1..60i32, 1..u128::MAX, 28..100u32).prop_map(move |(low, width, bits, cut)| {
         let (most, step) = (tick::MAX_TICK / spacing * spacing, spacing * stride);
         let lower = (start.div_euclid(spacing) * spacing + low * step).clamp(-most, most - spacing);
-        Position {
-            lower,
-            upper: (lower + width * step).min(most),
-            liquidity: (bits >> cut).max(1),
-        }
+        Position { lower, upper: (lower + width * step).min(most), liquidity: (bits >> cut).max(1) }
     })
 }
 
@@ -102,12 +98,7 @@ fn op(start: i32, spacing: i32, stride: i32) -> impl Strategy<Value = Op> {
     let swap =
         (any::<bool>(), any::<bool>(), amount, limit).prop_map(move |(zero_for_one, exact_in, amount, limit)| {
             let limit = limit.map(|(ticks, off)| (start.div_euclid(spacing) * spacing + ticks * spacing * stride, off));
-            Op::Swap {
-                zero_for_one,
-                exact_in,
-                amount,
-                limit,
-            }
+            Op::Swap { zero_for_one, exact_in, amount, limit }
         });
     prop_oneof![
         6 => swap,
@@ -120,14 +111,8 @@ fn op(start: i32, spacing: i32, stride: i32) -> impl Strategy<Value = Op> {
 fn story() -> impl Strategy<Value = Story> {
     let kind = prop_oneof![Just(Kind::Uniswap), Just(Kind::Pancake)];
     let start = prop_oneof![4 => -200_000..200_000i32, 1 => -880_000..880_000i32];
-    (
-        kind,
-        0..TIERS.len(),
-        start,
-        any::<u16>(),
-        prop_oneof![Just(1), Just(7), Just(40)],
-    )
-        .prop_flat_map(|(kind, tier, tick, share, stride)| {
+    (kind, 0..TIERS.len(), start, any::<u16>(), prop_oneof![Just(1), Just(7), Just(40)]).prop_flat_map(
+        |(kind, tier, tick, share, stride)| {
             let spacing = TIERS[tier].1;
             let positions = prop::collection::vec(position(tick, spacing, stride), 1..=12);
             let ops = prop::collection::vec(op(tick, spacing, stride), 1..12);
@@ -138,7 +123,8 @@ fn story() -> impl Strategy<Value = Story> {
                 positions,
                 ops,
             })
-        })
+        },
+    )
 }
 
 /// The contract, and the two pools that follow it.
@@ -158,12 +144,7 @@ fn deployed(kind: Kind, tier: usize) -> (World, Arc<Slots>) {
         static MADE: RefCell<HashMap<(bool, usize), (World, Arc<Slots>)>> = RefCell::default();
     }
     let (fee_pips, spacing) = TIERS[tier];
-    let make = || {
-        (
-            World::new(kind, fee_pips, spacing),
-            Slots::new(kind.layout(), spacing).expect("a spacing"),
-        )
-    };
+    let make = || (World::new(kind, fee_pips, spacing), Slots::new(kind.layout(), spacing).expect("a spacing"));
     MADE.with_borrow_mut(|made| made.entry((kind == Kind::Uniswap, tier)).or_insert_with(make).clone())
 }
 
@@ -172,15 +153,7 @@ impl Play {
         let (world, slots) = deployed(kind, tier);
         let fee_pips = TIERS[tier].0;
         let blank = load(&world, &slots, fee_pips);
-        Self {
-            world,
-            slots,
-            fee_pips,
-            by_logs: blank.clone(),
-            by_slots: blank,
-            held: Vec::new(),
-            most_crossed: 0,
-        }
+        Self { world, slots, fee_pips, by_logs: blank.clone(), by_slots: blank, held: Vec::new(), most_crossed: 0 }
     }
 
     fn fresh(&self) -> Pool {
@@ -190,11 +163,7 @@ impl Play {
     /// Sends a transaction through the caller; lets both pools follow it; holds all three together.
     fn follow(&mut self, direct: bool, data: &[u8]) -> Result<v3_evm::Outcome, TestCaseError> {
         let pool = self.world.pool;
-        let done = if direct {
-            self.world.send(pool, data.to_vec())
-        } else {
-            self.world.through_caller(data)
-        };
+        let done = if direct { self.world.send(pool, data.to_vec()) } else { self.world.through_caller(data) };
         for log in &done.logs {
             let applied = self.by_logs.apply_log(log.data.topics(), &log.data.data);
             prop_assert!(applied.is_ok(), "log refused: {:?}", applied);
@@ -202,27 +171,13 @@ impl Play {
         let applied = self.by_slots.apply_slots(&done.changes);
         prop_assert!(applied.is_ok(), "slots refused: {:?}", applied);
         let fresh = self.fresh();
-        prop_assert!(
-            self.by_slots.same_state(&fresh),
-            "slots: {:?}\nstorage: {:?}",
-            self.by_slots,
-            fresh
-        );
-        prop_assert!(
-            self.by_logs.same_state(&fresh),
-            "logs: {:?}\nstorage: {:?}",
-            self.by_logs,
-            fresh
-        );
+        prop_assert!(self.by_slots.same_state(&fresh), "slots: {:?}\nstorage: {:?}", self.by_slots, fresh);
+        prop_assert!(self.by_logs.same_state(&fresh), "logs: {:?}\nstorage: {:?}", self.by_logs, fresh);
         Ok(done)
     }
 
     fn mint(&mut self, position: Position) -> Result<(), TestCaseError> {
-        let Position {
-            lower,
-            upper,
-            liquidity,
-        } = position;
+        let Position { lower, upper, liquidity } = position;
         let data = mintCall {
             recipient: CALLER,
             tickLower: I24::unchecked_from(lower),
@@ -240,23 +195,12 @@ impl Play {
         match *op {
             Op::Mint(position) => self.mint(position),
             Op::Burn { which, share } => self.burn(which, share),
-            Op::Swap {
-                zero_for_one,
-                exact_in,
-                amount,
-                limit,
-            } => self.swap(zero_for_one, exact_in, amount, limit),
+            Op::Swap { zero_for_one, exact_in, amount, limit } => self.swap(zero_for_one, exact_in, amount, limit),
             Op::FeeProtocol(zero, one) => {
                 // Pancake counts in ten-thousandths from 1000 to 4000.
-                let scale = if self.by_logs.flavour() == peregrine::protocols::uniswap_v3::Flavour::Pancake {
-                    400
-                } else {
-                    1
-                };
-                let data = setFeeProtocolCall {
-                    zero: u32::from(zero) * scale,
-                    one: u32::from(one) * scale,
-                };
+                let scale =
+                    if self.by_logs.flavour() == peregrine::protocols::uniswap_v3::Flavour::Pancake { 400 } else { 1 };
+                let data = setFeeProtocolCall { zero: u32::from(zero) * scale, one: u32::from(one) * scale };
                 // Uniswap's takes uint8; small numbers are encoded alike, only the selector differs.
                 let mut data = data.abi_encode();
                 if scale == 1 {
@@ -274,20 +218,13 @@ impl Play {
         }
         let index = which % self.held.len();
         let position = self.held[index];
-        let amount = if share == 255 {
-            position.liquidity
-        } else {
-            position.liquidity / 255 * u128::from(share)
-        };
+        let amount = if share == 255 { position.liquidity } else { position.liquidity / 255 * u128::from(share) };
         let data = burnCall {
             tickLower: I24::unchecked_from(position.lower),
             tickUpper: I24::unchecked_from(position.upper),
             amount,
         };
-        prop_assert!(
-            self.follow(false, &data.abi_encode())?.ok,
-            "a position held can be burned"
-        );
+        prop_assert!(self.follow(false, &data.abi_encode())?.ok, "a position held can be burned");
         self.held[index].liquidity -= amount;
         if self.held[index].liquidity == 0 {
             self.held.swap_remove(index);
@@ -303,20 +240,11 @@ impl Play {
         limit: Option<(i32, i8)>,
     ) -> Result<(), TestCaseError> {
         let [zero, one] = self.world.tokens;
-        let leg = if down {
-            self.by_logs.leg(zero, one)
-        } else {
-            self.by_logs.leg(one, zero)
-        }
-        .expect("its tokens");
+        let leg = if down { self.by_logs.leg(zero, one) } else { self.by_logs.leg(one, zero) }.expect("its tokens");
         let at = limit.and_then(|(tick, off)| Some(tick::sqrt_price_at(tick)?.saturating_add_signed_one(off)));
         let limit = at.unwrap_or_else(|| no_limit(down));
         let foretold = self.by_slots.swap(leg, exact_in, amount, limit);
-        let quote = if exact_in {
-            self.by_slots.quote_in(leg, amount)
-        } else {
-            self.by_slots.quote_out(leg, amount)
-        };
+        let quote = if exact_in { self.by_slots.quote_in(leg, amount) } else { self.by_slots.quote_out(leg, amount) };
         let signed = I256::from_raw(amount);
         let data = swapCall {
             recipient: CALLER,
@@ -326,40 +254,16 @@ impl Play {
             data: Default::default(),
         };
         let done = self.follow(false, &data.abi_encode())?;
-        prop_assert_eq!(
-            done.ok,
-            foretold.is_ok(),
-            "foretold {:?}, contract {:?}",
-            foretold,
-            done.output
-        );
+        prop_assert_eq!(done.ok, foretold.is_ok(), "foretold {:?}, contract {:?}", foretold, done.output);
         let Ok(foretold) = foretold else { return Ok(()) };
         self.most_crossed = self.most_crossed.max(foretold.crossed);
         let said = swapCall::abi_decode_returns(&done.output).expect("two amounts");
-        let (taken, paid) = if down {
-            (said.amount0, said.amount1)
-        } else {
-            (said.amount1, said.amount0)
-        };
-        prop_assert_eq!(
-            (foretold.amount_in, foretold.amount_out),
-            (taken.into_raw(), (-paid).into_raw())
-        );
+        let (taken, paid) = if down { (said.amount0, said.amount1) } else { (said.amount1, said.amount0) };
+        prop_assert_eq!((foretold.amount_in, foretold.amount_out), (taken.into_raw(), (-paid).into_raw()));
         self.holds(&foretold, exact_in, amount)?;
         if limit == no_limit(down) {
-            let due = if exact_in {
-                foretold.amount_out
-            } else {
-                foretold.amount_in
-            };
-            prop_assert_eq!(
-                quote,
-                if foretold.complete {
-                    Ok(due)
-                } else {
-                    Err(QuoteError::TooLarge)
-                }
-            );
+            let due = if exact_in { foretold.amount_out } else { foretold.amount_in };
+            prop_assert_eq!(quote, if foretold.complete { Ok(due) } else { Err(QuoteError::TooLarge) });
         }
         Ok(())
     }
@@ -368,11 +272,7 @@ impl Play {
         let now = &self.by_slots;
         let stands = (now.sqrt_price_x96(), now.tick(), now.liquidity());
         prop_assert_eq!((foretold.sqrt_price, foretold.tick, foretold.liquidity), stands);
-        let filled = if exact_in {
-            foretold.amount_in
-        } else {
-            foretold.amount_out
-        } == amount;
+        let filled = if exact_in { foretold.amount_in } else { foretold.amount_out } == amount;
         prop_assert_eq!(foretold.complete, filled);
         Ok(())
     }
@@ -385,35 +285,19 @@ trait Nudge {
 
 impl Nudge for U256 {
     fn saturating_add_signed_one(self, by: i8) -> Self {
-        if by < 0 {
-            self - Self::ONE
-        } else {
-            self + Self::from(by.unsigned_abs())
-        }
+        if by < 0 { self - Self::ONE } else { self + Self::from(by.unsigned_abs()) }
     }
 }
 
 fn load(world: &World, slots: &Arc<Slots>, fee_pips: u32) -> Pool {
-    Pool::load(slots, world.pool, world.tokens, fee_pips, |slot| {
-        Some(world.slot(world.pool, slot))
-    })
-    .expect("a pool")
+    Pool::load(slots, world.pool, world.tokens, fee_pips, |slot| Some(world.slot(world.pool, slot))).expect("a pool")
 }
 
 fn begin(kind: Kind, tier: usize, (tick, share): (i32, u16)) -> Result<Play, TestCaseError> {
     let mut play = Play::new(kind, tier);
-    let (low, high) = (
-        tick::sqrt_price_at(tick).unwrap(),
-        tick::sqrt_price_at(tick + 1).unwrap(),
-    );
+    let (low, high) = (tick::sqrt_price_at(tick).unwrap(), tick::sqrt_price_at(tick + 1).unwrap());
     let price = low + (high - low) * U256::from(share) / U256::from(1u32 << 16);
-    let done = play.follow(
-        true,
-        &initializeCall {
-            sqrtPriceX96: price.to::<U160>(),
-        }
-        .abi_encode(),
-    )?;
+    let done = play.follow(true, &initializeCall { sqrtPriceX96: price.to::<U160>() }.abi_encode())?;
     prop_assert!(done.ok, "the pool initialises");
     Ok(play)
 }
@@ -427,13 +311,8 @@ fn logs_slots_and_quotes_agree_with_the_published_bytecode() {
     }
     // About 25 transactions a case; 1000 cases take about 15 s in the dev profile.
     let config = ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES")
-            .ok()
-            .and_then(|n| n.parse().ok())
-            .unwrap_or(1000),
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
-            "tests/uniswap_v3_bytecode.regressions",
-        ))),
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1000),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/uniswap_v3_bytecode.regressions"))),
         max_shrink_iters: 2_000,
         ..ProptestConfig::default()
     };
@@ -451,19 +330,11 @@ fn logs_slots_and_quotes_agree_with_the_published_bytecode() {
         most.set(most.get().max(play.most_crossed));
         Ok(())
     });
-    println!(
-        "{} swaps; {} cases crossed more than 10 ticks, the deepest {}",
-        swaps.get(),
-        deep.get(),
-        most.get()
-    );
+    println!("{} swaps; {} cases crossed more than 10 ticks, the deepest {}", swaps.get(), deep.get(), most.get());
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
-    assert!(
-        deep.get() > 0,
-        "no case crossed more than 10 ticks: the stories have grown too tame"
-    );
+    assert!(deep.get() > 0, "no case crossed more than 10 ticks: the stories have grown too tame");
 }
 
 /// Discovery's eyes: the in-memory chain, where every slot is known.
@@ -477,11 +348,7 @@ impl Probe for Eyes<'_> {
     fn call(&mut self, to: Address, data: &[u8]) -> Answer {
         let done = self.world.look(to, data);
         let reads = if self.blind { Vec::new() } else { done.touched };
-        Answer {
-            output: done.ok.then(|| done.output.to_vec()),
-            cold: false,
-            reads,
-        }
+        Answer { output: done.ok.then(|| done.output.to_vec()), cold: false, reads }
     }
 
     fn call_with(&mut self, _: Address, to: Address, data: &[u8], _: &[(Address, U256, U256)]) -> Answer {
@@ -502,17 +369,9 @@ fn furnished(kind: Kind, tier: usize) -> Play {
     let spacing = TIERS[tier].1;
     let mut play = begin(kind, tier, (-77_777, 9)).expect("begins");
     let base = -77_777i32.div_euclid(spacing) * spacing;
-    for (low, high, liquidity) in [
-        (-5, 5, 10u128.pow(18)),
-        (-300, 1_000, 3 * 10u128.pow(17)),
-        (7, 20, 10u128.pow(20)),
-    ] {
-        play.mint(Position {
-            lower: base + low * spacing,
-            upper: base + high * spacing,
-            liquidity,
-        })
-        .expect("mints");
+    for (low, high, liquidity) in [(-5, 5, 10u128.pow(18)), (-300, 1_000, 3 * 10u128.pow(17)), (7, 20, 10u128.pow(20))]
+    {
+        play.mint(Position { lower: base + low * spacing, upper: base + high * spacing, liquidity }).expect("mints");
     }
     play
 }
@@ -524,22 +383,11 @@ fn discovery_learns_the_layout_of_both_kinds_and_reads_the_same_state() {
         for tier in 0..TIERS.len() {
             let mut play = furnished(kind, tier);
             let address = play.world.pool;
-            let found = discover(
-                &mut Eyes {
-                    world: &mut play.world,
-                    blind: false,
-                },
-                &mut layouts,
-                address,
-            );
+            let found = discover(&mut Eyes { world: &mut play.world, blind: false }, &mut layouts, address);
             let found = found.expect("a pool is found");
             assert!(!found.log_fed(), "{kind:?}: the layout is learned");
             assert_eq!(found.flavour(), kind.layout().flavour);
-            assert!(
-                found.same_state(&play.by_logs),
-                "{kind:?} {found:?}\n{:?}",
-                play.by_logs
-            );
+            assert!(found.same_state(&play.by_logs), "{kind:?} {found:?}\n{:?}", play.by_logs);
         }
     }
 }
@@ -549,21 +397,10 @@ fn a_pool_whose_layout_stays_hidden_is_read_through_calls_and_fed_by_logs() {
     for kind in [Kind::Uniswap, Kind::Pancake] {
         let mut play = furnished(kind, 2);
         let address = play.world.pool;
-        let found = discover(
-            &mut Eyes {
-                world: &mut play.world,
-                blind: true,
-            },
-            &mut Layouts::default(),
-            address,
-        );
+        let found = discover(&mut Eyes { world: &mut play.world, blind: true }, &mut Layouts::default(), address);
         let found = found.expect("a pool is found");
         assert!(found.log_fed());
-        assert!(
-            found.same_state(&play.by_logs),
-            "{kind:?} {found:?}\n{:?}",
-            play.by_logs
-        );
+        assert!(found.same_state(&play.by_logs), "{kind:?} {found:?}\n{:?}", play.by_logs);
     }
 }
 
@@ -571,17 +408,7 @@ fn a_pool_whose_layout_stays_hidden_is_read_through_calls_and_fed_by_logs() {
 fn a_token_is_not_taken_for_a_pool() {
     let mut play = furnished(Kind::Uniswap, 0);
     let token = play.world.tokens[0];
-    assert!(
-        discover(
-            &mut Eyes {
-                world: &mut play.world,
-                blind: false
-            },
-            &mut Layouts::default(),
-            token
-        )
-        .is_none()
-    );
+    assert!(discover(&mut Eyes { world: &mut play.world, blind: false }, &mut Layouts::default(), token).is_none());
 }
 
 #[test]
@@ -605,17 +432,10 @@ fn the_segments_of_a_pool_end_where_its_swaps_cross() {
 
 /// Exactly the summed input is taken whole, and the price then stands on a stop.
 fn check_end(pool: &Pool, leg: Leg, spent: U256) {
-    let swap = pool
-        .swap(leg, true, spent, no_limit(leg.zero_for_one()))
-        .expect("a swap");
+    let swap = pool.swap(leg, true, spent, no_limit(leg.zero_for_one())).expect("a swap");
     assert!(swap.complete);
-    let less = pool
-        .swap(leg, true, spent - U256::ONE, no_limit(leg.zero_for_one()))
-        .expect("a swap");
-    let before_end = if leg.zero_for_one() {
-        less.sqrt_price > swap.sqrt_price
-    } else {
-        less.sqrt_price < swap.sqrt_price
-    };
+    let less = pool.swap(leg, true, spent - U256::ONE, no_limit(leg.zero_for_one())).expect("a swap");
+    let before_end =
+        if leg.zero_for_one() { less.sqrt_price > swap.sqrt_price } else { less.sqrt_price < swap.sqrt_price };
     assert!(before_end, "a unit less does not reach the end");
 }

@@ -18,12 +18,7 @@ impl Leg {
     /// Finds the leg in a pool's token list. `None` when either token is missing or both are the same.
     #[must_use]
     pub(in crate::protocols) fn find(tokens: &[Address], token_in: Address, token_out: Address) -> Option<Self> {
-        let place = |token| {
-            tokens
-                .iter()
-                .position(|t| *t == token)
-                .and_then(|i| u8::try_from(i).ok())
-        };
+        let place = |token| tokens.iter().position(|t| *t == token).and_then(|i| u8::try_from(i).ok());
         let (token_in, token_out) = (place(token_in)?, place(token_out)?);
         (token_in != token_out).then_some(Self { token_in, token_out })
     }
@@ -45,6 +40,15 @@ impl Leg {
     pub const fn zero_for_one(self) -> bool {
         self.token_in < self.token_out
     }
+}
+
+/// Which family's `swap` a hop calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// `swap(uint256,uint256,address,bytes)`: paid in advance, output named by the caller.
+    V2,
+    /// `swap(address,bool,int256,uint160,bytes)`: paid in the callback, exact input.
+    V3,
 }
 
 /// Why a pool gives no quote.
@@ -112,7 +116,10 @@ pub enum ApplyError {
 /// A pool of two or more tokens.
 pub trait Amm {
     /// Name in output, config and metrics.
-    const PROTOCOL: &'static str;
+    fn protocol(&self) -> &'static str;
+
+    /// Which `swap` our executor calls.
+    fn family(&self) -> Family;
 
     /// The contract.
     fn address(&self) -> Address;

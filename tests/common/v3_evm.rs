@@ -65,10 +65,7 @@ fn creation_code(artifact: &str) -> Vec<u8> {
     };
     let text = std::fs::read_to_string(&path).expect("a readable artifact");
     let json: serde_json::Value = serde_json::from_str(&text).expect("an artifact is JSON");
-    let code = json["bytecode"]
-        .as_str()
-        .or_else(|| json["evm"]["bytecode"]["object"].as_str())
-        .expect("bytecode");
+    let code = json["bytecode"].as_str().or_else(|| json["evm"]["bytecode"]["object"].as_str()).expect("bytecode");
     alloy_primitives::hex::decode(code).expect("bytecode is hex")
 }
 
@@ -95,12 +92,8 @@ pub struct World {
 impl World {
     /// A chain with two tokens and one pool of them, not yet initialised.
     pub fn new(kind: Kind, fee_pips: u32, tick_spacing: i32) -> Self {
-        let mut world = Self {
-            db: CacheDB::default(),
-            pool: Address::ZERO,
-            tokens: [Address::ZERO; 2],
-            now: 1_700_000_000,
-        };
+        let mut world =
+            Self { db: CacheDB::default(), pool: Address::ZERO, tokens: [Address::ZERO; 2], now: 1_700_000_000 };
         let supply = U256::ONE.wrapping_shl(255).to_be_bytes::<32>();
         let token = [creation_code("@uniswap/v2-core/build/ERC20.json"), supply.to_vec()].concat();
         let mut tokens = [world.create(&token), world.create(&token)];
@@ -146,12 +139,7 @@ impl World {
                 block.gas_limit = u64::MAX;
             })
             .build_mainnet();
-        let mut tx = TxEnv {
-            caller: EOA,
-            kind: to,
-            data: data.into(),
-            ..TxEnv::default()
-        };
+        let mut tx = TxEnv { caller: EOA, kind: to, data: data.into(), ..TxEnv::default() };
         (tx.gas_limit, tx.gas_price, tx.chain_id) = (1_000_000_000, 0, None);
         let done = evm.transact(tx).expect("a valid transaction");
         drop(evm);
@@ -167,20 +155,14 @@ impl World {
         let (result, state) = self.transact(TxKind::Call(to), data, keep);
         let pool = self.pool;
         let changes = state.get(&pool).into_iter().flat_map(|account| account.storage.iter());
-        let changes = changes
-            .filter(|(_, v)| v.original_value != v.present_value)
-            .map(|(slot, v)| (*slot, v.present_value));
+        let changes =
+            changes.filter(|(_, v)| v.original_value != v.present_value).map(|(slot, v)| (*slot, v.present_value));
         let slots = |(at, account): (&Address, &revm::state::Account)| {
             let at = *at;
             account.storage.keys().map(move |slot| (at, *slot)).collect::<Vec<_>>()
         };
         let touched = state.iter().flat_map(slots).collect();
-        let logs = result
-            .logs()
-            .iter()
-            .filter(|log| log.address == pool)
-            .cloned()
-            .collect();
+        let logs = result.logs().iter().filter(|log| log.address == pool).cloned().collect();
         Outcome {
             ok: result.is_success(),
             output: result.output().cloned().unwrap_or_default(),
@@ -209,10 +191,7 @@ impl World {
     /// A storage slot; never written means zero.
     pub fn slot(&self, at: Address, slot: U256) -> U256 {
         let account = self.db.cache.accounts.get(&at);
-        account
-            .and_then(|account| account.storage.get(&slot))
-            .copied()
-            .unwrap_or_default()
+        account.and_then(|account| account.storage.get(&slot)).copied().unwrap_or_default()
     }
 }
 
@@ -287,108 +266,42 @@ impl Assembly {
 /// From [`EOA`]: `word(target) ++ payload` is forwarded and the answer handed back. From anyone else it is a callback
 /// `(int256 amount0, int256 amount1, bytes)`: pays the sender each positive amount.
 fn caller_code([token0, token1]: [Address; 2]) -> Vec<u8> {
-    let asm = Assembly::default()
-        .op(&[SENDER])
-        .push(EOA.as_slice())
-        .op(&[EQ])
-        .push_label("forward")
-        .op(&[JUMPI]);
+    let asm = Assembly::default().op(&[SENDER]).push(EOA.as_slice()).op(&[EQ]).push_label("forward").op(&[JUMPI]);
     let asm = pay(pay(asm, token0, 4, "paid0"), token1, 36, "paid1").op(&[STOP]);
     // size = calldatasize - 32; calldatacopy(0, 32, size)
-    let asm = asm
-        .label("forward")
-        .op(&[JUMPDEST])
-        .push(&[32])
-        .op(&[CALLDATASIZE, SUB, DUP1])
-        .push_all(&[32, 0]);
+    let asm = asm.label("forward").op(&[JUMPDEST]).push(&[32]).op(&[CALLDATASIZE, SUB, DUP1]).push_all(&[32, 0]);
     // call(gas, calldataload(0), 0, 0, size, 0, 0)
-    let asm = asm
-        .op(&[CALLDATACOPY])
-        .push_all(&[0, 0])
-        .op(&[DUP3])
-        .push_all(&[0, 0, 0])
-        .op(&[CALLDATALOAD, GAS, CALL]);
-    let asm = asm
-        .op(&[RETURNDATASIZE])
-        .push_all(&[0, 0])
-        .op(&[RETURNDATACOPY])
-        .push_label("fine")
-        .op(&[JUMPI]);
+    let asm = asm.op(&[CALLDATACOPY]).push_all(&[0, 0]).op(&[DUP3]).push_all(&[0, 0, 0]).op(&[CALLDATALOAD, GAS, CALL]);
+    let asm = asm.op(&[RETURNDATASIZE]).push_all(&[0, 0]).op(&[RETURNDATACOPY]).push_label("fine").op(&[JUMPI]);
     let asm = asm.op(&[RETURNDATASIZE]).push(&[0]).op(&[REVERT]);
-    asm.label("fine")
-        .op(&[JUMPDEST, RETURNDATASIZE])
-        .push(&[0])
-        .op(&[RETURN])
-        .finish()
+    asm.label("fine").op(&[JUMPDEST, RETURNDATASIZE]).push(&[0]).op(&[RETURN]).finish()
 }
 
 /// `if (calldata[at] > 0) token.transfer(msg.sender, calldata[at])`
 fn pay(asm: Assembly, token: Address, at: u8, paid: &'static str) -> Assembly {
-    let asm = asm
-        .push(&[at])
-        .op(&[CALLDATALOAD, DUP1])
-        .push(&[0])
-        .op(&[SLT, ISZERO])
-        .push_label(paid)
-        .op(&[JUMPI]);
-    let asm = asm
-        .push(&[0xa9, 0x05, 0x9c, 0xbb])
-        .push(&[224])
-        .op(&[SHL])
-        .push(&[0])
-        .op(&[MSTORE]);
-    let asm = asm
-        .op(&[SENDER])
-        .push(&[4])
-        .op(&[MSTORE, DUP1])
-        .push(&[36])
-        .op(&[MSTORE]);
-    let asm = asm
-        .push_all(&[0, 0, 68, 0, 0])
-        .push(token.as_slice())
-        .op(&[GAS, CALL, POP]);
+    let asm = asm.push(&[at]).op(&[CALLDATALOAD, DUP1]).push(&[0]).op(&[SLT, ISZERO]).push_label(paid).op(&[JUMPI]);
+    let asm = asm.push(&[0xa9, 0x05, 0x9c, 0xbb]).push(&[224]).op(&[SHL]).push(&[0]).op(&[MSTORE]);
+    let asm = asm.op(&[SENDER]).push(&[4]).op(&[MSTORE, DUP1]).push(&[36]).op(&[MSTORE]);
+    let asm = asm.push_all(&[0, 0, 68, 0, 0]).push(token.as_slice()).op(&[GAS, CALL, POP]);
     asm.label(paid).op(&[JUMPDEST, POP])
 }
 
 /// Answers every call with its owner.
 fn factory_code() -> Vec<u8> {
-    Assembly::default()
-        .push(EOA.as_slice())
-        .push(&[0])
-        .op(&[MSTORE])
-        .push_all(&[32, 0])
-        .op(&[RETURN])
-        .finish()
+    Assembly::default().push(EOA.as_slice()).push(&[0]).op(&[MSTORE]).push_all(&[32, 0]).op(&[RETURN]).finish()
 }
 
 /// A bare selector (`parameters()`, from the pool's constructor) is answered with the parameters; anything else is
 /// creation code to run.
 fn deployer_code([token0, token1]: [Address; 2], fee_pips: u32, tick_spacing: i32) -> Vec<u8> {
-    let asm = Assembly::default()
-        .op(&[CALLDATASIZE])
-        .push(&[4])
-        .op(&[EQ])
-        .push_label("answer")
-        .op(&[JUMPI]);
-    let asm = asm
-        .op(&[CALLDATASIZE])
-        .push_all(&[0, 0])
-        .op(&[CALLDATACOPY, CALLDATASIZE])
-        .push_all(&[0, 0])
-        .op(&[CREATE]);
+    let asm = Assembly::default().op(&[CALLDATASIZE]).push(&[4]).op(&[EQ]).push_label("answer").op(&[JUMPI]);
+    let asm =
+        asm.op(&[CALLDATASIZE]).push_all(&[0, 0]).op(&[CALLDATACOPY, CALLDATASIZE]).push_all(&[0, 0]).op(&[CREATE]);
     let asm = asm.push(&[0]).op(&[MSTORE]).push_all(&[32, 0]).op(&[RETURN]);
-    let asm = asm
-        .label("answer")
-        .op(&[JUMPDEST])
-        .push(&[160])
-        .push_label("words")
-        .push(&[0])
-        .op(&[CODECOPY]);
+    let asm = asm.label("answer").op(&[JUMPDEST]).push(&[160]).push_label("words").push(&[0]).op(&[CODECOPY]);
     let asm = asm.push_all(&[160, 0]).op(&[RETURN]).label("words");
-    let asm = asm
-        .op(FACTORY.into_word().as_slice())
-        .op(token0.into_word().as_slice())
-        .op(token1.into_word().as_slice());
+    let asm =
+        asm.op(FACTORY.into_word().as_slice()).op(token0.into_word().as_slice()).op(token1.into_word().as_slice());
     let numbers = [U256::from(fee_pips), U256::from(tick_spacing)].map(|n| n.to_be_bytes::<32>());
     asm.op(&numbers[0]).op(&numbers[1]).finish()
 }

@@ -13,12 +13,7 @@ use alloy_primitives::U256;
 /// `liquidity * 2^96`. Always fits: 128 + 96 bits.
 #[inline]
 fn shifted(liquidity: u128) -> U256 {
-    U256::from_limbs([
-        0,
-        (liquidity << 32) as u64,
-        (liquidity >> 32) as u64,
-        (liquidity >> 96) as u64,
-    ])
+    U256::from_limbs([0, (liquidity << 32) as u64, (liquidity >> 32) as u64, (liquidity >> 96) as u64])
 }
 
 /// `value` when it is a uint160.
@@ -59,11 +54,7 @@ pub fn after_input(price: U256, liquidity: u128, amount: U256, zero_for_one: boo
     if price.is_zero() || liquidity == 0 {
         return None;
     }
-    if zero_for_one {
-        add_token0(price, liquidity, amount)
-    } else {
-        add_token1(price, liquidity, amount)
-    }
+    if zero_for_one { add_token0(price, liquidity, amount) } else { add_token1(price, liquidity, amount) }
 }
 
 /// Price after `amount` of the token that comes out, never short of what must be paid.
@@ -73,11 +64,7 @@ pub fn after_output(price: U256, liquidity: u128, amount: U256, zero_for_one: bo
     if price.is_zero() || liquidity == 0 {
         return None;
     }
-    if zero_for_one {
-        remove_token1(price, liquidity, amount)
-    } else {
-        remove_token0(price, liquidity, amount)
-    }
+    if zero_for_one { remove_token1(price, liquidity, amount) } else { remove_token0(price, liquidity, amount) }
 }
 
 /// `liquidity * price / (liquidity + amount * price)`, rounded up.
@@ -87,9 +74,7 @@ fn add_token0(price: U256, liquidity: u128, amount: U256) -> Option<U256> {
         return Some(price);
     }
     let numerator = shifted(liquidity);
-    let denominator = amount
-        .checked_mul(price)
-        .and_then(|product| numerator.checked_add(product));
+    let denominator = amount.checked_mul(price).and_then(|product| numerator.checked_add(product));
     match denominator {
         Some(denominator) => wide::mul_div_up(numerator, price, denominator),
         // The contract's way round a product past 256 bits; coarser, and to be matched.

@@ -94,11 +94,7 @@ pub fn input_to_reach(current: U256, target: U256, liquidity: u128, fee_pips: u3
 #[must_use]
 pub fn exact_in(current: U256, target: U256, liquidity: u128, remaining: U256, fee_pips: u32) -> Option<Step> {
     if liquidity == 0 {
-        return Some(Step {
-            sqrt_price: target,
-            amount_in: U256::ZERO,
-            amount_out: U256::ZERO,
-        });
+        return Some(Step { sqrt_price: target, amount_in: U256::ZERO, amount_out: U256::ZERO });
     }
     let zero_for_one = current >= target;
     let spendable = less_fee(remaining, fee_pips)?;
@@ -109,16 +105,8 @@ pub fn exact_in(current: U256, target: U256, liquidity: u128, remaining: U256, f
         sqrt_price::after_input(current, liquidity, spendable, zero_for_one)?
     };
     // Short of the target the contract keeps the rest as fee, so all of it is taken.
-    let amount_in = if next == target {
-        to_reach.checked_add(fee_on(to_reach, fee_pips)?)?
-    } else {
-        remaining
-    };
-    Some(Step {
-        sqrt_price: next,
-        amount_in,
-        amount_out: output(current, next, liquidity, zero_for_one)?,
-    })
+    let amount_in = if next == target { to_reach.checked_add(fee_on(to_reach, fee_pips)?)? } else { remaining };
+    Some(Step { sqrt_price: next, amount_in, amount_out: output(current, next, liquidity, zero_for_one)? })
 }
 
 /// A step with `remaining` output to be paid.
@@ -126,11 +114,7 @@ pub fn exact_in(current: U256, target: U256, liquidity: u128, remaining: U256, f
 #[must_use]
 pub fn exact_out(current: U256, target: U256, liquidity: u128, remaining: U256, fee_pips: u32) -> Option<Step> {
     if liquidity == 0 {
-        return Some(Step {
-            sqrt_price: target,
-            amount_in: U256::ZERO,
-            amount_out: U256::ZERO,
-        });
+        return Some(Step { sqrt_price: target, amount_in: U256::ZERO, amount_out: U256::ZERO });
     }
     let zero_for_one = current >= target;
     let to_reach = output(current, target, liquidity, zero_for_one)?;
@@ -138,20 +122,12 @@ pub fn exact_out(current: U256, target: U256, liquidity: u128, remaining: U256, 
         (target, to_reach)
     } else {
         let next = sqrt_price::after_output(current, liquidity, remaining, zero_for_one)?;
-        let paid = if next == target {
-            to_reach
-        } else {
-            output(current, next, liquidity, zero_for_one)?
-        };
+        let paid = if next == target { to_reach } else { output(current, next, liquidity, zero_for_one)? };
         // Rounding the price past what must be paid can free a unit more than was asked.
         (next, paid.min(remaining))
     };
     let net = input(current, next, liquidity, zero_for_one)?;
-    Some(Step {
-        sqrt_price: next,
-        amount_in: net.checked_add(fee_on(net, fee_pips)?)?,
-        amount_out: paid,
-    })
+    Some(Step { sqrt_price: next, amount_in: net.checked_add(fee_on(net, fee_pips)?)?, amount_out: paid })
 }
 
 /// The contract's `computeSwapStep`: `remaining` is input when `is_exact_in`, else output.
@@ -171,10 +147,5 @@ pub fn compute_swap_step(
     };
     let net = input(current, step.sqrt_price, liquidity, current >= target)?;
     let fee = step.amount_in.checked_sub(net)?;
-    Some(SwapStep {
-        sqrt_price: step.sqrt_price,
-        amount_in: net,
-        amount_out: step.amount_out,
-        fee,
-    })
+    Some(SwapStep { sqrt_price: step.sqrt_price, amount_in: net, amount_out: step.amount_out, fee })
 }

@@ -63,11 +63,7 @@ fn slow_next(p: U256, liquidity: u128, amount: U256, zero_for_one: bool, is_in: 
         let fits = |v: Slow| v.bit_len() <= 256;
         if is_in {
             let direct = fits(product) && fits(l + product);
-            return Some(if direct {
-                ceil(l * price, l + product)
-            } else {
-                ceil(l, l / price + amount)
-            });
+            return Some(if direct { ceil(l * price, l + product) } else { ceil(l, l / price + amount) });
         }
         let next = (fits(product) && l > product).then(|| ceil(l * price, l - product))?;
         return (next.bit_len() <= 160).then_some(next);
@@ -94,11 +90,7 @@ fn slow_step(from: U256, to: U256, l: u128, remaining: U256, is_in: bool, fee: u
     let next = if enough {
         slow(to)
     } else {
-        let moved = if is_in {
-            slow(remaining) * share / pips
-        } else {
-            slow(remaining)
-        };
+        let moved = if is_in { slow(remaining) * share / pips } else { slow(remaining) };
         slow_next(from, l, back(moved)?, down, is_in)?
     };
     let next = back(next)?;
@@ -107,17 +99,8 @@ fn slow_step(from: U256, to: U256, l: u128, remaining: U256, is_in: bool, fee: u
     if !is_in {
         amount_out = amount_out.min(slow(remaining));
     }
-    let fee = if is_in && next != to {
-        slow(remaining) - amount_in
-    } else {
-        ceil(amount_in * Slow::from(fee), share)
-    };
-    Some(SwapStep {
-        sqrt_price: next,
-        amount_in: back(amount_in)?,
-        amount_out: back(amount_out)?,
-        fee: back(fee)?,
-    })
+    let fee = if is_in && next != to { slow(remaining) - amount_in } else { ceil(amount_in * Slow::from(fee), share) };
+    Some(SwapStep { sqrt_price: next, amount_in: back(amount_in)?, amount_out: back(amount_out)?, fee: back(fee)? })
 }
 
 proptest! {
@@ -197,10 +180,7 @@ proptest! {
 fn the_lowest_and_highest_ticks_have_the_known_prices() {
     assert_eq!(tick::sqrt_price_at(tick::MIN_TICK), Some(tick::MIN_SQRT_PRICE));
     assert_eq!(tick::sqrt_price_at(tick::MAX_TICK), Some(tick::MAX_SQRT_PRICE));
-    assert_eq!(
-        tick::MAX_SQRT_PRICE.to_string(),
-        "1461446703485210103287273052203988822378723970342"
-    );
+    assert_eq!(tick::MAX_SQRT_PRICE.to_string(), "1461446703485210103287273052203988822378723970342");
     assert_eq!(tick::sqrt_price_at(tick::MAX_TICK + 1), None);
     assert_eq!(tick::sqrt_price_at(tick::MIN_TICK - 1), None);
     assert_eq!(tick::sqrt_price_at(0), Some(U256::ONE << 96));
@@ -211,10 +191,7 @@ fn prices_outside_the_range_have_no_tick() {
     assert_eq!(tick::tick_at(tick::MIN_SQRT_PRICE - U256::ONE), None);
     assert_eq!(tick::tick_at(tick::MAX_SQRT_PRICE), None);
     assert_eq!(tick::tick_at(tick::MIN_SQRT_PRICE), Some(tick::MIN_TICK));
-    assert_eq!(
-        tick::tick_at(tick::MAX_SQRT_PRICE - U256::ONE),
-        Some(tick::MAX_TICK - 1)
-    );
+    assert_eq!(tick::tick_at(tick::MAX_SQRT_PRICE - U256::ONE), Some(tick::MAX_TICK - 1));
 }
 
 #[test]
@@ -232,14 +209,6 @@ fn without_liquidity_a_step_reaches_its_target_for_nothing() {
     let (from, to) = (U256::ONE << 96, U256::ONE << 90);
     for is_in in [true, false] {
         let step = swap_step::compute_swap_step(from, to, 0, U256::from(5), is_in, 3000).unwrap();
-        assert_eq!(
-            step,
-            SwapStep {
-                sqrt_price: to,
-                amount_in: U256::ZERO,
-                amount_out: U256::ZERO,
-                fee: U256::ZERO
-            }
-        );
+        assert_eq!(step, SwapStep { sqrt_price: to, amount_in: U256::ZERO, amount_out: U256::ZERO, fee: U256::ZERO });
     }
 }

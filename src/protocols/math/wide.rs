@@ -23,11 +23,7 @@ pub fn mul_div(a: U256, b: U256, divisor: U256) -> Option<U256> {
 #[must_use]
 pub fn mul_div_up(a: U256, b: U256, divisor: U256) -> Option<U256> {
     let (quotient, exact) = mul_div_rem(a, b, divisor)?;
-    if exact {
-        Some(quotient)
-    } else {
-        quotient.checked_add(U256::ONE)
-    }
+    if exact { Some(quotient) } else { quotient.checked_add(U256::ONE) }
 }
 
 /// `ceil(a / divisor)`.
@@ -79,12 +75,7 @@ pub fn mul_shift_96(a: u128, b: U256) -> (U256, bool) {
     let s3 = a1 * u128::from(b2) + (t2 >> 64) + (s2 >> 64);
     let limbs = [p0 as u64, s1 as u64, s2 as u64, s3 as u64, (s3 >> 64) as u64];
     let joined = |low: u64, high: u64| (low >> 32) | (high << 32);
-    let shifted = [
-        joined(limbs[1], limbs[2]),
-        joined(limbs[2], limbs[3]),
-        joined(limbs[3], limbs[4]),
-        limbs[4] >> 32,
-    ];
+    let shifted = [joined(limbs[1], limbs[2]), joined(limbs[2], limbs[3]), joined(limbs[3], limbs[4]), limbs[4] >> 32];
     (U256::from_limbs(shifted), limbs[0] == 0 && limbs[1] << 32 == 0)
 }
 

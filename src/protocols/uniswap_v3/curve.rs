@@ -57,18 +57,11 @@ impl Pool {
         let down = leg.zero_for_one();
         let limit = no_limit(down);
         let mut walk = Walk::start(self, down);
-        let begin = |walk: &Walk<'_>| Stretch {
-            sqrt_price: walk.sqrt_price,
-            liquidity: walk.liquidity,
-            in_max: U256::ZERO,
-        };
+        let begin =
+            |walk: &Walk<'_>| Stretch { sqrt_price: walk.sqrt_price, liquidity: walk.liquidity, in_max: U256::ZERO };
         let mut stretch = begin(&walk);
         while let Ok(end) = walk.end() {
-            let past = if down {
-                end.stop.sqrt_price <= limit
-            } else {
-                end.stop.sqrt_price >= limit
-            };
+            let past = if down { end.stop.sqrt_price <= limit } else { end.stop.sqrt_price >= limit };
             let target = if past { limit } else { end.stop.sqrt_price };
             let taken = swap_step::input_to_reach(walk.sqrt_price, target, walk.liquidity, self.fee_pips);
             let Some(in_max) = taken.and_then(|taken| stretch.in_max.checked_add(taken)) else {
@@ -99,11 +92,6 @@ impl Pool {
         let liquidity = stretch.liquidity as f64;
         let (zero, one) = (liquidity / root, liquidity * root);
         let (reserve_in, reserve_out) = if down { (zero, one) } else { (one, zero) };
-        visit(Segment {
-            in_max: stretch.in_max,
-            reserve_in,
-            reserve_out,
-            gamma: self.gamma(),
-        })
+        visit(Segment { in_max: stretch.in_max, reserve_in, reserve_out, gamma: self.gamma() })
     }
 }

@@ -55,19 +55,13 @@ pub fn discover(probe: &mut impl Probe, layouts: &mut Layouts, address: Address)
     let learned = learn(probe, &of, &answer, &said);
     if let Some(layout) = learned {
         let slots = layouts.slots(layout, of.tick_spacing)?;
-        let pool = Pool::load(&slots, address, of.tokens, of.fee_pips, |slot| {
-            probe.slot(address, slot)
-        });
+        let pool = Pool::load(&slots, address, of.tokens, of.fee_pips, |slot| probe.slot(address, slot));
         if pool.is_some() {
             return pool;
         }
     }
     // Pancake's shares are two times 16 bits, Uniswap's two times 4.
-    of.flavour = if said.fee_protocol > U256::from(u8::MAX) {
-        Flavour::Pancake
-    } else {
-        Flavour::Uniswap
-    };
+    of.flavour = if said.fee_protocol > U256::from(u8::MAX) { Flavour::Pancake } else { Flavour::Uniswap };
     by_calls(probe, of, &said)
 }
 
@@ -109,11 +103,7 @@ fn slot0(answer: &Answer) -> Option<Slot0> {
     answer.word(6)?;
     // At a tick's own price the pool stands on it, or, having come from above, one below.
     let own = tick::tick_at(sqrt_price)?;
-    (tick == own || tick + 1 == own).then_some(Slot0 {
-        sqrt_price,
-        tick,
-        fee_protocol,
-    })
+    (tick == own || tick + 1 == own).then_some(Slot0 { sqrt_price, tick, fee_protocol })
 }
 
 fn learn(probe: &mut impl Probe, of: &Immutables, answer: &Answer, said: &Slot0) -> Option<Layout> {
@@ -124,11 +114,7 @@ fn learn(probe: &mut impl Probe, of: &Immutables, answer: &Answer, said: &Slot0)
     })?;
     let first = probe.slot(address, slot0)?;
     let beside = slot0.wrapping_add(U256::ONE);
-    let flavour = if own(answer, address).contains(&beside) {
-        Flavour::Pancake
-    } else {
-        Flavour::Uniswap
-    };
+    let flavour = if own(answer, address).contains(&beside) { Flavour::Pancake } else { Flavour::Uniswap };
     let stored = match flavour {
         Flavour::Pancake => probe.slot(address, beside)? & U256::from(u32::MAX),
         Flavour::Uniswap => U256::from(storage::unpack_slot0(first).2),
@@ -146,27 +132,13 @@ fn learn(probe: &mut impl Probe, of: &Immutables, answer: &Answer, said: &Slot0)
         return None;
     }
     let key = said.tick;
-    let answer = probe.call(
-        address,
-        &ticksCall {
-            tick: I24::try_from(key).ok()?,
-        }
-        .abi_encode(),
-    );
+    let answer = probe.call(address, &ticksCall { tick: I24::try_from(key).ok()? }.abi_encode());
     let ticks = mapping(&own(&answer, address), key)?;
-    let stored = probe
-        .slot(address, storage::mapped(key, ticks))
-        .map(storage::unpack_tick);
+    let stored = probe.slot(address, storage::mapped(key, ticks)).map(storage::unpack_tick);
     if answer.output.is_some() && liquidity_of(&answer) != stored {
         return None;
     }
-    Some(Layout {
-        slot0,
-        liquidity,
-        ticks,
-        bitmap,
-        flavour,
-    })
+    Some(Layout { slot0, liquidity, ticks, bitmap, flavour })
 }
 
 fn learn_liquidity(probe: &mut impl Probe, address: Address) -> Option<U256> {
@@ -178,19 +150,12 @@ fn learn_liquidity(probe: &mut impl Probe, address: Address) -> Option<U256> {
 
 /// The pool's own slots among the reads.
 fn own(answer: &Answer, address: Address) -> Vec<U256> {
-    answer
-        .reads
-        .iter()
-        .filter(|(at, _)| *at == address)
-        .map(|(_, slot)| *slot)
-        .collect()
+    answer.reads.iter().filter(|(at, _)| *at == address).map(|(_, slot)| *slot).collect()
 }
 
 /// The mapping whose slot for `key` is among the reads.
 fn mapping(reads: &[U256], key: i32) -> Option<U256> {
-    (0..=LAST_MAPPING_SLOT)
-        .map(U256::from)
-        .find(|p| reads.contains(&storage::mapped(key, *p)))
+    (0..=LAST_MAPPING_SLOT).map(U256::from).find(|p| reads.contains(&storage::mapped(key, *p)))
 }
 
 /// Gross and net as `ticks()` returns them; the net's sign fills its word.
@@ -210,22 +175,13 @@ fn by_calls(probe: &mut impl Probe, of: Immutables, said: &Slot0) -> Option<Pool
     pool.state.fee_protocol = u32::try_from(said.fee_protocol).ok()?;
     let positions: Vec<i16> = pool.ticks().grid().positions().collect();
     for position in positions {
-        if let Some(bits) = probe
-            .call(of.address, &tickBitmapCall { position }.abi_encode())
-            .word(0)
-        {
+        if let Some(bits) = probe.call(of.address, &tickBitmapCall { position }.abi_encode()).word(0) {
             pool.set_word(position, bits);
         }
     }
     let ticks: Vec<i32> = pool.ticks().list().iter().map(|t| t.tick).collect();
     for tick in ticks {
-        let answer = probe.call(
-            of.address,
-            &ticksCall {
-                tick: I24::try_from(tick).ok()?,
-            }
-            .abi_encode(),
-        );
+        let answer = probe.call(of.address, &ticksCall { tick: I24::try_from(tick).ok()? }.abi_encode());
         if let Some(liquidity) = liquidity_of(&answer) {
             pool.set_tick(tick, liquidity);
         }

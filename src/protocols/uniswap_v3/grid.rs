@@ -24,9 +24,7 @@ pub struct Grid {
 /// All of it follows from the spacing, and it is thousands of lines.
 impl fmt::Debug for Grid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Grid")
-            .field("spacing", &self.spacing)
-            .finish_non_exhaustive()
+        f.debug_struct("Grid").field("spacing", &self.spacing).finish_non_exhaustive()
     }
 }
 
@@ -48,10 +46,7 @@ pub struct Stop {
 impl Stop {
     fn at(tick: i32) -> Self {
         let tick = tick.clamp(tick::MIN_TICK, tick::MAX_TICK);
-        Self {
-            tick,
-            sqrt_price: tick::sqrt_price_at(tick).unwrap_or_default(),
-        }
+        Self { tick, sqrt_price: tick::sqrt_price_at(tick).unwrap_or_default() }
     }
 }
 
@@ -79,12 +74,7 @@ impl Grid {
         // Upwards the contract looks from the tick after the current one.
         let last = (tick::MAX_TICK.div_euclid(spacing) + 1) >> 8;
         let end = |position: i32, bit: i32| Stop::at((position * 256 + bit) * spacing);
-        let ends = (first..=last)
-            .map(|p| Ends {
-                low: end(p, 0),
-                high: end(p, 255),
-            })
-            .collect();
+        let ends = (first..=last).map(|p| Ends { low: end(p, 0), high: end(p, 255) }).collect();
         Self { spacing, first, ends }
     }
 

@@ -43,24 +43,16 @@ struct Words<'a> {
 impl<'a> Words<'a> {
     const fn checked(topics: &'a [B256], data: &'a [u8], want: (usize, usize)) -> Result<Self, ApplyError> {
         if topics.len() != want.0 {
-            return Err(ApplyError::Topics {
-                have: topics.len(),
-                want: want.0,
-            });
+            return Err(ApplyError::Topics { have: topics.len(), want: want.0 });
         }
         if data.len() != want.1 * 32 {
-            return Err(ApplyError::Data {
-                have: data.len(),
-                want: want.1 * 32,
-            });
+            return Err(ApplyError::Data { have: data.len(), want: want.1 * 32 });
         }
         Ok(Self { topics, data })
     }
 
     fn word(&self, index: usize) -> U256 {
-        self.data
-            .get(index * 32..index * 32 + 32)
-            .map_or(U256::ZERO, U256::from_be_slice)
+        self.data.get(index * 32..index * 32 + 32).map_or(U256::ZERO, U256::from_be_slice)
     }
 
     fn uint128(&self, index: usize) -> Result<u128, ApplyError> {
@@ -69,11 +61,7 @@ impl<'a> Words<'a> {
 
     fn price(&self, index: usize) -> Result<U256, ApplyError> {
         let price = self.word(index);
-        if storage::is_price(price) {
-            Ok(price)
-        } else {
-            Err(ApplyError::Contradiction)
-        }
+        if storage::is_price(price) { Ok(price) } else { Err(ApplyError::Contradiction) }
     }
 
     fn tick(&self, index: usize) -> Result<i32, ApplyError> {
@@ -131,20 +119,12 @@ impl Pool {
 
     fn on_mint(&mut self, log: &Words<'_>) -> Result<Applied, ApplyError> {
         let (lower, upper, amount) = (log.topic_tick(2)?, log.topic_tick(3)?, log.uint128(1)?);
-        self.position(
-            lower,
-            upper,
-            i128::try_from(amount).map_err(|_| ApplyError::Contradiction)?,
-        )
+        self.position(lower, upper, i128::try_from(amount).map_err(|_| ApplyError::Contradiction)?)
     }
 
     fn on_burn(&mut self, log: &Words<'_>) -> Result<Applied, ApplyError> {
         let (lower, upper, amount) = (log.topic_tick(2)?, log.topic_tick(3)?, log.uint128(0)?);
-        self.position(
-            lower,
-            upper,
-            -i128::try_from(amount).map_err(|_| ApplyError::Contradiction)?,
-        )
+        self.position(lower, upper, -i128::try_from(amount).map_err(|_| ApplyError::Contradiction)?)
     }
 
     /// The contract's `_modifyPosition`, as far as quotes go.

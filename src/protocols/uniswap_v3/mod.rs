@@ -39,6 +39,7 @@ pub use ticks::Ticks;
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
+use crate::protocols::amm::Family;
 use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
@@ -111,6 +112,9 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// Name in output, config and metrics.
+    pub const PROTOCOL: &'static str = "uniswap_v3";
+
     /// A pool of which nothing but the immutables is known. `None` when they are not [sane](Immutables::are_sane).
     #[must_use]
     pub fn new(of: Immutables) -> Option<Self> {
@@ -124,13 +128,7 @@ impl Pool {
             fee_pips: of.fee_pips,
             flavour: of.flavour,
             assume_empty: false,
-            state: State {
-                sqrt_price_x96: U256::ZERO,
-                tick: 0,
-                liquidity: 0,
-                fee_protocol: 0,
-                ticks,
-            },
+            state: State { sqrt_price_x96: U256::ZERO, tick: 0, liquidity: 0, fee_protocol: 0, ticks },
             slots: None,
             tick_slots: Vec::new(),
         })
@@ -146,9 +144,7 @@ impl Pool {
     /// Learns a bitmap word; see [`Ticks::set_word`].
     pub fn set_word(&mut self, position: i16, bits: U256) -> bool {
         let (slots, index) = (self.slots.as_deref(), &mut self.tick_slots);
-        self.state
-            .ticks
-            .set_word(position, bits, |tick| storage::index_tick(slots, index, tick))
+        self.state.ticks.set_word(position, bits, |tick| storage::index_tick(slots, index, tick))
     }
 
     /// Learns a tick's liquidity; see [`Ticks::set_tick`].
@@ -214,7 +210,13 @@ impl Pool {
 }
 
 impl Amm for Pool {
-    const PROTOCOL: &'static str = "uniswap_v3";
+    fn protocol(&self) -> &'static str {
+        Self::PROTOCOL
+    }
+
+    fn family(&self) -> Family {
+        Family::V3
+    }
 
     fn address(&self) -> Address {
         self.address

@@ -97,12 +97,7 @@ impl Slots {
         let words: Vec<_> = grid.positions().map(|p| (layout.word_slot(p), p)).collect();
         let mut by_slot = words.clone();
         by_slot.sort_unstable();
-        Some(Arc::new(Self {
-            layout,
-            grid,
-            words,
-            by_slot,
-        }))
+        Some(Arc::new(Self { layout, grid, words, by_slot }))
     }
 
     /// The layout.
@@ -129,10 +124,7 @@ pub struct Layouts(Vec<Arc<Slots>>);
 impl Layouts {
     /// Slots of a layout at a spacing, made on first use.
     pub fn slots(&mut self, layout: Layout, tick_spacing: i32) -> Option<Arc<Slots>> {
-        let held = self
-            .0
-            .iter()
-            .find(|s| s.layout == layout && s.grid.spacing() == tick_spacing);
+        let held = self.0.iter().find(|s| s.layout == layout && s.grid.spacing() == tick_spacing);
         if let Some(slots) = held {
             return Some(Arc::clone(slots));
         }
@@ -177,19 +169,12 @@ fn low128(word: U256) -> u128 {
 /// `slot0` as far as it is kept: price, tick, and the protocol fee's byte (Uniswap).
 pub(super) fn unpack_slot0(word: U256) -> (U256, i32, u32) {
     let price = word & (U256::MAX >> 96);
-    (
-        price,
-        int24(word >> 160),
-        (word >> 232usize).as_limbs()[0] as u32 & 0xff,
-    )
+    (price, int24(word >> 160), (word >> 232usize).as_limbs()[0] as u32 & 0xff)
 }
 
 /// A tick's first word.
 pub(super) fn unpack_tick(word: U256) -> Liquidity {
-    Liquidity {
-        gross: low128(word),
-        net: low128(word >> 128) as i128,
-    }
+    Liquidity { gross: low128(word), net: low128(word >> 128) as i128 }
 }
 
 impl Pool {
@@ -204,29 +189,15 @@ impl Pool {
         mut read: impl FnMut(U256) -> Option<U256>,
     ) -> Option<Self> {
         let (layout, tick_spacing) = (slots.layout, slots.grid.spacing());
-        let of = Immutables {
-            address,
-            tokens,
-            fee_pips,
-            tick_spacing,
-            flavour: layout.flavour,
-        };
+        let of = Immutables { address, tokens, fee_pips, tick_spacing, flavour: layout.flavour };
         let mut pool = Self::new(of)?;
-        let first = [
-            (layout.slot0, read(layout.slot0)?),
-            (layout.liquidity, read(layout.liquidity)?),
-        ];
+        let first = [(layout.slot0, read(layout.slot0)?), (layout.liquidity, read(layout.liquidity)?)];
         for (slot, position) in slots.words() {
             if let Some(bits) = read(slot) {
                 pool.set_word(position, bits);
             }
         }
-        let mut ticks: Vec<_> = pool
-            .ticks()
-            .list()
-            .iter()
-            .map(|t| (layout.tick_slot(t.tick), t.tick))
-            .collect();
+        let mut ticks: Vec<_> = pool.ticks().list().iter().map(|t| (layout.tick_slot(t.tick), t.tick)).collect();
         for (slot, tick) in &ticks {
             if let Some(word) = read(*slot) {
                 pool.set_tick(*tick, unpack_tick(word));
@@ -248,10 +219,7 @@ impl Pool {
             return Ok(Applied::Irrelevant);
         };
         let layout = slots.layout;
-        let price = changes
-            .iter()
-            .find(|(slot, _)| *slot == layout.slot0)
-            .map(|(_, word)| unpack_slot0(*word));
+        let price = changes.iter().find(|(slot, _)| *slot == layout.slot0).map(|(_, word)| unpack_slot0(*word));
         // Zero is a pool not yet initialised.
         if price.is_some_and(|(price, ..)| !price.is_zero() && !is_price(price)) {
             return Err(ApplyError::Contradiction);

@@ -81,11 +81,7 @@ impl<'a> Walk<'a> {
     #[inline]
     pub(super) fn start(pool: &'a Pool, down: bool) -> Self {
         let (state, ticks) = (&pool.state, &pool.state.ticks);
-        let position = if down {
-            ticks.grid().word_of(state.tick)
-        } else {
-            ticks.grid().word_above(state.tick)
-        };
+        let position = if down { ticks.grid().word_of(state.tick) } else { ticks.grid().word_above(state.tick) };
         Self {
             ticks,
             down,
@@ -107,37 +103,18 @@ impl<'a> Walk<'a> {
         if !self.assume_empty && self.ticks.word_at(self.word) != Some(self.position) {
             return Err(QuoteError::UnknownTick);
         }
-        let edge = self
-            .ticks
-            .grid()
-            .end(self.position, self.down)
-            .ok_or(QuoteError::TooLarge)?;
-        let index = if self.down {
-            self.next.checked_sub(1)
-        } else {
-            Some(self.next)
-        };
+        let edge = self.ticks.grid().end(self.position, self.down).ok_or(QuoteError::TooLarge)?;
+        let index = if self.down { self.next.checked_sub(1) } else { Some(self.next) };
         let within = |t: &&Tick| {
-            if self.down {
-                t.tick >= edge.tick
-            } else {
-                t.tick <= edge.tick
-            }
+            if self.down { t.tick >= edge.tick } else { t.tick <= edge.tick }
         };
         Ok(match index.and_then(|i| self.ticks.list().get(i)).filter(within) {
             Some(tick) => End {
-                stop: Stop {
-                    tick: tick.tick,
-                    sqrt_price: tick.sqrt_price,
-                },
+                stop: Stop { tick: tick.tick, sqrt_price: tick.sqrt_price },
                 tick: Some(tick),
                 leaves_word: tick.tick == edge.tick,
             },
-            None => End {
-                stop: edge,
-                tick: None,
-                leaves_word: true,
-            },
+            None => End { stop: edge, tick: None, leaves_word: true },
         })
     }
 
@@ -151,11 +128,7 @@ impl<'a> Walk<'a> {
                 None => return Err(QuoteError::UnknownTick),
             };
             // Out of range means the contract's addDelta reverts.
-            let moved = if self.down {
-                subtract(self.liquidity, net)
-            } else {
-                self.liquidity.checked_add_signed(net)
-            };
+            let moved = if self.down { subtract(self.liquidity, net) } else { self.liquidity.checked_add_signed(net) };
             self.liquidity = moved.ok_or(QuoteError::TooLarge)?;
             self.next = if self.down { self.next - 1 } else { self.next + 1 };
             self.crossed += 1;
@@ -186,11 +159,7 @@ impl<'a> Walk<'a> {
 /// `liquidity - net` with the contract's bounds.
 #[inline]
 const fn subtract(liquidity: u128, net: i128) -> Option<u128> {
-    if net < 0 {
-        liquidity.checked_add(net.unsigned_abs())
-    } else {
-        liquidity.checked_sub(net.unsigned_abs())
-    }
+    if net < 0 { liquidity.checked_add(net.unsigned_abs()) } else { liquidity.checked_sub(net.unsigned_abs()) }
 }
 
 impl Pool {
@@ -202,26 +171,9 @@ impl Pool {
         let (walk, left, other) = self.run(down, exact_in, amount, limit)?;
         let done = amount - left;
         let (amount_in, amount_out) = if exact_in { (done, other) } else { (other, done) };
-        let Walk {
-            sqrt_price,
-            liquidity,
-            crossed,
-            ..
-        } = walk;
-        let tick = if walk.between {
-            tick::tick_at(sqrt_price).ok_or(QuoteError::TooLarge)?
-        } else {
-            walk.tick
-        };
-        Ok(Swap {
-            amount_in,
-            amount_out,
-            sqrt_price,
-            tick,
-            liquidity,
-            crossed,
-            complete: left.is_zero(),
-        })
+        let Walk { sqrt_price, liquidity, crossed, .. } = walk;
+        let tick = if walk.between { tick::tick_at(sqrt_price).ok_or(QuoteError::TooLarge)? } else { walk.tick };
+        Ok(Swap { amount_in, amount_out, sqrt_price, tick, liquidity, crossed, complete: left.is_zero() })
     }
 
     /// The counter-amount of a swap that must be filled. Saves the tick, which no quote needs.
@@ -229,20 +181,12 @@ impl Pool {
     pub(super) fn fill(&self, leg: Leg, exact_in: bool, amount: U256) -> Result<U256, QuoteError> {
         let down = leg.zero_for_one();
         let (_, left, other) = self.run(down, exact_in, amount, no_limit(down))?;
-        if left.is_zero() {
-            Ok(other)
-        } else {
-            Err(QuoteError::TooLarge)
-        }
+        if left.is_zero() { Ok(other) } else { Err(QuoteError::TooLarge) }
     }
 
     #[inline]
     fn run(&self, down: bool, exact_in: bool, amount: U256, limit: U256) -> Result<Ran<'_>, QuoteError> {
-        if exact_in {
-            self.walk::<true>(down, amount, limit)
-        } else {
-            self.walk::<false>(down, amount, limit)
-        }
+        if exact_in { self.walk::<true>(down, amount, limit) } else { self.walk::<false>(down, amount, limit) }
     }
 
     fn walk<const EXACT_IN: bool>(&self, down: bool, amount: U256, limit: U256) -> Result<Ran<'_>, QuoteError> {
@@ -250,11 +194,8 @@ impl Pool {
             return Err(QuoteError::TooSmall);
         }
         let price = self.state.sqrt_price_x96;
-        let behind = if down {
-            limit >= price || limit < LOWEST_LIMIT
-        } else {
-            limit <= price || limit > HIGHEST_LIMIT
-        };
+        let behind =
+            if down { limit >= price || limit < LOWEST_LIMIT } else { limit <= price || limit > HIGHEST_LIMIT };
         if behind || price.is_zero() || amount.bit_len() > 255 {
             return Err(QuoteError::TooLarge);
         }
@@ -262,11 +203,7 @@ impl Pool {
         let (mut left, mut other) = (amount, U256::ZERO);
         while !left.is_zero() && walk.sqrt_price != limit {
             let end = walk.end()?;
-            let past = if down {
-                end.stop.sqrt_price < limit
-            } else {
-                end.stop.sqrt_price > limit
-            };
+            let past = if down { end.stop.sqrt_price < limit } else { end.stop.sqrt_price > limit };
             let target = if past { limit } else { end.stop.sqrt_price };
             let step = if EXACT_IN {
                 swap_step::exact_in(walk.sqrt_price, target, walk.liquidity, left, self.fee_pips)
@@ -274,11 +211,8 @@ impl Pool {
                 swap_step::exact_out(walk.sqrt_price, target, walk.liquidity, left, self.fee_pips)
             };
             let step = step.ok_or(QuoteError::TooLarge)?;
-            let (used, gained) = if EXACT_IN {
-                (step.amount_in, step.amount_out)
-            } else {
-                (step.amount_out, step.amount_in)
-            };
+            let (used, gained) =
+                if EXACT_IN { (step.amount_in, step.amount_out) } else { (step.amount_out, step.amount_in) };
             // A step takes no more than what is left.
             left = left.checked_sub(used).ok_or(QuoteError::TooLarge)?;
             other = other.checked_add(gained).ok_or(QuoteError::TooLarge)?;

@@ -52,11 +52,7 @@ impl Ticks {
     /// Nothing known.
     #[must_use]
     pub const fn new(grid: Arc<Grid>) -> Self {
-        Self {
-            grid,
-            words: Vec::new(),
-            ticks: Vec::new(),
-        }
+        Self { grid, words: Vec::new(), ticks: Vec::new() }
     }
 
     /// Word ends of the spacing.
@@ -87,10 +83,7 @@ impl Ticks {
     #[must_use]
     pub fn word(&self, position: i16) -> Option<U256> {
         let position = i32::from(position);
-        self.words
-            .get(self.word_index(position))
-            .filter(|w| w.position == position)
-            .map(|w| w.bits)
+        self.words.get(self.word_index(position)).filter(|w| w.position == position).map(|w| w.bits)
     }
 
     fn find(&self, tick: i32) -> Result<usize, usize> {
@@ -112,9 +105,7 @@ impl Ticks {
     /// True when the word holding a tick is known and its bit is clear: the tick is certainly not initialised.
     fn is_clear(&self, tick: i32) -> bool {
         let (position, bit) = self.place(tick);
-        self.words
-            .get(self.word_index(position))
-            .is_some_and(|w| w.position == position && !w.bits.bit(bit))
+        self.words.get(self.word_index(position)).is_some_and(|w| w.position == position && !w.bits.bit(bit))
     }
 
     fn place(&self, tick: i32) -> (i32, usize) {
@@ -147,9 +138,7 @@ impl Ticks {
             return true;
         }
         let held = self.ticks.get(from..to).unwrap_or_default();
-        let wanted = (0..256)
-            .filter(|bit| bits.bit(*bit))
-            .map(|bit| (position * 256 + bit as i32) * spacing);
+        let wanted = (0..256).filter(|bit| bits.bit(*bit)).map(|bit| (position * 256 + bit as i32) * spacing);
         // A bit outside the range of ticks cannot be set by the contract; without a price there is no entry.
         let entry = |t: i32| match held.binary_search_by_key(&t, |h| h.tick) {
             Ok(index) => held.get(index).copied(),
@@ -198,21 +187,14 @@ impl Ticks {
         let before = match entry {
             // The tick may come or go; the entry without liquidity stands for both.
             Some(Tick { liquidity: None, .. }) => return Some(Change::Keep),
-            Some(Tick {
-                liquidity: Some(liquidity),
-                ..
-            }) => *liquidity,
+            Some(Tick { liquidity: Some(liquidity), .. }) => *liquidity,
             None if self.is_clear(tick) || (assume_empty && delta > 0) => Liquidity { gross: 0, net: 0 },
             None if delta > 0 => return Some(Change::Put(None)),
             None => return Some(Change::Keep),
         };
         let gross = before.gross.checked_add_signed(delta)?;
         let net = before.net.checked_add(net)?;
-        Some(if gross == 0 {
-            Change::Drop
-        } else {
-            Change::Put(Some(Liquidity { gross, net }))
-        })
+        Some(if gross == 0 { Change::Drop } else { Change::Put(Some(Liquidity { gross, net })) })
     }
 
     /// Makes a planned change. Returns whether the tick is newly listed.
@@ -250,9 +232,5 @@ pub enum Change {
 }
 
 fn unknown_tick(tick: i32) -> Option<Tick> {
-    Some(Tick {
-        tick,
-        sqrt_price: tick::sqrt_price_at(tick)?,
-        liquidity: None,
-    })
+    Some(Tick { tick, sqrt_price: tick::sqrt_price_at(tick)?, liquidity: None })
 }

@@ -1,0 +1,238 @@
+//! Every directed simple cycle through a base token, kept up to date as pools are found.
+//!
+//! # Invariants
+//! - A cycle uses no pool twice and no token twice, has 2 to `max_hops` hops, and is kept once a direction, starting at
+//!   the base token of highest priority that it contains. A cycle without a base token is not kept: nothing could start it.
+//! - All of them are kept; there is no cap.
+//! - A cycle is found when the last of its pools is added: the new pool is on it exactly once, so it is found exactly once.
+//!
+//! # Cost
+//! Adding (cold) walks the simple paths between each two tokens of the new pool, from the end with fewer ways; the last
+//! two hops are an intersection of two sorted lists, by the shorter. Memory: about 10 + 8 bytes times hops a cycle.
+
+use crate::hot::search::MAX_HOPS;
+use crate::hot::search::graph::Graph;
+use crate::hot::search::graph::Way;
+use crate::hot::state::pools::EdgeId;
+use crate::hot::state::pools::Pools;
+use crate::types::id::PoolId;
+use crate::types::id::TokenId;
+
+/// Index of a cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CycleId(u32);
+
+impl CycleId {
+    /// # Panics
+    /// Past `u32::MAX` cycles, which at some 40 bytes each no host could keep.
+    pub(in crate::hot::search) const fn new(index: usize) -> Self {
+        assert!(index <= u32::MAX as usize, "more than u32::MAX cycles");
+        Self(index as u32)
+    }
+
+    /// Position in the table.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The table of cycles.
+#[derive(Clone, Debug)]
+pub struct Cycles {
+    graph: Graph,
+    /// Highest priority first.
+    bases: Vec<TokenId>,
+    max_hops: usize,
+    edges: Vec<EdgeId>,
+    /// Where each cycle starts in `edges`, and one past the last.
+    first: Vec<usize>,
+    by_pool: Vec<Vec<CycleId>>,
+}
+
+impl Cycles {
+    /// An empty table. `max_hops` is held to 2..=[`MAX_HOPS`].
+    #[must_use]
+    pub fn new(bases: &[TokenId], max_hops: usize) -> Self {
+        Self {
+            graph: Graph::default(),
+            bases: bases.to_vec(),
+            max_hops: max_hops.clamp(2, MAX_HOPS),
+            edges: Vec::new(),
+            first: vec![0],
+            by_pool: Vec::new(),
+        }
+    }
+
+    /// Adds every pool of the table that is not in yet.
+    pub fn extend<P>(&mut self, pools: &Pools<P>) {
+        for index in self.by_pool.len()..pools.len() {
+            self.add_pool(pools, PoolId::new(index));
+        }
+    }
+
+    /// Adds the cycles through a pool and those added before it. Pools come in the order of their ids.
+    fn add_pool<P>(&mut self, pools: &Pools<P>, id: PoolId) {
+        self.by_pool.push(Vec::new());
+        // The graph does not hold the new pool yet: no path below can use it.
+        for edge in pools.edges_of(id) {
+            let (a, b) = (pools.edge(edge).token_in, pools.edge(edge).token_out);
+            let (few, many) = (self.graph.from(a).len(), self.graph.from(b).len());
+            // Both directions of a pair come by; one walk serves both. Start where there is less to walk.
+            if (few, a) < (many, b) {
+                self.close(pools, edge);
+            }
+        }
+        self.graph.add(pools, id);
+    }
+
+    /// Adds every cycle that `edge` and its reverse close.
+    fn close<P>(&mut self, pools: &Pools<P>, edge: EdgeId) {
+        let (from, to) = (pools.edge(edge).token_in, pools.edge(edge).token_out);
+        let graph = std::mem::take(&mut self.graph);
+        let mut walk = Walk { pools, graph: &graph, to, tokens: vec![from], path: Vec::new() };
+        for hops in 1..self.max_hops {
+            walk.from(from, hops, &mut |path| self.keep(pools, path, edge));
+        }
+        self.graph = graph;
+    }
+
+    /// Keeps both directions of the cycle made of a path and `edge`, which has the path's start and end.
+    fn keep<P>(&mut self, pools: &Pools<P>, path: &[EdgeId], edge: EdgeId) {
+        let back = pools.reverse(edge);
+        self.push(pools, path.iter().copied().chain([back]));
+        self.push(pools, [edge].into_iter().chain(path.iter().rev().map(|e| pools.reverse(*e))));
+    }
+
+    fn push<P>(&mut self, pools: &Pools<P>, cycle: impl Iterator<Item = EdgeId>) {
+        let from = self.edges.len();
+        self.edges.extend(cycle);
+        let rank = |edge: &EdgeId| {
+            let token = pools.edge(*edge).token_in;
+            self.bases.iter().position(|base| *base == token)
+        };
+        let hops = self.edges[from..].iter().enumerate();
+        let Some((_, start)) = hops.filter_map(|(at, edge)| Some((rank(edge)?, at))).min() else {
+            self.edges.truncate(from);
+            return;
+        };
+        self.edges[from..].rotate_left(start);
+        let id = CycleId::new(self.len());
+        for edge in &self.edges[from..] {
+            self.by_pool[pools.edge(*edge).pool.index()].push(id);
+        }
+        self.first.push(self.edges.len());
+    }
+
+    /// The hops of a cycle.
+    #[must_use]
+    pub fn hops(&self, id: CycleId) -> &[EdgeId] {
+        &self.edges[self.first[id.index()]..self.first[id.index() + 1]]
+    }
+
+    /// The cycles through a pool, in the order of their ids.
+    #[must_use]
+    pub fn through(&self, pool: PoolId) -> &[CycleId] {
+        self.by_pool.get(pool.index()).map_or(&[], Vec::as_slice)
+    }
+
+    /// All cycles.
+    pub fn ids(&self) -> impl Iterator<Item = CycleId> + use<> {
+        (0..self.len()).map(CycleId::new)
+    }
+
+    /// Number of cycles.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.first.len() - 1
+    }
+
+    /// True without cycles.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ways between tokens over all pools added.
+    #[must_use]
+    pub const fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Base tokens, highest priority first.
+    #[must_use]
+    pub fn bases(&self) -> &[TokenId] {
+        &self.bases
+    }
+}
+
+/// Depth-first walk over the simple paths to `to`.
+struct Walk<'a, P> {
+    pools: &'a Pools<P>,
+    graph: &'a Graph,
+    to: TokenId,
+    tokens: Vec<TokenId>,
+    path: Vec<EdgeId>,
+}
+
+impl<P> Walk<'_, P> {
+    /// Shows every path of exactly `hops` more hops from `at`. At most [`MAX_HOPS`] calls deep.
+    fn from(&mut self, at: TokenId, hops: usize, show: &mut impl FnMut(&[EdgeId])) {
+        match hops {
+            1 => self.last(at, show),
+            2 => self.meet(at, show),
+            _ => {
+                for way in self.graph.from(at) {
+                    self.step(*way, |walk| walk.from(way.to, hops - 1, show));
+                }
+            }
+        }
+    }
+
+    fn last(&mut self, at: TokenId, show: &mut impl FnMut(&[EdgeId])) {
+        for way in self.graph.between(at, self.to) {
+            if self.fresh(way.edge) {
+                self.path.push(way.edge);
+                show(&self.path);
+                self.path.pop();
+            }
+        }
+    }
+
+    /// Two hops: the tokens in the middle are the neighbours both ends share, looked for from the end with fewer.
+    fn meet(&mut self, at: TokenId, show: &mut impl FnMut(&[EdgeId])) {
+        let (near, far) = (self.graph.from(at), self.graph.from(self.to));
+        if near.len() <= far.len() {
+            for way in near {
+                self.step(*way, |walk| walk.last(way.to, show));
+            }
+            return;
+        }
+        let mut seen = None;
+        for back in far {
+            if seen.replace(back.to) == Some(back.to) {
+                continue;
+            }
+            for way in self.graph.between(at, back.to) {
+                self.step(*way, |walk| walk.last(way.to, show));
+            }
+        }
+    }
+
+    /// Takes a way, unless it leads to a token or through a pool that the path has already.
+    fn step(&mut self, way: Way, go: impl FnOnce(&mut Self)) {
+        if way.to == self.to || self.tokens.contains(&way.to) || !self.fresh(way.edge) {
+            return;
+        }
+        self.tokens.push(way.to);
+        self.path.push(way.edge);
+        go(self);
+        self.path.pop();
+        self.tokens.pop();
+    }
+
+    fn fresh(&self, edge: EdgeId) -> bool {
+        let pool = self.pools.edge(edge).pool;
+        self.path.iter().all(|e| self.pools.edge(*e).pool != pool)
+    }
+}

@@ -1,0 +1,56 @@
+//! For pools that offer no stretches: a bracketed search on exact quotes.
+//!
+//! # Limits
+//! Takes the profit for a hill with one top, which rounding makes it only roughly: it finds the neighbourhood, and
+//! [`polish`](crate::hot::search::sizing::polish) does the rest with the one bound that needs no curve.
+//!
+//! # Cost
+//! About 128 exact walks to find the power of two, 1.5 a bit after that. Counted.
+
+use crate::hot::search::sizing::path::Path;
+use crate::hot::search::sizing::polish::Polish;
+use crate::protocols::amm::Amm;
+
+/// Rounds of a golden section that bring a bracket of powers of two down to a unit.
+const ROUNDS: u32 = 185;
+
+/// The grid to polish on and where to start. `None` when no power of two gives any output.
+pub fn peak<P: Amm>(path: &Path<'_, P>, polish: &mut Polish) -> Option<(usize, u128)> {
+    let (mut top, mut best) = (0, None);
+    for bit in 0..127 {
+        let Some(profit) = polish.walk(path, 1 << bit) else { break };
+        if best.is_none_or(|best| profit > best) && profit > -(1 << bit) {
+            (top, best) = (1u128 << bit, Some(profit));
+        }
+    }
+    best?;
+    let input = golden(path, polish, top / 2, top.saturating_mul(2));
+    let amounts = path.amounts(input)?;
+    let count = path.hops().len();
+    // The token of which there are fewest on the way has the coarsest unit, near enough.
+    let (grid, start) = amounts[..=count].iter().enumerate().min_by_key(|(_, amount)| **amount)?;
+    Some((grid, (*start).max(1)))
+}
+
+fn golden<P: Amm>(path: &Path<'_, P>, polish: &mut Polish, mut low: u128, mut high: u128) -> u128 {
+    // Past the end of what the pools can swap counts as worst, which keeps the search on this side of it.
+    let mut profit = |input| polish.walk(path, input).unwrap_or(i128::MIN);
+    let part = |low: u128, high: u128| ((high - low) as f64 * 0.381_966_011_250_105) as u128;
+    let (mut a, mut b) = (low + part(low, high), high - part(low, high));
+    let (mut at_a, mut at_b) = (profit(a), profit(b));
+    for _ in 0..ROUNDS {
+        if high - low <= 3 || a >= b {
+            break;
+        }
+        if at_a >= at_b {
+            (high, b, at_b) = (b, a, at_a);
+            a = low + part(low, high);
+            at_a = profit(a);
+        } else {
+            (low, a, at_a) = (a, b, at_b);
+            b = high - part(low, high);
+            at_b = profit(b);
+        }
+    }
+    if at_a >= at_b { a } else { b }
+}

@@ -1,0 +1,339 @@
+//! The real-valued curve of a cycle: its pools' stretches composed, and where it peaks.
+//!
+//! A composition of constant-product stretches is again `slope * x / (1 + bend * x)`, so each combination of current
+//! stretches is one Möbius curve that holds until the first of its pools runs out of stretch. Its derivative only falls,
+//! so the peak of `out - in` is where it crosses one.
+//!
+//! # Invariants (what a pool is assumed to keep to, beside `Amm`'s own promises)
+//! - Its integer quotes never exceed its stretches, to [`ERROR`] of the amount.
+//! - Inside a stretch they fall short of it by less than a unit of the output, and, in a pool with ticks, by a further
+//!   unit of the input (the fee is floored first) and one step of a 96-bit square-root price.
+//!
+//! # Cost
+//! A few dozen float operations a hop and stretch. Buffers are kept; a pool's stretches are read eight at a time at first.
+
+use crate::hot::search::MAX_HOPS;
+use crate::hot::search::sizing::path::Path;
+use crate::protocols::amm::Amm;
+use crate::protocols::amm::Leg;
+use crate::protocols::amm::Segment;
+
+/// Relative error allowed to a stretch and to the sums over it. Measured for tick ranges: 6e-13 (facts: performance, 5).
+pub const ERROR: f64 = 1e-12;
+
+/// Stretches traced beyond the peak: past them the bound is a straight line, which holds but prunes less.
+const BEYOND: usize = 2;
+
+/// One Möbius stretch of the whole cycle: for `x` past `start`, up to `len`: `slope * x / (1 + bend * x)` more comes out.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    start: f64,
+    len: f64,
+    slope: f64,
+    bend: f64,
+}
+
+impl Stretch {
+    /// What `x` past the start adds to the profit.
+    fn gain(&self, x: f64) -> f64 {
+        x * (self.slope - 1.0 - self.bend * x) / (1.0 + self.bend * x)
+    }
+
+    /// Slope of the output at `x` past the start.
+    fn slope_at(&self, x: f64) -> f64 {
+        self.slope / (1.0 + self.bend * x).powi(2)
+    }
+
+    /// The same curve as seen from `x` past the start.
+    fn from(&self, x: f64) -> Self {
+        let bend = self.bend / (1.0 + self.bend * x);
+        Self { start: self.start + x, len: self.len - x, slope: self.slope_at(x), bend }
+    }
+}
+
+/// One hop while the curve is traced.
+#[derive(Debug, Default)]
+struct Side {
+    segments: Vec<Segment>,
+    /// The pool had no more than `segments`.
+    complete: bool,
+    next: usize,
+    room: f64,
+    reserve_in: f64,
+    reserve_out: f64,
+    gamma: f64,
+    /// One stretch over a 112-bit reserve: a constant product, floored once.
+    plain: bool,
+    zero_for_one: bool,
+}
+
+impl Side {
+    fn read<P: Amm>(&mut self, pool: &P, leg: Leg, count: usize) {
+        self.segments.clear();
+        self.complete = true;
+        pool.segments(leg, |segment| {
+            self.segments.push(segment);
+            self.complete = self.segments.len() < count;
+            self.complete
+        });
+    }
+
+    fn begin<P: Amm>(&mut self, pool: &P, leg: Leg) -> bool {
+        self.read(pool, leg, 8);
+        self.next = 0;
+        self.zero_for_one = leg.zero_for_one();
+        let span = self.segments.first().map_or(0.0, |s| f64::from(s.in_max) + s.reserve_in);
+        self.plain = self.segments.len() == 1 && (span / 2f64.powi(112) - 1.0).abs() < 1e-9;
+        self.enter(pool, leg)
+    }
+
+    /// Enters the next stretch that holds anything. False when there is none.
+    fn enter<P: Amm>(&mut self, pool: &P, leg: Leg) -> bool {
+        loop {
+            if self.next >= self.segments.len() && !self.complete {
+                self.read(pool, leg, self.segments.len() * 4);
+            }
+            let Some(segment) = self.segments.get(self.next) else { return false };
+            self.next += 1;
+            self.room = f64::from(segment.in_max);
+            (self.reserve_in, self.reserve_out) = (segment.reserve_in, segment.reserve_out);
+            self.gamma = segment.gamma;
+            if self.room > 0.0 && self.reserve_in > 0.0 && self.reserve_out > 0.0 {
+                return true;
+            }
+        }
+    }
+
+    fn slope(&self) -> f64 {
+        self.reserve_out * self.gamma / self.reserve_in
+    }
+
+    fn bend(&self) -> f64 {
+        self.gamma / self.reserve_in
+    }
+
+    /// What `x` more makes.
+    fn out(&self, x: f64) -> f64 {
+        self.slope() * x / (1.0 + self.bend() * x)
+    }
+
+    fn advance(&mut self, x: f64) -> f64 {
+        let out = self.out(x);
+        self.reserve_in += self.gamma * x;
+        self.reserve_out -= out;
+        self.room -= x;
+        out
+    }
+
+    /// Units of the output that one step of a 96-bit square-root price is worth.
+    fn price_step(&self) -> f64 {
+        let liquidity = (self.reserve_in * self.reserve_out).sqrt();
+        let price = if self.zero_for_one { 1.0 } else { self.reserve_out / self.reserve_in };
+        liquidity * price / 2f64.powi(96)
+    }
+}
+
+/// Where a cycle pays most, on the real-valued curve.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Peak {
+    /// Input there, an integer.
+    pub input: u128,
+    /// Profit there on the curve, and the most it can be after float error.
+    pub profit: f64,
+    /// See `profit`.
+    pub profit_most: f64,
+    /// Amount at every position.
+    amounts: [f64; MAX_HOPS + 1],
+    /// What one unit at each position is worth in the start token.
+    unit: [f64; MAX_HOPS + 1],
+    /// What each hop can lose to its own rounding before the floor, in the start token.
+    lost: [f64; MAX_HOPS],
+    /// Its stretch, and how far into it.
+    stretch: usize,
+    into: f64,
+}
+
+/// A cycle's curve. Keeps its buffers.
+#[derive(Debug, Default)]
+pub struct Curve {
+    sides: [Side; MAX_HOPS],
+    hops: usize,
+    stretches: Vec<Stretch>,
+    peak: Peak,
+}
+
+impl Curve {
+    /// Traces a path. False when a pool offers no stretch.
+    pub fn trace<P: Amm>(&mut self, path: &Path<'_, P>) -> bool {
+        self.hops = path.hops().len();
+        self.stretches.clear();
+        for (side, (pool, leg)) in self.sides.iter_mut().zip(path.hops()) {
+            if !side.begin(*pool, *leg) {
+                return false;
+            }
+        }
+        let (mut start, mut paid, mut found) = (0.0, [0.0; MAX_HOPS + 1], None);
+        loop {
+            let (stretch, shortest) = self.compose(start);
+            self.stretches.push(stretch);
+            let top = ((stretch.slope.sqrt() - 1.0) / stretch.bend).clamp(0.0, stretch.len);
+            if found.is_none() && top < stretch.len {
+                self.settle(top, &paid);
+                found = Some(self.stretches.len());
+            }
+            if found.is_some_and(|at| self.stretches.len() >= at + BEYOND) || !stretch.len.is_finite() {
+                return true;
+            }
+            start += stretch.len;
+            let before = paid;
+            self.advance(stretch.len, &mut paid);
+            let (pool, leg) = path.hops()[shortest];
+            if !self.sides[shortest].enter(pool, leg) {
+                if found.is_none() {
+                    // The curve ends while it still climbs: the end is the peak.
+                    self.settle(stretch.len, &before);
+                }
+                return true;
+            }
+        }
+    }
+
+    /// The Möbius curve of the current stretches, and the hop that ends it.
+    fn compose(&self, start: f64) -> (Stretch, usize) {
+        let (mut slope, mut bend, mut len, mut shortest) = (1.0, 0.0, f64::INFINITY, 0);
+        for (i, side) in self.sides[..self.hops].iter().enumerate() {
+            // The input that brings this hop to the end of its stretch, if any does.
+            let rest = slope - bend * side.room;
+            if rest > 0.0 && side.room / rest < len {
+                (len, shortest) = ((side.room / rest).max(0.0), i);
+            }
+            bend += slope * side.bend();
+            slope *= side.slope();
+        }
+        (Stretch { start, len, slope, bend }, shortest)
+    }
+
+    fn advance(&mut self, x: f64, paid: &mut [f64; MAX_HOPS + 1]) {
+        let mut amount = x;
+        paid[0] += amount;
+        for (side, paid) in self.sides[..self.hops].iter_mut().zip(&mut paid[1..]) {
+            amount = side.advance(amount);
+            *paid += amount;
+        }
+    }
+
+    /// Notes the peak at `into` past the start of the last stretch, before which `paid` was paid at each position.
+    fn settle(&mut self, into: f64, paid: &[f64; MAX_HOPS + 1]) {
+        let Some(stretch) = self.stretches.last() else { return };
+        let mut peak = Peak { stretch: self.stretches.len() - 1, ..Peak::default() };
+        // Float to integer saturates. From here on the peak is this integer, so that distances from it are exact.
+        peak.input = (stretch.start + into).round() as u128;
+        peak.into = peak.input as f64 - stretch.start;
+        let (mut amount, mut slopes) = (into, [0.0; MAX_HOPS]);
+        peak.amounts[0] = stretch.start + into;
+        for (i, side) in self.sides[..self.hops].iter().enumerate() {
+            slopes[i] = side.slope() / (1.0 + side.bend() * amount).powi(2);
+            amount = side.out(amount);
+            peak.amounts[i + 1] = paid[i + 1] + amount;
+        }
+        peak.unit[self.hops] = 1.0;
+        for i in (0..self.hops).rev() {
+            peak.unit[i] = peak.unit[i + 1] * slopes[i];
+            let side = &self.sides[i];
+            if !side.plain {
+                peak.lost[i] = peak.unit[i] + peak.unit[i + 1] * side.price_step();
+            }
+        }
+        peak.profit = self.stretches.iter().rev().skip(1).map(|s| s.gain(s.len)).sum::<f64>() + stretch.gain(into);
+        peak.profit_most = peak.profit + ERROR * (peak.amounts[0] + peak.amounts[self.hops]);
+        self.peak = peak;
+    }
+
+    /// The peak of the last trace.
+    #[must_use]
+    pub const fn peak(&self) -> &Peak {
+        &self.peak
+    }
+
+    /// The position whose token has the coarsest unit, and the integer amount of it nearest to the peak. Between two
+    /// amounts of that token no other token makes a difference, so there are fewest of them to look at.
+    #[must_use]
+    pub fn grid(&self) -> (usize, u128) {
+        let mut grid = 0;
+        for at in 1..=self.hops {
+            // Twice: quoting backwards costs more than quoting forwards, and gains nothing among equals.
+            if self.peak.unit[at] > 2.0 * self.peak.unit[grid] {
+                grid = at;
+            }
+        }
+        (grid, self.peak.amounts[grid].round().max(1.0) as u128)
+    }
+
+    /// Most by which the profit on a grid's points can lie below the curve, inside the peak's stretch.
+    #[must_use]
+    pub fn noise(&self, grid: usize) -> f64 {
+        let units: f64 = (0..=self.hops).filter(|at| *at != grid).map(|at| self.peak.unit[at]).sum();
+        // A thousandth more: rates change a little with the distance from the peak.
+        1.001 * (units + self.peak.lost[..self.hops].iter().sum::<f64>())
+    }
+
+    /// How far from the peak, in amounts of the grid's token, the curve falls by `fall`. Steers only.
+    #[must_use]
+    pub fn reach(&self, grid: usize, fall: f64) -> u128 {
+        let here = self.stretches[self.peak.stretch].from(self.peak.into);
+        // The step in the grid's token is the step in the input over the ratio of their units.
+        let inputs = (fall.max(0.0) / here.bend).sqrt();
+        (inputs * self.peak.unit[0] / self.peak.unit[grid] * 1.25) as u128 + 2
+    }
+
+    /// True when an input is in the peak's stretch and near enough for [`Curve::noise`] to hold.
+    #[must_use]
+    pub fn is_near(&self, input: u128) -> bool {
+        let stretch = &self.stretches[self.peak.stretch];
+        let far = self.distance(input);
+        let into = self.peak.into + far;
+        (0.0..=stretch.len).contains(&into) && stretch.bend * far.abs() < 1e-4
+    }
+
+    /// How wrong [`Curve::change`] can be by float error.
+    #[must_use]
+    pub fn slack(&self, input: u128) -> f64 {
+        1e-3 + ERROR * self.distance(input).abs()
+    }
+
+    /// The profit at an input less that at the peak: on the curve inside the peak's stretch, at least that beyond it.
+    #[must_use]
+    pub fn change(&self, input: u128) -> f64 {
+        let far = self.distance(input);
+        let here = &self.stretches[self.peak.stretch];
+        let mut change = 0.0;
+        let (mut at, mut from, mut left) = (self.peak.stretch, here.from(self.peak.into), far);
+        // A pool with ticks rounds at each end of a stretch as well: the quotes beyond may lie that much higher.
+        let crossing: f64 = self.peak.lost[..self.hops].iter().sum::<f64>() + 1.0;
+        if far >= 0.0 {
+            while left > from.len {
+                change += from.gain(from.len) + crossing;
+                left -= from.len;
+                let Some(next) = self.stretches.get(at + 1) else {
+                    return change + left * (from.slope_at(from.len) - 1.0);
+                };
+                (at, from) = (at + 1, *next);
+            }
+            return change + from.gain(left);
+        }
+        // Backwards: `gain` holds for negative steps inside a stretch, of which `start` is the other end.
+        let mut room = self.peak.into;
+        while -left > room && at > 0 {
+            change += from.gain(-room) + crossing;
+            left += room;
+            at -= 1;
+            let stretch = &self.stretches[at];
+            (from, room) = (stretch.from(stretch.len), stretch.len);
+        }
+        change + from.gain(left.max(-room))
+    }
+
+    fn distance(&self, input: u128) -> f64 {
+        if input >= self.peak.input { (input - self.peak.input) as f64 } else { -((self.peak.input - input) as f64) }
+    }
+}

@@ -1,0 +1,115 @@
+//! The best integer input of a cycle: the one that leaves the most of the start token.
+//!
+//! Three steps: [`curve`] composes the pools' stretches into the real-valued curve and finds its peak (pools that offer
+//! no stretches: [`bracket`] searches on exact quotes); [`polish`] looks for the best integers near it, with a bound on
+//! what any integer could pay that also says when to stop.
+//!
+//! # Invariants
+//! - Amounts are exact quotes. The curve picks where to look and what not to look at; it never supplies an amount.
+//! - [`Best::gap`] bounds what a better input could add. It holds if every pool keeps to what [`curve`] assumes of it.
+//!
+//! # Cost
+//! Constant-product chains: about one walk of the hops in floats, then [`Best::evaluations`] exact walks.
+
+pub mod bracket;
+pub mod curve;
+pub mod path;
+pub mod polish;
+
+use crate::hot::search::MAX_HOPS;
+use crate::hot::search::sizing::curve::Curve;
+use crate::hot::search::sizing::path::Path;
+use crate::hot::search::sizing::polish::Polish;
+use crate::protocols::amm::Amm;
+
+/// How much work a cycle is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// Most exact walks of a cycle. At least one is made.
+    pub evaluations: u32,
+    /// Stops when no input could add more than `profit >> tolerance_bits`, nor more than one unit. 128 and up: exact.
+    pub tolerance_bits: u32,
+}
+
+impl Effort {
+    /// For the hot path: a trillionth of the profit is less than any bid's rounding.
+    pub const QUICK: Self = Self { evaluations: 48, tolerance_bits: 40 };
+    /// Goes on until it is proven, or for a million walks.
+    pub const EXACT: Self = Self { evaluations: 1_000_000, tolerance_bits: 128 };
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self::QUICK
+    }
+}
+
+/// A cycle's best input, as far as it was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Best {
+    amounts: [u128; MAX_HOPS + 1],
+    hops: u8,
+    gap: u128,
+    evaluations: u32,
+}
+
+impl Best {
+    /// What goes in, then what comes out of each hop.
+    #[must_use]
+    pub fn amounts(&self) -> &[u128] {
+        &self.amounts[..=usize::from(self.hops)]
+    }
+
+    /// What is left of the start token. Always above zero.
+    #[must_use]
+    pub fn profit(&self) -> u128 {
+        self.amounts[usize::from(self.hops)].saturating_sub(self.amounts[0])
+    }
+
+    /// No input adds more than this to the profit. `u128::MAX` when nothing is known.
+    #[must_use]
+    pub const fn gap(&self) -> u128 {
+        self.gap
+    }
+
+    /// True when no input is better by more than one unit. Otherwise the budget ended first, or the tolerance was met.
+    #[must_use]
+    pub const fn proven(&self) -> bool {
+        self.gap <= 1
+    }
+
+    /// Exact walks made.
+    #[must_use]
+    pub const fn evaluations(&self) -> u32 {
+        self.evaluations
+    }
+}
+
+/// Sizes cycles. Keeps its buffers; one a thread.
+#[derive(Debug, Default)]
+pub struct Sizer {
+    curve: Curve,
+    polish: Polish,
+}
+
+impl Sizer {
+    /// The best input. `None` when none leaves a profit (or, out of budget, none was found).
+    pub fn best<P: Amm>(&mut self, path: &Path<'_, P>, effort: Effort) -> Option<Best> {
+        self.polish.begin(effort);
+        if self.curve.trace(path) {
+            if self.curve.peak().profit_most < 1.0 {
+                return None;
+            }
+            let (grid, start) = self.curve.grid();
+            return self.polish.run(path, Some(&self.curve), grid, start);
+        }
+        let (grid, start) = bracket::peak(path, &mut self.polish)?;
+        self.polish.run(path, None, grid, start)
+    }
+
+    /// Exact walks made for the last cycle, also when it came to nothing.
+    #[must_use]
+    pub const fn evaluations(&self) -> u32 {
+        self.polish.evaluations()
+    }
+}

@@ -1,0 +1,252 @@
+//! The best integer, and the proof: branch and bound over the amounts of one token on the path.
+//!
+//! Rounding never gives, so the best input is the smallest that reaches its amounts. Hence the profit is a function of
+//! the amount `m` of any one token on the path: `after(m) - before(m)`, with `before` quoted backwards, and any token's
+//! amounts reach the same best profit. The coarsest token has the fewest.
+//!
+//! # Invariants
+//! - An interval of `m` is dropped only when no integer in it can beat the best found by more than one unit. Two bounds
+//!   say so: `after(high) - before(low)`, exact, as both are monotone; and the curve's profit over the inputs
+//!   `before(low)..=before(high)`, largest at the end nearer the peak, as it is concave. The curve's height at the peak
+//!   is what floats say plus their error, or, tighter by far for large amounts, any exact profit near it plus all that
+//!   rounding can have taken (differences along the curve are precise where its height is not).
+//! - What is left when the budget ends is bounded the same way, and reported as the gap.
+//!
+//! # Cost
+//! One exact walk a split, one heap operation. The heap is kept; it grows no further than the budget.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use crate::hot::search::sizing::Best;
+use crate::hot::search::sizing::Effort;
+use crate::hot::search::sizing::curve::Curve;
+use crate::hot::search::sizing::path::Path;
+use crate::hot::search::sizing::path::Point;
+use crate::protocols::amm::Amm;
+
+/// Beyond every amount, see [`Point::profit`].
+const END: u128 = 1 << 127;
+
+/// The end of an interval: an exact point, or an amount that is outside of what the path can swap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Upper {
+    Exact(Point),
+    Outside(u128),
+}
+
+impl Upper {
+    const fn amount(&self) -> u128 {
+        match self {
+            Self::Exact(point) => point.amount,
+            Self::Outside(amount) => *amount,
+        }
+    }
+}
+
+/// The amounts strictly between two, with the most profit that any of them can make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Open {
+    bound: i128,
+    low: Point,
+    high: Upper,
+}
+
+impl Open {
+    const fn width(&self) -> u128 {
+        self.high.amount() - self.low.amount
+    }
+
+    const fn holds(&self, amount: u128) -> bool {
+        self.low.amount < amount && amount < self.high.amount()
+    }
+}
+
+impl Ord for Open {
+    /// Highest bound first. Among equals the widest: when the budget ends, it was spent all over them.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.bound, self.width(), other.low.amount).cmp(&(other.bound, other.width(), self.low.amount))
+    }
+}
+
+impl PartialOrd for Open {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The curve's bound, as known so far.
+struct Ceiling<'a> {
+    curve: &'a Curve,
+    noise: f64,
+    /// Heights are kept relative to this, so that a float holds them to a small fraction of a unit.
+    anchor: i128,
+    /// The most the curve's peak can be, less `anchor`.
+    top: f64,
+}
+
+impl Ceiling<'_> {
+    fn learn(&mut self, point: Point) {
+        if self.curve.is_near(point.input) {
+            let found = (point.profit() - self.anchor) as f64 + self.noise;
+            let fall = self.curve.slack(point.input) - self.curve.change(point.input);
+            self.top = self.top.min(found + fall);
+        }
+    }
+
+    /// The most profit that an input between two can make.
+    fn over(&self, low: u128, high: u128) -> i128 {
+        let peak = self.curve.peak().input;
+        let inside = low <= peak && peak <= high;
+        let change = |input| self.curve.change(input) + self.curve.slack(input);
+        let change = change(low).max(change(high)).max(if inside { 1e-3 } else { f64::NEG_INFINITY });
+        // Float to integer saturates, and so must the sum.
+        self.anchor.saturating_add((self.top + change).floor() as i128)
+    }
+}
+
+/// Branch and bound. Keeps its heap.
+#[derive(Debug, Default)]
+pub struct Polish {
+    open: BinaryHeap<Open>,
+    effort: Effort,
+    evaluations: u32,
+    best: Option<Point>,
+}
+
+impl Polish {
+    /// Starts on another cycle.
+    pub fn begin(&mut self, effort: Effort) {
+        self.open.clear();
+        (self.effort, self.evaluations, self.best) = (effort, 0, None);
+    }
+
+    /// Exact walks made since [`Polish::begin`].
+    #[must_use]
+    pub const fn evaluations(&self) -> u32 {
+        self.evaluations
+    }
+
+    /// Profit for an input: one exact walk. `None` outside.
+    pub fn walk<P: Amm>(&mut self, path: &Path<'_, P>, input: u128) -> Option<i128> {
+        self.probe(path, 0, input).map(|point| point.profit())
+    }
+
+    fn probe<P: Amm>(&mut self, path: &Path<'_, P>, grid: usize, amount: u128) -> Option<Point> {
+        self.evaluations += 1;
+        let point = path.at(grid, amount)?;
+        if point.profit() > self.best_profit() {
+            self.best = Some(point);
+        }
+        Some(point)
+    }
+
+    /// Of the best point so far, and zero without one: a loss is no answer.
+    fn best_profit(&self) -> i128 {
+        self.best.map_or(0, |point| point.profit())
+    }
+
+    /// Looks at amounts of the token at position `grid`, from `start` outwards. `None` when no profit was found.
+    pub fn run<P: Amm>(&mut self, path: &Path<'_, P>, curve: Option<&Curve>, grid: usize, start: u128) -> Option<Best> {
+        let mut ceiling = curve.map(|curve| {
+            let peak = curve.peak();
+            let anchor = peak.profit as i128;
+            Ceiling { curve, noise: curve.noise(grid), anchor, top: peak.profit_most - anchor as f64 }
+        });
+        let root = Open { bound: i128::MAX, low: Point::ZERO, high: Upper::Outside(END) };
+        self.split(path, &mut ceiling, grid, root, start);
+        self.bracket(path, &mut ceiling, grid, start);
+        let gap = loop {
+            let Some(next) = self.open.pop() else { break 1 };
+            let next = Open { bound: bound(&ceiling, next.low, next.high), ..next };
+            let gap = next.bound.saturating_sub(self.best_profit());
+            if gap <= 1 {
+                continue;
+            }
+            if self.is_enough(gap) || self.evaluations >= self.effort.evaluations {
+                break self.rest(&ceiling, next);
+            }
+            let middle = next.low.amount + next.width() / 2;
+            self.split(path, &mut ceiling, grid, next, middle);
+        };
+        self.conclude(path, gap)
+    }
+
+    /// Splits off what is so far from the peak that the curve alone rules it out, so that halving starts near it.
+    fn bracket<P: Amm>(&mut self, path: &Path<'_, P>, ceiling: &mut Option<Ceiling<'_>>, grid: usize, start: u128) {
+        for side in [-1i8, 1] {
+            let Some(limits) = ceiling.as_ref() else { return };
+            let gap = limits.over(0, END).saturating_sub(self.best_profit());
+            if gap <= 1 || self.is_enough(gap) || self.evaluations >= self.effort.evaluations {
+                return;
+            }
+            let fall = limits.top - (self.best_profit() - limits.anchor) as f64 - 1.0;
+            let reach = limits.curve.reach(grid, fall);
+            let at = if side < 0 { start.saturating_sub(reach) } else { start.saturating_add(reach) };
+            let Some(open) = self.take(at) else { continue };
+            self.split(path, ceiling, grid, open, at);
+        }
+    }
+
+    /// Takes the interval that holds an amount out of the heap.
+    fn take(&mut self, amount: u128) -> Option<Open> {
+        let found = self.open.iter().find(|open| open.holds(amount)).copied()?;
+        self.open.retain(|open| *open != found);
+        Some(found)
+    }
+
+    /// Walks one amount inside an interval and keeps what is left of it on both sides, where that is worth it.
+    fn split<P: Amm>(
+        &mut self,
+        path: &Path<'_, P>,
+        ceiling: &mut Option<Ceiling<'_>>,
+        grid: usize,
+        open: Open,
+        amount: u128,
+    ) {
+        let Some(point) = self.probe(path, grid, amount) else {
+            self.keep(ceiling, open.low, Upper::Outside(amount));
+            return;
+        };
+        if let Some(ceiling) = ceiling {
+            ceiling.learn(point);
+        }
+        self.keep(ceiling, open.low, Upper::Exact(point));
+        self.keep(ceiling, point, open.high);
+    }
+
+    fn keep(&mut self, ceiling: &Option<Ceiling<'_>>, low: Point, high: Upper) {
+        let open = Open { bound: bound(ceiling, low, high), low, high };
+        if open.width() > 1 && open.bound.saturating_sub(self.best_profit()) > 1 {
+            self.open.push(open);
+        }
+    }
+
+    fn is_enough(&self, gap: i128) -> bool {
+        gap <= self.best_profit().checked_shr(self.effort.tolerance_bits).unwrap_or(0)
+    }
+
+    /// The gap over all that is still open.
+    fn rest(&self, ceiling: &Option<Ceiling<'_>>, next: Open) -> u128 {
+        let bounds = self.open.iter().map(|open| bound(ceiling, open.low, open.high));
+        let most = bounds.fold(next.bound, i128::max);
+        if most == i128::MAX { u128::MAX } else { most.saturating_sub(self.best_profit()).max(1) as u128 }
+    }
+
+    fn conclude<P: Amm>(&self, path: &Path<'_, P>, gap: u128) -> Option<Best> {
+        // Walked forwards: a pool before the grid may pay more than was asked of it, and never less.
+        let amounts = path.amounts(self.best?.input)?;
+        let hops = path.hops().len();
+        let best = Best { amounts, hops: hops as u8, gap, evaluations: self.evaluations };
+        (amounts[hops] > amounts[0]).then_some(best)
+    }
+}
+
+/// The most profit that an amount strictly between two can make.
+fn bound(ceiling: &Option<Ceiling<'_>>, low: Point, high: Upper) -> i128 {
+    let (exact, input) = match high {
+        Upper::Exact(high) => (high.output as i128 - low.input as i128, high.input),
+        Upper::Outside(_) => (i128::MAX, END),
+    };
+    ceiling.as_ref().map_or(exact, |ceiling| exact.min(ceiling.over(low.input, input)))
+}

@@ -1,0 +1,45 @@
+//! What an amount of a token is worth in ether, by the pools' own quotes.
+//!
+//! # Limits
+//! The value ranks and filters; it is what one sale would pay now, with no regard to what the candidate itself moves.
+//!
+//! # Cost
+//! One exact quote for each direct pool to wrapped ether; without any, one for each pool on the two-hop ways through
+//! another base token. Nothing allocates.
+
+use alloy_primitives::U256;
+
+use crate::hot::search::cycles::Cycles;
+use crate::hot::search::graph::Way;
+use crate::hot::state::view::View;
+use crate::protocols::amm::Amm;
+use crate::types::amount::Wei;
+use crate::types::id::TokenId;
+
+/// Worth of `amount` of `token` in ether, where `cycles.bases()[0]` is wrapped ether. `None` when no way pays.
+#[must_use]
+pub fn in_ether<V: View>(cycles: &Cycles, view: &V, token: TokenId, amount: u128) -> Option<Wei> {
+    let (ether, others) = cycles.bases().split_first()?;
+    let amount = U256::from(amount);
+    if token == *ether {
+        return Some(Wei(amount));
+    }
+    let graph = cycles.graph();
+    let direct = best(view, graph.between(token, *ether), amount);
+    let through =
+        |base: &TokenId| best(view, graph.between(*base, *ether), best(view, graph.between(token, *base), amount)?);
+    direct.or_else(|| others.iter().filter_map(through).max()).map(Wei)
+}
+
+/// The most that any of parallel ways pays.
+fn best<V: View>(view: &V, ways: &[Way], amount: U256) -> Option<U256> {
+    let quote = |way: &Way| {
+        let edge = view.tables().edge(way.edge);
+        // A quarantined pool quotes what may be wrong.
+        if view.tables().is_quarantined(edge.pool) {
+            return None;
+        }
+        view.pool(edge.pool).quote_in(edge.leg, amount).ok()
+    };
+    ways.iter().filter_map(quote).max()
+}

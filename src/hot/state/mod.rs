@@ -1,0 +1,4 @@
+//! What the hot rooms know of the chain.
+
+pub mod pools;
+pub mod view;

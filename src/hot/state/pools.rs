@@ -1,0 +1,260 @@
+//! The dense table of pools, tokens and edges. An edge is one leg of one pool; what it pays for a vanishing input is
+//! cached beside it in one flat array, so that a screen reads nothing else.
+//!
+//! # Invariants
+//! - Ids are handed out in order and never taken back: an id below a length is valid for ever.
+//! - A pool of `n` tokens has `n * (n - 1)` edges in a row, by token in, then token out.
+//! - `rates[edge]` is the marginal rate of the pool as it now stands, or zero when it is quarantined. Every change to
+//!   a pool goes through [`Pools::edit`], which keeps this true.
+//!
+//! # Cost
+//! Adding allocates (discovery, cold). `edit` costs the edit and `n * (n - 1)` rates. Nothing else allocates.
+
+use std::ops::Range;
+
+use alloy_primitives::Address;
+use alloy_primitives::map::AddressMap;
+
+use crate::protocols::amm::Amm;
+use crate::protocols::amm::Leg;
+use crate::types::id::PoolId;
+use crate::types::id::TokenId;
+
+/// Index of an [`Edge`] in [`Pools`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EdgeId(u32);
+
+impl EdgeId {
+    /// # Panics
+    /// Past `u32::MAX` edges, which is more than the chain can hold.
+    const fn new(index: usize) -> Self {
+        assert!(index <= u32::MAX as usize, "more than u32::MAX edges");
+        Self(index as u32)
+    }
+
+    /// Position in the table of edges.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One leg of one pool, with its tokens by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Edge {
+    /// The pool.
+    pub pool: PoolId,
+    /// The way through it.
+    pub leg: Leg,
+    /// What goes in.
+    pub token_in: TokenId,
+    /// What comes out.
+    pub token_out: TokenId,
+}
+
+/// Why a pool was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddError {
+    /// The address is already in the table.
+    #[error("pool is known already, as number {}", .0.index())]
+    Known(PoolId),
+    /// Fewer than two tokens, or one of them twice.
+    #[error("pool has {have} distinct tokens where each of {listed} is due")]
+    Tokens {
+        /// Distinct tokens found.
+        have: usize,
+        /// Tokens listed.
+        listed: usize,
+    },
+}
+
+/// Pools, tokens and edges by dense id.
+#[derive(Clone, Debug)]
+pub struct Pools<P> {
+    pools: Vec<P>,
+    by_address: AddressMap<PoolId>,
+    tokens: Vec<Address>,
+    token_ids: AddressMap<TokenId>,
+    edges: Vec<Edge>,
+    rates: Vec<f64>,
+    /// First edge of each pool, and one past the last.
+    first_edge: Vec<usize>,
+    quarantined: Vec<bool>,
+}
+
+impl<P> Default for Pools<P> {
+    fn default() -> Self {
+        Self {
+            pools: Vec::new(),
+            by_address: AddressMap::default(),
+            tokens: Vec::new(),
+            token_ids: AddressMap::default(),
+            edges: Vec::new(),
+            rates: Vec::new(),
+            first_edge: vec![0],
+            quarantined: Vec::new(),
+        }
+    }
+}
+
+impl<P: Amm> Pools<P> {
+    /// Adds a pool and interns its tokens.
+    pub fn add(&mut self, pool: P) -> Result<PoolId, AddError> {
+        if let Some(id) = self.by_address.get(&pool.address()) {
+            return Err(AddError::Known(*id));
+        }
+        let (have, listed) = (distinct(pool.tokens()), pool.tokens().len());
+        if have != listed || have < 2 {
+            return Err(AddError::Tokens { have, listed });
+        }
+        let id = PoolId::new(self.pools.len());
+        for (i, token_in) in pool.tokens().iter().enumerate() {
+            for (o, token_out) in pool.tokens().iter().enumerate() {
+                // No leg only when both are the same token.
+                let Some(leg) = pool.leg(*token_in, *token_out) else { continue };
+                debug_assert_eq!((leg.token_in(), leg.token_out()), (i, o));
+                let (token_in, token_out) = (self.intern(*token_in), self.intern(*token_out));
+                self.edges.push(Edge { pool: id, leg, token_in, token_out });
+                self.rates.push(pool.marginal_rate(leg));
+            }
+        }
+        self.first_edge.push(self.edges.len());
+        self.by_address.insert(pool.address(), id);
+        self.quarantined.push(false);
+        self.pools.push(pool);
+        Ok(id)
+    }
+
+    /// Changes a pool and brings its cached rates up to date.
+    pub fn edit<R>(&mut self, id: PoolId, change: impl FnOnce(&mut P) -> R) -> R {
+        let answer = change(&mut self.pools[id.index()]);
+        self.refresh(id);
+        answer
+    }
+
+    /// Takes a pool out of every search, or lets it back in, without touching its state.
+    pub fn quarantine(&mut self, id: PoolId, out: bool) {
+        self.quarantined[id.index()] = out;
+        self.refresh(id);
+    }
+
+    fn refresh(&mut self, id: PoolId) {
+        let pool = &self.pools[id.index()];
+        let range = self.first_edge[id.index()]..self.first_edge[id.index() + 1];
+        let out = self.quarantined[id.index()];
+        for (rate, edge) in self.rates[range.clone()].iter_mut().zip(&self.edges[range]) {
+            *rate = if out { 0.0 } else { pool.marginal_rate(edge.leg) };
+        }
+    }
+}
+
+impl<P> Pools<P> {
+    /// The id of a token, given on first sight.
+    pub fn intern(&mut self, token: Address) -> TokenId {
+        *self.token_ids.entry(token).or_insert_with(|| {
+            self.tokens.push(token);
+            TokenId::new(self.tokens.len() - 1)
+        })
+    }
+
+    /// The pool.
+    #[must_use]
+    pub fn pool(&self, id: PoolId) -> &P {
+        &self.pools[id.index()]
+    }
+
+    /// The pool at an address.
+    #[must_use]
+    pub fn find(&self, address: Address) -> Option<PoolId> {
+        self.by_address.get(&address).copied()
+    }
+
+    /// The token at an address.
+    #[must_use]
+    pub fn find_token(&self, address: Address) -> Option<TokenId> {
+        self.token_ids.get(&address).copied()
+    }
+
+    /// The address of a token.
+    #[must_use]
+    pub fn token(&self, id: TokenId) -> Address {
+        self.tokens[id.index()]
+    }
+
+    /// The edge.
+    #[must_use]
+    pub fn edge(&self, id: EdgeId) -> Edge {
+        self.edges[id.index()]
+    }
+
+    /// The same pool the other way.
+    #[must_use]
+    pub fn reverse(&self, id: EdgeId) -> EdgeId {
+        let edge = self.edge(id);
+        let (i, o) = (edge.leg.token_out(), edge.leg.token_in());
+        let edges = self.edge_range(edge.pool);
+        // `n * (n - 1)` edges by token in, then token out, the diagonal left out.
+        let others = edge_others(edges.len());
+        EdgeId::new(edges.start + i * others + o - usize::from(o > i))
+    }
+
+    /// The edges of a pool.
+    pub fn edges_of(&self, id: PoolId) -> impl Iterator<Item = EdgeId> + use<P> {
+        self.edge_range(id).map(EdgeId::new)
+    }
+
+    /// Positions of a pool's edges in the flat arrays.
+    #[must_use]
+    pub fn edge_range(&self, id: PoolId) -> Range<usize> {
+        self.first_edge[id.index()]..self.first_edge[id.index() + 1]
+    }
+
+    /// Cached output per unit of input for a vanishing input. May only reject.
+    #[must_use]
+    pub fn rate(&self, id: EdgeId) -> f64 {
+        self.rates[id.index()]
+    }
+
+    /// True when the pool is kept out of every search.
+    #[must_use]
+    pub fn is_quarantined(&self, id: PoolId) -> bool {
+        self.quarantined[id.index()]
+    }
+
+    /// Number of pools.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pools.len()
+    }
+
+    /// True without pools.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pools.is_empty()
+    }
+
+    /// Number of tokens.
+    #[must_use]
+    pub fn token_count(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Number of edges.
+    #[must_use]
+    pub fn edge_count(&self) -> usize {
+        self.edges.len()
+    }
+}
+
+/// `n - 1` for `n * (n - 1)` edges.
+const fn edge_others(edges: usize) -> usize {
+    let mut others = 1;
+    while others * (others + 1) < edges {
+        others += 1;
+    }
+    others
+}
+
+fn distinct(tokens: &[Address]) -> usize {
+    tokens.iter().enumerate().filter(|(i, token)| !tokens[..*i].contains(token)).count()
+}

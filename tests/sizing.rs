@@ -1,0 +1,142 @@
+//! The best integer input, held against trying every input.
+
+mod common;
+
+use peregrine::hot::search::sizing::Best;
+use peregrine::hot::search::sizing::Effort;
+use peregrine::hot::search::sizing::Sizer;
+use peregrine::hot::search::sizing::path::Path;
+use peregrine::protocols::amm::Amm;
+use proptest::prelude::*;
+
+use common::pools::Curve;
+use common::pools::Pool;
+use common::pools::token;
+
+/// Path through pools, where the `i`th swaps token `i` for token `i + 1`, and the last comes back to token 0.
+fn path(pools: &[Pool]) -> Path<'_, Pool> {
+    let count = pools.len() as u64;
+    let leg = |i: u64| pools[i as usize].leg(token(i), token((i + 1) % count)).expect("pools swap along the path");
+    Path::new((0..count).map(|i| (&pools[i as usize], leg(i)))).expect("two to six pools")
+}
+
+/// The best profit of all inputs up to `most`.
+fn brute_force(path: &Path<'_, Pool>, most: u128) -> i128 {
+    let profits = (1..=most).map_while(|x| path.forward(0, x).map(|out| out as i128 - x as i128));
+    profits.max().unwrap_or(0).max(0)
+}
+
+/// What is true of every answer, whatever it cost.
+fn check(path: &Path<'_, Pool>, best: Option<Best>, brute: i128) {
+    let profit = best.map_or(0, |best| best.profit() as i128);
+    assert!(profit <= brute, "found {profit}, above the best of all, {brute}");
+    let Some(best) = best else { return };
+    assert!(profit > 0);
+    let amounts = path.amounts(best.amounts()[0]).expect("the answer can be walked");
+    assert_eq!(best.amounts(), &amounts[..best.amounts().len()]);
+    assert!(best.gap() >= (brute - profit) as u128, "gap {} claimed, {} true", best.gap(), brute - profit);
+}
+
+/// A pool in numbers that proptest can shrink.
+#[derive(Clone, Debug)]
+struct Shape {
+    ranges: bool,
+    depth: u32,
+    skew: f64,
+    fee_ppm: u64,
+    steps: Vec<(f64, f64)>,
+    flipped: bool,
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    let step = (0.001..0.3f64, 0.05..3.0f64);
+    let fee = prop::sample::select(vec![100u64, 500, 2_500, 3_000, 10_000]);
+    (any::<bool>(), 2_000u32..20_000, 0.6..1.6f64, fee, prop::collection::vec(step, 1..6), any::<bool>()).prop_map(
+        |(ranges, depth, skew, fee_ppm, steps, flipped)| Shape { ranges, depth, skew, fee_ppm, steps, flipped },
+    )
+}
+
+/// Units of each token that are worth one of the start token.
+fn scales() -> impl Strategy<Value = Vec<f64>> {
+    prop::collection::vec((-3.0..14.0f64).prop_map(|e| 10f64.powf(e)), 3)
+}
+
+fn build(shapes: &[Shape], scales: &[f64]) -> Vec<Pool> {
+    let scale = |i: usize| if i == 0 || i == shapes.len() { 1.0 } else { scales[i - 1] };
+    let pool = |(i, s): (usize, &Shape)| {
+        let ids = [i as u64, ((i + 1) % shapes.len()) as u64];
+        let depth = f64::from(s.depth);
+        let sides = [(depth * scale(i)).max(2.0), (depth * s.skew * scale(i + 1)).max(2.0)];
+        let (ids, sides) = if s.flipped { ([ids[1], ids[0]], [sides[1], sides[0]]) } else { (ids, sides) };
+        if s.ranges {
+            return Pool::ranges(i as u64, ids, sides, s.fee_ppm, &s.steps);
+        }
+        Pool::product(i as u64, &ids, &sides.map(|side| side as u128), s.fee_ppm)
+    };
+    shapes.iter().enumerate().map(pool).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn never_worse_than_every_input_tried_by_more_than_a_unit(
+        shapes in prop::collection::vec(shape(), 2..=4), scales in scales(),
+    ) {
+        let pools = build(&shapes, &scales);
+        let path = path(&pools);
+        let brute = brute_force(&path, 60_000);
+        let best = Sizer::default().best(&path, Effort::EXACT);
+        check(&path, best, brute);
+        let profit = best.map_or(0, |best| best.profit() as i128);
+        prop_assert!(profit + 1 >= brute, "found {profit}, {brute} was there: {best:?}");
+        prop_assert!(best.is_none_or(|best| best.proven()), "not proven: {best:?}");
+    }
+
+    #[test]
+    fn a_small_budget_owns_up_to_what_it_may_have_missed(
+        shapes in prop::collection::vec(shape(), 2..=4), scales in scales(), evaluations in 1u32..60,
+    ) {
+        let pools = build(&shapes, &scales);
+        let path = path(&pools);
+        let best = Sizer::default().best(&path, Effort { evaluations, tolerance_bits: 10 });
+        check(&path, best, brute_force(&path, 60_000));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn pools_that_show_no_curve_are_sized_as_well(
+        shapes in prop::collection::vec(shape(), 2..=4), scales in scales(), hidden in 0usize..4,
+    ) {
+        let mut pools = build(&shapes, &scales);
+        let hidden = hidden % pools.len();
+        pools[hidden].open = false;
+        let path = path(&pools);
+        let brute = brute_force(&path, 60_000);
+        let best = Sizer::default().best(&path, Effort::EXACT);
+        check(&path, best, brute);
+        prop_assert!(best.map_or(0, |best| best.profit() as i128) + 1 >= brute);
+    }
+
+    #[test]
+    fn what_is_not_known_bounds_the_input(
+        shapes in prop::collection::vec(shape(), 2..=3), scales in scales(), sure in any::<bool>(),
+    ) {
+        let narrow = |s: Shape| Shape { ranges: true, steps: vec![(0.02, 1.0), (0.01, 0.5)], ..s };
+        let shapes: Vec<_> = shapes.into_iter().map(narrow).collect();
+        let mut pools = build(&shapes, &scales);
+        for pool in &mut pools {
+            if let Curve::Ranges { sure: known, .. } = &mut pool.curve {
+                *known = sure;
+            }
+        }
+        let path = path(&pools);
+        let brute = brute_force(&path, 60_000);
+        let best = Sizer::default().best(&path, Effort::EXACT);
+        check(&path, best, brute);
+        prop_assert!(best.map_or(0, |best| best.profit() as i128) + 1 >= brute);
+    }
+}

@@ -64,7 +64,9 @@ impl Pool {
             let past = if down { end.stop.sqrt_price <= limit } else { end.stop.sqrt_price >= limit };
             let target = if past { limit } else { end.stop.sqrt_price };
             let taken = swap_step::input_to_reach(walk.sqrt_price, target, walk.liquidity, self.fee_pips);
-            let Some(in_max) = taken.and_then(|taken| stretch.in_max.checked_add(taken)) else { break };
+            let Some(in_max) = taken.and_then(|taken| stretch.in_max.checked_add(taken)) else {
+                break;
+            };
             stretch.in_max = in_max;
             walk.sqrt_price = target;
             let ends = past || end.tick.is_some();

@@ -76,7 +76,9 @@ impl<'a> Words<'a> {
 
 impl Pool {
     pub(super) fn log(&mut self, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
-        let Some(signature) = topics.first() else { return Ok(Applied::Irrelevant) };
+        let Some(signature) = topics.first() else {
+            return Ok(Applied::Irrelevant);
+        };
         match *signature {
             uniswap::Swap::SIGNATURE_HASH => self.on_swap(&Words::checked(topics, data, (3, 5))?),
             pancake::Swap::SIGNATURE_HASH => self.on_swap(&Words::checked(topics, data, (3, 7))?),
@@ -121,7 +123,7 @@ impl Pool {
     }
 
     fn on_burn(&mut self, log: &Words<'_>) -> Result<Applied, ApplyError> {
-        let (lower, upper, amount) = (log.topic_tick(1)?, log.topic_tick(2)?, log.uint128(0)?);
+        let (lower, upper, amount) = (log.topic_tick(2)?, log.topic_tick(3)?, log.uint128(0)?);
         self.position(lower, upper, -i128::try_from(amount).map_err(|_| ApplyError::Contradiction)?)
     }
 
@@ -151,12 +153,13 @@ impl Pool {
     }
 }
 
-/// What PancakeV3Pool's `initialize` stores without an event, by fee: 33, 34, 32 and 32 percent for both tokens.
+/// What PancakeV3Pool's `initialize` stores without an event: the same share for both tokens, in ten-thousandths of the
+/// fee, packed 16 bits apart. Found by running the published bytecode.
 const fn initial_fee_protocol(fee_pips: u32) -> u32 {
-    match fee_pips {
-        100 => 216_272_100,
-        500 => 222_825_800,
-        2_500 | 10_000 => 209_718_400,
-        _ => 0,
-    }
+    let share = match fee_pips {
+        100 => 3_300,
+        500 => 3_400,
+        _ => 3_200,
+    };
+    share | share << 16
 }

@@ -83,7 +83,10 @@ pub(super) fn mapped(key: i32, slot: U256) -> U256 {
 pub struct Slots {
     layout: Layout,
     grid: Arc<Grid>,
+    /// In order of position.
     words: Vec<(U256, i16)>,
+    /// In order of slot.
+    by_slot: Vec<(U256, i16)>,
 }
 
 impl Slots {
@@ -91,9 +94,10 @@ impl Slots {
     #[must_use]
     pub fn new(layout: Layout, tick_spacing: i32) -> Option<Arc<Self>> {
         let grid = Grid::of(tick_spacing)?;
-        let mut words: Vec<_> = grid.positions().map(|p| (layout.word_slot(p), p)).collect();
-        words.sort_unstable();
-        Some(Arc::new(Self { layout, grid, words }))
+        let words: Vec<_> = grid.positions().map(|p| (layout.word_slot(p), p)).collect();
+        let mut by_slot = words.clone();
+        by_slot.sort_unstable();
+        Some(Arc::new(Self { layout, grid, words, by_slot }))
     }
 
     /// The layout.
@@ -102,14 +106,14 @@ impl Slots {
         &self.layout
     }
 
-    /// Every word a swap can ask for, with its slot.
+    /// Every word a swap can ask for, with its slot, in order of position.
     pub fn words(&self) -> impl Iterator<Item = (U256, i16)> + '_ {
         self.words.iter().copied()
     }
 
     fn word(&self, slot: U256) -> Option<i16> {
-        let index = self.words.binary_search_by_key(&slot, |w| w.0).ok()?;
-        self.words.get(index).map(|w| w.1)
+        let index = self.by_slot.binary_search_by_key(&slot, |w| w.0).ok()?;
+        self.by_slot.get(index).map(|w| w.1)
     }
 }
 
@@ -211,7 +215,9 @@ impl Pool {
 
     /// Applies changed slots.
     pub(super) fn store(&mut self, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
-        let Some(slots) = self.slots.clone() else { return Ok(Applied::Irrelevant) };
+        let Some(slots) = self.slots.clone() else {
+            return Ok(Applied::Irrelevant);
+        };
         let layout = slots.layout;
         let price = changes.iter().find(|(slot, _)| *slot == layout.slot0).map(|(_, word)| unpack_slot0(*word));
         // Zero is a pool not yet initialised.

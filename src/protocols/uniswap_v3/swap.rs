@@ -105,7 +105,9 @@ impl<'a> Walk<'a> {
         }
         let edge = self.ticks.grid().end(self.position, self.down).ok_or(QuoteError::TooLarge)?;
         let index = if self.down { self.next.checked_sub(1) } else { Some(self.next) };
-        let within = |t: &&Tick| if self.down { t.tick >= edge.tick } else { t.tick <= edge.tick };
+        let within = |t: &&Tick| {
+            if self.down { t.tick >= edge.tick } else { t.tick <= edge.tick }
+        };
         Ok(match index.and_then(|i| self.ticks.list().get(i)).filter(within) {
             Some(tick) => End {
                 stop: Stop { tick: tick.tick, sqrt_price: tick.sqrt_price },

@@ -134,6 +134,9 @@ impl Ticks {
         let spacing = self.grid.spacing();
         let from = self.ticks.partition_point(|t| t.tick < position * 256 * spacing);
         let to = self.ticks.partition_point(|t| t.tick < (position + 1) * 256 * spacing);
+        if from == to && bits.is_zero() {
+            return true;
+        }
         let held = self.ticks.get(from..to).unwrap_or_default();
         let wanted = (0..256).filter(|bit| bits.bit(*bit)).map(|bit| (position * 256 + bit as i32) * spacing);
         // A bit outside the range of ticks cannot be set by the contract; without a price there is no entry.
@@ -154,7 +157,9 @@ impl Ticks {
         }
         match self.find(tick) {
             Ok(index) => {
-                let Some(entry) = self.ticks.get_mut(index) else { return false };
+                let Some(entry) = self.ticks.get_mut(index) else {
+                    return false;
+                };
                 let changed = entry.liquidity != Some(liquidity);
                 entry.liquidity = Some(liquidity);
                 changed

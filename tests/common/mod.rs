@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod chain;
 pub mod pools;
 
 /// `part` of the recorded mainnet folder: `PEREGRINE_MAINNET`, else `../shared/mainnet`. Says loudly when absent.

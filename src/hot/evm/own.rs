@@ -31,6 +31,8 @@ pub struct Own {
     pub owner: Address,
     /// Holds the code and the profits.
     pub executor: Address,
+    /// Wrapped ether, out of which the executor can pay a builder.
+    pub weth: Address,
 }
 
 /// Why the executor could not be put on the state.
@@ -72,7 +74,7 @@ impl Own {
         // The block's builder and whatever else was loaded keep the state they had.
         let ours = executed.diff.into_iter().filter(|(address, _)| [owner, executor].contains(address)).collect();
         machine.commit(ours);
-        Ok(Self { owner, executor })
+        Ok(Self { owner, executor, weth })
     }
 
     /// Marks the slots in which `token` keeps the executor's balance: those that `balanceOf(executor)` reads and

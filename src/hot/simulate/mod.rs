@@ -110,7 +110,7 @@ impl Prover {
         let between = machine.execute_between(tx, &look);
         machine.db_mut().set_unknown(Unknown::Refuse);
         let between = between.map_err(|error| refusal(&error))?;
-        let realised = realised(&between);
+        let realised = self.realised(machine, token, &between);
         if realised == Some(U256::from(candidate.gross())) {
             self.suspicion.clear(&hops);
             return Ok(report(machine, candidate, &between));
@@ -149,6 +149,22 @@ impl Prover {
         })
     }
 
+    /// What the run earned of the start token before the builder was paid. `None` when it lost, or the token did not say, or
+    /// the transaction failed.
+    fn realised(&self, machine: &Machine, token: Address, between: &Between) -> Option<U256> {
+        if !between.executed.is_success() {
+            return None;
+        }
+        let gain = own::number(between.after.output())?.checked_sub(own::number(between.before.output())?)?;
+        if token != self.own.weth {
+            return Some(gain);
+        }
+        // The builder is paid out of ether held or wrapped ether earned: either way what he got and what is left of both
+        // add up to what was earned.
+        let (held, left) = balances(between, self.own.executor);
+        (gain + paid(machine, between) + left).checked_sub(held)
+    }
+
     /// The outcome depends on nothing that was guessed.
     fn only_own_assumed(&self, machine: &Machine) -> bool {
         let db = machine.db();
@@ -163,15 +179,6 @@ fn refusal(error: &ExecuteError) -> Refused {
     }
 }
 
-/// The executor's gain of the start token, builder payment included when it came out of it. `None` when it lost, or the
-/// token did not say, or the transaction failed.
-fn realised(between: &Between) -> Option<U256> {
-    if !between.executed.is_success() {
-        return None;
-    }
-    own::number(between.after.output())?.checked_sub(own::number(between.before.output())?)
-}
-
 fn report(machine: &Machine, candidate: &Candidate, between: &Between) -> Proven {
     let diff = &between.executed.diff;
     let mut access: Vec<(Address, Vec<U256>)> = diff
@@ -184,16 +191,25 @@ fn report(machine: &Machine, candidate: &Candidate, between: &Between) -> Proven
         .filter(|(_, slots)| !slots.is_empty())
         .collect();
     access.sort_unstable();
-    let builder = diff.get(&machine.block().beneficiary);
-    let paid =
-        builder.map_or(U256::ZERO, |account| account.info.balance.saturating_sub(account.original_info().balance));
     Proven {
         candidate: *candidate,
         gas_used: Gas(between.executed.gas_used()),
-        builder_paid: Wei(paid),
+        builder_paid: Wei(paid(machine, between)),
         assumed: machine.db().assumed().len(),
         access,
     }
+}
+
+/// An account's ether before and after. Zero twice when it was not touched.
+fn balances(between: &Between, of: Address) -> (U256, U256) {
+    let account = between.executed.diff.get(&of);
+    account.map_or((U256::ZERO, U256::ZERO), |account| (account.original_info().balance, account.info.balance))
+}
+
+/// What the block's builder got. The transaction pays no more than the base fee, so all of it is the bid.
+fn paid(machine: &Machine, between: &Between) -> U256 {
+    let (before, after) = balances(between, machine.block().beneficiary);
+    after.saturating_sub(before)
 }
 
 /// The candidate's path as the executor reads it.

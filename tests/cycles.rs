@@ -15,9 +15,9 @@ use peregrine::types::id::PoolId;
 use peregrine::types::id::TokenId;
 use proptest::prelude::*;
 
-use common::Curve;
-use common::Pool;
-use common::token;
+use common::pools::Curve;
+use common::pools::Pool;
+use common::pools::token;
 
 /// Every directed simple cycle from its base of highest priority, by trying all sequences of edges.
 fn brute_force(pools: &Pools<Pool>, bases: &[TokenId], max_hops: usize) -> BTreeSet<Vec<EdgeId>> {
@@ -82,7 +82,7 @@ fn shapes(tokens: u64, most: usize) -> impl Strategy<Value = Vec<Vec<u64>>> {
 }
 
 proptest! {
-    #![proptest_config(common::cases(60))]
+    #![proptest_config(common::pools::cases(60))]
 
     #[test]
     fn every_simple_cycle_is_kept_once_from_its_first_base(

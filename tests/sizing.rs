@@ -9,9 +9,9 @@ use peregrine::hot::search::sizing::path::Path;
 use peregrine::protocols::amm::Amm;
 use proptest::prelude::*;
 
-use common::Curve;
-use common::Pool;
-use common::token;
+use common::pools::Curve;
+use common::pools::Pool;
+use common::pools::token;
 
 /// Path through pools, where the `i`th swaps token `i` for token `i + 1`, and the last comes back to token 0.
 fn path(pools: &[Pool]) -> Path<'_, Pool> {
@@ -51,8 +51,9 @@ struct Shape {
 fn shape() -> impl Strategy<Value = Shape> {
     let step = (0.001..0.3f64, 0.05..3.0f64);
     let fee = prop::sample::select(vec![100u64, 500, 2_500, 3_000, 10_000]);
-    (any::<bool>(), 2_000u32..20_000, 0.6..1.6f64, fee, prop::collection::vec(step, 1..6), any::<bool>())
-        .prop_map(|(ranges, depth, skew, fee_ppm, steps, flipped)| Shape { ranges, depth, skew, fee_ppm, steps, flipped })
+    (any::<bool>(), 2_000u32..20_000, 0.6..1.6f64, fee, prop::collection::vec(step, 1..6), any::<bool>()).prop_map(
+        |(ranges, depth, skew, fee_ppm, steps, flipped)| Shape { ranges, depth, skew, fee_ppm, steps, flipped },
+    )
 }
 
 /// Units of each token that are worth one of the start token.
@@ -76,7 +77,7 @@ fn build(shapes: &[Shape], scales: &[f64]) -> Vec<Pool> {
 }
 
 proptest! {
-    #![proptest_config(common::cases(300))]
+    #![proptest_config(common::pools::cases(300))]
 
     #[test]
     fn never_worse_than_every_input_tried_by_more_than_a_unit(
@@ -104,7 +105,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(common::cases(60))]
+    #![proptest_config(common::pools::cases(60))]
 
     #[test]
     fn pools_that_show_no_curve_are_sized_as_well(
@@ -211,7 +212,7 @@ fn tick_ranges_of_mainnet_size_take_a_few_walks_to_a_billionth() {
 }
 
 proptest! {
-    #![proptest_config(common::cases(40))]
+    #![proptest_config(common::pools::cases(40))]
 
     #[test]
     fn no_point_near_a_large_answer_beats_its_gap(

@@ -42,6 +42,15 @@ impl Leg {
     }
 }
 
+/// Which family's `swap` a hop calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// `swap(uint256,uint256,address,bytes)`: paid in advance, output named by the caller.
+    V2,
+    /// `swap(address,bool,int256,uint160,bytes)`: paid in the callback, exact input.
+    V3,
+}
+
 /// Why a pool gives no quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum QuoteError {
@@ -107,7 +116,10 @@ pub enum ApplyError {
 /// A pool of two or more tokens.
 pub trait Amm {
     /// Name in output, config and metrics.
-    const PROTOCOL: &'static str;
+    fn protocol(&self) -> &'static str;
+
+    /// Which `swap` our executor calls.
+    fn family(&self) -> Family;
 
     /// The contract.
     fn address(&self) -> Address;

@@ -1,7 +1,7 @@
 //! How a protocol recognises its pools. Discovery asks through [`Probe`] and never knows what answers: an EVM over a
 //! record in replay, a node when live.
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, U256, hex};
 
 /// One call's answer.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,24 @@ impl Answer {
     }
 }
 
+/// Runtime code of a token that does nothing but what a token should: `balanceOf` and `transfer`, an owner's balance in
+/// the slot numbered as his address. Istanbul's opcodes alone.
+pub const PLAIN_TOKEN: [u8; 58] = hex!(
+    "60003560e01c" // selector
+    "63a9059cbb14601b57" // transfer: jump
+    "60043554" "60005260206000f3" // balanceOf, or anything else: return the slot of the first argument
+    "5b"
+    "602435" "335403" "3355" // the sender's balance less the amount
+    "602435" "60043554" "01" "60043555" // the receiver's balance and the amount
+    "600160005260206000f3" // true
+);
+
+/// The slot in which [`PLAIN_TOKEN`] keeps a balance.
+#[must_use]
+pub fn plain_balance_slot(owner: Address) -> U256 {
+    U256::from_be_slice(owner.as_slice())
+}
+
 /// What discovery may ask.
 pub trait Probe {
     /// Read-only call; a slot that is not known ends it.
@@ -30,6 +48,17 @@ pub trait Probe {
 
     /// Call with storage overrides and a sender; slots that are not known count as zero. Nothing is kept.
     fn call_with(&mut self, from: Address, to: Address, data: &[u8], overrides: &[(Address, U256, U256)]) -> Answer;
+
+    /// As [`Probe::call_with`], with each of `tokens` replaced by an empty [`PLAIN_TOKEN`]: so a pool shows what it does
+    /// itself, whatever its tokens do.
+    fn call_staged(
+        &mut self,
+        from: Address,
+        to: Address,
+        data: &[u8],
+        overrides: &[(Address, U256, U256)],
+        tokens: &[Address],
+    ) -> Answer;
 
     /// A storage slot's value, `None` when not known.
     fn slot(&mut self, at: Address, slot: U256) -> Option<U256>;

@@ -6,6 +6,99 @@
 
 pub mod amm;
 pub mod discover;
+pub mod executor;
 pub mod math;
 pub mod uniswap_v2;
 pub mod uniswap_v3;
+
+use alloy_primitives::Address;
+use alloy_primitives::B256;
+use alloy_primitives::U256;
+
+use crate::protocols::amm::Amm;
+use crate::protocols::amm::Applied;
+use crate::protocols::amm::ApplyError;
+use crate::protocols::amm::Family;
+use crate::protocols::amm::Leg;
+use crate::protocols::amm::QuoteError;
+use crate::protocols::amm::Segment;
+
+/// Makes the registry from one line a protocol: `Variant(type)`. A closed enum, so every call is a jump, not a vtable.
+macro_rules! each {
+    ($($variant:ident($pool:ty)),+ $(,)?) => {
+        /// A pool of any protocol.
+        #[derive(Clone, Debug)]
+        pub enum AnyPool {
+            $(
+                #[doc = concat!("A pool of [`", stringify!($pool), "`].")]
+                $variant($pool),
+            )+
+        }
+
+        /// Names of all protocols: the completeness test demands a fixture for each.
+        pub const PROTOCOLS: &[&str] = &[$(<$pool>::PROTOCOL),+];
+
+        $(
+            impl From<$pool> for AnyPool {
+                fn from(pool: $pool) -> Self {
+                    Self::$variant(pool)
+                }
+            }
+        )+
+
+        impl Amm for AnyPool {
+            fn protocol(&self) -> &'static str {
+                match self { $(Self::$variant(pool) => pool.protocol(),)+ }
+            }
+
+            fn family(&self) -> Family {
+                match self { $(Self::$variant(pool) => pool.family(),)+ }
+            }
+
+            fn address(&self) -> Address {
+                match self { $(Self::$variant(pool) => pool.address(),)+ }
+            }
+
+            fn tokens(&self) -> &[Address] {
+                match self { $(Self::$variant(pool) => pool.tokens(),)+ }
+            }
+
+            fn quote_in(&self, leg: Leg, amount_in: U256) -> Result<U256, QuoteError> {
+                match self { $(Self::$variant(pool) => pool.quote_in(leg, amount_in),)+ }
+            }
+
+            fn quote_out(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
+                match self { $(Self::$variant(pool) => pool.quote_out(leg, amount_out),)+ }
+            }
+
+            fn marginal_rate(&self, leg: Leg) -> f64 {
+                match self { $(Self::$variant(pool) => pool.marginal_rate(leg),)+ }
+            }
+
+            fn segments(&self, leg: Leg, visit: impl FnMut(Segment) -> bool) {
+                match self { $(Self::$variant(pool) => pool.segments(leg, visit),)+ }
+            }
+
+            fn apply_log(&mut self, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
+                match self { $(Self::$variant(pool) => pool.apply_log(topics, data),)+ }
+            }
+
+            fn apply_slots(&mut self, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
+                match self { $(Self::$variant(pool) => pool.apply_slots(changes),)+ }
+            }
+
+            fn log_fed(&self) -> bool {
+                match self { $(Self::$variant(pool) => pool.log_fed(),)+ }
+            }
+
+            fn gas(&self, leg: Leg) -> u64 {
+                match self { $(Self::$variant(pool) => pool.gas(leg),)+ }
+            }
+        }
+    };
+}
+
+each! {
+    UniswapV2(uniswap_v2::Pool),
+    UniswapV3(uniswap_v3::Pool),
+}

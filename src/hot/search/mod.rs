@@ -9,6 +9,7 @@
 //! See `screen` and `sizing`. Nothing allocates once warm.
 
 pub mod candidate;
+pub mod config;
 pub mod cycles;
 pub mod graph;
 pub mod screen;

@@ -26,7 +26,8 @@ pub fn in_ether<V: View>(cycles: &Cycles, view: &V, token: TokenId, amount: u128
     }
     let graph = cycles.graph();
     let direct = best(view, graph.between(token, *ether), amount);
-    let through = |base: &TokenId| best(view, graph.between(*base, *ether), best(view, graph.between(token, *base), amount)?);
+    let through =
+        |base: &TokenId| best(view, graph.between(*base, *ether), best(view, graph.between(token, *base), amount)?);
     direct.or_else(|| others.iter().filter_map(through).max()).map(Wei)
 }
 

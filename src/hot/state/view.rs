@@ -139,6 +139,12 @@ impl<P> Overlay<P> {
         &self.touched
     }
 
+    /// What was touched, in its new state, in the order of the first touch.
+    pub fn entries(&self) -> impl Iterator<Item = (PoolId, &P)> {
+        // Kept buffers of other epochs lie behind the first `touched.len()`.
+        self.touched.iter().copied().zip(&self.pools)
+    }
+
     /// Lays the overlay over its table.
     #[must_use]
     pub const fn over<'a>(&'a self, base: &'a Pools<P>) -> Overlaid<'a, P> {

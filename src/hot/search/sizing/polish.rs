@@ -168,13 +168,7 @@ impl Polish {
     }
 
     /// Looks at amounts of the token at position `grid`, from `start` outwards. `None` when no profit was found.
-    pub fn run<P: Amm>(
-        &mut self,
-        path: &Path<'_, P>,
-        curve: Option<&Curve>,
-        grid: usize,
-        start: u128,
-    ) -> Option<Best> {
+    pub fn run<P: Amm>(&mut self, path: &Path<'_, P>, curve: Option<&Curve>, grid: usize, start: u128) -> Option<Best> {
         let mut ceiling = curve.map(|curve| {
             let peak = curve.peak();
             let anchor = peak.profit as i128;

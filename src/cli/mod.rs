@@ -1,0 +1,70 @@
+//! The command line: one file a verb. Exit codes: 0 done, 1 failed, 2 bad usage or bad input.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub mod replay;
+
+/// A low-latency MEV searcher: backruns and liquidations, exact to the wei. It never sandwiches or front-runs a user.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "Examples:
+  peregrine replay block mainnet/blocks                    every recorded block of a folder, JSON lines on stdout
+  peregrine replay block mainnet/blocks/12047794 --strict  one block; nothing unknown is assumed
+Exit code: 0 done, 1 failed, 2 bad usage or bad input.";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Feed recorded input to the engine.
+    #[command(subcommand)]
+    Replay(replay::Replay),
+}
+
+/// Why a verb ended early.
+#[derive(Debug)]
+pub enum Failure {
+    /// What was given is wrong: exit code 2.
+    Input(eyre::Report),
+    /// What was given is right and it still went wrong: exit code 1.
+    Run(eyre::Report),
+}
+
+impl Failure {
+    /// Bad usage or bad input.
+    pub fn input(error: impl Into<eyre::Report>) -> Self {
+        Self::Input(error.into())
+    }
+
+    /// A failure of ours, or of the machine's.
+    pub fn run(error: impl Into<eyre::Report>) -> Self {
+        Self::Run(error.into())
+    }
+}
+
+/// Parses the arguments, runs the verb, prints the error.
+#[must_use]
+pub fn run() -> ExitCode {
+    let outcome = match Arguments::parse().verb {
+        Verb::Replay(verb) => replay::run(verb),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Input(error)) => complain(&error, 2),
+        Err(Failure::Run(error)) => complain(&error, 1),
+    }
+}
+
+/// One sentence on stderr, whatever the terminal.
+#[expect(clippy::print_stderr, reason = "this is where errors reach the user")]
+fn complain(error: &impl Display, code: u8) -> ExitCode {
+    let sentence = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    eprintln!("peregrine: {sentence}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,139 @@
+//! The whole pipeline on one screen: event in, outcome out. The engine has no clock and no socket.
+//!
+//! # Invariants
+//! - The same events on the same state give the same outcomes.
+//! - A pending transaction changes nothing until it is included: its diff lies over the state, its pools over the table.
+
+use revm::context::TxEnv;
+
+use crate::hot::event::Event;
+use crate::hot::event::Outcome;
+use crate::hot::event::Trigger;
+use crate::hot::evm::machine::Machine;
+use crate::hot::evm::whatif::Touched;
+use crate::hot::refused::Refused;
+use crate::hot::search::Search;
+use crate::hot::search::candidate::Candidate;
+use crate::hot::simulate::Proven;
+use crate::hot::simulate::Prover;
+use crate::hot::state::pools::Pools;
+use crate::hot::state::view::Overlay;
+use crate::metrics::span::Span;
+use crate::protocols::AnyPool;
+use crate::types::amount::Wei;
+
+/// State, search and proof behind one door.
+pub struct Engine {
+    machine: Machine,
+    pools: Pools<AnyPool>,
+    overlay: Overlay<AnyPool>,
+    touched: Touched,
+    search: Search,
+    candidates: Vec<Candidate>,
+    prover: Prover,
+    min_profit: Wei,
+}
+
+impl Engine {
+    /// An engine over a machine's state and the pools found in it.
+    #[must_use]
+    pub fn new(machine: Machine, pools: Pools<AnyPool>, search: Search, prover: Prover, min_profit: Wei) -> Self {
+        Self {
+            machine,
+            pools,
+            overlay: Overlay::default(),
+            touched: Touched::default(),
+            search,
+            candidates: Vec::new(),
+            prover,
+            min_profit,
+        }
+    }
+
+    /// The pipeline.
+    pub fn on_event(&mut self, event: Event) -> Outcome {
+        match event {
+            Event::Head => self.solve(false),
+            Event::Pending(tx) => self.pending(*tx),
+            Event::Included => self.included(),
+        }
+    }
+
+    fn pending(&mut self, tx: TxEnv) -> Outcome {
+        let mut span = Span::start();
+        let executed = match self.machine.execute(tx) {
+            Ok(executed) => executed,
+            Err(error) => return Outcome { trigger: Some(Trigger::Stopped(error)), ..Outcome::default() },
+        };
+        let execute = span.lap();
+        self.touched.apply(&self.pools, &mut self.overlay, &executed);
+        self.machine.set_overlay(executed.diff);
+        let search = span.lap();
+        let mut outcome = if !executed.result.is_success() {
+            Outcome::refused(Refused::TriggerFailed)
+        } else if self.touched.moved.is_empty() {
+            Outcome::refused(Refused::NoPool)
+        } else {
+            self.solve(true)
+        };
+        outcome.trigger = Some(Trigger::Ran(executed.result));
+        outcome.spent.execute = execute;
+        outcome.spent.search += search;
+        outcome
+    }
+
+    /// Screens, sizes and proves: behind the pending transaction, or in the base state.
+    fn solve(&mut self, behind: bool) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut span = Span::start();
+        self.candidates.clear();
+        let (search, candidates) = (&mut self.search, &mut self.candidates);
+        let counts = match behind {
+            true => search.candidates(&self.overlay.over(&self.pools), Some(&self.touched.moved), candidates),
+            false => search.candidates(&self.pools, None, candidates),
+        };
+        outcome.refused.add_many(Refused::Screened, counts.screened.rejected);
+        outcome.refused.add_many(Refused::NoGain, counts.flat);
+        outcome.spent.search = span.lap();
+        for index in 0..self.candidates.len() {
+            let candidate = self.candidates[index];
+            match self.judge(&candidate) {
+                Ok(proven) => outcome.proven.push(proven),
+                Err(reason) => outcome.reject(candidate, reason),
+            }
+        }
+        outcome.spent.simulate = span.lap();
+        outcome
+    }
+
+    fn judge(&mut self, candidate: &Candidate) -> Result<Proven, Refused> {
+        // Of unknown value: not a reason to drop it.
+        if candidate.value().is_some_and(|value| value < self.min_profit) {
+            return Err(Refused::BelowMinimum);
+        }
+        self.prover.prove(&mut self.machine, &self.pools, candidate)
+    }
+
+    fn included(&mut self) -> Outcome {
+        self.machine.commit_overlay();
+        for (id, now) in self.overlay.entries() {
+            self.pools.edit(id, |pool| pool.clone_from(now));
+        }
+        for id in &self.touched.broken {
+            self.pools.quarantine(*id, true);
+        }
+        self.overlay.clear();
+        Outcome::default()
+    }
+
+    /// The pools as they stand.
+    #[must_use]
+    pub fn pools(&self) -> &Pools<AnyPool> {
+        &self.pools
+    }
+
+    /// The machine, for what the edge must tell it after a miss.
+    pub fn machine_mut(&mut self) -> &mut Machine {
+        &mut self.machine
+    }
+}

@@ -1,0 +1,74 @@
+//! All that edge and engine may say to each other.
+
+use std::time::Duration;
+
+use revm::context::TxEnv;
+use revm::context::result::{ExecutionResult, HaltReason};
+
+use crate::hot::evm::machine::ExecuteError;
+use crate::hot::refused::Refused;
+use crate::hot::refused::Tally;
+use crate::hot::search::candidate::Candidate;
+use crate::hot::simulate::Proven;
+
+/// What happens to the engine.
+#[derive(Debug)]
+pub enum Event {
+    /// A new head: its state is the base. All cycles are looked at.
+    Head,
+    /// A transaction that may be next. The cycles of the pools it moves are looked at, on the state it leaves.
+    Pending(Box<TxEnv>),
+    /// The last pending transaction was included, as it ran: what it left becomes the base.
+    Included,
+}
+
+/// What the engine answers.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Opportunities, best first.
+    pub proven: Vec<Proven>,
+    /// Candidates that the EVM, or the limits, turned down: each with its reason.
+    pub rejected: Vec<(Candidate, Refused)>,
+    /// How many cycles and candidates came to nothing, by reason; those of `rejected` among them.
+    pub refused: Tally,
+    /// How the pending transaction ran. `None` when it did not.
+    pub trigger: Option<Trigger>,
+    /// Time by stage.
+    pub spent: Spent,
+}
+
+/// A pending transaction's run.
+#[derive(Debug)]
+pub enum Trigger {
+    /// To its end, success or not.
+    Ran(ExecutionResult<HaltReason>),
+    /// Not to its end. After [`ExecuteError::Cold`] the edge fetches and offers the event again.
+    Stopped(ExecuteError),
+}
+
+/// Time by stage of one event.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    /// Running the pending transaction.
+    pub execute: Duration,
+    /// Applying its diff, screening, sizing.
+    pub search: Duration,
+    /// Proving.
+    pub simulate: Duration,
+}
+
+impl Outcome {
+    /// Nothing but a reason.
+    #[must_use]
+    pub fn refused(reason: Refused) -> Self {
+        let mut outcome = Self::default();
+        outcome.refused.add(reason);
+        outcome
+    }
+
+    /// Adds a candidate that died.
+    pub fn reject(&mut self, candidate: Candidate, reason: Refused) {
+        self.refused.add(reason);
+        self.rejected.push((candidate, reason));
+    }
+}

@@ -1,0 +1,137 @@
+//! Which rules of mainnet a block runs under, by its number and timestamp.
+//!
+//! # Limits
+//! Istanbul (block 9,069,000) to Osaka with its blob-parameter forks. An older block is refused by name; a newer fork
+//! than Osaka shows itself by header fields we do not know, which is for the reader of the header to see.
+
+use alloy::eips::eip7892::{BPO1_BASE_UPDATE_FRACTION, BPO2_BASE_UPDATE_FRACTION};
+use revm::primitives::hardfork::SpecId;
+
+/// Mainnet's chain id.
+pub const MAINNET: u64 = 1;
+
+// Activation points: ethereum/execution-specs, README's table of network upgrades.
+const ISTANBUL: u64 = 9_069_000;
+const BERLIN: u64 = 12_244_000;
+const LONDON: u64 = 12_965_000;
+const PARIS: u64 = 15_537_394;
+const SHANGHAI_TIME: u64 = 1_681_338_455;
+const CANCUN_TIME: u64 = 1_710_338_135;
+const PRAGUE_TIME: u64 = 1_746_612_311;
+const OSAKA_TIME: u64 = 1_764_798_551;
+// EIP-7892's blob-parameter-only forks of mainnet.
+const BPO1_TIME: u64 = 1_765_290_071;
+const BPO2_TIME: u64 = 1_767_747_671;
+
+/// A block's rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// Opcodes, gas and precompiles.
+    pub spec: SpecId,
+    /// Blob base fee update fraction, where it is not the spec's own.
+    pub blob_update_fraction: Option<u64>,
+}
+
+/// The block is of a fork whose rules we do not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("block {number} is older than istanbul (block {ISTANBUL}), the first fork peregrine knows")]
+pub struct UnknownFork {
+    /// The block's number.
+    pub number: u64,
+}
+
+impl Fork {
+    /// The fork of mainnet's block `number` at `timestamp` (seconds).
+    pub const fn mainnet(number: u64, timestamp: u64) -> Result<Self, UnknownFork> {
+        let spec = if timestamp >= OSAKA_TIME {
+            SpecId::OSAKA
+        } else if timestamp >= PRAGUE_TIME {
+            SpecId::PRAGUE
+        } else if timestamp >= CANCUN_TIME {
+            SpecId::CANCUN
+        } else if timestamp >= SHANGHAI_TIME {
+            SpecId::SHANGHAI
+        } else if number >= PARIS {
+            SpecId::MERGE
+        } else if number >= LONDON {
+            SpecId::LONDON
+        } else if number >= BERLIN {
+            SpecId::BERLIN
+        } else if number >= ISTANBUL {
+            SpecId::ISTANBUL
+        } else {
+            return Err(UnknownFork { number });
+        };
+        if number < ISTANBUL {
+            return Err(UnknownFork { number });
+        }
+        let blob_update_fraction = if timestamp >= BPO2_TIME {
+            Some(BPO2_BASE_UPDATE_FRACTION)
+        } else if timestamp >= BPO1_TIME {
+            Some(BPO1_BASE_UPDATE_FRACTION)
+        } else {
+            None
+        };
+        Ok(Self { spec, blob_update_fraction })
+    }
+
+    /// Transactions pay a base fee (EIP-1559).
+    #[must_use]
+    pub const fn has_base_fee(self) -> bool {
+        self.spec.is_enabled_in(SpecId::LONDON)
+    }
+
+    /// `block.difficulty` holds the beacon chain's randomness.
+    #[must_use]
+    pub const fn has_randao(self) -> bool {
+        self.spec.is_enabled_in(SpecId::MERGE)
+    }
+
+    /// The opcodes that a contract built for Cancun needs are there.
+    #[must_use]
+    pub const fn has_cancun_opcodes(self) -> bool {
+        self.spec.is_enabled_in(SpecId::CANCUN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fork, UnknownFork};
+    use revm::primitives::hardfork::SpecId;
+
+    #[test]
+    fn each_fork_starts_at_its_own_block_or_second() {
+        for (number, timestamp, spec) in [
+            (9_069_000, 1_575_764_709, SpecId::ISTANBUL),
+            (12_243_999, 1_618_481_222, SpecId::ISTANBUL),
+            (12_244_000, 1_618_481_223, SpecId::BERLIN),
+            (12_964_999, 1_628_166_800, SpecId::BERLIN),
+            (12_965_000, 1_628_166_822, SpecId::LONDON),
+            (15_537_393, 1_663_224_162, SpecId::LONDON),
+            (15_537_394, 1_663_224_179, SpecId::MERGE),
+            (17_034_869, 1_681_338_443, SpecId::MERGE),
+            (17_034_870, 1_681_338_455, SpecId::SHANGHAI),
+            (19_426_586, 1_710_338_123, SpecId::SHANGHAI),
+            (19_426_587, 1_710_338_135, SpecId::CANCUN),
+            (22_431_083, 1_746_612_299, SpecId::CANCUN),
+            (22_431_084, 1_746_612_311, SpecId::PRAGUE),
+            (23_935_693, 1_764_798_539, SpecId::PRAGUE),
+            (23_935_694, 1_764_798_551, SpecId::OSAKA),
+        ] {
+            assert_eq!(Fork::mainnet(number, timestamp).map(|f| f.spec), Ok(spec), "block {number}");
+        }
+    }
+
+    #[test]
+    fn a_block_before_istanbul_is_refused_by_number() {
+        assert_eq!(Fork::mainnet(9_068_999, 1_575_764_700), Err(UnknownFork { number: 9_068_999 }));
+    }
+
+    #[test]
+    fn blob_parameter_forks_change_the_update_fraction_alone() {
+        let osaka = Fork::mainnet(23_935_694, 1_764_798_551).map(|f| f.blob_update_fraction);
+        let bpo1 = Fork::mainnet(23_975_778, 1_765_290_071).map(|f| f.blob_update_fraction);
+        let bpo2 = Fork::mainnet(24_179_383, 1_767_747_671).map(|f| f.blob_update_fraction);
+        assert_eq!((osaka, bpo1, bpo2), (Ok(None), Ok(Some(8_346_193)), Ok(Some(11_684_671))));
+    }
+}

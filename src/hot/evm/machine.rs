@@ -1,0 +1,213 @@
+//! The machine: one reused EVM that owns its [`Db`].
+//!
+//! # Invariants
+//! - No execution changes the base; [`Machine::commit_overlay`] and [`Machine::commit`] alone do.
+//! - Every execution ends with an empty journal, whatever its outcome.
+
+use alloy_primitives::{Address, Bytes, Log, TxKind, U256};
+use revm::ExecuteEvm;
+use revm::context::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction};
+use revm::context::{BlockEnv, Context, ContextTr, TxEnv};
+use revm::handler::{MainBuilder, MainnetContext, MainnetEvm};
+use revm::state::EvmState;
+
+use crate::hot::evm::db::Cold;
+use crate::hot::evm::db::Db;
+use crate::hot::evm::fork::Fork;
+
+/// What one transaction did.
+#[derive(Debug)]
+pub struct Executed {
+    /// Status, gas, logs and output.
+    pub result: ExecutionResult<HaltReason>,
+    /// Every account and slot it loaded, with what they hold now.
+    pub diff: EvmState,
+}
+
+impl Executed {
+    /// It ended without revert or halt.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        self.result.is_success()
+    }
+
+    /// Gas charged, refunds taken off.
+    #[must_use]
+    pub fn gas_used(&self) -> u64 {
+        self.result.tx_gas_used()
+    }
+
+    /// Logs of a success; none otherwise.
+    #[must_use]
+    pub fn logs(&self) -> &[Log] {
+        match &self.result {
+            ExecutionResult::Success { logs, .. } => logs,
+            ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => &[],
+        }
+    }
+}
+
+/// Why a transaction did not run to an end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExecuteError {
+    /// It read what the state does not know.
+    #[error(transparent)]
+    Cold(#[from] Cold),
+    /// It is not valid on this state: nonce, balance, gas limit, fee.
+    #[error("transaction is not valid: {0}")]
+    Invalid(#[from] InvalidTransaction),
+    /// The header or the EVM itself is at fault.
+    #[error("{0}")]
+    Evm(String),
+}
+
+impl From<EVMError<Cold>> for ExecuteError {
+    fn from(error: EVMError<Cold>) -> Self {
+        match error {
+            EVMError::Database(cold) => Self::Cold(cold),
+            EVMError::Transaction(invalid) => Self::Invalid(invalid),
+            other => Self::Evm(other.to_string()),
+        }
+    }
+}
+
+/// A transaction's outcome with what a look said before and after it.
+#[derive(Debug)]
+pub struct Between {
+    /// The look before.
+    pub before: Looked,
+    /// The look after.
+    pub after: Looked,
+    /// The transaction. Its diff holds what the looks loaded, too.
+    pub executed: Executed,
+}
+
+/// A look's outcome.
+pub type Looked = ExecutionResult<HaltReason>;
+
+type Inner = MainnetEvm<MainnetContext<Db>>;
+
+/// One EVM for one block's rules.
+pub struct Machine {
+    evm: Inner,
+}
+
+impl Machine {
+    /// An EVM under `fork`'s rules in `block`, on `db`.
+    #[must_use]
+    pub fn new(chain_id: u64, fork: Fork, block: BlockEnv, db: Db) -> Self {
+        let mut context: MainnetContext<Db> = Context::new(db, fork.spec);
+        context.cfg.chain_id = chain_id;
+        context.cfg.blob_base_fee_update_fraction = fork.blob_update_fraction;
+        context.block = block;
+        Self { evm: context.build_mainnet() }
+    }
+
+    /// The block being built.
+    #[must_use]
+    pub fn block(&self) -> &BlockEnv {
+        &self.evm.ctx.block
+    }
+
+    /// The state.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        self.evm.ctx.db_ref()
+    }
+
+    /// The state, to tell it things.
+    pub fn db_mut(&mut self) -> &mut Db {
+        self.evm.ctx.db_mut()
+    }
+
+    /// Runs a transaction as the chain would. Nothing is kept.
+    pub fn execute(&mut self, tx: TxEnv) -> Result<Executed, ExecuteError> {
+        let outcome = self.evm.transact_one(tx);
+        let diff = self.evm.finalize();
+        Ok(Executed { result: outcome?, diff })
+    }
+
+    /// Runs a transaction between two looks at the state, all in one journal: what the looks return before and after it.
+    pub fn execute_between(&mut self, tx: TxEnv, look: &TxEnv) -> Result<Between, ExecuteError> {
+        let outcome = self.between(tx, look);
+        let diff = self.evm.finalize();
+        let (before, result, after) = outcome?;
+        Ok(Between { before, after, executed: Executed { result, diff } })
+    }
+
+    /// As [`Machine::execute_between`], for a transaction that is itself only a look: its sender need not be able to send.
+    pub fn look_between(&mut self, tx: TxEnv, look: &TxEnv) -> Result<Between, ExecuteError> {
+        let outcome = self.looking(|evm| {
+            let before = evm.transact_one(look.clone())?;
+            let result = evm.transact_one(tx)?;
+            Ok((before, result, evm.transact_one(look.clone())?))
+        });
+        let diff = self.evm.finalize();
+        let (before, result, after) = outcome?;
+        Ok(Between { before, after, executed: Executed { result, diff } })
+    }
+
+    fn between(&mut self, tx: TxEnv, look: &TxEnv) -> Result<(Looked, Looked, Looked), ExecuteError> {
+        let before = self.looking(|evm| evm.transact_one(look.clone()))?;
+        let result = self.evm.transact_one(tx)?;
+        let after = self.looking(|evm| evm.transact_one(look.clone()))?;
+        Ok((before, result, after))
+    }
+
+    /// A look's transaction.
+    #[must_use]
+    pub fn look(&self, from: Address, to: Address, data: Bytes) -> TxEnv {
+        let gas_limit = self.evm.ctx.block.gas_limit.min(CALL_GAS);
+        TxEnv { caller: from, gas_limit, kind: TxKind::Call(to), data, ..TxEnv::default() }
+    }
+
+    /// A read-only look: sender, nonce, balance and fees do not matter. Nothing is kept.
+    pub fn call(&mut self, from: Address, to: Address, data: Bytes) -> Result<Executed, ExecuteError> {
+        let tx = self.look(from, to, data);
+        self.looking(|evm| {
+            let outcome = evm.transact_one(tx);
+            let diff = evm.finalize();
+            Ok(Executed { result: outcome?, diff })
+        })
+        .map_err(ExecuteError::from)
+    }
+
+    /// Lets a transaction run for which sender, nonce, balance and fees do not matter.
+    fn looking<T>(&mut self, run: impl FnOnce(&mut Inner) -> Result<T, EVMError<Cold>>) -> Result<T, EVMError<Cold>> {
+        let careful = self.evm.ctx.cfg.clone();
+        let cfg = &mut self.evm.ctx.cfg;
+        (cfg.disable_nonce_check, cfg.tx_chain_id_check) = (true, false);
+        (cfg.disable_base_fee, cfg.disable_balance_check, cfg.disable_eip3607) = (true, true, true);
+        cfg.disable_fee_charge = true;
+        let outcome = run(&mut self.evm);
+        self.evm.ctx.cfg = careful;
+        outcome
+    }
+
+    /// Lays a diff over the base, in place of the last one: executions and calls see it, the base does not change.
+    pub fn set_overlay(&mut self, diff: EvmState) {
+        self.db_mut().set_overlay(diff);
+    }
+
+    /// Takes the overlay off again and forgets it.
+    pub fn drop_overlay(&mut self) {
+        drop(self.db_mut().take_overlay());
+    }
+
+    /// Makes the overlay part of the base.
+    pub fn commit_overlay(&mut self) {
+        let diff = self.db_mut().take_overlay();
+        self.db_mut().commit(diff);
+    }
+
+    /// Makes a diff part of the base.
+    pub fn commit(&mut self, diff: EvmState) {
+        self.db_mut().commit(diff);
+    }
+}
+
+/// Gas of a look: far more than any getter needs, below every block gas limit since Istanbul.
+const CALL_GAS: u64 = 8_000_000;
+
+/// Balance given to accounts of our own in replay: more ether than any gas bill, less than would overflow.
+pub const OWN_BALANCE: U256 = U256::from_limbs([0, 1 << 32, 0, 0]);

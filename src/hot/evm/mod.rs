@@ -1,0 +1,8 @@
+//! One EVM over state we hold ourselves: a slot that is not known is a miss, never a zero and never an RPC.
+
+pub mod db;
+pub mod fork;
+pub mod machine;
+pub mod own;
+pub mod probe;
+pub mod whatif;

@@ -1,0 +1,100 @@
+//! Discovery's questions, answered by the machine.
+
+use alloy_primitives::{Address, B256, Bytes, U256, address};
+use revm::context::result::ExecutionResult;
+use revm::state::{AccountInfo, Bytecode};
+
+use crate::hot::evm::db::Cold;
+use crate::hot::evm::db::Unknown;
+use crate::hot::evm::machine::ExecuteError;
+use crate::hot::evm::machine::Machine;
+use crate::protocols::discover::Answer;
+use crate::protocols::discover::PLAIN_TOKEN;
+use crate::protocols::discover::Probe;
+
+/// Who asks. No key is known for it, and no contract knows it.
+pub const PROBER: Address = address!("0x000000000000000000000000506572656772696e");
+
+/// A machine lent to discovery.
+pub struct EvmProbe<'a> {
+    machine: &'a mut Machine,
+}
+
+impl<'a> EvmProbe<'a> {
+    /// Lends the machine.
+    pub fn new(machine: &'a mut Machine) -> Self {
+        if machine.db().known_account(PROBER).is_none() {
+            machine.db_mut().tell_whole_account(PROBER, AccountInfo::default());
+        }
+        Self { machine }
+    }
+
+    fn ask(&mut self, from: Address, to: Address, data: &[u8], unknown: Unknown) -> Answer {
+        let db = self.machine.db_mut();
+        let before = db.unknown();
+        db.set_unknown(unknown);
+        db.clear_notes();
+        db.record_reads(true);
+        let outcome = self.machine.call(from, to, Bytes::copy_from_slice(data));
+        let db = self.machine.db_mut();
+        db.record_reads(false);
+        db.set_unknown(before);
+        let reads = db.reads().to_vec();
+        let cold = matches!(outcome, Err(ExecuteError::Cold(_))) || !db.assumed().is_empty();
+        let output = match outcome.map(|executed| executed.result) {
+            Ok(ExecutionResult::Success { output, .. }) => Some(output.into_data().to_vec()),
+            Ok(ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. }) | Err(_) => None,
+        };
+        Answer { output, cold, reads }
+    }
+}
+
+impl Probe for EvmProbe<'_> {
+    fn call(&mut self, to: Address, data: &[u8]) -> Answer {
+        self.ask(PROBER, to, data, Unknown::Refuse)
+    }
+
+    fn call_with(&mut self, from: Address, to: Address, data: &[u8], overrides: &[(Address, U256, U256)]) -> Answer {
+        let under = self.machine.db_mut().override_slots(overrides);
+        let answer = self.ask(from, to, data, Unknown::AssumeEmpty);
+        self.machine.db_mut().restore_slots(under);
+        answer
+    }
+
+    fn call_staged(
+        &mut self,
+        from: Address,
+        to: Address,
+        data: &[u8],
+        overrides: &[(Address, U256, U256)],
+        tokens: &[Address],
+    ) -> Answer {
+        let code = Bytecode::new_legacy(Bytes::from_static(&PLAIN_TOKEN));
+        let plain = AccountInfo { nonce: 1, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() };
+        let db = self.machine.db_mut();
+        let aside: Vec<_> = tokens.iter().map(|token| db.replace_account(*token, plain.clone())).collect();
+        let answer = self.call_with(from, to, data, overrides);
+        for replaced in aside.into_iter().rev() {
+            self.machine.db_mut().restore_account(replaced);
+        }
+        answer
+    }
+
+    fn slot(&mut self, at: Address, slot: U256) -> Option<U256> {
+        self.machine.db().known_slot(at, slot)
+    }
+
+    fn code_hash(&mut self, at: Address) -> Option<B256> {
+        let info = self.machine.db().known_account(at)?;
+        (!info.is_empty_code_hash()).then_some(info.code_hash)
+    }
+}
+
+/// Why a call to a contract gave nothing, for reports.
+#[must_use]
+pub fn cold_of(error: &ExecuteError) -> Option<Cold> {
+    match error {
+        ExecuteError::Cold(cold) => Some(*cold),
+        ExecuteError::Invalid(_) | ExecuteError::Evm(_) => None,
+    }
+}

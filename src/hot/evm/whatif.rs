@@ -1,0 +1,78 @@
+//! A transaction's run, as the pools feel it: its storage diff, or its logs, laid over the table of pools.
+//!
+//! # Invariants
+//! - The table does not change; touched pools stand in the overlay in their new state, everything else is shared.
+//! - A pool whose storage we can read is fed from storage alone, a log-fed one from logs alone.
+
+use alloy_primitives::U256;
+use revm::state::EvmState;
+
+use crate::hot::evm::machine::Executed;
+use crate::hot::state::pools::Pools;
+use crate::hot::state::view::Overlay;
+use crate::protocols::AnyPool;
+use crate::protocols::amm::Amm;
+use crate::protocols::amm::Applied;
+use crate::types::id::PoolId;
+
+/// What a transaction did to the pools. Buffers are reused.
+#[derive(Debug, Default)]
+pub struct Touched {
+    /// Pools that quote differently now, in order.
+    pub moved: Vec<PoolId>,
+    /// Pools whose change was not understood: to be quarantined.
+    pub broken: Vec<PoolId>,
+    changes: Vec<(U256, U256)>,
+}
+
+impl Touched {
+    /// Lays `executed` over `pools`. Clears the overlay first.
+    pub fn apply(&mut self, pools: &Pools<AnyPool>, overlay: &mut Overlay<AnyPool>, executed: &Executed) {
+        overlay.clear();
+        self.moved.clear();
+        self.broken.clear();
+        if !executed.is_success() {
+            return;
+        }
+        self.storage(pools, overlay, &executed.diff);
+        self.logs(pools, overlay, executed);
+        self.moved.sort_unstable();
+        self.moved.dedup();
+        self.broken.sort_unstable();
+        self.broken.dedup();
+    }
+
+    fn storage(&mut self, pools: &Pools<AnyPool>, overlay: &mut Overlay<AnyPool>, diff: &EvmState) {
+        for (address, account) in diff {
+            let Some(id) = pools.find(*address) else { continue };
+            if account.is_selfdestructed() {
+                self.broken.push(id);
+                continue;
+            }
+            self.changes.clear();
+            self.changes.extend(account.changed_storage_slots().map(|(slot, value)| (*slot, value.present_value)));
+            if self.changes.is_empty() || pools.pool(id).log_fed() {
+                continue;
+            }
+            // Slots come in no order, and a pool's answer must not depend on it.
+            self.changes.sort_unstable();
+            let changes = &self.changes;
+            match overlay.edit(pools, id, |pool| pool.apply_slots(changes)) {
+                Ok(Applied::Changed) => self.moved.push(id),
+                Ok(Applied::Irrelevant) => (),
+                Err(_) => self.broken.push(id),
+            }
+        }
+    }
+
+    fn logs(&mut self, pools: &Pools<AnyPool>, overlay: &mut Overlay<AnyPool>, executed: &Executed) {
+        for log in executed.logs() {
+            let Some(id) = pools.find(log.address).filter(|id| pools.pool(*id).log_fed()) else { continue };
+            match overlay.edit(pools, id, |pool| pool.apply_log(log.topics(), &log.data.data)) {
+                Ok(Applied::Changed) => self.moved.push(id),
+                Ok(Applied::Irrelevant) => (),
+                Err(_) => self.broken.push(id),
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Every way a candidate can die, in the order of the funnel. Business, not error: counted, never logged in the hot room.
+
+/// Why something was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Refused {
+    /// The trigger is not valid on this state, or failed when it ran.
+    TriggerFailed,
+    /// The trigger moved no pool we know.
+    NoPool,
+    /// The marginal rates promise no gain.
+    Screened,
+    /// Sized, and no input gains anything.
+    NoGain,
+    /// The gain is below the configured least.
+    BelowMinimum,
+    /// A pool or token on the path was caught deviating before.
+    Distrusted,
+    /// The simulation read a slot or account that is not known.
+    Cold,
+    /// The executor's transaction reverted: the pools did not do what they quote.
+    Reverted,
+    /// It ended with another profit than predicted.
+    Mismatch,
+    /// A token on the path delivers less, or more, than is sent.
+    TransferTax,
+    /// The amounts do not fit the executor's calldata.
+    Unencodable,
+}
+
+impl Refused {
+    /// All of them, in order.
+    pub const ALL: [Self; 11] = [
+        Self::TriggerFailed,
+        Self::NoPool,
+        Self::Screened,
+        Self::NoGain,
+        Self::BelowMinimum,
+        Self::Distrusted,
+        Self::Cold,
+        Self::Reverted,
+        Self::Mismatch,
+        Self::TransferTax,
+        Self::Unencodable,
+    ];
+
+    /// Name in reports and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TriggerFailed => "trigger_failed",
+            Self::NoPool => "no_pool",
+            Self::Screened => "screened",
+            Self::NoGain => "no_gain",
+            Self::BelowMinimum => "below_minimum",
+            Self::Distrusted => "distrusted",
+            Self::Cold => "cold",
+            Self::Reverted => "reverted",
+            Self::Mismatch => "mismatch",
+            Self::TransferTax => "transfer_tax",
+            Self::Unencodable => "unencodable",
+        }
+    }
+}
+
+/// How often each reason was met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally([u64; Refused::ALL.len()]);
+
+impl Tally {
+    /// Counts one more.
+    pub const fn add(&mut self, reason: Refused) {
+        self.add_many(reason, 1);
+    }
+
+    /// Counts `more`.
+    pub const fn add_many(&mut self, reason: Refused, more: u64) {
+        self.0[reason as usize] += more;
+    }
+
+    /// Reasons met, with their counts, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Refused, u64)> + '_ {
+        Refused::ALL.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
+    }
+}

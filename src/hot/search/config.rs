@@ -1,0 +1,66 @@
+//! The `[search]` table: how far and from where to look for cycles.
+
+use alloy_primitives::{Address, U256, address};
+use serde::Deserialize;
+
+use crate::hot::search::DEFAULT_HOPS;
+use crate::hot::search::MAX_HOPS;
+use crate::hot::search::sizing::Effort;
+
+/// Settings of the search.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Longest cycle, in hops.
+    pub max_hops: usize,
+    /// Tokens a cycle may start from, highest priority first. The first is wrapped ether, in which profit is valued.
+    pub base_tokens: Vec<Address>,
+    /// Least gross profit, in wei of ether before gas. Cycles below it are counted and dropped.
+    pub min_profit_wei: U256,
+    /// Most exact walks of one cycle while its input is polished.
+    pub evaluations: u32,
+    /// The polish stops when no input could add more than this share of the profit: 2 to the power of minus this.
+    /// 128: goes on until no input is better by more than one unit.
+    pub tolerance_bits: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_hops: DEFAULT_HOPS,
+            base_tokens: vec![
+                address!("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"), // WETH
+                address!("0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"), // USDC
+                address!("0xdAC17F958D2ee523a2206206994597C13D831ec7"), // USDT
+                address!("0x6B175474E89094C44Da98b954EedeAC495271d0F"), // DAI
+                address!("0x2260FAC5E5542a773Aa44fBCfeDf7C193bc2C599"), // WBTC
+            ],
+            min_profit_wei: U256::from(1),
+            evaluations: 4096,
+            tolerance_bits: 128,
+        }
+    }
+}
+
+impl Config {
+    /// The first value that makes no sense: key, value, what is due.
+    #[must_use]
+    pub fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {
+        if !(2..=MAX_HOPS).contains(&self.max_hops) {
+            return Some(("search.max_hops", self.max_hops.to_string(), "2 to 6"));
+        }
+        if self.base_tokens.is_empty() {
+            return Some(("search.base_tokens", "empty".to_owned(), "at least one token"));
+        }
+        if self.evaluations == 0 {
+            return Some(("search.evaluations", "0".to_owned(), "at least 1"));
+        }
+        None
+    }
+
+    /// How much work a cycle is worth.
+    #[must_use]
+    pub const fn effort(&self) -> Effort {
+        Effort { evaluations: self.evaluations, tolerance_bits: self.tolerance_bits }
+    }
+}

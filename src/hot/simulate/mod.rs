@@ -1,0 +1,213 @@
+//! `Candidate` to `Proven`: the executor's own transaction, in the EVM, on the overlay its trigger left.
+//!
+//! # Invariants
+//! - A [`Proven`] exists only if the executor's transaction succeeded and its balance of the start token then differed
+//!   by exactly the predicted profit.
+//! - Nothing is kept of a simulation but its report.
+
+mod suspicion;
+
+use alloy_primitives::{Address, TxKind, U256};
+use revm::context::TxEnv;
+
+use crate::hot::evm::db::Cold;
+use crate::hot::evm::db::Unknown;
+use crate::hot::evm::machine::Between;
+use crate::hot::evm::machine::ExecuteError;
+use crate::hot::evm::machine::Machine;
+use crate::hot::evm::own;
+use crate::hot::evm::own::Own;
+use crate::hot::refused::Refused;
+use crate::hot::search::candidate::Candidate;
+use crate::hot::state::pools::Edge;
+use crate::hot::state::pools::Pools;
+use crate::protocols::AnyPool;
+use crate::protocols::amm::Amm;
+use crate::protocols::executor::Bid;
+use crate::protocols::executor::Hop;
+use crate::protocols::executor::Run;
+use crate::types::amount::Gas;
+use crate::types::amount::Wei;
+
+pub use suspicion::Suspicion;
+
+/// An opportunity that the EVM agrees with.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    candidate: Candidate,
+    gas_used: Gas,
+    builder_paid: Wei,
+    assumed: usize,
+    access: Vec<(Address, Vec<U256>)>,
+}
+
+impl Proven {
+    /// What search believed, to the wei.
+    #[must_use]
+    pub const fn candidate(&self) -> &Candidate {
+        &self.candidate
+    }
+
+    /// Gas of the executor's transaction.
+    #[must_use]
+    pub const fn gas_used(&self) -> Gas {
+        self.gas_used
+    }
+
+    /// What the block's builder got by coinbase transfer.
+    #[must_use]
+    pub const fn builder_paid(&self) -> Wei {
+        self.builder_paid
+    }
+
+    /// Unknown slots and accounts that were taken as empty.
+    #[must_use]
+    pub const fn assumed(&self) -> usize {
+        self.assumed
+    }
+
+    /// Accounts and slots it touched, in order: an EIP-2930 access list.
+    #[must_use]
+    pub fn access(&self) -> &[(Address, Vec<U256>)] {
+        &self.access
+    }
+}
+
+/// Turns candidates into proofs.
+#[derive(Debug)]
+pub struct Prover {
+    own: Own,
+    suspicion: Suspicion,
+    nonce: u64,
+    unknown: Unknown,
+    bid: Bid,
+}
+
+impl Prover {
+    /// A prover for our accounts. `nonce` is the owner's next; `unknown` says what a proof may assume; `bid` is what the
+    /// executor pays the builder.
+    #[must_use]
+    pub fn new(own: Own, nonce: u64, unknown: Unknown, bid: Bid) -> Self {
+        Self { own, suspicion: Suspicion::default(), nonce, unknown, bid }
+    }
+
+    /// Runs the executor's transaction for `candidate` over the machine's overlay.
+    pub fn prove(
+        &mut self,
+        machine: &mut Machine,
+        pools: &Pools<AnyPool>,
+        candidate: &Candidate,
+    ) -> Result<Proven, Refused> {
+        let hops: Vec<Hop> = hops(pools, candidate);
+        if self.suspicion.on(&hops) {
+            return Err(Refused::Distrusted);
+        }
+        let token = pools.token(candidate.start());
+        let tx = self.transaction(machine, token, candidate, &hops)?;
+        let look = machine.look(self.own.executor, token, own::balance_of(self.own.executor));
+        machine.db_mut().clear_notes();
+        machine.db_mut().set_unknown(self.unknown);
+        let between = machine.execute_between(tx, &look);
+        machine.db_mut().set_unknown(Unknown::Refuse);
+        let between = between.map_err(|error| refusal(&error))?;
+        let realised = realised(&between);
+        if realised == Some(U256::from(candidate.gross())) {
+            self.suspicion.clear(&hops);
+            return Ok(report(machine, candidate, &between));
+        }
+        let symptom = if between.executed.is_success() { Refused::Mismatch } else { Refused::Reverted };
+        if self.only_own_assumed(machine) {
+            return Err(self.suspicion.investigate(machine, &hops, symptom));
+        }
+        Err(symptom)
+    }
+
+    fn transaction(
+        &self,
+        machine: &Machine,
+        token: Address,
+        candidate: &Candidate,
+        hops: &[Hop],
+    ) -> Result<TxEnv, Refused> {
+        let block = machine.block();
+        let run = Run {
+            block: block.number.try_into().map_err(|_| Refused::Unencodable)?,
+            token,
+            min_profit: candidate.gross(),
+            bid: self.bid,
+            amount_in: candidate.amounts()[0],
+            hops,
+        };
+        Ok(TxEnv {
+            caller: self.own.owner,
+            gas_limit: block.gas_limit.min(RUN_GAS),
+            gas_price: u128::from(block.basefee),
+            kind: TxKind::Call(self.own.executor),
+            data: run.encode().map_err(|_| Refused::Unencodable)?,
+            nonce: self.nonce,
+            ..TxEnv::default()
+        })
+    }
+
+    /// The outcome depends on nothing that was guessed.
+    fn only_own_assumed(&self, machine: &Machine) -> bool {
+        let db = machine.db();
+        db.assumed().iter().all(|cold| matches!(cold, Cold::Slot(at, slot) if db.is_own_slot(*at, *slot)))
+    }
+}
+
+fn refusal(error: &ExecuteError) -> Refused {
+    match error {
+        ExecuteError::Cold(_) => Refused::Cold,
+        ExecuteError::Invalid(_) | ExecuteError::Evm(_) => Refused::Reverted,
+    }
+}
+
+/// The executor's gain of the start token, builder payment included when it came out of it. `None` when it lost, or the
+/// token did not say, or the transaction failed.
+fn realised(between: &Between) -> Option<U256> {
+    if !between.executed.is_success() {
+        return None;
+    }
+    own::number(between.after.output())?.checked_sub(own::number(between.before.output())?)
+}
+
+fn report(machine: &Machine, candidate: &Candidate, between: &Between) -> Proven {
+    let diff = &between.executed.diff;
+    let mut access: Vec<(Address, Vec<U256>)> = diff
+        .iter()
+        .map(|(address, account)| {
+            let mut slots: Vec<U256> = account.storage.keys().copied().collect();
+            slots.sort_unstable();
+            (*address, slots)
+        })
+        .filter(|(_, slots)| !slots.is_empty())
+        .collect();
+    access.sort_unstable();
+    let builder = diff.get(&machine.block().beneficiary);
+    let paid =
+        builder.map_or(U256::ZERO, |account| account.info.balance.saturating_sub(account.original_info().balance));
+    Proven {
+        candidate: *candidate,
+        gas_used: Gas(between.executed.gas_used()),
+        builder_paid: Wei(paid),
+        assumed: machine.db().assumed().len(),
+        access,
+    }
+}
+
+/// The candidate's path as the executor reads it.
+fn hops(pools: &Pools<AnyPool>, candidate: &Candidate) -> Vec<Hop> {
+    let outs = &candidate.amounts()[1..];
+    let hop = |(edge, amount_out): (&Edge, &u128)| Hop {
+        family: pools.pool(edge.pool).family(),
+        zero_for_one: edge.leg.zero_for_one(),
+        pool: pools.pool(edge.pool).address(),
+        token_in: pools.token(edge.token_in),
+        amount_out: *amount_out,
+    };
+    candidate.hops().iter().zip(outs).map(hop).collect()
+}
+
+/// Gas for the executor's transaction: six hops over many ticks fit, and Osaka's cap of 2^24 is far.
+const RUN_GAS: u64 = 5_000_000;

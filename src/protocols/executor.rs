@@ -1,0 +1,138 @@
+//! Our own contract, `contracts/src/Executor.sol`: its calldata and its creation code.
+//!
+//! # Invariants
+//! - The layout is the one that the contract's header describes; `tests/executor.rs` runs both against each other.
+//! - Amounts are integers that fit the field, or there is no calldata.
+
+use alloy_primitives::{Address, Bytes, U256, hex};
+use serde::Deserialize;
+
+use crate::protocols::amm::Family;
+use crate::types::amount::Wei;
+
+/// Most hops a path may have.
+pub const MAX_HOPS: usize = 6;
+
+/// Selector of `run()`.
+pub const RUN: [u8; 4] = hex!("c0406226");
+
+const HEAD: usize = 4 + 1 + 5 + 20 + 16 + 16 + 16;
+const HOP: usize = 1 + 20 + 20 + 16;
+const FLAG_BPS: u8 = 1;
+const KIND_V3: u8 = 1;
+const KIND_ZERO_FOR_ONE: u8 = 2;
+
+/// One hop as the contract reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// Which `swap` to call.
+    pub family: Family,
+    /// The pool's first token goes in.
+    pub zero_for_one: bool,
+    /// The pool.
+    pub pool: Address,
+    /// What goes in.
+    pub token_in: Address,
+    /// What comes out, in its smallest unit.
+    pub amount_out: u128,
+}
+
+/// What the builder is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bid {
+    /// A fixed amount.
+    Wei(Wei),
+    /// A share of the profit in basis points (start token WETH only).
+    Bps(u16),
+}
+
+/// One call of `run()`.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// The only block it may run in.
+    pub block: u64,
+    /// Start and profit token.
+    pub token: Address,
+    /// Least gain in `token` before the builder is paid.
+    pub min_profit: u128,
+    /// Builder payment.
+    pub bid: Bid,
+    /// What the first hop spends.
+    pub amount_in: u128,
+    /// The hops, in order.
+    pub hops: &'a [Hop],
+}
+
+/// The run does not fit the calldata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// Block numbers have 40 bits.
+    #[error("block {0} does not fit 40 bits")]
+    Block(u64),
+    /// Bids have 128 bits.
+    #[error("bid of {0} wei does not fit 128 bits")]
+    Bid(U256),
+    /// A path has 1 to [`MAX_HOPS`] hops.
+    #[error("{0} hops, 1 to {MAX_HOPS} due")]
+    Hops(usize),
+}
+
+impl Run<'_> {
+    /// The calldata.
+    pub fn encode(&self) -> Result<Bytes, EncodeError> {
+        if self.hops.is_empty() || self.hops.len() > MAX_HOPS {
+            return Err(EncodeError::Hops(self.hops.len()));
+        }
+        if self.block >> 40 != 0 {
+            return Err(EncodeError::Block(self.block));
+        }
+        let (flags, bid) = match self.bid {
+            Bid::Wei(wei) => (0, u128::try_from(wei.0).map_err(|_| EncodeError::Bid(wei.0))?),
+            Bid::Bps(bps) => (FLAG_BPS, u128::from(bps)),
+        };
+        let mut data = Vec::with_capacity(HEAD + HOP * self.hops.len());
+        data.extend_from_slice(&RUN);
+        data.push(flags);
+        data.extend_from_slice(&self.block.to_be_bytes()[3..]);
+        data.extend_from_slice(self.token.as_slice());
+        data.extend_from_slice(&self.min_profit.to_be_bytes());
+        data.extend_from_slice(&bid.to_be_bytes());
+        data.extend_from_slice(&self.amount_in.to_be_bytes());
+        for hop in self.hops {
+            let family = if hop.family == Family::V3 { KIND_V3 } else { 0 };
+            data.push(family | if hop.zero_for_one { KIND_ZERO_FOR_ONE } else { 0 });
+            data.extend_from_slice(hop.pool.as_slice());
+            data.extend_from_slice(hop.token_in.as_slice());
+            data.extend_from_slice(&hop.amount_out.to_be_bytes());
+        }
+        Ok(data.into())
+    }
+}
+
+/// Creation code for one set of opcodes.
+#[derive(Deserialize)]
+struct Build {
+    creation: Bytes,
+}
+
+#[derive(Deserialize)]
+struct Artifact {
+    istanbul: Build,
+    cancun: Build,
+}
+
+/// The artifact that `contracts/script/build.mjs` makes from the source, and that CI holds against it.
+const ARTIFACT: &str = include_str!("../../contracts/artifacts/executor.json");
+
+/// Creation code with its arguments. `cancun`: for chains that have Cancun's opcodes; else for Istanbul and later.
+///
+/// # Errors
+/// The committed artifact is not the JSON due: a broken build of ours.
+pub fn creation(cancun: bool, owner: Address, weth: Address) -> Result<Bytes, serde_json::Error> {
+    let artifact: Artifact = serde_json::from_str(ARTIFACT)?;
+    let build = if cancun { artifact.cancun } else { artifact.istanbul };
+    let mut code = build.creation.to_vec();
+    code.extend_from_slice(owner.into_word().as_slice());
+    code.extend_from_slice(weth.into_word().as_slice());
+    Ok(code.into())
+}

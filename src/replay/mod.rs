@@ -1,0 +1,8 @@
+//! Recorded blocks through the same engine: files in, a report out. Replay cannot submit: it may not import what sends.
+
+pub mod block;
+pub mod diagnose;
+pub mod discover;
+pub mod execute;
+pub mod record;
+pub mod report;

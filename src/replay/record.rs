@@ -1,0 +1,334 @@
+//! Reads a record: one block and the state it needs, in the format of the shared `mainnet/README.md`.
+//!
+//! # Invariants
+//! - What is not in the files is unknown; nothing is filled in.
+//! - The header's hash, the transactions' root and every code's hash are checked, so a damaged file is named here and
+//!   not by a strange execution later. The state itself has no hash to check: [`super::execute`] is its judge.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use alloy::consensus::Transaction as _;
+use alloy::consensus::proofs::calculate_transaction_root;
+use alloy::eips::Encodable2718;
+use alloy::rpc::types::eth::{Header, Transaction};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use revm::context::{BlockEnv, TxEnv};
+use revm::context_interface::block::BlobExcessGasAndPrice;
+use revm::context_interface::either::Either;
+use revm::state::{AccountInfo, Bytecode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::hot::evm::db::Db;
+use crate::hot::evm::db::Unknown;
+use crate::hot::evm::fork::Fork;
+use crate::hot::evm::fork::UnknownFork;
+
+/// Why a record cannot be used. Each names the file and what is wrong with it.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// A file is missing or cannot be opened.
+    #[error("{path}: {cause}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        cause: std::io::Error,
+    },
+    /// Not zstd, not JSON, or not of the right shape (wrong hex among it).
+    #[error("{path}: not the json due: {cause}")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        cause: serde_json::Error,
+    },
+    /// An account names code that no code file holds.
+    #[error("{path}: account {account} has code {hash}, which codes.json.zst does not hold")]
+    UnknownCode {
+        /// The state's file.
+        path: PathBuf,
+        /// The account.
+        account: Address,
+        /// The code's hash.
+        hash: B256,
+    },
+    /// The code does not hash to its key.
+    #[error("{path}: code {hash} hashes to {found}")]
+    WrongCode {
+        /// The codes' file.
+        path: PathBuf,
+        /// The key.
+        hash: B256,
+        /// Its code's hash.
+        found: B256,
+    },
+    /// Rules we do not hold.
+    #[error("{path}: {cause}")]
+    Fork {
+        /// The block's file.
+        path: PathBuf,
+        /// Which block.
+        cause: UnknownFork,
+    },
+    /// The block contradicts its own hashes.
+    #[error("{path}: {what}")]
+    Damaged {
+        /// The block's file.
+        path: PathBuf,
+        /// The contradiction.
+        what: String,
+    },
+    /// A folder without records.
+    #[error("{path}: no record here (a record is a folder with block.json.zst and prestate.json.zst)")]
+    Empty {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+/// One block, its rules, and all that is known of the state before it.
+pub struct Record {
+    /// Where it was read from.
+    pub dir: PathBuf,
+    /// Its rules.
+    pub fork: Fork,
+    /// The block's header, with its hash.
+    pub header: Header,
+    /// Its transactions, in order.
+    pub txs: Vec<Transaction>,
+    state: State,
+}
+
+/// State after block N-1, as far as the record holds it.
+struct State {
+    accounts: BTreeMap<Address, Account>,
+    codes: BTreeMap<B256, Bytecode>,
+    hashes: BTreeMap<u64, B256>,
+}
+
+/// Transactions are decoded one by one, so that an error names the one at fault.
+#[derive(Deserialize)]
+struct RawBlock {
+    #[serde(flatten)]
+    header: Header,
+    transactions: Vec<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Account {
+    balance: U256,
+    nonce: u64,
+    code_hash: Option<B256>,
+    #[serde(default)]
+    storage: BTreeMap<B256, B256>,
+}
+
+/// All code of a folder of records: read once, shared by its blocks.
+pub struct Codes {
+    path: PathBuf,
+    codes: BTreeMap<B256, Bytes>,
+}
+
+impl Codes {
+    /// The codes of a record: `codes.json.zst` in its folder, else in the parent.
+    pub fn of(record: &Path) -> Result<Self, RecordError> {
+        let own = record.join("codes.json.zst");
+        let path = match record.parent() {
+            Some(parent) if !own.exists() => parent.join("codes.json.zst"),
+            _ => own,
+        };
+        Ok(Self { codes: read(&path)?, path })
+    }
+
+    /// Whether these are the codes [`Codes::of`] would read for `record`.
+    #[must_use]
+    pub fn serve(&self, record: &Path) -> bool {
+        let own = record.join("codes.json.zst");
+        self.path == own || (!own.exists() && self.path.parent() == record.parent())
+    }
+}
+
+/// Records named by `paths`: a record itself, or a folder of records (in order of block number).
+pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, RecordError> {
+    let mut found = Vec::new();
+    for path in paths {
+        if path.join("block.json.zst").exists() {
+            found.push(path.clone());
+            continue;
+        }
+        let open = |cause| RecordError::Open { path: path.clone(), cause };
+        let mut inner = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(open)? {
+            let entry = entry.map_err(open)?.path();
+            if entry.join("block.json.zst").exists() {
+                inner.push(entry);
+            }
+        }
+        if inner.is_empty() {
+            return Err(RecordError::Empty { path: path.clone() });
+        }
+        let number = |dir: &PathBuf| dir.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse::<u64>().ok());
+        inner.sort_by_key(|dir| (number(dir), dir.clone()));
+        found.append(&mut inner);
+    }
+    Ok(found)
+}
+
+impl Record {
+    /// Reads the record in `dir`.
+    pub fn read(dir: &Path, codes: &Codes) -> Result<Self, RecordError> {
+        let path = dir.join("block.json.zst");
+        let RawBlock { header, transactions } = read(&path)?;
+        let fork = Fork::mainnet(header.number, header.timestamp)
+            .map_err(|cause| RecordError::Fork { path: path.clone(), cause })?;
+        let txs = transactions.into_iter().enumerate().map(|tx| decode(&path, tx)).collect::<Result<Vec<_>, _>>()?;
+        check_block(&path, &header, &txs)?;
+        let path = dir.join("prestate.json.zst");
+        let accounts: BTreeMap<Address, Account> = read(&path)?;
+        let codes = used_codes(&path, &accounts, codes)?;
+        let hashes_path = dir.join("block_hashes.json");
+        let hashes = if hashes_path.exists() { block_hashes(&hashes_path)? } else { BTreeMap::new() };
+        Ok(Self { dir: dir.to_path_buf(), fork, header, txs, state: State { accounts, codes, hashes } })
+    }
+
+    /// A database that knows what the record knows and refuses the rest.
+    #[must_use]
+    pub fn db(&self) -> Db {
+        let mut db = Db::default();
+        db.set_unknown(Unknown::Refuse);
+        for (address, account) in &self.state.accounts {
+            db.tell_account(*address, self.info(account));
+            for (slot, value) in &account.storage {
+                db.tell_slot(*address, (*slot).into(), (*value).into());
+            }
+        }
+        for (number, hash) in &self.state.hashes {
+            db.tell_block_hash(*number, *hash);
+        }
+        // Execution needs the parent's hash as a matter of course, and the header gives it.
+        db.tell_block_hash(self.header.number.saturating_sub(1), self.header.parent_hash);
+        db
+    }
+
+    fn info(&self, account: &Account) -> AccountInfo {
+        let code = account.code_hash.and_then(|hash| Some((hash, self.state.codes.get(&hash)?.clone())));
+        let info = AccountInfo { balance: account.balance, nonce: account.nonce, ..AccountInfo::default() };
+        match code {
+            Some((code_hash, code)) => AccountInfo { code_hash, code: Some(code), ..info },
+            None => info,
+        }
+    }
+
+    /// The block as the EVM sees it.
+    #[must_use]
+    pub fn block_env(&self) -> BlockEnv {
+        let header = &self.header.inner;
+        let fraction = self.fork.blob_update_fraction;
+        let blob = |excess| match fraction {
+            Some(fraction) => BlobExcessGasAndPrice::new(excess, fraction),
+            None => BlobExcessGasAndPrice::new_with_spec(excess, self.fork.spec),
+        };
+        BlockEnv {
+            number: U256::from(header.number),
+            beneficiary: header.beneficiary,
+            timestamp: U256::from(header.timestamp),
+            gas_limit: header.gas_limit,
+            basefee: header.base_fee_per_gas.unwrap_or(0),
+            difficulty: header.difficulty,
+            prevrandao: self.fork.has_randao().then_some(header.mix_hash),
+            blob_excess_gas_and_price: header.excess_blob_gas.map(blob),
+            ..BlockEnv::default()
+        }
+    }
+}
+
+/// A recorded transaction as the EVM takes it.
+#[must_use]
+pub fn tx_env(tx: &Transaction) -> TxEnv {
+    let inner = tx.inner.inner();
+    let max_fee = inner.max_fee_per_gas();
+    TxEnv {
+        tx_type: inner.tx_type().into(),
+        caller: tx.inner.signer(),
+        gas_limit: inner.gas_limit(),
+        gas_price: max_fee,
+        kind: inner.kind(),
+        value: inner.value(),
+        data: inner.input().clone(),
+        nonce: inner.nonce(),
+        chain_id: inner.chain_id(),
+        access_list: inner.access_list().cloned().unwrap_or_default(),
+        gas_priority_fee: inner.max_priority_fee_per_gas(),
+        blob_hashes: inner.blob_versioned_hashes().map(<[B256]>::to_vec).unwrap_or_default(),
+        max_fee_per_blob_gas: inner.max_fee_per_blob_gas().unwrap_or(0),
+        authorization_list: inner
+            .authorization_list()
+            .map(|list| list.iter().cloned().map(Either::Left).collect())
+            .unwrap_or_default(),
+    }
+}
+
+fn decode(path: &Path, (index, tx): (usize, serde_json::Value)) -> Result<Transaction, RecordError> {
+    serde_json::from_value(tx).map_err(|cause| RecordError::Damaged {
+        path: path.to_path_buf(),
+        what: format!("transaction {index}: {cause}"),
+    })
+}
+
+fn check_block(path: &Path, header: &Header, txs: &[Transaction]) -> Result<(), RecordError> {
+    let damaged = |what| Err(RecordError::Damaged { path: path.to_path_buf(), what });
+    let found = header.inner.hash_slow();
+    if found != header.hash {
+        return damaged(format!("header hashes to {found}, {} due", header.hash));
+    }
+    let envelopes: Vec<_> = txs.iter().map(|tx| tx.inner.inner()).collect();
+    for (index, tx) in envelopes.iter().enumerate() {
+        let found = keccak256(tx.encoded_2718());
+        if found != *tx.tx_hash() {
+            return damaged(format!("transaction {index} hashes to {found}, {} due", tx.tx_hash()));
+        }
+    }
+    if calculate_transaction_root(&envelopes) != header.transactions_root {
+        return damaged(format!("the transactions do not have the header's root {}", header.transactions_root));
+    }
+    Ok(())
+}
+
+fn used_codes(
+    path: &Path,
+    accounts: &BTreeMap<Address, Account>,
+    codes: &Codes,
+) -> Result<BTreeMap<B256, Bytecode>, RecordError> {
+    let mut used = BTreeMap::new();
+    for (account, state) in accounts {
+        let Some(hash) = state.code_hash else { continue };
+        if used.contains_key(&hash) {
+            continue;
+        }
+        let unknown = || RecordError::UnknownCode { path: path.to_path_buf(), account: *account, hash };
+        let code = codes.codes.get(&hash).ok_or_else(unknown)?;
+        let found = keccak256(code);
+        if found != hash {
+            return Err(RecordError::WrongCode { path: codes.path.clone(), hash, found });
+        }
+        used.insert(hash, Bytecode::new_raw(code.clone()));
+    }
+    Ok(used)
+}
+
+fn block_hashes(path: &Path) -> Result<BTreeMap<u64, B256>, RecordError> {
+    let open = |cause| RecordError::Open { path: path.to_path_buf(), cause };
+    let file = File::open(path).map_err(open)?;
+    serde_json::from_reader(std::io::BufReader::new(file))
+        .map_err(|cause| RecordError::Json { path: path.to_path_buf(), cause })
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, RecordError> {
+    let open = |cause| RecordError::Open { path: path.to_path_buf(), cause };
+    let text = zstd::decode_all(File::open(path).map_err(open)?).map_err(open)?;
+    serde_json::from_slice(&text).map_err(|cause| RecordError::Json { path: path.to_path_buf(), cause })
+}

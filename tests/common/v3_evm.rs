@@ -1,0 +1,307 @@
+//! A small chain in memory that runs the published bytecode of V3 pools.
+//!
+//! Three contracts are hand-assembled, so that nothing but the pool is under test: a deployer that answers `parameters()`
+//! as the factory would, a factory that only knows its owner, and a caller that forwards calls and pays callbacks.
+
+use alloy_primitives::Address;
+use alloy_primitives::Bytes;
+use alloy_primitives::Log;
+use alloy_primitives::TxKind;
+use alloy_primitives::U256;
+use alloy_primitives::address;
+use peregrine::protocols::uniswap_v3::Layout;
+use revm::Context;
+use revm::DatabaseCommit;
+use revm::ExecuteEvm;
+use revm::MainBuilder;
+use revm::MainContext;
+use revm::context::TxEnv;
+use revm::context::result::ExecutionResult;
+use revm::database::CacheDB;
+use revm::database::EmptyDB;
+use revm::primitives::hardfork::SpecId;
+use revm::state::AccountInfo;
+use revm::state::Bytecode;
+use std::path::PathBuf;
+
+/// Sends every transaction; owner of the factory.
+pub const EOA: Address = address!("00000000000000000000000000000000000e0a00");
+/// Holds the tokens and owns the positions.
+pub const CALLER: Address = address!("0000000000000000000000000000000000ca11e0");
+const DEPLOYER: Address = address!("0000000000000000000000000000000000de9107");
+const FACTORY: Address = address!("00000000000000000000000000000000000fac70");
+
+/// Whose pool: where npm keeps its bytecode, and the layout it is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Uniswap,
+    Pancake,
+}
+
+impl Kind {
+    pub const fn layout(self) -> Layout {
+        match self {
+            Self::Uniswap => Layout::UNISWAP,
+            Self::Pancake => Layout::PANCAKE,
+        }
+    }
+
+    const fn artifact(self) -> &'static str {
+        match self {
+            Self::Uniswap => "@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json",
+            Self::Pancake => "@pancakeswap/v3-core/artifacts/contracts/PancakeV3Pool.sol/PancakeV3Pool.json",
+        }
+    }
+}
+
+/// Creation code of a published contract.
+fn creation_code(artifact: &str) -> Vec<u8> {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("contracts/node_modules");
+    let roots = std::iter::once(here).chain(std::env::var_os("PEREGRINE_NODE_MODULES").map(PathBuf::from));
+    let Some(path) = roots.map(|root| root.join(artifact)).find(|path| path.is_file()) else {
+        panic!(
+            "{artifact} is not installed: run scripts/setup, or point PEREGRINE_NODE_MODULES at a node_modules that has it"
+        );
+    };
+    let text = std::fs::read_to_string(&path).expect("a readable artifact");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("an artifact is JSON");
+    let code = json["bytecode"].as_str().or_else(|| json["evm"]["bytecode"]["object"].as_str()).expect("bytecode");
+    alloy_primitives::hex::decode(code).expect("bytecode is hex")
+}
+
+/// What a transaction did.
+pub struct Outcome {
+    pub ok: bool,
+    pub output: Bytes,
+    /// The pool's logs.
+    pub logs: Vec<Log>,
+    /// The pool's changed slots.
+    pub changes: Vec<(U256, U256)>,
+    /// Every slot touched, by account.
+    pub touched: Vec<(Address, U256)>,
+}
+
+#[derive(Clone)]
+pub struct World {
+    db: CacheDB<EmptyDB>,
+    pub pool: Address,
+    pub tokens: [Address; 2],
+    now: u64,
+}
+
+impl World {
+    /// A chain with two tokens and one pool of them, not yet initialised.
+    pub fn new(kind: Kind, fee_pips: u32, tick_spacing: i32) -> Self {
+        let mut world =
+            Self { db: CacheDB::default(), pool: Address::ZERO, tokens: [Address::ZERO; 2], now: 1_700_000_000 };
+        let supply = U256::ONE.wrapping_shl(255).to_be_bytes::<32>();
+        let token = [creation_code("@uniswap/v2-core/build/ERC20.json"), supply.to_vec()].concat();
+        let mut tokens = [world.create(&token), world.create(&token)];
+        tokens.sort();
+        world.tokens = tokens;
+        world.install(CALLER, caller_code(tokens));
+        world.install(FACTORY, factory_code());
+        world.install(DEPLOYER, deployer_code(tokens, fee_pips, tick_spacing));
+        for token in tokens {
+            let transfer = [&[0xa9, 0x05, 0x9c, 0xbb][..], CALLER.into_word().as_slice(), &supply].concat();
+            assert!(world.send(token, transfer).ok, "tokens reach the caller");
+        }
+        let made = world.send(DEPLOYER, creation_code(kind.artifact()));
+        world.pool = Address::from_slice(&made.output[12..32]);
+        assert!(made.ok && !world.pool.is_zero(), "the pool deploys");
+        world
+    }
+
+    fn install(&mut self, at: Address, code: Vec<u8>) {
+        let code = Bytecode::new_raw(code.into());
+        self.db.insert_account_info(at, AccountInfo::default().with_code(code));
+    }
+
+    fn create(&mut self, code: &[u8]) -> Address {
+        let (result, _) = self.transact(TxKind::Create, code.to_vec(), true);
+        match result {
+            ExecutionResult::Success { output, .. } => *output.address().expect("a created contract"),
+            other => panic!("creation failed: {other:?}"),
+        }
+    }
+
+    /// One transaction from [`EOA`]. Kept when `keep`.
+    fn transact(&mut self, to: TxKind, data: Vec<u8>, keep: bool) -> (ExecutionResult, revm::state::EvmState) {
+        let now = U256::from(self.now);
+        let mut evm = Context::mainnet()
+            .with_db(&mut self.db)
+            .modify_cfg_chained(|cfg| {
+                cfg.set_spec_and_mainnet_gas_params(SpecId::CANCUN);
+                cfg.disable_nonce_check = true;
+            })
+            .modify_block_chained(|block| {
+                block.timestamp = now;
+                block.gas_limit = u64::MAX;
+            })
+            .build_mainnet();
+        let mut tx = TxEnv { caller: EOA, kind: to, data: data.into(), ..TxEnv::default() };
+        (tx.gas_limit, tx.gas_price, tx.chain_id) = (1_000_000_000, 0, None);
+        let done = evm.transact(tx).expect("a valid transaction");
+        drop(evm);
+        if keep {
+            // EOA's nonce is the creator's, so created addresses differ.
+            self.db.commit(done.state.clone());
+            self.now += 12;
+        }
+        (done.result, done.state)
+    }
+
+    fn run(&mut self, to: Address, data: Vec<u8>, keep: bool) -> Outcome {
+        let (result, state) = self.transact(TxKind::Call(to), data, keep);
+        let pool = self.pool;
+        let changes = state.get(&pool).into_iter().flat_map(|account| account.storage.iter());
+        let changes =
+            changes.filter(|(_, v)| v.original_value != v.present_value).map(|(slot, v)| (*slot, v.present_value));
+        let slots = |(at, account): (&Address, &revm::state::Account)| {
+            let at = *at;
+            account.storage.keys().map(move |slot| (at, *slot)).collect::<Vec<_>>()
+        };
+        let touched = state.iter().flat_map(slots).collect();
+        let logs = result.logs().iter().filter(|log| log.address == pool).cloned().collect();
+        Outcome {
+            ok: result.is_success(),
+            output: result.output().cloned().unwrap_or_default(),
+            logs,
+            changes: changes.collect(),
+            touched,
+        }
+    }
+
+    /// A transaction straight to a contract.
+    pub fn send(&mut self, to: Address, data: Vec<u8>) -> Outcome {
+        self.run(to, data, true)
+    }
+
+    /// A transaction to the pool through [`CALLER`], which pays what the pool asks for.
+    pub fn through_caller(&mut self, data: &[u8]) -> Outcome {
+        let data = [self.pool.into_word().as_slice(), data].concat();
+        self.run(CALLER, data, true)
+    }
+
+    /// A call that changes nothing.
+    pub fn look(&mut self, to: Address, data: &[u8]) -> Outcome {
+        self.run(to, data.to_vec(), false)
+    }
+
+    /// A storage slot; never written means zero.
+    pub fn slot(&self, at: Address, slot: U256) -> U256 {
+        let account = self.db.cache.accounts.get(&at);
+        account.and_then(|account| account.storage.get(&slot)).copied().unwrap_or_default()
+    }
+}
+
+/// An assembler with forward labels.
+#[derive(Default)]
+struct Assembly {
+    code: Vec<u8>,
+    holes: Vec<(usize, &'static str)>,
+    labels: Vec<(&'static str, usize)>,
+}
+
+const CALLDATACOPY: u8 = 0x37;
+const CALLDATALOAD: u8 = 0x35;
+const CALLDATASIZE: u8 = 0x36;
+const CALL: u8 = 0xf1;
+const SENDER: u8 = 0x33;
+const CODECOPY: u8 = 0x39;
+const CREATE: u8 = 0xf0;
+const DUP1: u8 = 0x80;
+const DUP3: u8 = 0x82;
+const EQ: u8 = 0x14;
+const GAS: u8 = 0x5a;
+const ISZERO: u8 = 0x15;
+const JUMPDEST: u8 = 0x5b;
+const JUMPI: u8 = 0x57;
+const MSTORE: u8 = 0x52;
+const POP: u8 = 0x50;
+const RETURN: u8 = 0xf3;
+const RETURNDATACOPY: u8 = 0x3e;
+const RETURNDATASIZE: u8 = 0x3d;
+const REVERT: u8 = 0xfd;
+const SHL: u8 = 0x1b;
+const SLT: u8 = 0x12;
+const STOP: u8 = 0x00;
+const SUB: u8 = 0x03;
+
+impl Assembly {
+    fn op(mut self, ops: &[u8]) -> Self {
+        self.code.extend_from_slice(ops);
+        self
+    }
+
+    fn push(mut self, bytes: &[u8]) -> Self {
+        self.code.push(0x5f + bytes.len() as u8);
+        self.op(bytes)
+    }
+
+    /// Single-byte numbers, the first deepest.
+    fn push_all(self, numbers: &[u8]) -> Self {
+        numbers.iter().fold(self, |this, number| this.push(&[*number]))
+    }
+
+    fn push_label(mut self, label: &'static str) -> Self {
+        self.holes.push((self.code.len() + 1, label));
+        self.push(&[0, 0])
+    }
+
+    fn label(mut self, label: &'static str) -> Self {
+        self.labels.push((label, self.code.len()));
+        self
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        for (at, label) in &self.holes {
+            let place = self.labels.iter().find(|(name, _)| name == label).expect("a label").1;
+            self.code[*at..*at + 2].copy_from_slice(&(place as u16).to_be_bytes());
+        }
+        self.code
+    }
+}
+
+/// From [`EOA`]: `word(target) ++ payload` is forwarded and the answer handed back. From anyone else it is a callback
+/// `(int256 amount0, int256 amount1, bytes)`: pays the sender each positive amount.
+fn caller_code([token0, token1]: [Address; 2]) -> Vec<u8> {
+    let asm = Assembly::default().op(&[SENDER]).push(EOA.as_slice()).op(&[EQ]).push_label("forward").op(&[JUMPI]);
+    let asm = pay(pay(asm, token0, 4, "paid0"), token1, 36, "paid1").op(&[STOP]);
+    // size = calldatasize - 32; calldatacopy(0, 32, size)
+    let asm = asm.label("forward").op(&[JUMPDEST]).push(&[32]).op(&[CALLDATASIZE, SUB, DUP1]).push_all(&[32, 0]);
+    // call(gas, calldataload(0), 0, 0, size, 0, 0)
+    let asm = asm.op(&[CALLDATACOPY]).push_all(&[0, 0]).op(&[DUP3]).push_all(&[0, 0, 0]).op(&[CALLDATALOAD, GAS, CALL]);
+    let asm = asm.op(&[RETURNDATASIZE]).push_all(&[0, 0]).op(&[RETURNDATACOPY]).push_label("fine").op(&[JUMPI]);
+    let asm = asm.op(&[RETURNDATASIZE]).push(&[0]).op(&[REVERT]);
+    asm.label("fine").op(&[JUMPDEST, RETURNDATASIZE]).push(&[0]).op(&[RETURN]).finish()
+}
+
+/// `if (calldata[at] > 0) token.transfer(msg.sender, calldata[at])`
+fn pay(asm: Assembly, token: Address, at: u8, paid: &'static str) -> Assembly {
+    let asm = asm.push(&[at]).op(&[CALLDATALOAD, DUP1]).push(&[0]).op(&[SLT, ISZERO]).push_label(paid).op(&[JUMPI]);
+    let asm = asm.push(&[0xa9, 0x05, 0x9c, 0xbb]).push(&[224]).op(&[SHL]).push(&[0]).op(&[MSTORE]);
+    let asm = asm.op(&[SENDER]).push(&[4]).op(&[MSTORE, DUP1]).push(&[36]).op(&[MSTORE]);
+    let asm = asm.push_all(&[0, 0, 68, 0, 0]).push(token.as_slice()).op(&[GAS, CALL, POP]);
+    asm.label(paid).op(&[JUMPDEST, POP])
+}
+
+/// Answers every call with its owner.
+fn factory_code() -> Vec<u8> {
+    Assembly::default().push(EOA.as_slice()).push(&[0]).op(&[MSTORE]).push_all(&[32, 0]).op(&[RETURN]).finish()
+}
+
+/// A bare selector (`parameters()`, from the pool's constructor) is answered with the parameters; anything else is
+/// creation code to run.
+fn deployer_code([token0, token1]: [Address; 2], fee_pips: u32, tick_spacing: i32) -> Vec<u8> {
+    let asm = Assembly::default().op(&[CALLDATASIZE]).push(&[4]).op(&[EQ]).push_label("answer").op(&[JUMPI]);
+    let asm =
+        asm.op(&[CALLDATASIZE]).push_all(&[0, 0]).op(&[CALLDATACOPY, CALLDATASIZE]).push_all(&[0, 0]).op(&[CREATE]);
+    let asm = asm.push(&[0]).op(&[MSTORE]).push_all(&[32, 0]).op(&[RETURN]);
+    let asm = asm.label("answer").op(&[JUMPDEST]).push(&[160]).push_label("words").push(&[0]).op(&[CODECOPY]);
+    let asm = asm.push_all(&[160, 0]).op(&[RETURN]).label("words");
+    let asm =
+        asm.op(FACTORY.into_word().as_slice()).op(token0.into_word().as_slice()).op(token1.into_word().as_slice());
+    let numbers = [U256::from(fee_pips), U256::from(tick_spacing)].map(|n| n.to_be_bytes::<32>());
+    asm.op(&numbers[0]).op(&numbers[1]).finish()
+}

@@ -1,0 +1,165 @@
+//! Every recorded answer of a real contract, held against ours to the unit.
+//!
+//! The records are facts of the chain and stay outside the repository: `PEREGRINE_QUOTES`, or `../shared/quotes`.
+//! To add a protocol: one line in [`check`] that turns a case into a pool and its answers into quotes.
+
+use alloy_primitives::Address;
+use alloy_primitives::I256;
+use alloy_primitives::U256;
+use peregrine::protocols::amm::Amm;
+use peregrine::protocols::amm::QuoteError;
+use peregrine::protocols::uniswap_v3;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+#[derive(Deserialize)]
+struct Case {
+    protocol: String,
+    /// An address, or a pool id where pools have none of their own.
+    pool: String,
+    tokens: Vec<Token>,
+    state: serde_json::Value,
+    answers: Vec<Answer>,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    address: Address,
+}
+
+/// Only what concentrated liquidity needs; other protocols have other fields, hence the defaults.
+#[derive(Deserialize)]
+struct Answer {
+    call: String,
+    token_in: Option<Address>,
+    token_out: Option<Address>,
+    amount: U256,
+    result: Option<U256>,
+}
+
+#[derive(Deserialize)]
+struct V3State {
+    sqrt_price_x96: U256,
+    tick: i32,
+    liquidity: String,
+    tick_spacing: i32,
+    fee: String,
+    sqrt_price_limit_x96_zero_for_one: U256,
+    sqrt_price_limit_x96_one_for_zero: U256,
+    ticks: Vec<V3Tick>,
+}
+
+#[derive(Deserialize)]
+struct V3Tick {
+    tick: i32,
+    liquidity_net: String,
+    liquidity_gross: String,
+}
+
+/// Differences found in a case, or `None` when the protocol is not built yet.
+fn check(case: &Case) -> Option<Vec<String>> {
+    match case.protocol.as_str() {
+        "uniswap_v3" => Some(check_v3(case)),
+        _ => None,
+    }
+}
+
+fn v3_pool(case: &Case, state: &V3State) -> uniswap_v3::Pool {
+    let mut pool = uniswap_v3::Pool::new(uniswap_v3::Immutables {
+        address: case.pool.parse().expect("address of a pool"),
+        tokens: [case.tokens[0].address, case.tokens[1].address],
+        fee_pips: state.fee.parse().expect("fee"),
+        tick_spacing: state.tick_spacing,
+        flavour: uniswap_v3::Flavour::Uniswap,
+    })
+    .expect("a recorded pool is sane");
+    pool.set_price(state.sqrt_price_x96, state.tick, state.liquidity.parse().expect("liquidity"));
+    let grid = std::sync::Arc::clone(pool.ticks().grid());
+    let mut words: BTreeMap<i16, U256> = grid.positions().map(|position| (position, U256::ZERO)).collect();
+    for tick in &state.ticks {
+        let compressed = tick.tick / state.tick_spacing;
+        assert_eq!(compressed * state.tick_spacing, tick.tick, "ticks lie on the spacing");
+        let word = words.get_mut(&((compressed >> 8) as i16)).expect("a word in range");
+        word.set_bit((compressed & 255) as usize, true);
+    }
+    for (position, bits) in words {
+        pool.set_word(position, bits);
+    }
+    for tick in &state.ticks {
+        let net = tick.liquidity_net.parse().expect("net");
+        let gross = tick.liquidity_gross.parse().expect("gross");
+        assert!(pool.set_tick(tick.tick, uniswap_v3::Liquidity { gross, net }), "tick {} is listed", tick.tick);
+    }
+    pool
+}
+
+fn check_v3(case: &Case) -> Vec<String> {
+    let state: V3State = serde_json::from_value(case.state.clone()).expect("state of a uniswap_v3 case");
+    let pool = v3_pool(case, &state);
+    let mut differences = Vec::new();
+    let (mut partial, mut most_crossed) = (0, 0);
+    for answer in &case.answers {
+        let (token_in, token_out) = (answer.token_in.expect("token_in"), answer.token_out.expect("token_out"));
+        let leg = pool.leg(token_in, token_out).expect("tokens of the pool");
+        let exact_in = answer.call == "exact_input_single";
+        assert!(exact_in || answer.call == "exact_output_single", "unknown call {}", answer.call);
+        let limit = if leg.zero_for_one() {
+            state.sqrt_price_limit_x96_zero_for_one
+        } else {
+            state.sqrt_price_limit_x96_one_for_zero
+        };
+        let amount = answer.amount.min(I256::MAX.into_raw());
+        let swap = pool.swap(leg, exact_in, amount, limit);
+        let ours = swap.map(|s| if exact_in { s.amount_out } else { s.amount_in });
+        if ours.ok() != answer.result {
+            differences
+                .push(format!("{} {token_in} {}: {ours:?}, contract {:?}", answer.call, answer.amount, answer.result));
+        }
+        let complete = swap.is_ok_and(|s| s.complete);
+        partial += usize::from(swap.is_ok() && !complete);
+        most_crossed = most_crossed.max(swap.map_or(0, |s| s.crossed));
+        // The quotes a strategy asks for never fill in part.
+        let quote = if exact_in { pool.quote_in(leg, amount) } else { pool.quote_out(leg, amount) };
+        let due = if complete { answer.result.ok_or(QuoteError::TooLarge) } else { Err(QuoteError::TooLarge) };
+        if quote != due {
+            differences.push(format!("quote {} {token_in} {}: {quote:?}, due {due:?}", answer.call, answer.amount));
+        }
+    }
+    println!("    {partial} partial fills; the largest swap crosses {most_crossed} initialised ticks");
+    differences
+}
+
+#[test]
+fn every_recorded_answer_is_ours_to_the_unit() {
+    let folder = std::env::var_os("PEREGRINE_QUOTES")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/quotes"), PathBuf::from);
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        let told = format!("SKIPPED: no recorded quotes at {} (set PEREGRINE_QUOTES)", folder.display());
+        println!("{told}");
+        eprintln!("{told}");
+        return;
+    };
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "json"));
+    files.sort();
+    assert!(!files.is_empty(), "{} holds no case", folder.display());
+
+    let (mut matched, mut missing, mut failures) = (0, BTreeMap::<String, usize>::new(), Vec::new());
+    for path in files {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).expect("a readable case");
+        let case: Case = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let Some(differences) = check(&case) else {
+            println!("{name} {} {} missing", case.protocol, case.answers.len());
+            *missing.entry(case.protocol).or_default() += case.answers.len();
+            continue;
+        };
+        let verdict = if differences.is_empty() { "matched" } else { "DIFFERS" };
+        println!("{name} {} {} {verdict}", case.protocol, case.answers.len());
+        matched += if differences.is_empty() { case.answers.len() } else { 0 };
+        failures.extend(differences.into_iter().map(|d| format!("{name}: {d}")));
+    }
+    println!("{matched} answers matched; missing protocols: {missing:?}");
+    assert!(failures.is_empty(), "{} differences:\n{}", failures.len(), failures.join("\n"));
+}

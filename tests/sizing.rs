@@ -77,7 +77,7 @@ fn build(shapes: &[Shape], scales: &[f64]) -> Vec<Pool> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(common::pools::cases(300))]
 
     #[test]
     fn never_worse_than_every_input_tried_by_more_than_a_unit(
@@ -105,7 +105,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(common::pools::cases(60))]
 
     #[test]
     fn pools_that_show_no_curve_are_sized_as_well(
@@ -139,4 +139,114 @@ proptest! {
         check(&path, best, brute);
         prop_assert!(best.map_or(0, |best| best.profit() as i128) + 1 >= brute);
     }
+}
+
+/// Units of a token that one ether is worth: wrapped ether, USDC, DAI, WBTC, a dear token of 18 decimals.
+const ETHER: f64 = 1e18;
+const USDC: f64 = 3e9;
+const DAI: f64 = 3e21;
+const WBTC: f64 = 3e6;
+const DEAR: f64 = 5e16;
+
+/// A cycle over tokens, each pool a thousand ether deep on either side, off by `skew` in all.
+fn mainnet(units: &[f64], ticks: bool, skew: f64) -> Vec<Pool> {
+    let pool = |i: usize| {
+        let next = (i + 1) % units.len();
+        let sides = [1e3 * units[i], 1e3 * units[next] * if i == 0 { 1.0 + skew } else { 1.0 }];
+        if ticks {
+            return Pool::ranges(i as u64, [i as u64, next as u64], sides, 500, &[(0.003, 20.0); 9]);
+        }
+        Pool::product(i as u64, &[i as u64, next as u64], &sides.map(|side| side as u128), 3_000)
+    };
+    (0..units.len()).map(pool).collect()
+}
+
+/// The best of the points near an answer, on the grid of the token of which there are fewest.
+fn best_near(path: &Path<'_, Pool>, best: &Best, window: u128) -> i128 {
+    let (grid, amount) = best.amounts().iter().enumerate().min_by_key(|(_, amount)| **amount).expect("has amounts");
+    let points = (amount.saturating_sub(window)..amount + window).filter_map(|m| path.at(grid, m));
+    // A pool before the grid may pay more than was asked of it, and that may be more than a later one can take.
+    let profit = |input| path.forward(0, input).map(|output| output as i128 - input as i128);
+    points.filter_map(|point| profit(point.input)).max().unwrap_or(0)
+}
+
+#[test]
+fn constant_products_of_mainnet_size_are_proven_in_a_few_walks() {
+    // The second number: walks until proven. One coarse token costs a few, two cost what their units happen to need.
+    let cases: [(&[f64], u32); 6] = [
+        (&[ETHER, DAI], 1),
+        (&[USDC, ETHER, DAI], 1),
+        (&[ETHER, USDC], 8),
+        (&[ETHER, USDC, DAI], 8),
+        (&[ETHER, DEAR, DAI], 8),
+        (&[ETHER, WBTC, USDC], 400),
+    ];
+    for (units, walks) in cases {
+        for skew in [0.02, 0.0213, 0.0457] {
+            let pools = mainnet(units, false, skew);
+            let path = path(&pools);
+            let mut sizer = Sizer::default();
+            let quick = sizer.best(&path, Effort::QUICK).expect("pays");
+            let exact = sizer.best(&path, Effort::EXACT).expect("pays");
+            println!("{units:?} {skew}: {} walks leave {}, {} prove", quick.evaluations(), quick.gap(), exact.evaluations());
+            assert!(quick.evaluations() <= 2 || units.contains(&WBTC) && units.contains(&USDC), "{units:?}: {quick:?}");
+            assert!(exact.proven() && exact.evaluations() <= walks, "{units:?}: {exact:?}");
+            assert!(quick.profit() + quick.gap() >= exact.profit());
+            assert!(best_near(&path, &exact, 300) <= exact.profit() as i128 + 1);
+        }
+    }
+}
+
+#[test]
+fn tick_ranges_of_mainnet_size_take_a_few_walks_to_a_billionth() {
+    for units in [&[ETHER, DAI][..], &[ETHER, USDC], &[ETHER, USDC, DAI], &[ETHER, DEAR, DAI], &[USDC, ETHER, DAI]] {
+        for skew in [0.02, 0.0213, 0.0457] {
+            let pools = mainnet(units, true, skew);
+            let path = path(&pools);
+            let quick = Sizer::default().best(&path, Effort::QUICK).expect("pays");
+            println!("{units:?} {skew}: {} walks leave {} of {}", quick.evaluations(), quick.gap(), quick.profit());
+            assert!(quick.evaluations() <= 4 && quick.gap() <= (quick.profit() >> 30).max(1));
+            assert!(best_near(&path, &quick, 100) <= (quick.profit() + quick.gap()) as i128);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(common::pools::cases(40))]
+
+    #[test]
+    fn no_point_near_a_large_answer_beats_its_gap(
+        shapes in prop::collection::vec(shape(), 2..=4),
+        exponents in prop::collection::vec(5.0..27.0f64, 4),
+    ) {
+        let unit: Vec<f64> = exponents.iter().map(|e| 10f64.powf(*e)).collect();
+        let start = unit[3];
+        // `build` makes pools some thousands of start tokens deep: start from what a thousandth of an ether is.
+        let mut shapes = shapes;
+        let count = shapes.len();
+        let pools: Vec<Pool> = shapes.iter_mut().enumerate().map(|(i, s)| {
+            let of = |at: usize| if at % count == 0 { start } else { unit[at - 1] };
+            let sides = [f64::from(s.depth) * of(i), f64::from(s.depth) * s.skew * of(i + 1)];
+            let ids = [i as u64, ((i + 1) % count) as u64];
+            if s.ranges {
+                Pool::ranges(i as u64, ids, sides, s.fee_ppm, &s.steps)
+            } else {
+                Pool::product(i as u64, &ids, &sides.map(|side| side as u128), s.fee_ppm)
+            }
+        }).collect();
+        let path = path(&pools);
+        for effort in [Effort::QUICK, Effort { evaluations: 60, tolerance_bits: 128 }] {
+            let Some(best) = Sizer::default().best(&path, effort) else { continue };
+            let near = best_near(&path, &best, 150);
+            prop_assert!(near <= (best.profit().saturating_add(best.gap())).min(1 << 126) as i128, "{near}: {best:?}");
+        }
+    }
+}
+
+#[test]
+fn a_cycle_that_does_not_pay_costs_no_walk() {
+    let pools = mainnet(&[ETHER, USDC, DAI], false, 0.0);
+    let mut sizer = Sizer::default();
+    assert_eq!(sizer.best(&path(&pools), Effort::QUICK), None);
+    assert_eq!(sizer.evaluations(), 0);
 }

@@ -13,8 +13,15 @@ use peregrine::protocols::amm::Family;
 use peregrine::protocols::amm::Leg;
 use peregrine::protocols::amm::QuoteError;
 use peregrine::protocols::amm::Segment;
+use proptest::test_runner::Config as ProptestConfig;
 
 const PPM: u64 = 1_000_000;
+
+/// Proptest's configuration for so many cases, unless `PROPTEST_CASES` asks for another number.
+pub fn cases(usual: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(usual), failure_persistence: None, ..ProptestConfig::default() }
+}
 
 /// A token by number.
 pub fn token(n: u64) -> Address {

@@ -14,22 +14,25 @@ use crate::protocols::amm::Amm;
 /// Rounds of a golden section that bring a bracket of powers of two down to a unit.
 const ROUNDS: u32 = 185;
 
-/// The grid to polish on and where to start. `None` when no power of two gives any output.
-pub fn peak<P: Amm>(path: &Path<'_, P>, polish: &mut Polish) -> Option<(usize, u128)> {
-    let (mut top, mut best) = (0, None);
+/// The grid to polish on and where to start. Where no power of two gives any output, the last that can be swapped.
+pub fn peak<P: Amm>(path: &Path<'_, P>, polish: &mut Polish) -> (usize, u128) {
+    let (mut top, mut best) = (1, None);
     for bit in 0..127 {
         let Some(profit) = polish.walk(path, 1 << bit) else { break };
-        if best.is_none_or(|best| profit > best) && profit > -(1 << bit) {
-            (top, best) = (1u128 << bit, Some(profit));
+        let pays = profit > -(1 << bit);
+        if best.is_none() || pays && best.is_none_or(|best| profit > best) {
+            (top, best) = (1u128 << bit, pays.then_some(profit));
         }
     }
-    best?;
-    let input = golden(path, polish, top / 2, top.saturating_mul(2));
-    let amounts = path.amounts(input)?;
+    if best.is_none() {
+        return (0, top);
+    }
+    let input = golden(path, polish, top / 2, top * 2);
+    let Some(amounts) = path.amounts(input) else { return (0, top) };
     let count = path.hops().len();
     // The token of which there are fewest on the way has the coarsest unit, near enough.
-    let (grid, start) = amounts[..=count].iter().enumerate().min_by_key(|(_, amount)| **amount)?;
-    Some((grid, (*start).max(1)))
+    let fewest = amounts[..=count].iter().enumerate().min_by_key(|(_, amount)| **amount);
+    fewest.map_or((0, top), |(grid, start)| (grid, (*start).max(1)))
 }
 
 fn golden<P: Amm>(path: &Path<'_, P>, polish: &mut Polish, mut low: u128, mut high: u128) -> u128 {

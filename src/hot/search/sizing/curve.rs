@@ -177,22 +177,18 @@ impl Curve {
             let (stretch, shortest) = self.compose(start);
             self.stretches.push(stretch);
             let top = ((stretch.slope.sqrt() - 1.0) / stretch.bend).clamp(0.0, stretch.len);
-            if found.is_none() && top < stretch.len {
+            if found.is_none() {
+                // As far as the curve is known: should it end with this stretch while it still climbs, its end is the peak.
                 self.settle(top, &paid);
-                found = Some(self.stretches.len());
+                found = (top < stretch.len).then_some(self.stretches.len());
             }
             if found.is_some_and(|at| self.stretches.len() >= at + BEYOND) || !stretch.len.is_finite() {
                 return true;
             }
             start += stretch.len;
-            let before = paid;
             self.advance(stretch.len, &mut paid);
             let (pool, leg) = path.hops()[shortest];
             if !self.sides[shortest].enter(pool, leg) {
-                if found.is_none() {
-                    // The curve ends while it still climbs: the end is the peak.
-                    self.settle(stretch.len, &before);
-                }
                 return true;
             }
         }
@@ -241,7 +237,8 @@ impl Curve {
             peak.unit[i] = peak.unit[i + 1] * slopes[i];
             let side = &self.sides[i];
             if !side.plain {
-                peak.lost[i] = peak.unit[i] + peak.unit[i + 1] * side.price_step();
+                // The unit floored away is one after the fee, which is more than one before it.
+                peak.lost[i] = peak.unit[i] / side.gamma + peak.unit[i + 1] * side.price_step();
             }
         }
         peak.profit = self.stretches.iter().rev().skip(1).map(|s| s.gain(s.len)).sum::<f64>() + stretch.gain(into);

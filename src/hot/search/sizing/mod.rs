@@ -32,8 +32,9 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// For the hot path: a trillionth of the profit is less than any bid's rounding.
-    pub const QUICK: Self = Self { evaluations: 48, tolerance_bits: 40 };
+    /// For the hot path: what is left on the table is a billionth of the profit, or, where a coarse token's rounding is
+    /// more than that, a fraction of one unit of it.
+    pub const QUICK: Self = Self { evaluations: 16, tolerance_bits: 30 };
     /// Goes on until it is proven, or for a million walks.
     pub const EXACT: Self = Self { evaluations: 1_000_000, tolerance_bits: 128 };
 }
@@ -103,7 +104,7 @@ impl Sizer {
             let (grid, start) = self.curve.grid();
             return self.polish.run(path, Some(&self.curve), grid, start);
         }
-        let (grid, start) = bracket::peak(path, &mut self.polish)?;
+        let (grid, start) = bracket::peak(path, &mut self.polish);
         self.polish.run(path, None, grid, start)
     }
 

@@ -13,11 +13,12 @@
 //! - What is left when the budget ends is bounded the same way, and reported as the gap.
 //!
 //! # Cost
-//! One exact walk a split, one heap operation. The heap is kept; it grows no further than the budget.
+//! One exact walk a split, one more (forwards) for each improvement, one heap operation. The heap is kept; it grows no further than the budget.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use crate::hot::search::MAX_HOPS;
 use crate::hot::search::sizing::Best;
 use crate::hot::search::sizing::Effort;
 use crate::hot::search::sizing::curve::Curve;
@@ -105,13 +106,28 @@ impl Ceiling<'_> {
     }
 }
 
+/// An input, walked forwards.
+#[derive(Clone, Copy, Debug)]
+struct Walked {
+    amounts: [u128; MAX_HOPS + 1],
+    profit: i128,
+}
+
+impl Walked {
+    fn new<P: Amm>(path: &Path<'_, P>, input: u128) -> Option<Self> {
+        let amounts = path.amounts(input)?;
+        let output = i128::try_from(amounts[path.hops().len()]).ok()?;
+        Some(Self { amounts, profit: output - i128::try_from(input).ok()? })
+    }
+}
+
 /// Branch and bound. Keeps its heap.
 #[derive(Debug, Default)]
 pub struct Polish {
     open: BinaryHeap<Open>,
     effort: Effort,
     evaluations: u32,
-    best: Option<Point>,
+    best: Option<Walked>,
 }
 
 impl Polish {
@@ -136,14 +152,19 @@ impl Polish {
         self.evaluations += 1;
         let point = path.at(grid, amount)?;
         if point.profit() > self.best_profit() {
-            self.best = Some(point);
+            if grid > 0 {
+                self.evaluations += 1;
+            }
+            // Walked forwards, a pool before the grid may pay more than was asked of it: better, unless that is more
+            // than a later pool can take. Then this amount cannot be had, nor any above it.
+            self.best = Some(Walked::new(path, point.input)?);
         }
         Some(point)
     }
 
-    /// Of the best point so far, and zero without one: a loss is no answer.
+    /// Of the best input so far, and zero without one: a loss is no answer.
     fn best_profit(&self) -> i128 {
-        self.best.map_or(0, |point| point.profit())
+        self.best.map_or(0, |best| best.profit)
     }
 
     /// Looks at amounts of the token at position `grid`, from `start` outwards. `None` when no profit was found.
@@ -169,7 +190,8 @@ impl Polish {
             let middle = next.low.amount + next.width() / 2;
             self.split(path, &mut ceiling, grid, next, middle);
         };
-        self.conclude(path, gap)
+        let best = self.best?;
+        Some(Best { amounts: best.amounts, hops: path.hops().len() as u8, gap, evaluations: self.evaluations })
     }
 
     /// Splits off what is so far from the peak that the curve alone rules it out, so that halving starts near it.
@@ -231,14 +253,6 @@ impl Polish {
         let bounds = self.open.iter().map(|open| bound(ceiling, open.low, open.high));
         let most = bounds.fold(next.bound, i128::max);
         if most == i128::MAX { u128::MAX } else { most.saturating_sub(self.best_profit()).max(1) as u128 }
-    }
-
-    fn conclude<P: Amm>(&self, path: &Path<'_, P>, gap: u128) -> Option<Best> {
-        // Walked forwards: a pool before the grid may pay more than was asked of it, and never less.
-        let amounts = path.amounts(self.best?.input)?;
-        let hops = path.hops().len();
-        let best = Best { amounts, hops: hops as u8, gap, evaluations: self.evaluations };
-        (amounts[hops] > amounts[0]).then_some(best)
     }
 }
 

@@ -1,0 +1,213 @@
+//! The table of cycles, held against trying every sequence of edges.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use peregrine::hot::search::Search;
+use peregrine::hot::search::cycles::Cycles;
+use peregrine::hot::search::sizing::Effort;
+use peregrine::hot::state::pools::EdgeId;
+use peregrine::hot::state::pools::Pools;
+use peregrine::hot::state::view::Overlay;
+use peregrine::hot::state::view::View;
+use peregrine::types::id::PoolId;
+use peregrine::types::id::TokenId;
+use proptest::prelude::*;
+
+use common::pools::Curve;
+use common::pools::Pool;
+use common::pools::token;
+
+/// Every directed simple cycle from its base of highest priority, by trying all sequences of edges.
+fn brute_force(pools: &Pools<Pool>, bases: &[TokenId], max_hops: usize) -> BTreeSet<Vec<EdgeId>> {
+    let all: Vec<EdgeId> = (0..pools.len()).flat_map(|p| pools.edges_of(PoolId::new(p))).collect();
+    let mut found = BTreeSet::new();
+    for (rank, base) in bases.iter().enumerate() {
+        let mut paths: Vec<Vec<EdgeId>> = vec![Vec::new()];
+        for _ in 0..max_hops {
+            let mut longer = Vec::new();
+            for path in &paths {
+                let at = path.last().map_or(*base, |edge| pools.edge(*edge).token_out);
+                for edge in all.iter().filter(|edge| pools.edge(**edge).token_in == at) {
+                    let to = pools.edge(*edge).token_out;
+                    let known_pool = path.iter().any(|e| pools.edge(*e).pool == pools.edge(*edge).pool);
+                    let known_token = path.iter().any(|e| pools.edge(*e).token_out == to);
+                    if known_pool || known_token || bases[..rank].contains(&to) {
+                        continue;
+                    }
+                    let path = [&path[..], &[*edge]].concat();
+                    if to == *base {
+                        found.insert(path);
+                    } else {
+                        longer.push(path);
+                    }
+                }
+            }
+            paths = longer;
+        }
+    }
+    found
+}
+
+fn table(shapes: &[Vec<u64>]) -> Pools<Pool> {
+    let mut pools = Pools::default();
+    for (i, tokens) in shapes.iter().enumerate() {
+        let reserves = vec![1_000_000; tokens.len()];
+        pools.add(Pool::product(i as u64, tokens, &reserves, 3_000)).expect("tokens differ");
+    }
+    pools
+}
+
+fn check(pools: &Pools<Pool>, bases: &[TokenId], max_hops: usize) -> usize {
+    let mut cycles = Cycles::new(bases, max_hops);
+    cycles.extend(pools);
+    let found: Vec<Vec<EdgeId>> = cycles.ids().map(|id| cycles.hops(id).to_vec()).collect();
+    let set: BTreeSet<_> = found.iter().cloned().collect();
+    assert_eq!(set.len(), found.len(), "a cycle is kept twice");
+    assert_eq!(set, brute_force(pools, bases, max_hops));
+    for pool in (0..pools.len()).map(PoolId::new) {
+        let on = |id| cycles.hops(id).iter().any(|edge| pools.edge(*edge).pool == pool);
+        let expected: Vec<_> = cycles.ids().filter(|id| on(*id)).collect();
+        assert_eq!(cycles.through(pool), expected);
+    }
+    found.len()
+}
+
+/// Pools of two or three tokens among the first `tokens`.
+fn shapes(tokens: u64, most: usize) -> impl Strategy<Value = Vec<Vec<u64>>> {
+    let all: Vec<u64> = (0..tokens).collect();
+    let pool = prop::sample::subsequence(all, 2..=3).prop_shuffle();
+    prop::collection::vec(pool, 1..most)
+}
+
+proptest! {
+    #![proptest_config(common::pools::cases(60))]
+
+    #[test]
+    fn every_simple_cycle_is_kept_once_from_its_first_base(
+        shapes in shapes(6, 11), max_hops in 2usize..=6, bases in prop::collection::vec(0u64..8, 1..4),
+    ) {
+        let mut pools = table(&shapes);
+        let bases: Vec<_> = bases.into_iter().collect::<BTreeSet<_>>().into_iter().rev().map(|b| pools.intern(token(b))).collect();
+        check(&pools, &bases, max_hops);
+    }
+
+    #[test]
+    fn reverse_of_an_edge_swaps_its_tokens(shapes in shapes(6, 11)) {
+        let pools = table(&shapes);
+        for edge in (0..pools.len()).flat_map(|p| pools.edges_of(PoolId::new(p))) {
+            let (there, back) = (pools.edge(edge), pools.edge(pools.reverse(edge)));
+            prop_assert_eq!(there.pool, back.pool);
+            prop_assert_eq!((there.token_in, there.token_out), (back.token_out, back.token_in));
+        }
+    }
+}
+
+#[test]
+fn pools_added_later_bring_only_the_cycles_through_them() {
+    let shapes = [vec![0, 1], vec![0, 1], vec![1, 2], vec![0, 2], vec![0, 1, 2], vec![2, 3], vec![3, 0]];
+    let pools = table(&shapes);
+    let bases = [pools.find_token(token(0)).expect("in the table")];
+    let mut stepwise = Cycles::new(&bases, 4);
+    for count in 1..=shapes.len() {
+        let before = stepwise.len();
+        stepwise.extend(&table(&shapes[..count]));
+        let new = PoolId::new(count - 1);
+        assert_eq!(stepwise.through(new).len(), stepwise.len() - before);
+    }
+    assert_eq!(stepwise.len(), check(&pools, &bases, 4));
+}
+
+#[test]
+fn an_overlay_hides_its_pools_from_the_base_and_forgets_them() {
+    let mut pools = table(&[vec![0, 1], vec![0, 1, 2]]);
+    let (first, second) = (PoolId::new(0), PoolId::new(1));
+    let edge = pools.edges_of(first).next().expect("has edges");
+    let halve = |pool: &mut Pool| {
+        if let Curve::Product(reserves) = &mut pool.curve {
+            reserves[1] /= alloy_primitives::U256::from(2);
+        }
+    };
+    let mut overlay = Overlay::default();
+    let rate = pools.rate(edge);
+    overlay.edit(&pools, first, halve);
+    assert_eq!(overlay.over(&pools).rate(edge), rate / 2.0);
+    assert_eq!(pools.rate(edge), rate);
+    assert_eq!(overlay.touched(), &[first]);
+    overlay.clear();
+    assert_eq!(overlay.over(&pools).rate(edge), rate);
+    overlay.edit(&pools, second, halve);
+    overlay.edit(&pools, first, halve);
+    overlay.edit(&pools, first, halve);
+    assert_eq!(overlay.over(&pools).rate(edge), rate / 4.0);
+    overlay.clear();
+    pools.edit(first, halve);
+    assert_eq!(overlay.over(&pools).rate(edge), rate / 2.0);
+    pools.quarantine(first, true);
+    assert_eq!(pools.rate(edge), 0.0);
+    overlay.edit(&pools, first, halve);
+    assert_eq!(overlay.over(&pools).rate(edge), 0.0, "quarantine holds in an overlay");
+}
+
+/// Wrapped ether 0, dollars 1 and 2, coins beyond.
+fn market() -> (Pools<Pool>, Search) {
+    let mut pools = Pools::default();
+    let eth = 1_000_000_000_000_000_000u128;
+    let usd = 1_000_000u128;
+    let list = [
+        Pool::product(0, &[0, 1], &[1_000 * eth, 3_000_000 * usd], 3_000),
+        Pool::product(1, &[1, 0], &[3_150_000 * usd, 1_000 * eth], 3_000),
+        Pool::product(2, &[1, 2], &[5_000_000 * usd, 5_000_000 * eth], 100),
+        Pool::product(3, &[2, 3], &[100_000 * eth, 7_000 * eth], 3_000),
+        Pool::product(4, &[1, 3], &[100_000 * usd, 7_600 * eth], 3_000),
+        Pool::product(5, &[3, 4], &[7_000 * eth, 9 * eth], 3_000),
+    ];
+    for pool in list {
+        pools.add(pool).expect("tokens differ");
+    }
+    let bases = [0, 1, 2].map(|n| pools.intern(token(n)));
+    let mut search = Search::new(&bases, 4, Effort::QUICK);
+    search.extend(&pools);
+    (pools, search)
+}
+
+#[test]
+fn candidates_come_by_value_with_every_cycle_accounted_for() {
+    let (pools, mut search) = market();
+    let mut out = Vec::new();
+    let counts = search.candidates(&pools, None, &mut out);
+    println!("{counts:?}");
+    assert_eq!(counts.screened.looked as usize, search.cycles().len());
+    assert_eq!(counts.screened.looked, counts.screened.rejected + counts.flat + counts.candidates);
+    assert_eq!(counts.candidates as usize, out.len());
+    assert!(out.len() >= 2 && out.is_sorted_by(|a, b| a.value() >= b.value()));
+    for candidate in &out {
+        let amounts = candidate.amounts();
+        assert_eq!(candidate.gross(), amounts[amounts.len() - 1] - amounts[0]);
+        assert!(candidate.value().is_some());
+        for (i, hop) in candidate.hops().iter().enumerate() {
+            use peregrine::protocols::amm::Amm;
+            let out = pools.pool(hop.pool).quote_in(hop.leg, alloy_primitives::U256::from(amounts[i])).expect("quotes");
+            assert_eq!(out, alloy_primitives::U256::from(amounts[i + 1]));
+        }
+    }
+}
+
+#[test]
+fn touched_pools_bring_their_cycles_once_and_no_others() {
+    let (pools, mut search) = market();
+    let (mut all, mut some, mut both) = (Vec::new(), Vec::new(), Vec::new());
+    search.candidates(&pools, None, &mut all);
+    let one = search.candidates(&pools, Some(&[PoolId::new(3)]), &mut some);
+    assert_eq!(one.screened.looked as usize, search.cycles().through(PoolId::new(3)).len());
+    assert!(!some.is_empty() && some.iter().all(|c| c.hops().iter().any(|hop| hop.pool == PoolId::new(3))));
+    let two = search.candidates(&pools, Some(&[PoolId::new(3), PoolId::new(4), PoolId::new(3)]), &mut both);
+    let expected = search.cycles().ids().filter(|id| {
+        let hops = search.cycles().hops(*id);
+        hops.iter().any(|edge| [3, 4].contains(&pools.edge(*edge).pool.index()))
+    });
+    assert_eq!(two.screened.looked as usize, expected.count());
+    let none = search.candidates(&pools, Some(&[PoolId::new(5)]), &mut Vec::new());
+    assert_eq!(none.screened.looked, 0, "a pool at the end of a dead end is on no cycle");
+}

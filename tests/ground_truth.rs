@@ -87,7 +87,13 @@ fn explain(blocks: &Path, block: &str, start: Address, path: &[Address]) -> Stri
             fees.join(", "),
             rates.join(" * ")
         ),
-        Some(best) => format!("pays {} at most at the pools' real fees ({})", best.profit(), fees.join(", ")),
+        Some(best) => format!(
+            "whole units pay {}, and no input pays {} more (after {} walks; fees {})",
+            best.profit(),
+            best.gap(),
+            best.evaluations(),
+            fees.join(", ")
+        ),
     }
 }
 
@@ -122,6 +128,9 @@ fn every_profitable_cycle_at_the_start_of_a_block_comes_out_or_is_explained() {
                 other => {
                     let mine = other.map_or("-".to_owned(), |o| o.gross_profit.to_string());
                     let why = explain(&blocks, block, start, &path);
+                    // Where it is a matter of fractions, it is one of less than a millionth.
+                    let close = |o: &Opportunity| (theirs - o.gross_profit) * U256::from(1_000_000) < theirs;
+                    assert!(other.is_none_or(close), "{block} {path:?}: {mine} of {theirs}");
                     println!("{block:>9} {theirs:>24} {mine:>24}  {path:?}\n          {why}");
                     explained.push((block.clone(), why));
                 }
@@ -129,12 +138,12 @@ fn every_profitable_cycle_at_the_start_of_a_block_comes_out_or_is_explained() {
         }
     }
     println!("{out} come out with at least their gross profit, {} are explained", explained.len());
-    // A fee that the file assumed at 0.3 % and the pool's code puts higher; anything else would be news.
-    assert_eq!((out, explained.len()), (7, 2), "{explained:#?}");
-    assert!(
-        explained.iter().all(|(_, why)| why.starts_with("no input gains at the pools' real fees")),
-        "{explained:#?}"
-    );
+    // The file's profits are of real-valued inputs and outputs at an assumed fee. What it may say beyond ours: fractions
+    // of a 6- or 8-decimals token, a fee that is higher, a pair that has no Uniswap V2 `swap`. Anything else is news.
+    let of = |start: &str| explained.iter().filter(|(_, why)| why.contains(start)).count();
+    assert_eq!((out, of("and no input pays 0 more")), (4, 3), "{explained:#?}");
+    assert_eq!((of("its swap cannot be executed"), of("no input gains at the pools' real fees")), (1, 1));
+    assert_eq!(out + explained.len(), 9);
 }
 
 #[test]

@@ -99,7 +99,7 @@ proptest! {
     ) {
         let pools = build(&shapes, &scales);
         let path = path(&pools);
-        let best = Sizer::default().best(&path, Effort { evaluations, tolerance_bits: 10 });
+        let best = Sizer::default().best(&path, Effort { evaluations, tolerance_bits: 10, ..Effort::EXACT });
         check(&path, best, brute_force(&path, 60_000));
     }
 }
@@ -188,7 +188,12 @@ fn constant_products_of_mainnet_size_are_proven_in_a_few_walks() {
             let mut sizer = Sizer::default();
             let quick = sizer.best(&path, Effort::QUICK).expect("pays");
             let exact = sizer.best(&path, Effort::EXACT).expect("pays");
-            println!("{units:?} {skew}: {} walks leave {}, {} prove", quick.evaluations(), quick.gap(), exact.evaluations());
+            println!(
+                "{units:?} {skew}: {} walks leave {}, {} prove",
+                quick.evaluations(),
+                quick.gap(),
+                exact.evaluations()
+            );
             assert!(quick.evaluations() <= 2 || units.contains(&WBTC) && units.contains(&USDC), "{units:?}: {quick:?}");
             assert!(exact.proven() && exact.evaluations() <= walks, "{units:?}: {exact:?}");
             assert!(quick.profit() + quick.gap() >= exact.profit());
@@ -235,7 +240,7 @@ proptest! {
             }
         }).collect();
         let path = path(&pools);
-        for effort in [Effort::QUICK, Effort { evaluations: 60, tolerance_bits: 128 }] {
+        for effort in [Effort::QUICK, Effort { evaluations: 60, ..Effort::EXACT }] {
             let Some(best) = Sizer::default().best(&path, effort) else { continue };
             let near = best_near(&path, &best, 150);
             prop_assert!(near <= (best.profit().saturating_add(best.gap())).min(1 << 126) as i128, "{near}: {best:?}");

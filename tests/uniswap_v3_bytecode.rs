@@ -138,10 +138,13 @@ struct Play {
     most_crossed: u32,
 }
 
+/// Fresh worlds by kind and fee tier, made once a thread.
+type Made = HashMap<(bool, usize), (World, Arc<Slots>)>;
+
 /// Deployed once a kind and tier; a story starts from a copy.
 fn deployed(kind: Kind, tier: usize) -> (World, Arc<Slots>) {
     thread_local! {
-        static MADE: RefCell<HashMap<(bool, usize), (World, Arc<Slots>)>> = RefCell::default();
+        static MADE: RefCell<Made> = RefCell::default();
     }
     let (fee_pips, spacing) = TIERS[tier];
     let make = || (World::new(kind, fee_pips, spacing), Slots::new(kind.layout(), spacing).expect("a spacing"));
@@ -353,6 +356,10 @@ impl Probe for Eyes<'_> {
 
     fn call_with(&mut self, _: Address, to: Address, data: &[u8], _: &[(Address, U256, U256)]) -> Answer {
         self.call(to, data)
+    }
+
+    fn call_staged(&mut self, _: Address, _: Address, _: &[u8], _: &[(Address, U256, U256)], _: &[Address]) -> Answer {
+        panic!("a V3 pool's fee is its own constant: nothing is staged to find it")
     }
 
     fn slot(&mut self, at: Address, slot: U256) -> Option<U256> {

@@ -8,7 +8,7 @@ use revm::context::result::{ExecutionResult, HaltReason};
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::refused::Refused;
 use crate::hot::refused::Tally;
-use crate::hot::search::candidate::Candidate;
+use crate::hot::search::Candidate;
 use crate::hot::simulate::Proven;
 
 /// What happens to the engine.

@@ -22,6 +22,8 @@ pub struct Config {
     /// The polish stops when no input could add more than this share of the profit: 2 to the power of minus this.
     /// 128: goes on until no input is better by more than one unit.
     pub tolerance_bits: u32,
+    /// Walks spent on the last unit, once no input can add more than that.
+    pub last_unit: u32,
 }
 
 impl Default for Config {
@@ -38,6 +40,7 @@ impl Default for Config {
             min_profit_wei: U256::from(1),
             evaluations: 4096,
             tolerance_bits: 128,
+            last_unit: 1024,
         }
     }
 }
@@ -61,6 +64,6 @@ impl Config {
     /// How much work a cycle is worth.
     #[must_use]
     pub const fn effort(&self) -> Effort {
-        Effort { evaluations: self.evaluations, tolerance_bits: self.tolerance_bits }
+        Effort { evaluations: self.evaluations, tolerance_bits: self.tolerance_bits, last_unit: self.last_unit }
     }
 }

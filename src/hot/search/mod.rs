@@ -16,9 +16,10 @@ pub mod screen;
 pub mod sizing;
 pub mod value;
 
+pub use candidate::Candidate;
+
 use std::cmp::Reverse;
 
-use crate::hot::search::candidate::Candidate;
 use crate::hot::search::cycles::Cycles;
 use crate::hot::search::screen::Screen;
 use crate::hot::search::screen::Screened;

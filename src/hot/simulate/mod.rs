@@ -18,7 +18,7 @@ use crate::hot::evm::machine::Machine;
 use crate::hot::evm::own;
 use crate::hot::evm::own::Own;
 use crate::hot::refused::Refused;
-use crate::hot::search::candidate::Candidate;
+use crate::hot::search::Candidate;
 use crate::hot::state::pools::Edge;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;

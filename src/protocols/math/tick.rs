@@ -70,7 +70,7 @@ pub fn tick_at(sqrt_price: U256) -> Option<i32> {
     /// `2 / ln(1.0001)`.
     const TICKS_PER_E: f64 = 20_000.999_983_334_167;
     /// 2^96.
-    const Q96: f64 = 79_228_162_514_264_337_593_543_950_336.0;
+    const Q96: f64 = (1u128 << 96) as f64;
     // Rounding a price up to 96 bits moves it by under 2^-32 of itself, 5e-6 ticks; the double adds under 1e-8.
     const DOUBT: f64 = 1e-4;
     if sqrt_price < MIN_SQRT_PRICE || sqrt_price >= MAX_SQRT_PRICE {

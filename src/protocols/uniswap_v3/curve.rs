@@ -15,7 +15,7 @@ use crate::protocols::uniswap_v3::swap::no_limit;
 use alloy_primitives::U256;
 
 /// 2^96.
-const Q96: f64 = 79_228_162_514_264_337_593_543_950_336.0;
+const Q96: f64 = (1u128 << 96) as f64;
 
 /// A stretch under way: where it began, and the input it has taken so far.
 struct Stretch {

@@ -29,14 +29,17 @@ pub struct Effort {
     pub evaluations: u32,
     /// Stops when no input could add more than `profit >> tolerance_bits`, nor more than one unit. 128 and up: exact.
     pub tolerance_bits: u32,
+    /// Walks spent on the last unit, once no input can add more than that. Rounding moves profits by a unit or so from
+    /// input to input, so that some tries near the peak mostly find it; a proof that it is not there would take them all.
+    pub last_unit: u32,
 }
 
 impl Effort {
     /// For the hot path: what is left on the table is a billionth of the profit, or, where a coarse token's rounding is
     /// more than that, a fraction of one unit of it.
-    pub const QUICK: Self = Self { evaluations: 16, tolerance_bits: 30 };
+    pub const QUICK: Self = Self { evaluations: 16, tolerance_bits: 30, last_unit: 0 };
     /// Goes on until it is proven, or for a million walks.
-    pub const EXACT: Self = Self { evaluations: 1_000_000, tolerance_bits: 128 };
+    pub const EXACT: Self = Self { evaluations: 1_000_000, tolerance_bits: 128, last_unit: 0 };
 }
 
 impl Default for Effort {

@@ -5,11 +5,12 @@
 //! amounts reach the same best profit. The coarsest token has the fewest.
 //!
 //! # Invariants
-//! - An interval of `m` is dropped only when no integer in it can beat the best found by more than one unit. Two bounds
+//! - An interval of `m` is dropped only when no integer in it can beat the best found. Two bounds
 //!   say so: `after(high) - before(low)`, exact, as both are monotone; and the curve's profit over the inputs
 //!   `before(low)..=before(high)`, largest at the end nearer the peak, as it is concave. The curve's height at the peak
 //!   is what floats say plus their error, or, tighter by far for large amounts, any exact profit near it plus all that
 //!   rounding can have taken (differences along the curve are precise where its height is not).
+//! - Once nothing can add more than one unit, that unit itself is looked for in what is still open, `Effort::last_unit` times.
 //! - What is left when the budget ends is bounded the same way, and reported as the gap.
 //!
 //! # Cost
@@ -177,16 +178,20 @@ impl Polish {
         let root = Open { bound: i128::MAX, low: Point::ZERO, high: Upper::Outside(END) };
         self.split(path, &mut ceiling, grid, root, start);
         self.bracket(path, &mut ceiling, grid, start);
+        let mut last_unit = self.effort.last_unit;
         let gap = loop {
-            let Some(next) = self.open.pop() else { break 1 };
+            let Some(next) = self.open.pop() else { break 0 };
             let next = Open { bound: bound(&ceiling, next.low, next.high), ..next };
             let gap = next.bound.saturating_sub(self.best_profit());
-            if gap <= 1 {
+            if gap < 1 {
                 continue;
             }
-            if self.is_enough(gap) || self.evaluations >= self.effort.evaluations {
+            let is_unit = gap == 1;
+            let spent = is_unit && last_unit == 0;
+            if spent || self.is_enough(gap) || self.evaluations >= self.effort.evaluations {
                 break self.rest(&ceiling, next);
             }
+            last_unit -= u32::from(is_unit);
             let middle = next.low.amount + next.width() / 2;
             self.split(path, &mut ceiling, grid, next, middle);
         };
@@ -239,7 +244,7 @@ impl Polish {
 
     fn keep(&mut self, ceiling: &Option<Ceiling<'_>>, low: Point, high: Upper) {
         let open = Open { bound: bound(ceiling, low, high), low, high };
-        if open.width() > 1 && open.bound.saturating_sub(self.best_profit()) > 1 {
+        if open.width() > 1 && open.bound > self.best_profit() {
             self.open.push(open);
         }
     }
@@ -252,7 +257,7 @@ impl Polish {
     fn rest(&self, ceiling: &Option<Ceiling<'_>>, next: Open) -> u128 {
         let bounds = self.open.iter().map(|open| bound(ceiling, open.low, open.high));
         let most = bounds.fold(next.bound, i128::max);
-        if most == i128::MAX { u128::MAX } else { most.saturating_sub(self.best_profit()).max(1) as u128 }
+        if most == i128::MAX { u128::MAX } else { most.saturating_sub(self.best_profit()).max(0) as u128 }
     }
 }
 

@@ -80,7 +80,7 @@ fn explain(blocks: &Path, block: &str, start: Address, path: &[Address]) -> Stri
     let rates: Vec<String> = legs.iter().map(|(pool, leg)| format!("{:.6e}", pool.marginal_rate(*leg))).collect();
     let product: f64 = legs.iter().map(|(pool, leg)| pool.marginal_rate(*leg)).product();
     let fees: Vec<String> = pools.iter().map(|pool| fee(pool)).collect();
-    let best = Cycle::new(legs.into_iter()).and_then(|cycle| Sizer::default().best(&cycle, Effort::EXACT));
+    let best = Cycle::new(legs).and_then(|cycle| Sizer::default().best(&cycle, Effort::EXACT));
     match best {
         None => format!(
             "no input gains at the pools' real fees ({}): rates {} multiply to {product:.6}",

@@ -3,7 +3,7 @@
 //! # Invariants
 //! - An account or slot that was never told is *unknown*. In [`Unknown::Refuse`] reading one ends the execution with
 //!   [`Cold`]; in [`Unknown::AssumeEmpty`] it reads as empty and is listed in [`Db::assumed`].
-//! - Our own accounts' slots, and the slots in [`Db::own_slot`], may be assumed empty in either mode, and are listed too.
+//! - A slot told by [`Db::tell_own_slot`] (a balance of our own) may be assumed empty in either mode, and is listed too.
 //! - The base is never cloned: the overlay is the diff itself, moved in.
 //!
 //! # Cost

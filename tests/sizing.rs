@@ -188,7 +188,12 @@ fn constant_products_of_mainnet_size_are_proven_in_a_few_walks() {
             let mut sizer = Sizer::default();
             let quick = sizer.best(&path, Effort::QUICK).expect("pays");
             let exact = sizer.best(&path, Effort::EXACT).expect("pays");
-            println!("{units:?} {skew}: {} walks leave {}, {} prove", quick.evaluations(), quick.gap(), exact.evaluations());
+            println!(
+                "{units:?} {skew}: {} walks leave {}, {} prove",
+                quick.evaluations(),
+                quick.gap(),
+                exact.evaluations()
+            );
             assert!(quick.evaluations() <= 2 || units.contains(&WBTC) && units.contains(&USDC), "{units:?}: {quick:?}");
             assert!(exact.proven() && exact.evaluations() <= walks, "{units:?}: {exact:?}");
             assert!(quick.profit() + quick.gap() >= exact.profit());

@@ -230,7 +230,7 @@ proptest! {
         let mut shapes = shapes;
         let count = shapes.len();
         let pools: Vec<Pool> = shapes.iter_mut().enumerate().map(|(i, s)| {
-            let of = |at: usize| if at % count == 0 { start } else { unit[at - 1] };
+            let of = |at: usize| if at.is_multiple_of(count) { start } else { unit[at - 1] };
             let sides = [f64::from(s.depth) * of(i), f64::from(s.depth) * s.skew * of(i + 1)];
             let ids = [i as u64, ((i + 1) % count) as u64];
             if s.ranges {

@@ -18,7 +18,7 @@ pub mod value;
 
 use std::cmp::Reverse;
 
-use crate::hot::search::candidate::Candidate;
+pub use crate::hot::search::candidate::Candidate;
 use crate::hot::search::cycles::Cycles;
 use crate::hot::search::screen::Screen;
 use crate::hot::search::screen::Screened;

@@ -148,6 +148,10 @@ pub struct Peak {
     unit: [f64; MAX_HOPS + 1],
     /// What each hop can lose to its own rounding before the floor, in the start token.
     lost: [f64; MAX_HOPS],
+    /// What rounding at the ends of ranges already passed took in all, in the start token.
+    passed: f64,
+    /// What rounding at the end of one more range of each hop can take.
+    crossing: f64,
     /// Its stretch, and how far into it.
     stretch: usize,
     into: f64,
@@ -239,6 +243,10 @@ impl Curve {
             if !side.plain {
                 // The unit floored away is one after the fee, which is more than one before it.
                 peak.lost[i] = peak.unit[i] / side.gamma + peak.unit[i + 1] * side.price_step();
+                // Two units of the input (the amount and its fee, each rounded up) and one of the output a range.
+                let range = 2.0 * peak.unit[i] / side.gamma + peak.unit[i + 1];
+                peak.crossing += range;
+                peak.passed += side.next.saturating_sub(1) as f64 * range;
             }
         }
         peak.profit = self.stretches.iter().rev().skip(1).map(|s| s.gain(s.len)).sum::<f64>() + stretch.gain(into);
@@ -298,6 +306,15 @@ impl Curve {
         1e-3 + ERROR * self.distance(input).abs()
     }
 
+    /// How wrong [`Curve::change`] can be as the change of exact profits, on top of [`Curve::slack`]: what rounding took
+    /// shifts a pool's input against the curve, so that its slope there, and the place of the peak, are a little others.
+    #[must_use]
+    pub fn drift(&self, grid: usize, input: u128) -> f64 {
+        let bend = self.stretches[self.peak.stretch].from(self.peak.into).bend;
+        let shift = self.noise(grid) + self.peak.passed;
+        bend * shift * (2.0 * self.distance(input).abs() + shift)
+    }
+
     /// The profit at an input less that at the peak: on the curve inside the peak's stretch, at least that beyond it.
     #[must_use]
     pub fn change(&self, input: u128) -> f64 {
@@ -306,7 +323,7 @@ impl Curve {
         let mut change = 0.0;
         let (mut at, mut from, mut left) = (self.peak.stretch, here.from(self.peak.into), far);
         // A pool with ticks rounds at each end of a stretch as well: the quotes beyond may lie that much higher.
-        let crossing: f64 = self.peak.lost[..self.hops].iter().sum::<f64>() + 1.0;
+        let crossing = 1.001 * self.peak.crossing;
         if far >= 0.0 {
             while left > from.len {
                 change += from.gain(from.len) + crossing;

@@ -14,7 +14,8 @@
 //! - What is left when the budget ends is bounded the same way, and reported as the gap.
 //!
 //! # Cost
-//! One exact walk a split, one more (forwards) for each improvement, one heap operation. The heap is kept; it grows no further than the budget.
+//! One exact walk a split, one more (forwards) for each improvement, one heap operation. The heap is kept; it grows no
+//! further than the budget.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -80,30 +81,47 @@ impl PartialOrd for Open {
 /// The curve's bound, as known so far.
 struct Ceiling<'a> {
     curve: &'a Curve,
-    noise: f64,
+    grid: usize,
     /// Heights are kept relative to this, so that a float holds them to a small fraction of a unit.
     anchor: i128,
-    /// The most the curve's peak can be, less `anchor`.
+    /// The most the curve's peak can be, less `anchor`, by its floats.
     top: f64,
+    /// The most the peak of exact profits can be, less `anchor`, by those seen near it.
+    seen: f64,
 }
 
-impl Ceiling<'_> {
+impl<'a> Ceiling<'a> {
+    fn new(curve: &'a Curve, grid: usize) -> Self {
+        let anchor = curve.peak().profit as i128;
+        Self { curve, grid, anchor, top: curve.peak().profit_most - anchor as f64, seen: f64::INFINITY }
+    }
+
     fn learn(&mut self, point: Point) {
         if self.curve.is_near(point.input) {
-            let found = (point.profit() - self.anchor) as f64 + self.noise;
-            let fall = self.curve.slack(point.input) - self.curve.change(point.input);
-            self.top = self.top.min(found + fall);
+            let found = (point.profit() - self.anchor) as f64 + self.curve.noise(self.grid);
+            let error = self.curve.slack(point.input) + self.curve.drift(self.grid, point.input);
+            self.seen = self.seen.min(found + error - self.curve.change(point.input));
         }
+    }
+
+    /// The most at the peak, less `anchor`.
+    fn height(&self) -> f64 {
+        self.top.min(self.seen)
     }
 
     /// The most profit that an input between two can make.
     fn over(&self, low: u128, high: u128) -> i128 {
         let peak = self.curve.peak().input;
-        let inside = low <= peak && peak <= high;
-        let change = |input| self.curve.change(input) + self.curve.slack(input);
-        let change = change(low).max(change(high)).max(if inside { 1e-3 } else { f64::NEG_INFINITY });
+        // Concave: the most is at the peak or at the end nearer to it.
+        let nearest = peak.clamp(low, high);
+        let most = |input| {
+            let change = self.curve.change(input) + self.curve.slack(input);
+            (self.top + change).min(self.seen + change + self.curve.drift(self.grid, input))
+        };
+        // The far end as well: a curve that ends while it climbs goes on climbing in what is said of it beyond.
+        let most = most(nearest).max(most(low)).max(most(high));
         // Float to integer saturates, and so must the sum.
-        self.anchor.saturating_add((self.top + change).floor() as i128)
+        self.anchor.saturating_add(most.floor() as i128)
     }
 }
 
@@ -170,11 +188,7 @@ impl Polish {
 
     /// Looks at amounts of the token at position `grid`, from `start` outwards. `None` when no profit was found.
     pub fn run<P: Amm>(&mut self, path: &Path<'_, P>, curve: Option<&Curve>, grid: usize, start: u128) -> Option<Best> {
-        let mut ceiling = curve.map(|curve| {
-            let peak = curve.peak();
-            let anchor = peak.profit as i128;
-            Ceiling { curve, noise: curve.noise(grid), anchor, top: peak.profit_most - anchor as f64 }
-        });
+        let mut ceiling = curve.map(|curve| Ceiling::new(curve, grid));
         let root = Open { bound: i128::MAX, low: Point::ZERO, high: Upper::Outside(END) };
         self.split(path, &mut ceiling, grid, root, start);
         self.bracket(path, &mut ceiling, grid, start);
@@ -207,7 +221,7 @@ impl Polish {
             if gap <= 1 || self.is_enough(gap) || self.evaluations >= self.effort.evaluations {
                 return;
             }
-            let fall = limits.top - (self.best_profit() - limits.anchor) as f64 - 1.0;
+            let fall = limits.height() - (self.best_profit() - limits.anchor) as f64 - 1.0;
             let reach = limits.curve.reach(grid, fall);
             let at = if side < 0 { start.saturating_sub(reach) } else { start.saturating_add(reach) };
             let Some(open) = self.take(at) else { continue };

@@ -138,14 +138,17 @@ struct Play {
     most_crossed: u32,
 }
 
+/// A chain with a pool, and where the pool's state lies.
+type Deployed = (World, Arc<Slots>);
+
 /// Deployed once a kind and tier; a story starts from a copy.
-fn deployed(kind: Kind, tier: usize) -> (World, Arc<Slots>) {
+fn deployed(kind: Kind, tier: usize) -> Deployed {
     thread_local! {
-        static MADE: RefCell<HashMap<(bool, usize), (World, Arc<Slots>)>> = RefCell::default();
+        static MADE: RefCell<HashMap<(Kind, usize), Deployed>> = RefCell::default();
     }
     let (fee_pips, spacing) = TIERS[tier];
     let make = || (World::new(kind, fee_pips, spacing), Slots::new(kind.layout(), spacing).expect("a spacing"));
-    MADE.with_borrow_mut(|made| made.entry((kind == Kind::Uniswap, tier)).or_insert_with(make).clone())
+    MADE.with_borrow_mut(|made| made.entry((kind, tier)).or_insert_with(make).clone())
 }
 
 impl Play {
@@ -352,6 +355,17 @@ impl Probe for Eyes<'_> {
     }
 
     fn call_with(&mut self, _: Address, to: Address, data: &[u8], _: &[(Address, U256, U256)]) -> Answer {
+        self.call(to, data)
+    }
+
+    fn call_staged(
+        &mut self,
+        _: Address,
+        to: Address,
+        data: &[u8],
+        _: &[(Address, U256, U256)],
+        _: &[Address],
+    ) -> Answer {
         self.call(to, data)
     }
 

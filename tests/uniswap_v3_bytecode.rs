@@ -138,17 +138,17 @@ struct Play {
     most_crossed: u32,
 }
 
-/// Fresh worlds by kind and fee tier, made once a thread.
-type Made = HashMap<(bool, usize), (World, Arc<Slots>)>;
+/// A chain with a pool, and where the pool's state lies.
+type Deployed = (World, Arc<Slots>);
 
 /// Deployed once a kind and tier; a story starts from a copy.
-fn deployed(kind: Kind, tier: usize) -> (World, Arc<Slots>) {
+fn deployed(kind: Kind, tier: usize) -> Deployed {
     thread_local! {
-        static MADE: RefCell<Made> = RefCell::default();
+        static MADE: RefCell<HashMap<(Kind, usize), Deployed>> = RefCell::default();
     }
     let (fee_pips, spacing) = TIERS[tier];
     let make = || (World::new(kind, fee_pips, spacing), Slots::new(kind.layout(), spacing).expect("a spacing"));
-    MADE.with_borrow_mut(|made| made.entry((kind == Kind::Uniswap, tier)).or_insert_with(make).clone())
+    MADE.with_borrow_mut(|made| made.entry((kind, tier)).or_insert_with(make).clone())
 }
 
 impl Play {
@@ -312,9 +312,9 @@ fn logs_slots_and_quotes_agree_with_the_published_bytecode() {
         deployed(Kind::Uniswap, tier);
         deployed(Kind::Pancake, tier);
     }
-    // About 25 transactions a case; 1000 cases take about 15 s in the dev profile.
+    // About 25 transactions a case; 600 cases take 8 s on an idle machine in the dev profile.
     let config = ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1000),
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(600),
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/uniswap_v3_bytecode.regressions"))),
         max_shrink_iters: 2_000,
         ..ProptestConfig::default()
@@ -358,8 +358,15 @@ impl Probe for Eyes<'_> {
         self.call(to, data)
     }
 
-    fn call_staged(&mut self, _: Address, _: Address, _: &[u8], _: &[(Address, U256, U256)], _: &[Address]) -> Answer {
-        panic!("a V3 pool's fee is its own constant: nothing is staged to find it")
+    fn call_staged(
+        &mut self,
+        _: Address,
+        to: Address,
+        data: &[u8],
+        _: &[(Address, U256, U256)],
+        _: &[Address],
+    ) -> Answer {
+        self.call(to, data)
     }
 
     fn slot(&mut self, at: Address, slot: U256) -> Option<U256> {

@@ -32,7 +32,7 @@ const DEPLOYER: Address = address!("0000000000000000000000000000000000de9107");
 const FACTORY: Address = address!("00000000000000000000000000000000000fac70");
 
 /// Whose pool: where npm keeps its bytecode, and the layout it is known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Uniswap,
     Pancake,

@@ -69,14 +69,12 @@ pub fn sqrt_price_at(tick: i32) -> Option<U256> {
 pub fn tick_at(sqrt_price: U256) -> Option<i32> {
     /// `2 / ln(1.0001)`.
     const TICKS_PER_E: f64 = 20_000.999_983_334_167;
-    /// 2^96.
-    const Q96: f64 = (1u128 << 96) as f64;
     // Rounding a price up to 96 bits moves it by under 2^-32 of itself, 5e-6 ticks; the double adds under 1e-8.
     const DOUBT: f64 = 1e-4;
     if sqrt_price < MIN_SQRT_PRICE || sqrt_price >= MAX_SQRT_PRICE {
         return None;
     }
-    let guess = (wide::to_f64(sqrt_price) / Q96).ln() * TICKS_PER_E;
+    let guess = (wide::to_f64(sqrt_price) / wide::Q96).ln() * TICKS_PER_E;
     let floor = guess.floor();
     let tick = floor as i32;
     if guess - floor > DOUBT && guess - floor < 1.0 - DOUBT {

@@ -11,6 +11,9 @@ use alloy_primitives::Uint;
 
 type U512 = Uint<512, 8>;
 
+/// 2^96, the unit of a square-root price. A power of two, so the double is exact.
+pub const Q96: f64 = (1_u128 << 96) as f64;
+
 /// `floor(a * b / divisor)`.
 #[inline]
 #[must_use]
@@ -95,7 +98,7 @@ pub const fn widening_mul_u128(a: u128, b: u128) -> (u128, u128) {
 #[inline]
 #[must_use]
 pub fn to_f64(value: U256) -> f64 {
-    const LIMB: f64 = (1u128 << 64) as f64;
+    const LIMB: f64 = (1_u128 << 64) as f64;
     let [a, b, c, d] = *value.as_limbs();
     ((d as f64 * LIMB + c as f64) * LIMB + b as f64) * LIMB + a as f64
 }

@@ -14,9 +14,6 @@ use crate::protocols::uniswap_v3::swap::Walk;
 use crate::protocols::uniswap_v3::swap::no_limit;
 use alloy_primitives::U256;
 
-/// 2^96.
-const Q96: f64 = (1u128 << 96) as f64;
-
 /// A stretch under way: where it began, and the input it has taken so far.
 struct Stretch {
     sqrt_price: U256,
@@ -44,7 +41,7 @@ impl Pool {
             });
             return rate;
         }
-        let root = wide::to_f64(self.state.sqrt_price_x96) / Q96;
+        let root = wide::to_f64(self.state.sqrt_price_x96) / wide::Q96;
         let price = root * root;
         self.gamma() * if leg.zero_for_one() { price } else { 1.0 / price }
     }
@@ -88,7 +85,7 @@ impl Pool {
         if stretch.in_max.is_zero() {
             return true;
         }
-        let root = wide::to_f64(stretch.sqrt_price) / Q96;
+        let root = wide::to_f64(stretch.sqrt_price) / wide::Q96;
         let liquidity = stretch.liquidity as f64;
         let (zero, one) = (liquidity / root, liquidity * root);
         let (reserve_in, reserve_out) = if down { (zero, one) } else { (one, zero) };

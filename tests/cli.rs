@@ -56,18 +56,28 @@ fn a_missing_or_empty_folder_is_named() {
 }
 
 #[test]
-fn bad_usage_exits_with_two() {
-    for arguments in [
-        &["replay"][..],
-        &["replay", "block"],
-        &["replay", "block", "x", "--max-hops", "7"],
-        &["replay", "block", "x", "--max-hops", "1"],
-        &["replay", "block", "x", "--min-profit", "-1"],
-        &["replay", "block", "x", "--min-profit", "much"],
-        &["fly"],
+fn bad_usage_is_one_sentence_and_exits_with_two() {
+    for (arguments, named) in [
+        (&["replay", "block"][..], "<DIR>"),
+        (&["replay", "block", "x", "--max-hops", "7"], "--max-hops"),
+        (&["replay", "block", "x", "--max-hops", "1"], "--max-hops"),
+        (&["replay", "block", "x", "--min-profit", "much"], "--min-profit"),
+        (&["replay", "blok"], "blok"),
+        (&["fly"], "fly"),
     ] {
-        let output = peregrine(arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        refuses(arguments, &[named, "--help"]);
+    }
+    // Without a verb the whole help is the answer.
+    assert_eq!(peregrine(&["replay"]).status.code(), Some(2));
+    assert!(peregrine(&["--help"]).status.success());
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named_before_any_work() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(dir.path().join("block.json.zst"), b"").expect("write");
+    for out in [text(dir.path()).to_owned(), "/no/such/folder/out.jsonl".to_owned()] {
+        refuses(&["replay", "block", text(dir.path()), "--json", &out], &[&out, "cannot be written"]);
     }
 }
 
@@ -267,4 +277,126 @@ fn every_line_has_the_shape_that_scripts_rely_on() {
         kinds.push(line["kind"].as_str().expect("a kind").to_owned());
     }
     assert!(kinds.contains(&"opportunity".to_owned()) && kinds.last().is_some_and(|kind| kind == "summary"));
+}
+
+/// A record spoilt in its block, the header's hash made right again where `rehash` says so.
+fn spoilt(blocks: &Path, change: &dyn Fn(&mut Value)) -> tempfile::TempDir {
+    let dir = record(blocks);
+    let path = dir.path().join("block.json.zst");
+    let mut block = read(&path);
+    change(&mut block);
+    let header: alloy::rpc::types::Header = serde_json::from_value(block.clone()).expect("a header");
+    block["hash"] = json!(header.inner.hash_slow());
+    write(&path, &block.to_string());
+    dir
+}
+
+#[test]
+fn a_block_of_a_fork_to_come_and_a_sender_who_did_not_sign_are_named() {
+    let Some(blocks) = common::mainnet("blocks") else { return };
+    let dir = record(&blocks);
+    let path = dir.path().join("block.json.zst");
+    let mut block = read(&path);
+    block["blockAccessListHash"] = json!(keccak256("later"));
+    block["hash"] = json!(keccak256("a header with one field more"));
+    write(&path, &block.to_string());
+    refuses(&["replay", "block", text(dir.path())], &["block.json.zst", "blockAccessListHash", "unknown fork"]);
+    let dir = spoilt(&blocks, &|block| {
+        block["transactions"][1]["from"] = json!("0x00000000000000000000000000000000000000aa");
+    });
+    refuses(&["replay", "block", text(dir.path())], &["block.json.zst", "transaction 1", "sender"]);
+}
+
+#[test]
+fn nothing_in_a_record_makes_the_program_panic() {
+    let Some(blocks) = common::mainnet("blocks") else { return };
+    let run = |dir: &Path| {
+        let output = peregrine(&["replay", "block", text(dir)]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!said.contains("fault of peregrine") && !said.contains("panicked"), "{said}");
+        (output, said)
+    };
+    // Code that starts as a delegation does and is none.
+    let dir = record(&blocks);
+    let code = alloy_primitives::hex!("ef010000");
+    let hash = keccak256(code).to_string();
+    let path = dir.path().join("codes.json.zst");
+    let mut codes = read(&path);
+    codes[&hash] = json!("0xef010000");
+    write(&path, &codes.to_string());
+    let path = dir.path().join("prestate.json.zst");
+    let mut state = read(&path);
+    let accounts = state.as_object_mut().expect("accounts");
+    accounts.values_mut().find(|a| a.get("codeHash").is_some()).expect("a contract")["codeHash"] = json!(hash);
+    write(&path, &state.to_string());
+    refuses(&["replay", "block", text(dir.path())], &["codes.json.zst", &hash, "malformed"]);
+    // A header that claims more blob gas than there can be.
+    let dir = spoilt(&blocks, &|block| block["excessBlobGas"] = json!("0xffffffffffffffff"));
+    let (output, _) = run(dir.path());
+    assert!([Some(0), Some(2)].contains(&output.status.code()));
+    // A block without transactions.
+    let dir = spoilt(&blocks, &|block| {
+        block["transactions"] = json!([]);
+        block["gasUsed"] = json!("0x0");
+        block["logsBloom"] = json!(format!("0x{}", "00".repeat(256)));
+        for root in ["transactionsRoot", "receiptsRoot"] {
+            block[root] = json!(alloy::consensus::EMPTY_ROOT_HASH);
+        }
+    });
+    std::fs::write(dir.path().join("prestate.json.zst"), zstd::encode_all(&b"{}"[..], 1).expect("zstd"))
+        .expect("write");
+    let (output, said) = run(dir.path());
+    assert!(output.status.success(), "{said}");
+    let lines = String::from_utf8(output.stdout).expect("text");
+    let summary: Value = serde_json::from_str(lines.lines().last().expect("a summary")).expect("json");
+    assert_eq!((&summary["txs"], &summary["pools"], &summary["tokens"]), (&json!(0), &json!(0), &json!(0)));
+}
+
+#[test]
+fn a_record_is_found_from_inside_its_folder() {
+    let Some(blocks) = common::mainnet("blocks") else { return };
+    let program = Command::new(env!("CARGO_BIN_EXE_peregrine"))
+        .args(["replay", "block", "."])
+        .current_dir(blocks.join("19923400"))
+        .output()
+        .expect("the program runs");
+    assert!(program.status.success(), "{}", String::from_utf8_lossy(&program.stderr));
+}
+
+/// Lines of a kind from a replay of `block` with more arguments.
+fn lines(blocks: &Path, block: &str, more: &[&str], kind: &str) -> Vec<Value> {
+    let dir = blocks.join(block);
+    let output = peregrine(&[&["replay", "block", text(&dir)], more].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("text");
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("json"));
+    lines.filter(|line| line["kind"] == kind).collect()
+}
+
+#[test]
+fn options_change_what_is_found() {
+    let Some(blocks) = common::mainnet("blocks") else { return };
+    let wei = |line: &Value| line["gross_profit_eth_wei"].as_str().and_then(|wei| wei.parse::<u128>().ok());
+    let all = lines(&blocks, "13217637", &[], "opportunity");
+    let rich = lines(&blocks, "13217637", &["--min-profit", "20000000000000000"], "opportunity");
+    assert!(!rich.is_empty() && rich.len() < all.len());
+    assert!(rich.iter().all(|line| wei(line) >= Some(20_000_000_000_000_000)));
+    let short = lines(&blocks, "13217637", &["--max-hops", "2"], "opportunity");
+    assert!(!short.is_empty() && short.len() < all.len());
+    assert!(short.iter().all(|line| line["hops"].as_array().is_some_and(|hops| hops.len() == 2)));
+}
+
+#[test]
+fn strict_refuses_as_cold_what_was_assumed_before() {
+    let Some(blocks) = common::mainnet("blocks") else { return };
+    let assumed = |line: &&Value| line["assumed_slots"].as_u64() > Some(1);
+    let lenient = lines(&blocks, "13217637", &[], "opportunity");
+    let strict = lines(&blocks, "13217637", &["--strict"], "opportunity");
+    assert!(strict.len() < lenient.len(), "{} of {}", strict.len(), lenient.len());
+    assert!(lenient.iter().any(|line| assumed(&line)), "nothing was assumed, so nothing is shown");
+    // What is left rests on the executor's own balance of the start token alone.
+    assert!(!strict.iter().any(|line| assumed(&line)));
+    let cold = lines(&blocks, "15199017", &["--strict"], "refused");
+    let all: Vec<_> = cold.into_iter().chain(lines(&blocks, "13217637", &["--strict"], "refused")).collect();
+    assert!(all.iter().any(|line| line["reason"] == "cold"), "{all:?}");
 }

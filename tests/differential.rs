@@ -15,9 +15,10 @@ use std::path::Path;
 
 use peregrine::hot::evm::machine::Machine;
 use peregrine::protocols::AnyPool;
+use peregrine::protocols::Lore;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::uniswap_v2::{self, Fee};
-use peregrine::replay::discover::{self, Lore};
+use peregrine::replay::discover;
 use peregrine::replay::execute;
 use peregrine::replay::record::{self, Codes, Record};
 

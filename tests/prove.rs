@@ -4,10 +4,10 @@ mod common;
 
 use alloy::sol_types::SolCall;
 use alloy::sol_types::SolValue;
-use alloy_primitives::{Address, TxKind, U256};
-use common::chain::{Chain, USER, depositCall};
+use alloy_primitives::{Address, Bytes, TxKind, U256};
+use common::chain::{Chain, USER, depositCall, swapCall, transferCall};
 use peregrine::hot::engine::Engine;
-use peregrine::hot::event::{Event, Outcome};
+use peregrine::hot::event::{Event, Outcome, Trigger};
 use peregrine::hot::evm::db::Unknown;
 use peregrine::hot::evm::own::Own;
 use peregrine::hot::evm::probe::EvmProbe;
@@ -20,6 +20,7 @@ use peregrine::protocols::AnyPool;
 use peregrine::protocols::executor::Bid;
 use peregrine::protocols::uniswap_v2;
 use peregrine::types::amount::Wei;
+use revm::context::TxEnv;
 
 fn ether(n: u64) -> U256 {
     U256::from(n) * U256::from(10).pow(U256::from(18))
@@ -29,6 +30,7 @@ fn ether(n: u64) -> U256 {
 struct Market {
     chain: Chain,
     weth: Address,
+    token: Address,
     pairs: Vec<Address>,
 }
 
@@ -44,7 +46,7 @@ impl Market {
             let factory = chain.deploy("@uniswap/v2-core/build/UniswapV2Factory.json", &USER.abi_encode());
             pairs.push(chain.pair(factory, [weth, token], [ether(100 + 10 * i), ether(100_000)]));
         }
-        Self { chain, weth, pairs }
+        Self { chain, weth, token, pairs }
     }
 
     fn engine(mut self, bid: Bid) -> Engine {
@@ -65,6 +67,11 @@ impl Market {
         Engine::new(self.chain.machine, pools, search, prover, Wei(U256::from(1)))
     }
 
+    /// Pairs keep their tokens in order of address.
+    fn weth_is_first(&self) -> bool {
+        self.weth < self.token
+    }
+
     fn head(self, bid: Bid) -> Outcome {
         self.engine(bid).on_event(Event::Head)
     }
@@ -73,6 +80,30 @@ impl Market {
 const PLAIN: &str = "@uniswap/v2-core/build/ERC20.json";
 /// Burns one percent of every transfer.
 const TAXED: &str = "@uniswap/v2-periphery/build/DeflatingERC20.json";
+
+/// The pending transaction that takes `out` of the `pair`th pair's second token for the wrapped ether sent there before.
+fn swap(market: &Market, pair: usize, out: U256, nonce: u64) -> Event {
+    let call = swapCall { amount0: U256::ZERO, amount1: out, to: USER, data: Bytes::new() };
+    pending(market.pairs[pair], call.abi_encode(), nonce)
+}
+
+fn pending(to: Address, data: Vec<u8>, nonce: u64) -> Event {
+    Event::Pending(Box::new(TxEnv {
+        caller: USER,
+        gas_limit: 1_000_000,
+        gas_price: 7,
+        kind: TxKind::Call(to),
+        data: data.into(),
+        nonce,
+        ..TxEnv::default()
+    }))
+}
+
+/// Everything about an outcome but the time it took.
+fn shape(outcome: &Outcome) -> String {
+    let proven: Vec<_> = outcome.proven.iter().map(|p| (p.candidate().amounts().to_vec(), p.gas_used())).collect();
+    format!("{proven:?} {:?} {:?}", reasons(outcome), outcome.refused)
+}
 
 fn reasons(outcome: &Outcome) -> Vec<Refused> {
     outcome.rejected.iter().map(|(_, reason)| *reason).collect()
@@ -106,7 +137,7 @@ fn the_builder_is_paid_his_share_of_the_profit() {
 fn a_bid_above_the_profit_is_refused_and_pays_nothing() {
     let outcome = Market::new(PLAIN, 2).head(Bid::Wei(Wei(ether(1_000))));
     assert!(outcome.proven.is_empty());
-    assert_eq!(reasons(&outcome), [Refused::Reverted]);
+    assert_eq!(reasons(&outcome), [Refused::Ours]);
 }
 
 #[test]
@@ -126,4 +157,93 @@ fn the_same_market_with_a_plain_token_trusts_everyone() {
     assert_eq!(outcome.proven.len(), 3);
     let values: Vec<_> = outcome.proven.iter().map(|proven| proven.candidate().value()).collect();
     assert!(values.is_sorted_by(|a, b| a >= b), "best first: {values:?}");
+}
+
+/// A market with ether sent ahead to its first two pairs, so that one transaction can swap; the next nonce with it.
+fn ready() -> (Market, u64) {
+    let mut market = Market::new(PLAIN, 2);
+    for pair in market.pairs.clone() {
+        market.chain.call(market.weth, &transferCall { to: pair, amount: ether(5) });
+    }
+    let nonce = market.chain.nonce();
+    (market, nonce)
+}
+
+/// Wrapped ether may be either token of a pair; a swap that pays the other one.
+fn skewed(market: &Market, pair: usize, nonce: u64) -> Event {
+    let sells_first = market.weth_is_first();
+    let out = ether(1_000);
+    if sells_first {
+        return swap(market, pair, out, nonce);
+    }
+    let call = swapCall { amount0: out, amount1: U256::ZERO, to: USER, data: Bytes::new() };
+    pending(market.pairs[pair], call.abi_encode(), nonce)
+}
+
+#[test]
+fn a_pending_transaction_is_judged_on_the_base_and_not_on_the_one_before_it() {
+    let zero = Bid::Wei(Wei(U256::ZERO));
+    let alone = {
+        let (market, nonce) = ready();
+        let event = skewed(&market, 1, nonce);
+        shape(&market.engine(zero).on_event(event))
+    };
+    let (market, nonce) = ready();
+    let (first, second) = (skewed(&market, 0, nonce), skewed(&market, 1, nonce));
+    let mut engine = market.engine(zero);
+    let before = shape(&engine.on_event(Event::Head));
+    assert_ne!(shape(&engine.on_event(first)), alone, "the two transactions must differ, or nothing is shown");
+    assert_eq!(shape(&engine.on_event(second)), alone);
+    assert_eq!(shape(&engine.on_event(Event::Head)), before, "what was pending never happened");
+}
+
+#[test]
+fn what_is_included_becomes_the_base_once() {
+    let (market, nonce) = ready();
+    let event = skewed(&market, 0, nonce);
+    let mut engine = market.engine(Bid::Wei(Wei(U256::ZERO)));
+    let before = shape(&engine.on_event(Event::Head));
+    let behind = engine.on_event(event);
+    assert!(matches!(behind.trigger, Some(Trigger::Ran(ref result)) if result.is_success()));
+    engine.on_event(Event::Included);
+    let after = shape(&engine.on_event(Event::Head));
+    assert_ne!(after, before);
+    // Nothing is pending any more.
+    engine.on_event(Event::Included);
+    assert_eq!(shape(&engine.on_event(Event::Head)), after);
+}
+
+#[test]
+fn a_transaction_that_cannot_run_leaves_nothing_to_include() {
+    let (market, nonce) = ready();
+    let (good, bad) = (skewed(&market, 0, nonce), skewed(&market, 1, nonce + 7));
+    let mut engine = market.engine(Bid::Wei(Wei(U256::ZERO)));
+    let before = shape(&engine.on_event(Event::Head));
+    engine.on_event(good);
+    let stopped = engine.on_event(bad);
+    assert!(matches!(stopped.trigger, Some(Trigger::Stopped(_))), "{stopped:?}");
+    engine.on_event(Event::Included);
+    assert_eq!(shape(&engine.on_event(Event::Head)), before);
+}
+
+#[test]
+fn a_transaction_that_fails_or_moves_no_pool_costs_nothing_after_it_ran() {
+    let (market, nonce) = ready();
+    let weth = market.weth;
+    let mut engine = market.engine(Bid::Wei(Wei(U256::ZERO)));
+    let idle = pending(weth, transferCall { to: USER, amount: U256::from(1) }.abi_encode(), nonce);
+    let outcome = engine.on_event(idle);
+    assert_eq!(outcome.refused.iter().collect::<Vec<_>>(), [(Refused::NoPool, 1)]);
+    let failing = pending(weth, transferCall { to: USER, amount: ether(9_000_000) }.abi_encode(), nonce);
+    let outcome = engine.on_event(failing);
+    assert_eq!(outcome.refused.iter().collect::<Vec<_>>(), [(Refused::TriggerFailed, 1)]);
+}
+
+#[test]
+fn a_fault_of_our_own_is_blamed_on_nobody() {
+    // The first pair is above suspicion, the second is not: were anyone to be blamed, it would be the second.
+    let greedy = Bid::Wei(Wei(ether(1_000)));
+    let mut engine = Market::new(PLAIN, 2).engine(greedy);
+    assert_eq!(reasons(&engine.on_event(Event::Head)), [Refused::Ours]);
+    assert_eq!(reasons(&engine.on_event(Event::Head)), [Refused::Ours]);
 }

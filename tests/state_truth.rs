@@ -23,11 +23,12 @@ use alloy_primitives::{Address, U256};
 use peregrine::hot::evm::machine::{Executed, Machine};
 use peregrine::hot::evm::probe::EvmProbe;
 use peregrine::protocols::AnyPool;
+use peregrine::protocols::Lore;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::discover::Probe;
 use peregrine::protocols::uniswap_v3::Layouts;
 use peregrine::protocols::{uniswap_v2, uniswap_v3};
-use peregrine::replay::discover::{self, Lore};
+use peregrine::replay::discover;
 use peregrine::replay::execute::{self, Receipts};
 use peregrine::replay::record::{self, Codes, Record};
 

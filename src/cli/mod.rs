@@ -3,11 +3,12 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 pub mod replay;
 
-/// A low-latency MEV searcher: backruns and liquidations, exact to the wei. It never sandwiches or front-runs a user.
+/// A low-latency MEV searcher: arbitrages and backruns, exact to the wei. It never sandwiches or front-runs a user.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Arguments {
@@ -51,14 +52,37 @@ impl Failure {
 /// Parses the arguments, runs the verb, prints the error.
 #[must_use]
 pub fn run() -> ExitCode {
-    let outcome = match Arguments::parse().verb {
-        Verb::Replay(verb) => replay::run(verb),
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
     };
+    // A panic is our fault, or a library's, and no user's: one sentence for it, too, and no backtrace.
+    std::panic::set_hook(Box::new(|_| ()));
+    let outcome = std::panic::catch_unwind(|| match arguments.verb {
+        Verb::Replay(verb) => replay::run(verb),
+    });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Input(error)) => complain(&error, 2),
-        Err(Failure::Run(error)) => complain(&error, 1),
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(Failure::Input(error))) => complain(&error, 2),
+        Ok(Err(Failure::Run(error))) => complain(&error, 1),
+        Err(panic) => {
+            let what = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+            complain(&format!("a fault of peregrine's own, please report it: {}", what.unwrap_or("no message")), 1)
+        }
     }
+}
+
+/// Help and version as they are; anything else in one sentence.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Nothing is left to say when even the help cannot be printed.
+        drop(error.print());
+        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+    }
+    let text = error.to_string();
+    let paragraph = text.split("\n\n").next().unwrap_or(&text);
+    let sentence = paragraph.strip_prefix("error: ").unwrap_or(paragraph);
+    complain(&format!("{} (see --help)", sentence.trim_end()), 2)
 }
 
 /// One sentence on stderr, whatever the terminal.

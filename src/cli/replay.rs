@@ -1,5 +1,6 @@
 //! `peregrine replay`: recorded input through the engine.
 
+use std::fmt::Display;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use tempfile::NamedTempFile;
 
 use crate::cli::Failure;
 use crate::config::Config;
+use crate::protocols::executor::MAX_HOPS;
 use crate::replay::block::BlockError;
 use crate::replay::block::Options;
 use crate::replay::block::Replayer;
@@ -50,7 +52,7 @@ pub struct Block {
     #[arg(long, value_name = "WEI")]
     min_profit: Option<U256>,
     /// Longest cycle to look at, 2 to 6 hops [default: from the config, 4].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=6))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=MAX_HOPS as i64))]
     max_hops: Option<u8>,
     /// Settings (only the [search] table is read).
     #[arg(long, value_name = "FILE")]
@@ -98,7 +100,7 @@ fn block(arguments: &Block) -> Result<(), Failure> {
 fn failure(error: BlockError) -> Failure {
     match error {
         BlockError::Record(_) | BlockError::Broken { .. } => Failure::input(error),
-        BlockError::Ours(_) => Failure::run(error),
+        BlockError::Ours { .. } => Failure::run(error),
     }
 }
 
@@ -127,34 +129,42 @@ impl Output {
         };
         // In the same folder, so that the last step is a rename.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let cannot = |cause| Failure::Input(eyre!("{}: cannot be written: {cause}", path.display()));
+        // The kind alone: the cause may name the temporary file, which nobody asked for.
+        let cannot =
+            |cause: std::io::Error| Failure::Input(eyre!("{}: cannot be written: {}", path.display(), cause.kind()));
+        if path.is_dir() {
+            return Err(cannot(std::io::ErrorKind::IsADirectory.into()));
+        }
         let file = NamedTempFile::new_in(folder).map_err(cannot)?;
         Ok(Self::File { path: path.to_path_buf(), to: BufWriter::new(file) })
     }
 
     fn line(&mut self, line: &Line) -> Result<(), Failure> {
         let text = serde_json::to_string(line).map_err(Failure::run)?;
-        let written = match self {
-            Self::Stdout(to) => writeln!(to, "{text}"),
-            Self::File { to, .. } => writeln!(to, "{text}"),
-        };
-        written.map_err(Failure::run)
+        match self {
+            Self::Stdout(to) => writeln!(to, "{text}").map_err(|cause| unwritten("stdout", &cause)),
+            Self::File { path, to } => writeln!(to, "{text}").map_err(|cause| unwritten(path.display(), &cause)),
+        }
     }
 
     /// Ends the output; the summary goes where the lines do not.
     fn close(self, summary: &str) -> Result<(), Failure> {
         match self {
             Self::Stdout(mut to) => {
-                to.flush().map_err(Failure::run)?;
-                std::io::stderr().write_all(summary.as_bytes()).map_err(Failure::run)
+                to.flush().map_err(|cause| unwritten("stdout", &cause))?;
+                std::io::stderr().write_all(summary.as_bytes()).map_err(|cause| unwritten("stderr", &cause))
             }
             Self::File { path, to } => {
-                let file = to.into_inner().map_err(|error| Failure::run(error.into_error()))?;
-                file.persist(&path).map_err(|error| Failure::run(error.error))?;
-                std::io::stdout().write_all(summary.as_bytes()).map_err(Failure::run)
+                let file = to.into_inner().map_err(|error| unwritten(path.display(), error.error()))?;
+                file.persist(&path).map_err(|error| unwritten(path.display(), &error.error))?;
+                std::io::stdout().write_all(summary.as_bytes()).map_err(|cause| unwritten("stdout", &cause))
             }
         }
     }
+}
+
+fn unwritten(to: impl Display, cause: &std::io::Error) -> Failure {
+    Failure::Run(eyre!("{to}: cannot be written: {}", cause.kind()))
 }
 
 /// What a person wants to see: a row a block, and the totals.

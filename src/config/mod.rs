@@ -26,12 +26,14 @@ pub enum ConfigError {
         cause: std::io::Error,
     },
     /// Not TOML, an unknown key, or a value of the wrong kind.
-    #[error("{path}: {cause}")]
+    #[error("{path}: line {line}: {what}")]
     Toml {
         /// The file.
         path: PathBuf,
-        /// Where and what.
-        cause: Box<toml::de::Error>,
+        /// Where.
+        line: usize,
+        /// What.
+        what: String,
     },
     /// A value out of its range.
     #[error("{path}: {key} is {found}, {due} due")]
@@ -52,8 +54,12 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|cause| ConfigError::Open { path: path.to_path_buf(), cause })?;
-        let config: Self = toml::from_str(&text)
-            .map_err(|cause| ConfigError::Toml { path: path.to_path_buf(), cause: Box::new(cause) })?;
+        let config: Self = toml::from_str(&text).map_err(|cause| {
+            let start = cause.span().map_or(0, |span| span.start);
+            let line = text.get(..start).unwrap_or(&text).matches('\n').count();
+            let what = format!("`{}`: {}", text.lines().nth(line).unwrap_or_default().trim(), cause.message());
+            ConfigError::Toml { path: path.to_path_buf(), line: line + 1, what }
+        })?;
         match config.search.out_of_range() {
             None => Ok(config),
             Some((key, found, due)) => Err(ConfigError::Range { path: path.to_path_buf(), key, found, due }),

@@ -4,6 +4,7 @@
 //! - The same events on the same state give the same outcomes.
 //! - A pending transaction changes nothing until it is included: its diff lies over the state, its pools over the table.
 
+use alloy_primitives::U256;
 use revm::context::TxEnv;
 
 use crate::hot::event::Event;
@@ -32,6 +33,8 @@ pub struct Engine {
     candidates: Vec<Candidate>,
     prover: Prover,
     min_profit: Wei,
+    /// The last event was a pending transaction that ran: what it left may be included.
+    includable: bool,
 }
 
 impl Engine {
@@ -47,16 +50,31 @@ impl Engine {
             candidates: Vec::new(),
             prover,
             min_profit,
+            includable: false,
         }
     }
 
     /// The pipeline.
     pub fn on_event(&mut self, event: Event) -> Outcome {
         match event {
-            Event::Head => self.solve(false),
-            Event::Pending(tx) => self.pending(*tx),
+            Event::Head => {
+                self.forget_pending();
+                self.solve(false)
+            }
+            Event::Pending(tx) => {
+                self.forget_pending();
+                self.pending(*tx)
+            }
             Event::Included => self.included(),
         }
+    }
+
+    /// Takes off what the last pending transaction laid over the base. It may never be included.
+    fn forget_pending(&mut self) {
+        self.machine.drop_overlay();
+        self.overlay.clear();
+        self.touched.clear();
+        self.includable = false;
     }
 
     fn pending(&mut self, tx: TxEnv) -> Outcome {
@@ -68,6 +86,7 @@ impl Engine {
         let execute = span.lap();
         self.touched.apply(&self.pools, &mut self.overlay, &executed);
         self.machine.set_overlay(executed.diff);
+        self.includable = true;
         let search = span.lap();
         let mut outcome = if !executed.result.is_success() {
             Outcome::refused(Refused::TriggerFailed)
@@ -86,6 +105,7 @@ impl Engine {
     fn solve(&mut self, behind: bool) -> Outcome {
         let mut outcome = Outcome::default();
         let mut span = Span::start();
+        self.prover.begin(!behind);
         self.candidates.clear();
         let (search, candidates) = (&mut self.search, &mut self.candidates);
         let counts = match behind {
@@ -107,14 +127,18 @@ impl Engine {
     }
 
     fn judge(&mut self, candidate: &Candidate) -> Result<Proven, Refused> {
-        // Of unknown value: not a reason to drop it.
-        if candidate.value().is_some_and(|value| value < self.min_profit) {
+        // A gain that the pools cannot value passes the default minimum of one wei, and no higher one.
+        let value = candidate.value().unwrap_or(Wei(U256::from(1)));
+        if value < self.min_profit {
             return Err(Refused::BelowMinimum);
         }
         self.prover.prove(&mut self.machine, &self.pools, candidate)
     }
 
     fn included(&mut self) -> Outcome {
+        if !std::mem::take(&mut self.includable) {
+            return Outcome::default();
+        }
         self.machine.commit_overlay();
         for (id, now) in self.overlay.entries() {
             self.pools.edit(id, |pool| pool.clone_from(now));

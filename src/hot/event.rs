@@ -18,7 +18,8 @@ pub enum Event {
     Head,
     /// A transaction that may be next. The cycles of the pools it moves are looked at, on the state it leaves.
     Pending(Box<TxEnv>),
-    /// The last pending transaction was included, as it ran: what it left becomes the base.
+    /// The last pending transaction was included, as it ran: what it left becomes the base. Means nothing after a head,
+    /// or after a transaction that did not run.
     Included,
 }
 

@@ -1,4 +1,5 @@
-//! Pinned threads: no await, no lock, no sleep, no allocation once warm (the EVM apart, which has a stated budget).
+//! Pinned threads: no await, no lock, no sleep. Quotes, overlay, screen and sizing allocate nothing once warm
+//! (`tests/no_alloc.rs`); running a transaction and proving a candidate do, as the EVM does.
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Refused {
-    /// The trigger is not valid on this state, or failed when it ran.
+    /// The trigger ran and failed. (One that is not valid on this state does not run: `Trigger::Stopped`.)
     TriggerFailed,
     /// The trigger moved no pool we know.
     NoPool,
@@ -26,11 +26,13 @@ pub enum Refused {
     TransferTax,
     /// The amounts do not fit the executor's calldata.
     Unencodable,
+    /// Our own transaction is at fault: its gas, its bid, its block.
+    Ours,
 }
 
 impl Refused {
     /// All of them, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::TriggerFailed,
         Self::NoPool,
         Self::Screened,
@@ -42,6 +44,7 @@ impl Refused {
         Self::Mismatch,
         Self::TransferTax,
         Self::Unencodable,
+        Self::Ours,
     ];
 
     /// Name in reports and metrics.
@@ -59,6 +62,7 @@ impl Refused {
             Self::Mismatch => "mismatch",
             Self::TransferTax => "transfer_tax",
             Self::Unencodable => "unencodable",
+            Self::Ours => "ours",
         }
     }
 }

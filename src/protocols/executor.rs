@@ -1,9 +1,11 @@
 //! Our own contract, `contracts/src/Executor.sol`: its calldata and its creation code.
 //!
 //! # Invariants
-//! - The layout is the one that the contract's header describes; `tests/executor.rs` runs both against each other.
+//! - The layout is the one that the contract's header describes; `tests/prove.rs` and every recorded block run both
+//!   against each other.
 //! - Amounts are integers that fit the field, or there is no calldata.
 
+use alloy::sol_types::SolError;
 use alloy_primitives::{Address, Bytes, U256, hex};
 use serde::Deserialize;
 
@@ -15,6 +17,18 @@ pub const MAX_HOPS: usize = 6;
 
 /// Selector of `run()`.
 pub const RUN: [u8; 4] = hex!("c0406226");
+
+alloy::sol! {
+    error NotOwner();
+    error BadPayload();
+    error WrongBlock();
+    error BidTooHigh();
+    error PaymentFailed();
+}
+
+/// Selectors of the executor's errors that speak of our own call and of nobody on the path.
+pub const OWN_FAULTS: [[u8; 4]; 5] =
+    [NotOwner::SELECTOR, BadPayload::SELECTOR, WrongBlock::SELECTOR, BidTooHigh::SELECTOR, PaymentFailed::SELECTOR];
 
 const HEAD: usize = 4 + 1 + 5 + 20 + 16 + 16 + 16;
 const HOP: usize = 1 + 20 + 20 + 16;

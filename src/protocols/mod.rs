@@ -1,6 +1,6 @@
 //! Sans-IO knowledge of protocols: one folder a protocol, and THE registry of them.
 //!
-//! To add a DEX: its folder, a `pub mod`, a variant of [`AnyPool`] and a line in `each!`.
+//! To add a DEX: its folder, and here a `pub mod`, a line in `each!` and one in [`discover()`].
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -22,6 +22,35 @@ use crate::protocols::amm::Family;
 use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
+use crate::protocols::discover::Probe;
+
+/// What is learnt of codes and storage layouts while asking, and serves the next question too.
+#[derive(Default)]
+pub struct Lore {
+    fees: uniswap_v2::FeeCache,
+    layouts: uniswap_v3::Layouts,
+}
+
+/// Asks a contract whether it is a pool of any protocol, one after the other. `assume_empty`: bitmap words and ticks that
+/// are not known are taken as empty, as an EVM that assumes empty slots would take them.
+///
+/// # Errors
+/// It is a pool, or looks like one, and cannot be used: why.
+pub fn discover(
+    probe: &mut impl Probe,
+    lore: &mut Lore,
+    address: Address,
+    assume_empty: bool,
+) -> Result<Option<AnyPool>, String> {
+    if let Some(mut pool) = uniswap_v3::discover(probe, &mut lore.layouts, address) {
+        pool.assume_empty = assume_empty;
+        return Ok(Some(pool.into()));
+    }
+    match uniswap_v2::discover(probe, address, &mut lore.fees) {
+        Ok(pool) => Ok(pool.map(AnyPool::from)),
+        Err(reason) => Err(reason.to_string()),
+    }
+}
 
 /// Makes the registry from one line a protocol: `Variant(type)`. A closed enum, so every call is a jump, not a vtable.
 macro_rules! each {
@@ -35,7 +64,7 @@ macro_rules! each {
             )+
         }
 
-        /// Names of all protocols: the completeness test demands a fixture for each.
+        /// Names of all protocols. `tests/completeness.rs` demands a test on real bytecode for each.
         pub const PROTOCOLS: &[&str] = &[$(<$pool>::PROTOCOL),+];
 
         $(

@@ -4,11 +4,12 @@
 //! - The engine is the one that runs live; this file only feeds it and writes down what it says.
 //! - Lines come out in one order for one input. No line of a block is returned unless the block executed to its header.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alloy::consensus::Transaction as _;
-use alloy_primitives::{Address, U256, address};
+use alloy_primitives::{Address, U256};
 use revm::state::AccountInfo;
 
 use crate::hot::engine::Engine;
@@ -25,16 +26,18 @@ use crate::hot::refused::Refused;
 use crate::hot::refused::Tally;
 use crate::hot::search;
 use crate::hot::search::Search;
+use crate::hot::search::config::WETH;
 use crate::hot::simulate::Proven;
 use crate::hot::simulate::Prover;
 use crate::hot::state::pools::Edge;
 use crate::hot::state::pools::Pools;
 use crate::metrics::span::Span;
+use crate::protocols::AnyPool;
+use crate::protocols::Lore;
 use crate::protocols::amm::Amm;
 use crate::protocols::executor::Bid;
 use crate::replay::diagnose::diagnose;
 use crate::replay::discover;
-use crate::replay::discover::Lore;
 use crate::replay::execute;
 use crate::replay::execute::Broken;
 use crate::replay::execute::Receipts;
@@ -49,11 +52,9 @@ use crate::replay::report::Line;
 use crate::replay::report::Opportunity;
 use crate::replay::report::Refusals;
 use crate::replay::report::Summary;
+use crate::replay::report::Unusable;
 use crate::types::amount::Wei;
 use crate::types::amount::WeiPerGas;
-
-/// Wrapped ether on mainnet.
-pub const WETH: Address = address!("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2");
 
 /// How to replay.
 #[derive(Clone, Debug)]
@@ -79,8 +80,13 @@ pub enum BlockError {
         broken: Broken,
     },
     /// Our own executor did not install.
-    #[error(transparent)]
-    Ours(#[from] InstallError),
+    #[error("{dir}: {cause}")]
+    Ours {
+        /// The record.
+        dir: PathBuf,
+        /// Why.
+        cause: InstallError,
+    },
 }
 
 /// Replays records one after another; what it learns of a code serves the next.
@@ -107,9 +113,9 @@ impl Replayer {
         let record = Record::read(dir, &codes);
         self.codes = Some(codes);
         let record = record?;
-        let mut engine = self.engine(&record)?;
+        let (mut engine, unusable) = self.engine(&record)?;
         let load = span.lap();
-        let mut run = Run::new(&record);
+        let mut run = Run::new(&record, unusable);
         let verdict = run.feed(&mut engine);
         match verdict {
             Ok(verdict) if verdict.is_exact() => Ok(run.finish(&engine, load, verdict)),
@@ -117,8 +123,8 @@ impl Replayer {
         }
     }
 
-    /// An engine at the start of the record's block.
-    pub fn engine(&mut self, record: &Record) -> Result<Engine, BlockError> {
+    /// An engine at the start of the record's block, and the pools it does without.
+    pub fn engine(&mut self, record: &Record) -> Result<(Engine, Vec<Unusable>), BlockError> {
         let mut machine = execute::machine(record);
         let found = discover::pools(&mut machine, &mut self.lore, !self.options.strict);
         let mut pools = Pools::default();
@@ -126,7 +132,8 @@ impl Replayer {
             // Addresses are distinct and so are a pool's tokens, so every pool is new.
             let _known = pools.add(pool);
         }
-        let own = Own::install(&mut machine, record.fork.has_cancun_opcodes(), WETH)?;
+        let own = Own::install(&mut machine, record.fork.has_cancun_opcodes(), WETH)
+            .map_err(|cause| BlockError::Ours { dir: record.dir.clone(), cause })?;
         let bases = &self.options.search.base_tokens;
         for token in bases.iter().filter(|token| pools.find_token(**token).is_some()) {
             own.mark_balance_slots(&mut machine, *token);
@@ -137,7 +144,8 @@ impl Replayer {
         let search = &self.options.search;
         let mut cycles = Search::new(&bases, search.max_hops, search.effort());
         cycles.extend(&pools);
-        Ok(Engine::new(machine, pools, cycles, prover, Wei(search.min_profit_wei)))
+        let unusable = found.unusable.into_iter().map(|(pool, reason)| Unusable { pool, reason }).collect();
+        Ok((Engine::new(machine, pools, cycles, prover, Wei(search.min_profit_wei)), unusable))
     }
 }
 
@@ -154,10 +162,11 @@ struct Run<'a> {
     spent: Spent,
     gross: U256,
     found: usize,
+    unusable: Vec<Unusable>,
 }
 
 impl<'a> Run<'a> {
-    fn new(record: &'a Record) -> Self {
+    fn new(record: &'a Record, unusable: Vec<Unusable>) -> Self {
         Self {
             record,
             gas_price: gas_price(record),
@@ -167,6 +176,7 @@ impl<'a> Run<'a> {
             spent: Spent::default(),
             gross: U256::ZERO,
             found: 0,
+            unusable,
         }
     }
 
@@ -248,9 +258,10 @@ impl<'a> Run<'a> {
             gas_matches_header: verdict.gas,
             receipts_root_matches_header: verdict.root,
             pools: engine.pools().len(),
-            tokens: engine.pools().token_count(),
+            tokens: tokens(engine.pools()),
             opportunities: self.found,
             gross_profit_eth_wei: self.gross,
+            unusable: self.unusable,
             refused: self.refused.iter().map(|(reason, count)| (reason.name(), count)).collect(),
             elapsed_us: Elapsed {
                 load: us(load),
@@ -275,6 +286,12 @@ fn offer(engine: &mut Engine, record: &Record, index: usize) -> Result<Outcome, 
             Some(Trigger::Ran(_)) | None => return Ok(outcome),
         }
     }
+}
+
+/// Tokens that the pools hold. (The table knows the base tokens as well, held or not.)
+fn tokens(pools: &Pools<AnyPool>) -> usize {
+    let held: BTreeSet<Address> = pools.iter().flat_map(|pool| pool.tokens().iter().copied()).collect();
+    held.len()
 }
 
 /// What a unit of gas costs at least: the base fee. Before London nothing was due, so the block's median price stands in.

@@ -105,10 +105,22 @@ pub struct Summary {
     /// Sum of their gross profits. Opportunities on the same pools exclude one another, so this is no income.
     #[serde(serialize_with = "decimal")]
     pub gross_profit_eth_wei: U256,
+    /// Contracts that are pools, or look like one, and cannot be used, and why.
+    pub unusable: Vec<Unusable>,
     /// How many cycles, candidates and transactions came to nothing, by reason.
     pub refused: BTreeMap<&'static str, u64>,
     /// Where the time went. The one part that differs from run to run.
     pub elapsed_us: Elapsed,
+}
+
+/// A pool that is not used.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unusable {
+    /// The contract.
+    #[serde(serialize_with = "address")]
+    pub pool: Address,
+    /// Why.
+    pub reason: String,
 }
 
 /// Microseconds.

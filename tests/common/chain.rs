@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, Bytes, TxKind, U256, address};
-use peregrine::hot::evm::db::Db;
+use peregrine::hot::evm::db::{Cold, Db};
 use peregrine::hot::evm::fork::Fork;
-use peregrine::hot::evm::machine::{Executed, Machine};
+use peregrine::hot::evm::machine::{ExecuteError, Executed, Machine};
 use revm::context::{BlockEnv, TxEnv};
 use revm::state::AccountInfo;
 
@@ -15,6 +15,7 @@ alloy::sol! {
     function transfer(address to, uint256 amount) external returns (bool);
     function mint(address to) external returns (uint256);
     function deposit() external payable;
+    function swap(uint256 amount0, uint256 amount1, address to, bytes data) external;
 }
 
 /// Who sends everything.
@@ -55,6 +56,11 @@ impl Chain {
         machine.db_mut().tell_whole_account(USER, rich);
         machine.db_mut().tell_whole_account(BUILDER, AccountInfo::default());
         Self { machine, nonce: 0 }
+    }
+
+    /// The sender's next nonce.
+    pub const fn nonce(&self) -> u64 {
+        self.nonce
     }
 
     /// Sends a transaction and keeps what it did.
@@ -105,11 +111,10 @@ impl Chain {
             };
             match self.machine.execute(tx) {
                 Ok(executed) => break Address::from_slice(&executed.result.output().expect("an address")[12..32]),
-                Err(error) => {
-                    let cold = peregrine::hot::evm::probe::cold_of(&error);
-                    let Some(peregrine::hot::evm::db::Cold::Account(vacant)) = cold else { panic!("{error}") };
+                Err(ExecuteError::Cold(Cold::Account(vacant))) => {
                     self.machine.db_mut().tell_whole_account(vacant, AccountInfo::default());
                 }
+                Err(error) => panic!("{error}"),
             }
         };
         self.call(factory, &createPairCall { a: tokens[0], b: tokens[1] });

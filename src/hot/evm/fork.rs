@@ -5,6 +5,7 @@
 //! than Osaka shows itself by header fields we do not know, which is for the reader of the header to see.
 
 use alloy::eips::eip7892::{BPO1_BASE_UPDATE_FRACTION, BPO2_BASE_UPDATE_FRACTION};
+use revm::primitives::eip4844::{BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE};
 use revm::primitives::hardfork::SpecId;
 
 /// Mainnet's chain id.
@@ -28,8 +29,8 @@ const BPO2_TIME: u64 = 1_767_747_671;
 pub struct Fork {
     /// Opcodes, gas and precompiles.
     pub spec: SpecId,
-    /// Blob base fee update fraction, where it is not the spec's own.
-    pub blob_update_fraction: Option<u64>,
+    /// Blob base fee update fraction (EIP-4844, 7691, 7892). Before Cancun there are no blobs, and it means nothing.
+    pub blob_update_fraction: u64,
 }
 
 /// The block is of a fork whose rules we do not hold.
@@ -66,19 +67,15 @@ impl Fork {
             return Err(UnknownFork { number });
         }
         let blob_update_fraction = if timestamp >= BPO2_TIME {
-            Some(BPO2_BASE_UPDATE_FRACTION)
+            BPO2_BASE_UPDATE_FRACTION
         } else if timestamp >= BPO1_TIME {
-            Some(BPO1_BASE_UPDATE_FRACTION)
+            BPO1_BASE_UPDATE_FRACTION
+        } else if timestamp >= PRAGUE_TIME {
+            BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE
         } else {
-            None
+            BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN
         };
         Ok(Self { spec, blob_update_fraction })
-    }
-
-    /// Transactions pay a base fee (EIP-1559).
-    #[must_use]
-    pub const fn has_base_fee(self) -> bool {
-        self.spec.is_enabled_in(SpecId::LONDON)
     }
 
     /// `block.difficulty` holds the beacon chain's randomness.
@@ -132,6 +129,6 @@ mod tests {
         let osaka = Fork::mainnet(23_935_694, 1_764_798_551).map(|f| f.blob_update_fraction);
         let bpo1 = Fork::mainnet(23_975_778, 1_765_290_071).map(|f| f.blob_update_fraction);
         let bpo2 = Fork::mainnet(24_179_383, 1_767_747_671).map(|f| f.blob_update_fraction);
-        assert_eq!((osaka, bpo1, bpo2), (Ok(None), Ok(Some(8_346_193)), Ok(Some(11_684_671))));
+        assert_eq!((osaka, bpo1, bpo2), (Ok(5_007_716), Ok(8_346_193), Ok(11_684_671)));
     }
 }

@@ -98,7 +98,7 @@ impl Machine {
     pub fn new(chain_id: u64, fork: Fork, block: BlockEnv, db: Db) -> Self {
         let mut context: MainnetContext<Db> = Context::new(db, fork.spec);
         context.cfg.chain_id = chain_id;
-        context.cfg.blob_base_fee_update_fraction = fork.blob_update_fraction;
+        context.cfg.blob_base_fee_update_fraction = Some(fork.blob_update_fraction);
         context.block = block;
         Self { evm: context.build_mainnet() }
     }

@@ -52,6 +52,11 @@ pub enum InstallError {
 impl Own {
     /// Creates the executor on the machine's base state. Changes nothing but our two accounts.
     pub fn install(machine: &mut Machine, cancun: bool, weth: Address) -> Result<Self, InstallError> {
+        // A block without transactions leaves no record of its builder, who is only ever given something here.
+        let builder = machine.block().beneficiary;
+        if machine.db().known_account(builder).is_none() {
+            machine.db_mut().tell_account(builder, AccountInfo::default());
+        }
         let owner = REPLAY_OWNER;
         let info = AccountInfo { balance: OWN_BALANCE, ..AccountInfo::default() };
         machine.db_mut().tell_whole_account(owner, info);

@@ -4,7 +4,6 @@ use alloy_primitives::{Address, B256, Bytes, U256, address};
 use revm::context::result::ExecutionResult;
 use revm::state::{AccountInfo, Bytecode};
 
-use crate::hot::evm::db::Cold;
 use crate::hot::evm::db::Unknown;
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
@@ -87,14 +86,5 @@ impl Probe for EvmProbe<'_> {
     fn code_hash(&mut self, at: Address) -> Option<B256> {
         let info = self.machine.db().known_account(at)?;
         (!info.is_empty_code_hash()).then_some(info.code_hash)
-    }
-}
-
-/// Why a call to a contract gave nothing, for reports.
-#[must_use]
-pub fn cold_of(error: &ExecuteError) -> Option<Cold> {
-    match error {
-        ExecuteError::Cold(cold) => Some(*cold),
-        ExecuteError::Invalid(_) | ExecuteError::Evm(_) => None,
     }
 }

@@ -26,11 +26,16 @@ pub struct Touched {
 }
 
 impl Touched {
+    /// Forgets the last transaction.
+    pub fn clear(&mut self) {
+        self.moved.clear();
+        self.broken.clear();
+    }
+
     /// Lays `executed` over `pools`. Clears the overlay first.
     pub fn apply(&mut self, pools: &Pools<AnyPool>, overlay: &mut Overlay<AnyPool>, executed: &Executed) {
         overlay.clear();
-        self.moved.clear();
-        self.broken.clear();
+        self.clear();
         if !executed.is_success() {
             return;
         }
@@ -40,6 +45,9 @@ impl Touched {
         self.moved.dedup();
         self.broken.sort_unstable();
         self.broken.dedup();
+        for id in &self.broken {
+            overlay.silence(pools, *id);
+        }
     }
 
     fn storage(&mut self, pools: &Pools<AnyPool>, overlay: &mut Overlay<AnyPool>, diff: &EvmState) {

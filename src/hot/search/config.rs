@@ -7,6 +7,12 @@ use crate::hot::search::DEFAULT_HOPS;
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::sizing::Effort;
 
+/// Wrapped ether, in which profit is valued and builders are paid.
+pub const WETH: Address = address!("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2");
+
+/// More walks than anyone waits for, and few enough to count in 32 bits.
+const MOST_EVALUATIONS: u32 = 100_000_000;
+
 /// Settings of the search.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -31,7 +37,7 @@ impl Default for Config {
         Self {
             max_hops: DEFAULT_HOPS,
             base_tokens: vec![
-                address!("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"), // WETH
+                WETH,
                 address!("0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"), // USDC
                 address!("0xdAC17F958D2ee523a2206206994597C13D831ec7"), // USDT
                 address!("0x6B175474E89094C44Da98b954EedeAC495271d0F"), // DAI
@@ -55,8 +61,12 @@ impl Config {
         if self.base_tokens.is_empty() {
             return Some(("search.base_tokens", "empty".to_owned(), "at least one token"));
         }
-        if self.evaluations == 0 {
-            return Some(("search.evaluations", "0".to_owned(), "at least 1"));
+        if self.base_tokens[0] != WETH {
+            let due = "wrapped ether (0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2) first";
+            return Some(("search.base_tokens", format!("{} first", self.base_tokens[0]), due));
+        }
+        if !(1..=MOST_EVALUATIONS).contains(&self.evaluations) {
+            return Some(("search.evaluations", self.evaluations.to_string(), "1 to 100000000"));
         }
         None
     }

@@ -31,8 +31,8 @@ use crate::hot::state::view::View;
 use crate::types::id::PoolId;
 use crate::types::id::TokenId;
 
-/// Longest cycle.
-pub const MAX_HOPS: usize = 6;
+/// Longest cycle: the executor's longest path.
+pub use crate::protocols::executor::MAX_HOPS;
 
 /// Longest cycle unless configured.
 pub const DEFAULT_HOPS: usize = 4;

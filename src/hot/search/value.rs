@@ -28,7 +28,8 @@ pub fn in_ether<V: View>(cycles: &Cycles, view: &V, token: TokenId, amount: u128
     let direct = best(view, graph.between(token, *ether), amount);
     let through =
         |base: &TokenId| best(view, graph.between(*base, *ether), best(view, graph.between(token, *base), amount)?);
-    direct.or_else(|| others.iter().filter_map(through).max()).map(Wei)
+    // Not the direct way alone: a dusty pool there would hide a deep way round.
+    others.iter().filter_map(through).chain(direct).max().map(Wei)
 }
 
 /// The most that any of parallel ways pays.

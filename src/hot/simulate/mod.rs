@@ -9,6 +9,7 @@ mod suspicion;
 
 use alloy_primitives::{Address, TxKind, U256};
 use revm::context::TxEnv;
+use revm::context::result::ExecutionResult;
 
 use crate::hot::evm::db::Cold;
 use crate::hot::evm::db::Unknown;
@@ -23,6 +24,7 @@ use crate::hot::state::pools::Edge;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
+use crate::protocols::executor;
 use crate::protocols::executor::Bid;
 use crate::protocols::executor::Hop;
 use crate::protocols::executor::Run;
@@ -91,6 +93,11 @@ impl Prover {
         Self { own, suspicion: Suspicion::default(), nonce, unknown, bid }
     }
 
+    /// Another event: on the base state, or behind a pending transaction.
+    pub fn begin(&mut self, base: bool) {
+        self.suspicion.begin(base);
+    }
+
     /// Runs the executor's transaction for `candidate` over the machine's overlay.
     pub fn prove(
         &mut self,
@@ -115,8 +122,9 @@ impl Prover {
             self.suspicion.clear(&hops);
             return Ok(report(machine, candidate, &between));
         }
-        let symptom = if between.executed.is_success() { Refused::Mismatch } else { Refused::Reverted };
-        if self.only_own_assumed(machine) {
+        let symptom = symptom(&between);
+        let theirs = matches!(symptom, Refused::Mismatch | Refused::Reverted);
+        if theirs && self.only_own_assumed(machine) {
             return Err(self.suspicion.investigate(machine, &hops, symptom));
         }
         Err(symptom)
@@ -175,7 +183,20 @@ impl Prover {
 fn refusal(error: &ExecuteError) -> Refused {
     match error {
         ExecuteError::Cold(_) => Refused::Cold,
-        ExecuteError::Invalid(_) | ExecuteError::Evm(_) => Refused::Reverted,
+        ExecuteError::Invalid(_) | ExecuteError::Evm(_) => Refused::Ours,
+    }
+}
+
+/// What a run that did not end as predicted shows: the pools at fault, or ourselves.
+fn symptom(between: &Between) -> Refused {
+    match &between.executed.result {
+        ExecutionResult::Success { .. } => Refused::Mismatch,
+        // Out of gas, most likely: nobody is to be blamed for our limit.
+        ExecutionResult::Halt { .. } => Refused::Ours,
+        ExecutionResult::Revert { output, .. } => {
+            let ours = output.get(..4).is_some_and(|selector| executor::OWN_FAULTS.iter().any(|own| own == selector));
+            if ours { Refused::Ours } else { Refused::Reverted }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who was caught doing something else than it quotes: remembered, so that it costs one simulation and not one a cycle.
 //!
 //! A cycle that reverts or ends with another profit has a culprit on its path. Tokens are asked first: each is moved, in
-//! the EVM, from the pool that would pay it to where it would be paid, and what arrives is weighed. If all arrive whole,
+//! the EVM, from the pool that would pay it to where it would be paid, and what arrives is weighed. If none is short,
 //! the pool is the culprit, and it can be named when it is the only one on the path that never took part in a proof.
 
 use alloy::sol_types::SolCall;
@@ -20,22 +20,39 @@ alloy::sol! {
     function transfer(address to, uint256 amount) external returns (bool);
 }
 
-/// The memory.
+/// The memory. What is seen behind a pending transaction, which may never happen, is held against nobody after it.
 #[derive(Debug, Default)]
 pub struct Suspicion {
-    /// Tokens that do not deliver what is sent.
-    taxed: AddressSet,
-    /// Pools that do not do what they quote.
-    deviant: AddressSet,
+    /// Tokens and pools caught in the base state.
+    lasting: AddressSet,
+    /// Caught behind the present pending transaction.
+    passing: AddressSet,
+    /// The present event is the base state itself.
+    base: bool,
     /// Pools that took part in a proof.
     proven: AddressSet,
 }
 
 impl Suspicion {
+    /// Another event: on the base state, or behind a pending transaction.
+    pub fn begin(&mut self, base: bool) {
+        self.base = base;
+        self.passing.clear();
+    }
+
     /// A token or pool on the path was caught before.
     #[must_use]
     pub fn on(&self, hops: &[Hop]) -> bool {
-        hops.iter().any(|hop| self.taxed.contains(&hop.token_in) || self.deviant.contains(&hop.pool))
+        let caught = |address| self.lasting.contains(address) || self.passing.contains(address);
+        hops.iter().any(|hop| caught(&hop.token_in) || caught(&hop.pool))
+    }
+
+    fn catch(&mut self, culprit: Address) {
+        if self.base {
+            self.lasting.insert(culprit)
+        } else {
+            self.passing.insert(culprit)
+        };
     }
 
     /// Every pool of the path did what it quoted.
@@ -52,18 +69,19 @@ impl Suspicion {
         let taxed = legs.find(|(paying, paid)| delivers(machine, paid.token_in, paying, paid.pool) == Some(false));
         machine.db_mut().set_unknown(unknown);
         if let Some((_, paid)) = taxed {
-            self.taxed.insert(paid.token_in);
+            self.catch(paid.token_in);
             return Refused::TransferTax;
         }
         let mut strangers = hops.iter().map(|hop| hop.pool).filter(|pool| !self.proven.contains(pool));
         if let (Some(culprit), None) = (strangers.next(), strangers.next()) {
-            self.deviant.insert(culprit);
+            self.catch(culprit);
         }
         symptom
     }
 }
 
-/// Whether `to` receives exactly what `from`'s pool sends of `token`. `None` when that cannot be told on this state.
+/// Whether `to` receives exactly what `from`'s pool sends of `token`. `None` when that cannot be told: something is not
+/// known, or the token refuses the transfer, as one that limits amounts may refuse this one and take the next.
 fn delivers(machine: &mut Machine, token: Address, from: &Hop, to: Address) -> Option<bool> {
     let amount = U256::from(from.amount_out);
     let data = transferCall { to, amount }.abi_encode().into();
@@ -72,5 +90,5 @@ fn delivers(machine: &mut Machine, token: Address, from: &Hop, to: Address) -> O
     let between = machine.look_between(send, &look).ok()?;
     let before = own::number(between.before.output())?;
     let after = own::number(between.after.output())?;
-    Some(between.executed.is_success() && after.checked_sub(before) == Some(amount))
+    between.executed.is_success().then(|| after.checked_sub(before) == Some(amount))
 }

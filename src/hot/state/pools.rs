@@ -163,6 +163,11 @@ impl<P> Pools<P> {
         &self.pools[id.index()]
     }
 
+    /// All pools, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &P> {
+        self.pools.iter()
+    }
+
     /// The pool at an address.
     #[must_use]
     pub fn find(&self, address: Address) -> Option<PoolId> {

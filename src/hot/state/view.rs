@@ -93,6 +93,14 @@ impl<P: Amm + Clone> Overlay<P> {
         answer
     }
 
+    /// Keeps a pool out of every search of this epoch: all its rates are zero.
+    pub fn silence(&mut self, base: &Pools<P>, id: PoolId) {
+        self.slot(base, id);
+        for edge in base.edges_of(id) {
+            self.rates[self.rate_marks[edge.index()].at as usize] = 0.0;
+        }
+    }
+
     fn slot(&mut self, base: &Pools<P>, id: PoolId) -> usize {
         if self.marks.len() < base.len() {
             self.marks.resize(base.len(), Mark::default());

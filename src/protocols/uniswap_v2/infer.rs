@@ -68,7 +68,9 @@ pub(super) fn infer(rig: &mut Rig<'_>, cache: &mut FeeCache) -> Result<[Fee; 2],
         Some(fees) if rig.charges(&even[0], fees[0]) && rig.charges(&even[1], fees[1]) => fees,
         _ => both_ways(rig, first)?,
     };
-    certain(rig, &even[first], fees[first])?;
+    for (stage, fee) in even.iter().zip(fees) {
+        certain(rig, stage, fee)?;
+    }
     remember(cache, code, fees);
     Ok(fees)
 }
@@ -171,10 +173,14 @@ fn boundary(rig: &mut Rig<'_>, stage: &Stage) -> Result<u128, Reason> {
 
 /// Refuses a fee that hangs on a slot whose value is not known: moving the slot must not move the boundary.
 fn certain(rig: &mut Rig<'_>, stage: &Stage, fee: Fee) -> Result<(), Reason> {
-    let y = curve::largest_out(stage.x, stage.r_in, stage.r_out, fee).map_err(|_| Reason::Shallow)?;
+    // A direction with no room for a payment shows nothing, either way.
+    let Ok(y) = curve::largest_out(stage.x, stage.r_in, stage.r_out, fee) else { return Ok(()) };
     for (at, slot) in rig.unsure(stage, y) {
-        if !rig.charges_with(stage, fee, &[(at, slot, U256::ONE)]) {
-            return Err(Reason::Cold { at, slot: Some(slot) });
+        // A flag, and a number that no fee survives.
+        for value in [U256::ONE, U256::ONE << 100] {
+            if !rig.charges_with(stage, fee, &[(at, slot, value)]) {
+                return Err(Reason::Cold { at, slot: Some(slot) });
+            }
         }
     }
     Ok(())

@@ -18,6 +18,9 @@ const ROUNDS: u32 = 185;
 pub fn peak<P: Amm>(path: &Path<'_, P>, polish: &mut Polish) -> (usize, u128) {
     let (mut top, mut best) = (1, None);
     for bit in 0..127 {
+        if polish.is_spent() {
+            break;
+        }
         let Some(profit) = polish.walk(path, 1 << bit) else { break };
         let pays = profit > -(1 << bit);
         if best.is_none() || pays && best.is_none_or(|best| profit > best) {
@@ -37,11 +40,12 @@ pub fn peak<P: Amm>(path: &Path<'_, P>, polish: &mut Polish) -> (usize, u128) {
 
 fn golden<P: Amm>(path: &Path<'_, P>, polish: &mut Polish, mut low: u128, mut high: u128) -> u128 {
     // Past the end of what the pools can swap counts as worst, which keeps the search on this side of it.
+    let rounds = ROUNDS.min(polish.left());
     let mut profit = |input| polish.walk(path, input).unwrap_or(i128::MIN);
     let part = |low: u128, high: u128| ((high - low) as f64 * 0.381_966_011_250_105) as u128;
     let (mut a, mut b) = (low + part(low, high), high - part(low, high));
     let (mut at_a, mut at_b) = (profit(a), profit(b));
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         if high - low <= 3 || a >= b {
             break;
         }

@@ -288,7 +288,7 @@ impl Curve {
         let here = self.stretches[self.peak.stretch].from(self.peak.into);
         // The step in the grid's token is the step in the input over the ratio of their units.
         let inputs = (fall.max(0.0) / here.bend).sqrt();
-        (inputs * self.peak.unit[0] / self.peak.unit[grid] * 1.25) as u128 + 2
+        ((inputs * self.peak.unit[0] / self.peak.unit[grid] * 1.25) as u128).saturating_add(2)
     }
 
     /// True when an input is in the peak's stretch and near enough for [`Curve::noise`] to hold.

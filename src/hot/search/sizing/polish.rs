@@ -98,7 +98,7 @@ impl<'a> Ceiling<'a> {
 
     fn learn(&mut self, point: Point) {
         if self.curve.is_near(point.input) {
-            let found = (point.profit() - self.anchor) as f64 + self.curve.noise(self.grid);
+            let found = point.profit().saturating_sub(self.anchor) as f64 + self.curve.noise(self.grid);
             let error = self.curve.slack(point.input) + self.curve.drift(self.grid, point.input);
             self.seen = self.seen.min(found + error - self.curve.change(point.input));
         }
@@ -160,6 +160,18 @@ impl Polish {
     #[must_use]
     pub const fn evaluations(&self) -> u32 {
         self.evaluations
+    }
+
+    /// Exact walks left of the budget.
+    #[must_use]
+    pub const fn left(&self) -> u32 {
+        self.effort.evaluations.saturating_sub(self.evaluations)
+    }
+
+    /// The budget is spent.
+    #[must_use]
+    pub const fn is_spent(&self) -> bool {
+        self.left() == 0
     }
 
     /// Profit for an input: one exact walk. `None` outside.

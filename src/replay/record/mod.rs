@@ -3,15 +3,18 @@
 //! # Invariants
 //! - What is not in the files is unknown; nothing is filled in.
 //! - The header's hash, the transactions' root and every code's hash are checked, so a damaged file is named here and
-//!   not by a strange execution later. The state itself has no hash to check: [`super::execute`] is its judge.
+//!   not by a strange execution later. The state itself has no hash to check: [`execute`](crate::replay::execute) is its judge.
+
+mod check;
+mod error;
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use alloy::consensus::Transaction as _;
-use alloy::consensus::proofs::calculate_transaction_root;
-use alloy::eips::Encodable2718;
+use alloy::eips::eip4844::{BLOB_TX_MIN_BLOB_GASPRICE, fake_exponential};
 use alloy::rpc::types::eth::{Header, Transaction};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use revm::context::{BlockEnv, TxEnv};
@@ -24,70 +27,8 @@ use serde::de::DeserializeOwned;
 use crate::hot::evm::db::Db;
 use crate::hot::evm::db::Unknown;
 use crate::hot::evm::fork::Fork;
-use crate::hot::evm::fork::UnknownFork;
 
-/// Why a record cannot be used. Each names the file and what is wrong with it.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    /// A file is missing or cannot be opened.
-    #[error("{path}: {cause}")]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// The system's word.
-        cause: std::io::Error,
-    },
-    /// Not zstd, not JSON, or not of the right shape (wrong hex among it).
-    #[error("{path}: not the json due: {cause}")]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// Where and what.
-        cause: serde_json::Error,
-    },
-    /// An account names code that no code file holds.
-    #[error("{path}: account {account} has code {hash}, which codes.json.zst does not hold")]
-    UnknownCode {
-        /// The state's file.
-        path: PathBuf,
-        /// The account.
-        account: Address,
-        /// The code's hash.
-        hash: B256,
-    },
-    /// The code does not hash to its key.
-    #[error("{path}: code {hash} hashes to {found}")]
-    WrongCode {
-        /// The codes' file.
-        path: PathBuf,
-        /// The key.
-        hash: B256,
-        /// Its code's hash.
-        found: B256,
-    },
-    /// Rules we do not hold.
-    #[error("{path}: {cause}")]
-    Fork {
-        /// The block's file.
-        path: PathBuf,
-        /// Which block.
-        cause: UnknownFork,
-    },
-    /// The block contradicts its own hashes.
-    #[error("{path}: {what}")]
-    Damaged {
-        /// The block's file.
-        path: PathBuf,
-        /// The contradiction.
-        what: String,
-    },
-    /// A folder without records.
-    #[error("{path}: no record here (a record is a folder with block.json.zst and prestate.json.zst)")]
-    Empty {
-        /// The folder.
-        path: PathBuf,
-    },
-}
+pub use error::RecordError;
 
 /// One block, its rules, and all that is known of the state before it.
 pub struct Record {
@@ -115,6 +56,9 @@ struct RawBlock {
     #[serde(flatten)]
     header: Header,
     transactions: Vec<serde_json::Value>,
+    /// What else there is.
+    #[serde(flatten)]
+    unknown: BTreeMap<String, serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -136,19 +80,24 @@ pub struct Codes {
 impl Codes {
     /// The codes of a record: `codes.json.zst` in its folder, else in the parent.
     pub fn of(record: &Path) -> Result<Self, RecordError> {
-        let own = record.join("codes.json.zst");
-        let path = match record.parent() {
-            Some(parent) if !own.exists() => parent.join("codes.json.zst"),
-            _ => own,
-        };
+        let path = Self::place(record);
         Ok(Self { codes: read(&path)?, path })
     }
 
     /// Whether these are the codes [`Codes::of`] would read for `record`.
     #[must_use]
     pub fn serve(&self, record: &Path) -> bool {
+        self.path == Self::place(record)
+    }
+
+    fn place(record: &Path) -> PathBuf {
         let own = record.join("codes.json.zst");
-        self.path == own || (!own.exists() && self.path.parent() == record.parent())
+        // The parent of `.` or `x/..` is not in its name.
+        let real = record.canonicalize().ok();
+        match real.as_deref().and_then(Path::parent) {
+            Some(parent) if !own.exists() => parent.join("codes.json.zst"),
+            _ => own,
+        }
     }
 }
 
@@ -182,11 +131,12 @@ impl Record {
     /// Reads the record in `dir`.
     pub fn read(dir: &Path, codes: &Codes) -> Result<Self, RecordError> {
         let path = dir.join("block.json.zst");
-        let RawBlock { header, transactions } = read(&path)?;
+        let RawBlock { header, transactions, unknown } = read(&path)?;
         let fork = Fork::mainnet(header.number, header.timestamp)
             .map_err(|cause| RecordError::Fork { path: path.clone(), cause })?;
         let txs = transactions.into_iter().enumerate().map(|tx| decode(&path, tx)).collect::<Result<Vec<_>, _>>()?;
-        check_block(&path, &header, &txs)?;
+        check::header(&path, &header, &unknown)?;
+        check::txs(&path, &header, &txs)?;
         let path = dir.join("prestate.json.zst");
         let accounts: BTreeMap<Address, Account> = read(&path)?;
         let codes = used_codes(&path, &accounts, codes)?;
@@ -227,10 +177,11 @@ impl Record {
     #[must_use]
     pub fn block_env(&self) -> BlockEnv {
         let header = &self.header.inner;
-        let fraction = self.fork.blob_update_fraction;
-        let blob = |excess| match fraction {
-            Some(fraction) => BlobExcessGasAndPrice::new(excess, fraction),
-            None => BlobExcessGasAndPrice::new_with_spec(excess, self.fork.spec),
+        let fraction = u128::from(self.fork.blob_update_fraction);
+        // Alloy's exponential saturates; revm's overflows on a header that only claims such an excess.
+        let blob = |excess: u64| BlobExcessGasAndPrice {
+            excess_blob_gas: excess,
+            blob_gasprice: fake_exponential(BLOB_TX_MIN_BLOB_GASPRICE, u128::from(excess), fraction),
         };
         BlockEnv {
             number: U256::from(header.number),
@@ -279,25 +230,6 @@ fn decode(path: &Path, (index, tx): (usize, serde_json::Value)) -> Result<Transa
     })
 }
 
-fn check_block(path: &Path, header: &Header, txs: &[Transaction]) -> Result<(), RecordError> {
-    let damaged = |what| Err(RecordError::Damaged { path: path.to_path_buf(), what });
-    let found = header.inner.hash_slow();
-    if found != header.hash {
-        return damaged(format!("header hashes to {found}, {} due", header.hash));
-    }
-    let envelopes: Vec<_> = txs.iter().map(|tx| tx.inner.inner()).collect();
-    for (index, tx) in envelopes.iter().enumerate() {
-        let found = keccak256(tx.encoded_2718());
-        if found != *tx.tx_hash() {
-            return damaged(format!("transaction {index} hashes to {found}, {} due", tx.tx_hash()));
-        }
-    }
-    if calculate_transaction_root(&envelopes) != header.transactions_root {
-        return damaged(format!("the transactions do not have the header's root {}", header.transactions_root));
-    }
-    Ok(())
-}
-
 fn used_codes(
     path: &Path,
     accounts: &BTreeMap<Address, Account>,
@@ -315,10 +247,18 @@ fn used_codes(
         if found != hash {
             return Err(RecordError::WrongCode { path: codes.path.clone(), hash, found });
         }
-        used.insert(hash, Bytecode::new_raw(code.clone()));
+        let bytecode = Bytecode::new_raw_checked(code.clone()).map_err(|cause| RecordError::BadCode {
+            path: codes.path.clone(),
+            hash,
+            cause: cause.to_string(),
+        })?;
+        used.insert(hash, bytecode);
     }
     Ok(used)
 }
+
+/// A small file must not unpack to all the memory there is. All code of the shared records is 28 MB.
+const MOST_BYTES: u64 = 1 << 30;
 
 fn block_hashes(path: &Path) -> Result<BTreeMap<u64, B256>, RecordError> {
     let open = |cause| RecordError::Open { path: path.to_path_buf(), cause };
@@ -329,6 +269,11 @@ fn block_hashes(path: &Path) -> Result<BTreeMap<u64, B256>, RecordError> {
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, RecordError> {
     let open = |cause| RecordError::Open { path: path.to_path_buf(), cause };
-    let text = zstd::decode_all(File::open(path).map_err(open)?).map_err(open)?;
+    let packed = zstd::Decoder::new(File::open(path).map_err(open)?).map_err(open)?;
+    let mut text = Vec::new();
+    packed.take(MOST_BYTES).read_to_end(&mut text).map_err(open)?;
+    if text.len() as u64 == MOST_BYTES {
+        return Err(open(std::io::Error::other("unpacks to more than a gigabyte")));
+    }
     serde_json::from_slice(&text).map_err(|cause| RecordError::Json { path: path.to_path_buf(), cause })
 }

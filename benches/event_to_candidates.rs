@@ -1,0 +1,155 @@
+//! Question: how long from a log to ranked candidates, when 100, 1,000 or 10,000 cycles run through the pool it moved?
+//! Input: made, not recorded, so that the counts are exact: a multigraph of four tokens whose moved pool lies on that many
+//! directed cycles of 2 to 4 hops, scattered among 3,000 pools that are not on them. Seeded. A Sync log moves one pool by
+//! as much as lets about one cycle in a hundred pass the screen. All of it is asserted. `screen` is the first look alone;
+//! `quick` and `default` are all of it, sizing with `Effort::QUICK` and with the default settings.
+
+mod common;
+
+use std::hint::black_box;
+
+use alloy_primitives::Address;
+use alloy_primitives::B256;
+use alloy_primitives::b256;
+use criterion::Criterion;
+use peregrine::hot::search::Counts;
+use peregrine::hot::search::Search;
+use peregrine::hot::search::candidate::Candidate;
+use peregrine::hot::search::config::Config;
+use peregrine::hot::search::screen::Screen;
+use peregrine::hot::search::sizing::Effort;
+use peregrine::hot::state::pools::Pools;
+use peregrine::hot::state::view::Overlay;
+use peregrine::protocols::AnyPool;
+use peregrine::protocols::amm::Amm;
+use peregrine::protocols::uniswap_v2::Fee;
+use peregrine::protocols::uniswap_v2::Layout;
+use peregrine::protocols::uniswap_v2::Pool;
+use peregrine::types::id::PoolId;
+
+/// `Sync(uint112,uint112)`.
+const SYNC: B256 = b256!("0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1");
+
+/// Pools between the tokens W, X, Y, Z; the moved one joins W and X.
+struct Shape {
+    cycles: u64,
+    /// Others between W and X.
+    parallel: usize,
+    /// Between W and Y, Y and X, W and Z, Z and X, each.
+    sides: usize,
+    /// Between Y and Z.
+    bridges: usize,
+}
+
+/// Undirected cycles through the moved pool: `parallel` of two hops, `2 sides²` of three, `2 sides² bridges` of four.
+const SHAPES: [Shape; 3] = [
+    Shape { cycles: 100, parallel: 14, sides: 3, bridges: 1 },
+    Shape { cycles: 1_000, parallel: 10, sides: 7, bridges: 4 },
+    Shape { cycles: 10_000, parallel: 50, sides: 15, bridges: 10 },
+];
+
+/// Pools that are on none of the cycles: their ids and rates lie in between.
+const BALLAST: usize = 3_000;
+
+fn token(index: usize) -> Address {
+    Address::left_padding_from(&(index as u64 + 1).to_be_bytes())
+}
+
+/// A pool near the fair price: 18 decimals and equal worth on both sides.
+fn pool(dice: &mut common::dice::Dice, index: usize, [a, b]: [usize; 2]) -> AnyPool {
+    let depth = 10f64.powf(dice.between(1.5, 3.5)) * 1e18;
+    let reserves = [depth, depth * dice.between(0.9985, 1.0015)].map(|r| r as u128);
+    let fee = Fee::new(3, 1000).expect("a fee");
+    let place = Address::left_padding_from(&(index as u64 + (1 << 40)).to_be_bytes());
+    Pool::new(place, [token(a), token(b)], [fee; 2], Layout::Opaque, reserves).expect("sound").into()
+}
+
+/// The table and the pool to move.
+fn world(shape: &Shape) -> (Pools<AnyPool>, PoolId) {
+    let [w, x, y, z] = [0, 1, 2, 3];
+    let mut pairs = vec![[w, x]; shape.parallel];
+    for pair in [[w, y], [y, x], [w, z], [z, x]] {
+        pairs.extend(vec![pair; shape.sides]);
+    }
+    pairs.extend(vec![[y, z]; shape.bridges]);
+    pairs.extend((0..BALLAST).map(|i| [4 + 2 * i, 5 + 2 * i]));
+    let mut dice = common::dice::Dice(shape.cycles);
+    dice.shuffle(&mut pairs);
+    let mut pools = Pools::default();
+    let moved = pools.add(pool(&mut dice, 0, [w, x])).expect("new");
+    for (index, pair) in pairs.into_iter().enumerate() {
+        pools.add(pool(&mut dice, index + 1, pair)).expect("new");
+    }
+    (pools, moved)
+}
+
+/// The Sync log after a sale of W for X that leaves the price higher by `move_by`.
+fn sync(pools: &Pools<AnyPool>, moved: PoolId, move_by: f64) -> [u8; 64] {
+    let AnyPool::UniswapV2(pool) = pools.pool(moved) else { unreachable!("all pools are V2") };
+    let root = (1.0 + move_by).sqrt();
+    let [a, b] = pool.state().map(|reserve| reserve as f64);
+    let mut data = [0; 64];
+    data[16..32].copy_from_slice(&((a * root) as u128).to_be_bytes());
+    data[48..].copy_from_slice(&((b / root) as u128).to_be_bytes());
+    data
+}
+
+/// Everything from log to candidates.
+struct Stage {
+    pools: Pools<AnyPool>,
+    overlay: Overlay<AnyPool>,
+    search: Search,
+    found: Vec<Candidate>,
+    moved: PoolId,
+}
+
+impl Stage {
+    fn event(&mut self, data: &[u8]) -> Counts {
+        self.overlay.clear();
+        self.overlay.edit(&self.pools, self.moved, |pool| pool.apply_log(&[SYNC], data)).expect("a Sync log");
+        self.found.clear();
+        self.search.candidates(&self.overlay.over(&self.pools), Some(&[self.moved]), &mut self.found)
+    }
+}
+
+/// A stage that sizes with this effort.
+fn stage(shape: &Shape, effort: Effort) -> Stage {
+    let (pools, moved) = world(shape);
+    let base = pools.find_token(token(0)).expect("in the table");
+    let mut search = Search::new(&[base], Config::default().max_hops, effort);
+    search.extend(&pools);
+    Stage { pools, overlay: Overlay::default(), search, found: Vec::new(), moved }
+}
+
+fn kept(counts: Counts) -> u64 {
+    counts.screened.looked - counts.screened.rejected
+}
+
+fn measure(c: &mut Criterion, shape: &Shape) {
+    let Shape { cycles, .. } = *shape;
+    let mut stage = stage(shape, Effort::QUICK);
+    // The smallest move, in steps of a ten-thousandth, that lets one in a hundred pass.
+    let steps: Vec<_> = (1..1_000).map(|step| sync(&stage.pools, stage.moved, f64::from(step) * 1e-4)).collect();
+    let data = steps.iter().find(|data| kept(stage.event(*data)) * 100 >= cycles).expect("a move lets some pass");
+    let counts = stage.event(data);
+    assert_eq!(counts.screened.looked, cycles, "exactly that many cycles are touched");
+    assert!(counts.candidates > 0 && kept(counts) * 50 <= cycles, "some survive, and not many");
+    println!("event_to_candidates/{cycles}: {counts:?} of {} cycles", stage.search.cycles().len());
+
+    let mut screen = Screen::default();
+    let Stage { pools, overlay, search, moved, .. } = &stage;
+    c.bench_function(&format!("event_to_candidates/{cycles}/screen"), |b| {
+        b.iter(|| screen.run(search.cycles(), &overlay.over(pools), Some(&[*moved])));
+    });
+    c.bench_function(&format!("event_to_candidates/{cycles}/quick"), |b| b.iter(|| stage.event(black_box(data))));
+    let mut stage = self::stage(shape, Config::default().effort());
+    c.bench_function(&format!("event_to_candidates/{cycles}/default"), |b| b.iter(|| stage.event(black_box(data))));
+}
+
+fn main() {
+    let mut c = common::criterion();
+    for shape in &SHAPES {
+        measure(&mut c, shape);
+    }
+    c.final_summary();
+}

@@ -1,0 +1,61 @@
+//! Question: how long does one exact quote take, forwards and backwards? All of sizing is made of them.
+//! Input: Uniswap V2's USDC/WETH and DAI/WETH pairs as they stood before block 10760440 (an amount that fits 128
+//! bits all the way, and one that does not), and Uniswap V3's WBTC/WETH 0.3 % with all its ticks at block 24407242: an
+//! amount that stays in its range, and one that crosses three ticks. That they do is asserted.
+
+mod common;
+
+use std::hint::black_box;
+
+use alloy_primitives::Address;
+use alloy_primitives::U256;
+use alloy_primitives::address;
+use criterion::Criterion;
+use peregrine::protocols::amm::Amm;
+use peregrine::protocols::amm::Leg;
+use peregrine::protocols::uniswap_v3::no_limit;
+
+/// Uniswap V2: USDC/WETH, 6 and 18 decimals.
+const USDC_WETH: Address = address!("0xB4e16d0168e52d35CaCD2c6185b44281Ec28C9Dc");
+/// Uniswap V2: DAI/WETH, 18 and 18 decimals.
+const DAI_WETH: Address = address!("0xA478c2975Ab1Ea89e8196811F51A7B7Ade33eB11");
+
+fn both_ways(c: &mut Criterion, name: &str, pool: &impl Amm, leg: Leg, amount_in: U256) {
+    let amount_out = pool.quote_in(leg, amount_in).expect("the amount swaps");
+    let back = pool.quote_out(leg, amount_out).expect("the output is to be had");
+    assert!(back <= amount_in, "the smallest input for what an input pays is no larger");
+    c.bench_function(&format!("quote/{name}/in"), |b| b.iter(|| pool.quote_in(black_box(leg), black_box(amount_in))));
+    c.bench_function(&format!("quote/{name}/out"), |b| {
+        b.iter(|| pool.quote_out(black_box(leg), black_box(amount_out)))
+    });
+}
+
+fn v2(c: &mut Criterion) {
+    let Some(dir) = common::inputs::mainnet("blocks/10760440") else { return };
+    let block = common::block::Block::read(&dir);
+    for (name, address, amount) in
+        [("v2_usdc_weth", USDC_WETH, 1_000_000_000u128), ("v2_dai_weth", DAI_WETH, 1_000_000_000_000_000_000_000)]
+    {
+        let pool = block.pool(address);
+        let leg = pool.leg(pool.tokens()[0], pool.tokens()[1]).expect("its own tokens");
+        both_ways(c, name, pool, leg, U256::from(amount));
+    }
+}
+
+fn v3(c: &mut Criterion) {
+    let Some(pool) = common::v3::recorded() else { return };
+    let leg = common::v3::leg(&pool, true);
+    for (name, crossings) in [("v3_one_range", 0), ("v3_three_ticks", 3)] {
+        let amount = common::v3::amount_crossing(&pool, leg, crossings);
+        let swap = pool.swap(leg, true, amount, no_limit(true)).expect("the amount swaps");
+        assert_eq!((swap.crossed, swap.complete), (crossings, true));
+        both_ways(c, name, &pool, leg, amount);
+    }
+}
+
+fn main() {
+    let mut c = common::criterion();
+    v2(&mut c);
+    v3(&mut c);
+    c.final_summary();
+}

@@ -31,7 +31,7 @@ function rows(folder) {
 }
 
 function human(ns) {
-  const [divisor, unit] = ns < 1e3 ? [1, "ns"] : ns < 1e6 ? [1e3, "us"] : [1e6, "ms"];
+  const [divisor, unit] = ns < 1e3 ? [1, "ns"] : ns < 1e6 ? [1e3, "us"] : ns < 1e9 ? [1e6, "ms"] : [1e9, "s"];
   return `${(ns / divisor).toPrecision(3)} ${unit}`;
 }
 

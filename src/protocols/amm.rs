@@ -78,6 +78,8 @@ pub struct Segment {
     pub reserve_out: f64,
     /// Share of the input left after the fee.
     pub gamma: f64,
+    /// How often the contract rounds on the way through the whole stretch; 1 where it does not stop inside it.
+    pub stops: u32,
 }
 
 /// What an event or a storage change meant to a pool.

@@ -170,15 +170,32 @@ fn gap(best: Best) -> I256 {
     I256::try_from(U256::from(best.gap())).unwrap_or(I256::MAX)
 }
 
+/// Tells all that is needed to see why a bound did not hold.
+fn confess(at: usize, cycle: &Cycle, best: Best, peers: I256, peer_input: U256) {
+    let by_us = u128::try_from(peer_input).ok().and_then(|input| cycle.path().forward(0, input));
+    eprintln!(
+        "BEYOND THE GAP: cycle {at}: {best:?}; the peer's input {peer_input} makes {peers}; by our quotes {by_us:?} out"
+    );
+    for hop in &cycle.hops {
+        let mut segments = Vec::new();
+        hop.ours.segments(hop.leg, |segment| {
+            segments.push(segment);
+            segments.len() < 4
+        });
+        eprintln!("    {}: {segments:?}", hop.ours.protocol());
+    }
+}
+
 /// Rows of one set of cycles.
 fn rows(table: &mut Table, what: &str, cycles: &[Cycle]) {
     for (how, effort) in [("default effort", Config::default().effort()), ("quick", Effort::QUICK)] {
         let mut sizer = Sizer::default();
         let gate = GateDeps::offline();
         let mut tally = Tally::default();
-        for cycle in cycles {
+        for (at, cycle) in cycles.iter().enumerate() {
             let ours = sizer.best(&cycle.path(), effort);
             let theirs = solve_path(&cycle.theirs, &gate).result;
+            let peer_input = theirs.as_ref().map_or(U256::ZERO, |best| best.optimal_input);
             let made = ours.map_or(I256::ZERO, |best| cycle.profit(U256::from(best.amounts()[0])));
             let peers = theirs.as_ref().map_or(I256::ZERO, |best| cycle.profit(best.optimal_input));
             tally.wrong[0] += usize::from(ours.is_some_and(|best| I256::from_raw(U256::from(best.profit())) != made));
@@ -186,7 +203,10 @@ fn rows(table: &mut Table, what: &str, cycles: &[Cycle]) {
             // No trade is always an answer.
             let (made, peers) = (made.max(I256::ZERO), peers.max(I256::ZERO));
             tally.add(made, peers);
-            tally.broken += usize::from(ours.is_some_and(|best| peers - made > gap(best)));
+            if let Some(best) = ours.filter(|best| peers - made > gap(*best)) {
+                tally.broken += 1;
+                confess(at, cycle, best, peers, peer_input);
+            }
         }
         let times = clock::race(
             cycles.len(),

@@ -19,6 +19,7 @@ struct Stretch {
     sqrt_price: U256,
     liquidity: u128,
     in_max: U256,
+    stops: u32,
 }
 
 impl Pool {
@@ -54,8 +55,12 @@ impl Pool {
         let down = leg.zero_for_one();
         let limit = no_limit(down);
         let mut walk = Walk::start(self, down);
-        let begin =
-            |walk: &Walk<'_>| Stretch { sqrt_price: walk.sqrt_price, liquidity: walk.liquidity, in_max: U256::ZERO };
+        let begin = |walk: &Walk<'_>| Stretch {
+            sqrt_price: walk.sqrt_price,
+            liquidity: walk.liquidity,
+            in_max: U256::ZERO,
+            stops: 0,
+        };
         let mut stretch = begin(&walk);
         while let Ok(end) = walk.end() {
             let past = if down { end.stop.sqrt_price <= limit } else { end.stop.sqrt_price >= limit };
@@ -65,6 +70,7 @@ impl Pool {
                 break;
             };
             stretch.in_max = in_max;
+            stretch.stops += 1;
             walk.sqrt_price = target;
             let ends = past || end.tick.is_some();
             if ends && !self.show(&stretch, down, &mut visit) {
@@ -89,6 +95,6 @@ impl Pool {
         let liquidity = stretch.liquidity as f64;
         let (zero, one) = (liquidity / root, liquidity * root);
         let (reserve_in, reserve_out) = if down { (zero, one) } else { (one, zero) };
-        visit(Segment { in_max: stretch.in_max, reserve_in, reserve_out, gamma: self.gamma() })
+        visit(Segment { in_max: stretch.in_max, reserve_in, reserve_out, gamma: self.gamma(), stops: stretch.stops })
     }
 }

@@ -62,6 +62,8 @@ struct Side {
     reserve_in: f64,
     reserve_out: f64,
     gamma: f64,
+    /// Times the contract has rounded in the stretches passed, and most times more it may inside the present one.
+    stops: [u32; 2],
     /// One stretch over a 112-bit reserve: a constant product, floored once.
     plain: bool,
     zero_for_one: bool,
@@ -81,6 +83,7 @@ impl Side {
     fn begin<P: Amm>(&mut self, pool: &P, leg: Leg) -> bool {
         self.read(pool, leg, 8);
         self.next = 0;
+        self.stops = [0; 2];
         self.zero_for_one = leg.zero_for_one();
         let span = self.segments.first().map_or(0.0, |s| f64::from(s.in_max) + s.reserve_in);
         self.plain = self.segments.len() == 1 && (span / 2f64.powi(112) - 1.0).abs() < 1e-9;
@@ -98,6 +101,7 @@ impl Side {
             self.room = f64::from(segment.in_max);
             (self.reserve_in, self.reserve_out) = (segment.reserve_in, segment.reserve_out);
             self.gamma = segment.gamma;
+            self.stops = [self.stops[0] + self.stops[1], segment.stops];
             if self.room > 0.0 && self.reserve_in > 0.0 && self.reserve_out > 0.0 {
                 return true;
             }
@@ -245,8 +249,11 @@ impl Curve {
                 peak.lost[i] = peak.unit[i] / side.gamma + peak.unit[i + 1] * side.price_step();
                 // Two units of the input (the amount and its fee, each rounded up) and one of the output a range.
                 let range = 2.0 * peak.unit[i] / side.gamma + peak.unit[i + 1];
-                peak.crossing += range;
-                peak.passed += side.next.saturating_sub(1) as f64 * range;
+                let [passed, inside] = side.stops.map(f64::from);
+                peak.lost[i] += (inside - 1.0).max(0.0) * range;
+                // Neighbouring stretches stop about as often as the present one: the bound is `passed` in any case.
+                peak.crossing += inside.max(1.0) * range;
+                peak.passed += passed * range;
             }
         }
         peak.profit = self.stretches.iter().rev().skip(1).map(|s| s.gain(s.len)).sum::<f64>() + stretch.gain(into);
@@ -322,11 +329,9 @@ impl Curve {
         let here = &self.stretches[self.peak.stretch];
         let mut change = 0.0;
         let (mut at, mut from, mut left) = (self.peak.stretch, here.from(self.peak.into), far);
-        // A pool with ticks rounds at each end of a stretch as well: the quotes beyond may lie that much higher.
-        let crossing = 1.001 * self.peak.crossing;
         if far >= 0.0 {
             while left > from.len {
-                change += from.gain(from.len) + crossing;
+                change += from.gain(from.len);
                 left -= from.len;
                 let Some(next) = self.stretches.get(at + 1) else {
                     return change + left * (from.slope_at(from.len) - 1.0);
@@ -338,13 +343,48 @@ impl Curve {
         // Backwards: `gain` holds for negative steps inside a stretch, of which `start` is the other end.
         let mut room = self.peak.into;
         while -left > room && at > 0 {
-            change += from.gain(-room) + crossing;
+            change += from.gain(-room);
             left += room;
             at -= 1;
             let stretch = &self.stretches[at];
             (from, room) = (stretch.from(stretch.len), stretch.len);
         }
         change + from.gain(left.max(-room))
+    }
+
+    /// A pool with ticks rounds at each end of a stretch as well, so that exact profits beyond it may lie higher against
+    /// the curve than those at the peak: by this much between there and `input`. It is a jump, not a slope: whoever bounds
+    /// an interval counts the jumps to its farther end, as the most may lie just beyond any of them.
+    #[must_use]
+    pub fn crossings(&self, input: u128) -> f64 {
+        let far = self.distance(input);
+        let here = &self.stretches[self.peak.stretch];
+        let mut count = 0u32;
+        if far >= 0.0 {
+            let mut left = far - (here.len - self.peak.into);
+            let mut at = self.peak.stretch + 1;
+            while left > 0.0 {
+                count += 1;
+                // Beyond what was traced there may be any number of them.
+                let Some(next) = self.stretches.get(at) else { return self.most_crossed(f64::INFINITY) };
+                (left, at) = (left - next.len, at + 1);
+            }
+        } else {
+            let mut left = -far - self.peak.into;
+            let mut at = self.peak.stretch;
+            while left > 0.0 && at > 0 {
+                count += 1;
+                at -= 1;
+                left -= self.stretches[at].len;
+            }
+        }
+        self.most_crossed(1.001 * self.peak.crossing * f64::from(count))
+    }
+
+    /// No profit lies above the curve, and those at the peak lie below it by no more than what rounding took on the way
+    /// there: that is the most that any other can have been spared.
+    fn most_crossed(&self, crossed: f64) -> f64 {
+        crossed.min(1.001 * self.peak.passed)
     }
 
     fn distance(&self, input: u128) -> f64 {

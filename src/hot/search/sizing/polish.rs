@@ -114,9 +114,10 @@ impl<'a> Ceiling<'a> {
         let peak = self.curve.peak().input;
         // Concave: the most is at the peak or at the end nearer to it.
         let nearest = peak.clamp(low, high);
+        let jumps = self.curve.crossings(low).max(self.curve.crossings(high));
         let most = |input| {
             let change = self.curve.change(input) + self.curve.slack(input);
-            (self.top + change).min(self.seen + change + self.curve.drift(self.grid, input))
+            (self.top + change).min(self.seen + change + self.curve.drift(self.grid, input) + jumps)
         };
         // The far end as well: a curve that ends while it climbs goes on climbing in what is said of it beyond.
         let most = most(nearest).max(most(low)).max(most(high));

@@ -25,6 +25,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod edge;
 pub mod hot;
 pub mod metrics;
 pub mod protocols;

@@ -1,0 +1,3 @@
+//! Where tokio lives: what dials, waits, reconnects and writes to disk.
+
+pub mod rpc;

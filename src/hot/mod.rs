@@ -2,6 +2,7 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+pub mod build;
 pub mod engine;
 pub mod event;
 pub mod evm;

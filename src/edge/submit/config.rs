@@ -1,10 +1,14 @@
-//! A `[[relay]]` row.
+//! A `[[relay]]` row, and what a submitter is made of.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::net::IpAddr;
 
+use alloy_primitives::Address;
 use serde::Deserialize;
 
 use crate::edge::submit::Kind;
+use crate::types::secret::Key;
 
 /// One relay or builder.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -61,5 +65,79 @@ impl Relay {
             return Some(("relay.timeout_ms", self.timeout_ms.to_string(), "10 to 12000"));
         }
         None
+    }
+
+    /// By its row, or by its dialect.
+    pub(in crate::edge::submit) fn wants_signature(&self) -> bool {
+        self.sign || self.dialect.dialect().must_sign()
+    }
+
+    /// The host is an address, and of this machine. A name could lead anywhere.
+    pub(in crate::edge::submit) fn is_loopback(&self) -> bool {
+        let Ok(url) = reqwest::Url::parse(&self.url) else { return false };
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+}
+
+/// What a submitter is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// The `[[relay]]` rows.
+    pub relays: Vec<Relay>,
+    /// The identity key. Needed when a relay wants signatures.
+    pub identity: Option<Key>,
+    /// Whose transactions are sent.
+    pub owner: Address,
+}
+
+/// Why there is no submitter.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// The key that signs transactions must not sign headers: a header's key is shown to every relay, and may be lost.
+    #[error("executor.identity is the owner's key, another one due")]
+    IdentityIsOwner,
+    /// A relay wants signatures, and there is no key.
+    #[error("relay {0} wants signatures, executor.identity due")]
+    NoIdentity(String),
+    /// A value of a row makes no sense.
+    #[error("{key} is {found}, {due} due")]
+    Row {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        due: &'static str,
+    },
+    /// Two rows of one name.
+    #[error("relay.name {0} stands twice")]
+    Twice(String),
+    /// Only relays on this host may be sent to without [`Armed`].
+    #[error("relay {0} is not on a loopback address")]
+    NotLoopback(String),
+    /// No HTTP client could be made.
+    #[error("http client: {0}")]
+    Client(String),
+}
+
+impl Setup {
+    pub(in crate::edge::submit) fn check(&self) -> Result<(), SetupError> {
+        if self.identity.as_ref().is_some_and(|key| key.address() == self.owner) {
+            return Err(SetupError::IdentityIsOwner);
+        }
+        let mut names = HashSet::new();
+        for relay in &self.relays {
+            if let Some((key, found, due)) = relay.out_of_range() {
+                return Err(SetupError::Row { key, found, due });
+            }
+            if !names.insert(relay.name.as_str()) {
+                return Err(SetupError::Twice(relay.name.clone()));
+            }
+            if relay.wants_signature() && self.identity.is_none() {
+                return Err(SetupError::NoIdentity(relay.name.clone()));
+            }
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! One bundle to all relays at once, over connections kept warm.
 //!
 //! # Invariants
+//! - What is prepared is sent at most once: sending consumes it.
 //! - A relay waits for no other: each has its own time, and all end at the deadline.
 //! - No redirect is followed and no proxy asked: a bundle goes to the host of the row, or nowhere.
 //! - A URL is in no error and no answer: it may hold an account's key.
@@ -8,10 +9,8 @@
 //! # Cost
 //! A body and a signature a dialect, a reference-counted copy of the body a relay.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use alloy_primitives::Address;
 use uuid::Uuid;
 
 use crate::edge::rpc::install_tls;
@@ -21,52 +20,41 @@ use crate::edge::submit::Dialect;
 use crate::edge::submit::Identity;
 use crate::edge::submit::Kind;
 use crate::edge::submit::Message;
+use crate::edge::submit::Reply;
+use crate::edge::submit::Setup;
+use crate::edge::submit::SetupError;
 use crate::edge::submit::config;
 use crate::edge::submit::identity::HEADER;
 use crate::edge::submit::reply;
 use crate::hot::build::SignedBundle;
-use crate::types::secret::Key;
 use crate::types::secret::SignError;
 
-/// What a submitter is made of.
+/// What is about to be sent: only a [`SignedBundle`], or a cancellation, makes one.
 #[derive(Debug)]
-pub struct Setup {
-    /// The `[[relay]]` rows.
-    pub relays: Vec<config::Relay>,
-    /// The identity key. Needed when a relay wants signatures.
-    pub identity: Option<Key>,
-    /// Whose transactions are sent.
-    pub owner: Address,
+pub struct Prepared {
+    uuid: Uuid,
+    block: u64,
+    messages: Vec<Message>,
 }
 
-/// Why there is no submitter.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SetupError {
-    /// The key that signs transactions must not sign headers: a header's key is shown to every relay, and may be lost.
-    #[error("executor.identity is the owner's key, another one due")]
-    IdentityIsOwner,
-    /// A relay wants signatures, and there is no key.
-    #[error("relay {0} wants signatures, executor.identity due")]
-    NoIdentity(String),
-    /// A value of a row makes no sense.
-    #[error("{key} is {found}, {due} due")]
-    Row {
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        found: String,
-        /// What it may be.
-        due: &'static str,
-    },
-    /// Two rows of one name.
-    #[error("relay.name {0} stands twice")]
-    Twice(String),
-    /// Only relays on this host may be sent to without [`Armed`].
-    #[error("relay {0} is not on a loopback address")]
-    NotLoopback(String),
-    /// No HTTP client could be made.
-    #[error("http client: {0}")]
-    Client(String),
+impl Prepared {
+    /// Its `replacementUuid`.
+    #[must_use]
+    pub const fn uuid(&self) -> Uuid {
+        self.uuid
+    }
+
+    /// The block it is for.
+    #[must_use]
+    pub const fn block(&self) -> u64 {
+        self.block
+    }
+
+    /// A message a dialect.
+    #[must_use]
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
 }
 
 /// What was sent, or would have been, and what came back.
@@ -80,21 +68,6 @@ pub struct Submission {
     pub messages: Vec<Message>,
     /// An answer a relay, in the order of the rows. `None`: a dry run, nothing was sent.
     pub replies: Option<Vec<Reply>>,
-}
-
-/// One relay's answer.
-#[derive(Debug)]
-pub struct Reply {
-    /// The relay's name.
-    pub relay: String,
-    /// What became of the request.
-    pub answer: Answer,
-    /// HTTP status, if there was one.
-    pub status: Option<u16>,
-    /// From the first byte out to the last byte in.
-    pub took: Duration,
-    /// How its answer begins, printable.
-    pub excerpt: String,
 }
 
 /// Sends bundles.
@@ -119,48 +92,49 @@ impl Submitter {
 
     /// Sends, but to literal loopback addresses only: for tests and a devnet of one's own.
     pub fn loopback(setup: Setup) -> Result<Self, SetupError> {
-        if let Some(relay) = setup.relays.iter().find(|relay| !is_loopback(&relay.url)) {
+        if let Some(relay) = setup.relays.iter().find(|relay| !relay.is_loopback()) {
             return Err(SetupError::NotLoopback(relay.name.clone()));
         }
         Self::new(setup, Some(Armed::arm()))
     }
 
     fn new(setup: Setup, armed: Option<Armed>) -> Result<Self, SetupError> {
-        let Setup { relays, identity, owner } = setup;
-        if identity.as_ref().is_some_and(|key| key.address() == owner) {
-            return Err(SetupError::IdentityIsOwner);
-        }
-        let mut names = HashSet::new();
-        for relay in &relays {
-            if let Some((key, found, due)) = relay.out_of_range() {
-                return Err(SetupError::Row { key, found, due });
-            }
-            if !names.insert(relay.name.as_str()) {
-                return Err(SetupError::Twice(relay.name.clone()));
-            }
-            if wants_signature(relay) && identity.is_none() {
-                return Err(SetupError::NoIdentity(relay.name.clone()));
-            }
-        }
+        setup.check()?;
+        let Setup { relays, identity, .. } = setup;
         let client = client().map_err(|error| SetupError::Client(error.without_url().to_string()))?;
         Ok(Self { client, relays, identity: identity.map(Identity::new), armed })
     }
 
-    /// Sends `bundle` to every relay and waits for the answers, until `deadline` at most.
+    /// Writes and signs what goes out for `bundle`, under a fresh UUID. Nothing is sent yet: here is the moment to write it
+    /// into the ledger, so that a restart knows of it.
     ///
     /// # Errors
-    /// The identity key cannot sign a body; then nothing was sent.
-    pub async fn submit(&self, bundle: &SignedBundle, deadline: Instant) -> Result<Submission, SignError> {
+    /// The identity key cannot sign a body.
+    pub fn prepare(&self, bundle: &SignedBundle) -> Result<Prepared, SignError> {
         let uuid = Uuid::new_v4();
-        self.send(uuid, bundle.block(), deadline, |dialect| dialect.bundle(bundle, &uuid)).await
+        self.messages(uuid, bundle.block(), |dialect| dialect.bundle(bundle, &uuid))
     }
 
-    /// Takes a bundle back, as far as relays let it.
+    /// What takes the bundle for `block` back, as far as relays let it.
     ///
     /// # Errors
-    /// As [`Submitter::submit`].
-    pub async fn cancel(&self, sent: &Submission, deadline: Instant) -> Result<Submission, SignError> {
-        self.send(sent.uuid, sent.block, deadline, |dialect| dialect.cancel(sent.block, &sent.uuid)).await
+    /// As [`Submitter::prepare`].
+    pub fn prepare_cancel(&self, uuid: Uuid, block: u64) -> Result<Prepared, SignError> {
+        self.messages(uuid, block, |dialect| dialect.cancel(block, &uuid))
+    }
+
+    /// Sends to every relay and waits for the answers, until `deadline` at most. What was sent cannot be sent again.
+    pub async fn send(&self, prepared: Prepared, deadline: Instant) -> Submission {
+        let Prepared { uuid, block, messages } = prepared;
+        let mut submission = Submission { uuid, block, messages, replies: None };
+        if self.armed.is_some() {
+            let posts = self.relays.iter().filter_map(|relay| {
+                let message = submission.messages.iter().find(|message| message.kind == relay.dialect)?;
+                Some(self.post(relay, message, deadline))
+            });
+            submission.replies = Some(futures_util::future::join_all(posts).await);
+        }
+        submission
     }
 
     /// Opens a connection to every relay, so that the first bundle need not. A dry run dials nobody.
@@ -180,31 +154,16 @@ impl Submitter {
         futures_util::future::join_all(self.relays.iter().map(dial)).await;
     }
 
-    async fn send(
-        &self,
-        uuid: Uuid,
-        block: u64,
-        deadline: Instant,
-        body: impl Fn(&dyn Dialect) -> String,
-    ) -> Result<Submission, SignError> {
+    fn messages(&self, uuid: Uuid, block: u64, body: impl Fn(&dyn Dialect) -> String) -> Result<Prepared, SignError> {
         let mut messages = Vec::with_capacity(Kind::ALL.len());
         for kind in Kind::ALL {
             let mut speakers = self.relays.iter().filter(|relay| relay.dialect == kind).peekable();
             if speakers.peek().is_some() {
-                let identity = self.identity.as_ref().filter(|_| speakers.any(wants_signature));
+                let identity = self.identity.as_ref().filter(|_| speakers.any(config::Relay::wants_signature));
                 messages.push(Message::seal(kind, body(kind.dialect()), identity)?);
             }
         }
-        let mut submission = Submission { uuid, block, messages, replies: None };
-        if self.armed.is_some() {
-            let relays = self.relays.iter();
-            let posts = relays.filter_map(|relay| {
-                let message = submission.messages.iter().find(|message| message.kind == relay.dialect)?;
-                Some(self.post(relay, message, deadline))
-            });
-            submission.replies = Some(futures_util::future::join_all(posts).await);
-        }
-        Ok(submission)
+        Ok(Prepared { uuid, block, messages })
     }
 
     async fn post(&self, relay: &config::Relay, message: &Message, deadline: Instant) -> Reply {
@@ -220,7 +179,7 @@ impl Submitter {
         if patience.is_zero() {
             return reply;
         }
-        let signature = message.signature.as_deref().filter(|_| wants_signature(relay));
+        let signature = message.signature.as_deref().filter(|_| relay.wants_signature());
         let mut request = self.client.post(&relay.url).header("Content-Type", "application/json").timeout(patience);
         if let Some(signature) = signature {
             request = request.header(HEADER, signature);
@@ -255,10 +214,6 @@ fn client() -> Result<reqwest::Client, reqwest::Error> {
         .build()
 }
 
-fn wants_signature(relay: &config::Relay) -> bool {
-    relay.sign || relay.dialect.dialect().must_sign()
-}
-
 fn failure(error: &reqwest::Error) -> Answer {
     if error.is_connect() {
         return Answer::Unsent("no connection".to_owned());
@@ -280,13 +235,6 @@ async fn bounded(mut response: reqwest::Response) -> Result<Vec<u8>, reqwest::Er
         }
     }
     Ok(body)
-}
-
-/// The host is an address, and of this machine. A name could lead anywhere.
-fn is_loopback(url: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(url) else { return false };
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 const MOST_BYTES: usize = 64 * 1024;

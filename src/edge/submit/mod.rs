@@ -25,9 +25,10 @@ use uuid::Uuid;
 
 use crate::hot::build::SignedBundle;
 
-pub use fanout::{Reply, Setup, SetupError, Submission, Submitter};
+pub use config::{Setup, SetupError};
+pub use fanout::{Prepared, Submission, Submitter};
 pub use identity::Identity;
-pub use reply::Answer;
+pub use reply::{Answer, Reply};
 pub use wire::Message;
 
 /// How a relay wants to be spoken to. Implementors only write bodies; [`Submitter`] owns signatures, deadlines and order.

@@ -4,6 +4,8 @@
 //! - Only a JSON-RPC error is a refusal. What is not understood is unknown: the bundle may well be in the auction.
 //! - What a relay wrote is bounded and without control characters before anybody prints it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 /// What became of a request.
@@ -46,6 +48,21 @@ impl Answer {
     }
 }
 
+/// One relay's answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// The relay's name.
+    pub relay: String,
+    /// What became of the request.
+    pub answer: Answer,
+    /// HTTP status, if there was one.
+    pub status: Option<u16>,
+    /// From the first byte out to the last byte in.
+    pub took: Duration,
+    /// How its answer begins, printable.
+    pub excerpt: String,
+}
+
 /// Reads an answer.
 #[must_use]
 pub fn read(status: u16, body: &[u8]) -> Answer {
@@ -60,9 +77,9 @@ pub fn read(status: u16, body: &[u8]) -> Answer {
     let result = value.get("result");
     let hash = result.and_then(|result| result.get("bundleHash").or(Some(result))).and_then(Value::as_str);
     match (status, hash, result) {
-        (200..=299, Some(hash), _) => Answer::Accepted(printable(hash, HASH_CHARS)),
-        (200..=299, None, Some(Value::Null)) => Answer::Unknown("result is null".to_owned()),
-        (200..=299, None, Some(_)) => Answer::Unknown("result without a bundle hash".to_owned()),
+        (200..=299, Some(hash), _) if hash.starts_with("0x") => Answer::Accepted(printable(hash, HASH_CHARS)),
+        (200..=299, _, Some(Value::Null)) => Answer::Unknown("result is null".to_owned()),
+        (200..=299, _, Some(_)) => Answer::Unknown("result without a bundle hash".to_owned()),
         _ => Answer::Unknown(format!("http {status}, no JSON-RPC answer")),
     }
 }

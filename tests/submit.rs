@@ -249,6 +249,8 @@ fn connections_are_warm_before_the_first_bundle_and_stay_so() {
         let submitter = Submitter::loopback(setup(vec![relay.row("f", Kind::Flashbots, true)])).expect("set up");
         submitter.warm().await;
         for _ in 0..3 {
+            // The client puts a connection back in a task of its own, a moment after the answer has been read.
+            tokio::time::sleep(Duration::from_millis(100)).await;
             submit(&submitter, &bundle, soon()).await;
         }
         let seen = relay.seen();
@@ -300,17 +302,24 @@ fn every_manner_of_relay_gets_its_answer_and_none_waits_for_another() {
         }
         rows.push(row("gone", &format!("http://{gone}/{SECRET_PATH}"), Kind::Plain, false));
         rows.push(row("breaks", &format!("http://{broken_at}/{SECRET_PATH}"), Kind::Plain, false));
+        for name in ["hangs_2", "hangs_3", "hangs_4"] {
+            let relay = Relay::start(Manner::Hangs).await;
+            rows.push(relay.row(name, Kind::Plain, false));
+            relays.push(relay);
+        }
         let submitter = Submitter::loopback(setup(rows)).expect("set up");
         let start = Instant::now();
         let sent = submit(&submitter, &bundle, soon()).await;
         let took = start.elapsed();
-        assert!(took < Duration::from_millis(1_600), "{took:?}: the longest is a time-out of a second");
+        // One after the other, four that hang would take four seconds.
+        assert!(took < Duration::from_millis(2_500), "{took:?}: the longest is a time-out of a second");
         let got = answers(&sent);
         for ((name, _, due), got) in cases.iter().zip(&got) {
             assert_eq!((*name, due), *got);
         }
         assert_eq!(got[11], ("gone", &Answer::Unsent("no connection".to_owned())));
         assert_eq!(got[12], ("breaks", &unknown("connection broke")));
+        assert!(got[13..].iter().all(|(_, answer)| **answer == Answer::Timeout) && got.len() == 16, "{got:?}");
         let replies = sent.replies.as_ref().expect("sent");
         assert!(replies[0].took < Duration::from_millis(500), "{:?} behind one that hangs", replies[0].took);
         assert!(replies.iter().all(|reply| reply.excerpt.chars().count() <= 512));
@@ -433,6 +442,8 @@ fn only_live_and_the_loopback_of_submit_arm() {
     for file in found {
         let name = file.strip_prefix(&src).expect("inside").display().to_string();
         let text = std::fs::read_to_string(&file).expect("text");
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let text = code.join("\n");
         let arms = text.contains("Armed::arm") || (text.contains("Armed") && text.contains("::arm("));
         let may = name == "live.rs" || name == "edge/submit/fanout.rs";
         assert!(may || !arms, "src/{name} makes an Armed: live.rs alone does, when the user said --live");

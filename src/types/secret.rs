@@ -5,6 +5,9 @@
 //! - A key cannot be copied; who signs, holds it.
 //! - Signatures are deterministic (RFC 6979) and have the low `s` (EIP-2).
 //!
+//! # Limits
+//! - Moving a key may leave a copy on the stack, and memory is not locked: swap and core dumps are the host's to turn off.
+//!
 //! # Cost
 //! A signature: 27 µs (k256 0.14; facts/performance.md, section 7).
 

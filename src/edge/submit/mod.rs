@@ -68,6 +68,22 @@ impl Kind {
 }
 
 /// Leave to send. `live.rs` alone makes one, when the user said `--live`; `tests/submit.rs` holds that.
+/// Outside of the crate none can be made:
+///
+/// ```compile_fail
+/// let armed = peregrine::edge::submit::Armed::arm();
+/// ```
+/// ```compile_fail
+/// let armed = peregrine::edge::submit::Armed(());
+/// ```
+/// What stands between it and a relay, all of which compiles:
+///
+/// ```
+/// use peregrine::edge::submit::{Armed, Setup, SetupError, Submitter};
+/// fn live(setup: Setup, armed: Armed) -> Result<Submitter, SetupError> {
+///     Submitter::live(setup, armed)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Armed(());
 

@@ -11,7 +11,11 @@ use crate::hot::build::victim::Victim;
 use crate::types::amount::Gas;
 use crate::types::amount::WeiPerGas;
 
-/// A bundle for one block.
+/// A bundle for one block. Forging one does not compile:
+///
+/// ```compile_fail
+/// let bundle = peregrine::hot::build::SignedBundle::new(1, None, todo!());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedBundle {
     block: u64,

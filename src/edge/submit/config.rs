@@ -113,7 +113,7 @@ pub enum SetupError {
     /// Two rows of one name.
     #[error("relay.name {0} stands twice")]
     Twice(String),
-    /// Only relays on this host may be sent to without [`Armed`].
+    /// Only relays on this host may be sent to without [`crate::edge::submit::Armed`].
     #[error("relay {0} is not on a loopback address")]
     NotLoopback(String),
     /// No HTTP client could be made.

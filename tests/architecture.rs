@@ -49,6 +49,8 @@ const CONFIG: &[&str] = &["eyre", "tokio", "tokio_tungstenite", "revm", "std::ne
 const RT: &[&str] = &["eyre", "tokio", "tokio_tungstenite", "revm", "serde", "std::fs", "std::process", "std::env"];
 
 const NOUNS: Crates = Only(&["alloy_primitives", "serde", "thiserror"]);
+/// A key is a noun, and k256 is what wipes it.
+const KEYS: Crates = Only(&["alloy_primitives", "k256", "serde", "thiserror"]);
 const ABI: Crates = Only(&["alloy", "alloy_primitives", "alloy_sol_types", "serde", "thiserror"]);
 const EVM: Crates = Only(&["alloy", "alloy_primitives", "revm", "serde", "thiserror"]);
 const SIGNER: Crates = Only(&["alloy", "alloy_primitives", "k256", "secp256k1", "serde", "serde_json", "thiserror"]);
@@ -71,6 +73,10 @@ const ALL: &[&str] = &["types", "metrics", "protocols", "hot", "edge", "replay",
 #[rustfmt::skip]
 const ROOMS: &[Room] = &[
     Room { at: "types", may: &[], doors: &[], crates: NOUNS, bans: PURE },
+    Room { at: "types::*", may: &["types"], doors: &[], crates: NOUNS, bans: PURE },
+    // Transactions (hot::build) and relay headers (edge::submit) are signed with the same type of key, and neither may name
+    // the other. Where a key is read from is not its business: `std::fs` and `std::env` stay closed.
+    Room { at: "types::secret", may: &[], doors: &[], crates: KEYS, bans: PURE },
     Room { at: "metrics", may: &["types"], doors: &[], crates: Only(&[]), bans: PURE },
     // Sans-IO: a protocol knows the shared traits and maths, never its neighbour, never the registry above it.
     Room { at: "protocols", may: &["types", "protocols"], doors: &[], crates: ABI, bans: PURE },
@@ -106,8 +112,9 @@ const ROOMS: &[Room] = &[
     Room { at: "edge", may: &["types", "metrics", "protocols", "hot", "edge"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::chain", may: SEAM, doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::ingest", may: SEAM, doors: &["edge::chain", "edge::record"], crates: Any, bans: EDGE },
-    Room { at: "edge::submit", may: SEAM, doors: &["edge::chain", "edge::record", "edge::ledger"], crates: Any,
-        bans: EDGE },
+    // `rpc` for the process's one TLS provider.
+    Room { at: "edge::submit", may: SEAM, doors: &["edge::chain", "edge::record", "edge::ledger", "edge::rpc"],
+        crates: Any, bans: EDGE },
     // A chain of its own may run on an EVM of its own.
     Room { at: "edge::devnet", may: SEAM, doors: &["edge::*"], crates: Any, bans: &["eyre"] },
     Room { at: "edge::*", may: SEAM, doors: &["edge::*"], crates: Any, bans: EDGE },

@@ -3,6 +3,7 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+pub mod build;
 pub mod engine;
 pub mod event;
 pub mod evm;

@@ -28,11 +28,33 @@ pub enum Refused {
     Unencodable,
     /// Our own transaction is at fault: its gas, its bid, its block.
     Ours,
+    /// The proof rests on more guessed slots than is allowed to be sent.
+    Assumed,
+    /// The trigger has its bundle for this block already.
+    Duplicate,
+    /// The block has all the bundles it may get from us.
+    BlockFull,
+    /// The profit has no value in ether, so that no bid can be made out of it.
+    Unvalued,
+    /// Gas and bid leave less than is due to us.
+    Unprofitable,
+    /// The bid is above the limit.
+    BidTooHigh,
+    /// The transaction needs more gas than the limit.
+    GasTooHigh,
+    /// The trigger's bytes, encoded anew, do not hash to its hash.
+    VictimMismatch,
+    /// The trigger carries blobs: without their sidecar it cannot be sent on.
+    VictimBlob,
+    /// The bundle has more bytes than relays take.
+    TooLarge,
+    /// The digest could not be signed.
+    Unsigned,
 }
 
 impl Refused {
     /// All of them, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 23] = [
         Self::TriggerFailed,
         Self::NoPool,
         Self::Screened,
@@ -45,6 +67,17 @@ impl Refused {
         Self::TransferTax,
         Self::Unencodable,
         Self::Ours,
+        Self::Assumed,
+        Self::Duplicate,
+        Self::BlockFull,
+        Self::Unvalued,
+        Self::Unprofitable,
+        Self::BidTooHigh,
+        Self::GasTooHigh,
+        Self::VictimMismatch,
+        Self::VictimBlob,
+        Self::TooLarge,
+        Self::Unsigned,
     ];
 
     /// Name in reports and metrics.
@@ -63,6 +96,17 @@ impl Refused {
             Self::TransferTax => "transfer_tax",
             Self::Unencodable => "unencodable",
             Self::Ours => "ours",
+            Self::Assumed => "assumed",
+            Self::Duplicate => "duplicate",
+            Self::BlockFull => "block_full",
+            Self::Unvalued => "unvalued",
+            Self::Unprofitable => "unprofitable",
+            Self::BidTooHigh => "bid_too_high",
+            Self::GasTooHigh => "gas_too_high",
+            Self::VictimMismatch => "victim_mismatch",
+            Self::VictimBlob => "victim_blob",
+            Self::TooLarge => "too_large",
+            Self::Unsigned => "unsigned",
         }
     }
 }

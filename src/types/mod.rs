@@ -4,3 +4,4 @@
 
 pub mod amount;
 pub mod id;
+pub mod secret;

@@ -1,0 +1,29 @@
+//! As relay.flashbots.net takes it: always signed, taken back with `eth_cancelBundle`.
+
+use uuid::Uuid;
+
+use crate::edge::submit::Dialect;
+use crate::edge::submit::wire;
+use crate::hot::build::SignedBundle;
+
+/// Flashbots' own relay, and who copies it.
+#[derive(Clone, Copy, Debug)]
+pub struct Flashbots;
+
+impl Dialect for Flashbots {
+    fn name(&self) -> &'static str {
+        "flashbots"
+    }
+
+    fn must_sign(&self) -> bool {
+        true
+    }
+
+    fn bundle(&self, bundle: &SignedBundle, uuid: &Uuid) -> String {
+        wire::send_bundle(bundle.txs(), bundle.block(), uuid)
+    }
+
+    fn cancel(&self, _block: u64, uuid: &Uuid) -> String {
+        wire::cancel_bundle(uuid)
+    }
+}

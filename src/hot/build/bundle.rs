@@ -1,0 +1,114 @@
+//! What relays are sent: the trigger, if there is one, and our transaction behind it.
+//!
+//! # Invariants
+//! - Only `hot::build` makes one, so each has passed the limits and is signed.
+//! - No transaction in it may revert: all of it lands, or nothing.
+
+use alloy_primitives::{B256, Bytes, keccak256};
+
+use crate::hot::build::bid::Terms;
+use crate::hot::build::victim::Victim;
+use crate::types::amount::Gas;
+use crate::types::amount::WeiPerGas;
+
+/// A bundle for one block. Forging one does not compile:
+///
+/// ```compile_fail
+/// let bundle = peregrine::hot::build::SignedBundle::new(1, None, todo!());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedBundle {
+    block: u64,
+    nonce: u64,
+    trigger: Option<B256>,
+    ours: B256,
+    hash: B256,
+    txs: Vec<Bytes>,
+    gas_limit: Gas,
+    price: WeiPerGas,
+    terms: Terms,
+}
+
+/// Our transaction and what was decided for it.
+#[derive(Debug)]
+pub(in crate::hot::build) struct Ours {
+    pub raw: Bytes,
+    pub hash: B256,
+    pub nonce: u64,
+    pub gas_limit: Gas,
+    pub price: WeiPerGas,
+    pub terms: Terms,
+}
+
+impl SignedBundle {
+    pub(in crate::hot::build) fn new(block: u64, victim: Option<&Victim>, ours: Ours) -> Self {
+        let trigger = victim.map(Victim::hash);
+        let hashes: Vec<u8> = trigger.into_iter().chain([ours.hash]).flat_map(|hash| hash.0).collect();
+        let txs = victim.map(|victim| victim.bytes().clone()).into_iter().chain([ours.raw]).collect();
+        Self {
+            block,
+            nonce: ours.nonce,
+            trigger,
+            ours: ours.hash,
+            hash: keccak256(hashes),
+            txs,
+            gas_limit: ours.gas_limit,
+            price: ours.price,
+            terms: ours.terms,
+        }
+    }
+
+    /// The one block it is for.
+    #[must_use]
+    pub const fn block(&self) -> u64 {
+        self.block
+    }
+
+    /// Keccak of the transactions' hashes, as Flashbots reckons it. A relay may call it otherwise.
+    #[must_use]
+    pub const fn hash(&self) -> B256 {
+        self.hash
+    }
+
+    /// The transaction it follows.
+    #[must_use]
+    pub const fn trigger(&self) -> Option<B256> {
+        self.trigger
+    }
+
+    /// Our transaction's hash.
+    #[must_use]
+    pub const fn ours(&self) -> B256 {
+        self.ours
+    }
+
+    /// Our transaction's nonce.
+    #[must_use]
+    pub const fn nonce(&self) -> u64 {
+        self.nonce
+    }
+
+    /// The transactions' raw bytes, in order; ours is the last.
+    #[must_use]
+    pub fn txs(&self) -> &[Bytes] {
+        &self.txs
+    }
+
+    /// Our transaction's gas limit.
+    #[must_use]
+    pub const fn gas_limit(&self) -> Gas {
+        self.gas_limit
+    }
+
+    /// What our transaction pays a unit of gas.
+    #[must_use]
+    pub const fn price(&self) -> WeiPerGas {
+        self.price
+    }
+
+    /// How the profit is shared.
+    #[must_use]
+    pub const fn terms(&self) -> &Terms {
+        &self.terms
+    }
+}

@@ -1,3 +1,6 @@
 //! Where tokio lives: what dials, waits, reconnects and writes to disk.
 
+pub mod chain;
+pub mod ingest;
+pub mod record;
 pub mod rpc;

@@ -1,6 +1,8 @@
 //! The feed against a node that misbehaves, through a proxy that spoils what passes: whatever happens, the reader gets
 //! every block of the chain, its logs, and every transaction once, in order. Nothing here sleeps; time-outs are bounds.
 
+#[path = "ingest/anvil.rs"]
+mod anvil;
 #[path = "ingest/faults.rs"]
 mod faults;
 #[path = "ingest/follower.rs"]

@@ -25,7 +25,7 @@ use peregrine::edge::record::{Clock, Tap};
 fn config() -> Config {
     Config {
         ping_ms: 40,
-        silence_ms: 250,
+        silence_ms: 1_500,
         head_silence_ms: 20_000,
         timeout_ms: 2_000,
         retry_least_ms: 5,

@@ -108,9 +108,9 @@ const ROOMS: &[Room] = &[
     Room { at: "hot::build", may: &["types", "metrics", "protocols", "hot::state", "hot::refused",
         "hot::simulate::Proven"], doors: &[], crates: SIGNER, bans: PURE },
     Room { at: "hot::engine", may: &["types", "metrics", "protocols", "hot"], doors: &[], crates: ENGINE, bans: PURE },
-    // Siblings meet at their doors; ingest and submit not even there. `chain` dials, and names no sibling.
+    // Siblings meet at their doors; ingest and submit not even there. `chain` dials through `rpc`, and names no other.
     Room { at: "edge", may: &["types", "metrics", "protocols", "hot", "edge"], doors: &[], crates: Any, bans: EDGE },
-    Room { at: "edge::chain", may: SEAM, doors: &[], crates: Any, bans: EDGE },
+    Room { at: "edge::chain", may: SEAM, doors: &["edge::rpc"], crates: Any, bans: EDGE },
     Room { at: "edge::ingest", may: SEAM, doors: &["edge::chain", "edge::record"], crates: Any, bans: EDGE },
     // `rpc` for the process's one TLS provider.
     Room { at: "edge::submit", may: SEAM, doors: &["edge::chain", "edge::record", "edge::ledger", "edge::rpc"],

@@ -1,4 +1,7 @@
 //! Where tokio lives: what dials, waits, reconnects and writes to disk.
 
+pub mod chain;
+pub mod ingest;
+pub mod record;
 pub mod rpc;
 pub mod submit;

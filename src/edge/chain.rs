@@ -1,0 +1,154 @@
+//! A node's answers for the other rooms: the one place that dials its HTTP, in typed calls.
+//!
+//! # Invariants
+//! - A block that the node does not know is `None`, never an error; an error says that there is no answer.
+//! - Logs are of one block, by its hash, so that a reorg between two calls cannot mix two chains.
+
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::edge::rpc::Rpc;
+use crate::edge::rpc::RpcError;
+
+/// Why there is no answer.
+pub type ChainError = RpcError;
+
+/// Past so many addresses all logs of the block are asked for and sifted here: nodes bound the length of a filter.
+const MAX_FILTER: usize = 256;
+
+/// A block's place and name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct BlockId {
+    /// Height.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+}
+
+/// What of a header the searcher needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Head {
+    /// Height.
+    #[serde(with = "alloy::serde::quantity")]
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+    /// The hash of the block below.
+    #[serde(rename = "parentHash")]
+    pub parent: B256,
+    /// Unix time, in seconds.
+    #[serde(with = "alloy::serde::quantity")]
+    pub timestamp: u64,
+    /// Wei per gas; absent before London.
+    #[serde(rename = "baseFeePerGas", default, with = "alloy::serde::quantity::opt")]
+    pub base_fee: Option<u64>,
+    /// Gas units.
+    #[serde(with = "alloy::serde::quantity")]
+    pub gas_used: u64,
+    /// Gas units.
+    #[serde(with = "alloy::serde::quantity")]
+    pub gas_limit: u64,
+    /// Who is paid.
+    #[serde(rename = "miner", default)]
+    pub beneficiary: Address,
+    /// The beacon's randomness.
+    #[serde(default)]
+    pub mix_hash: B256,
+    /// Blob gas over target, summed up.
+    #[serde(default, with = "alloy::serde::quantity::opt")]
+    pub excess_blob_gas: Option<u64>,
+}
+
+impl Head {
+    /// Its place and name.
+    #[must_use]
+    pub fn id(&self) -> BlockId {
+        BlockId { number: self.number, hash: self.hash }
+    }
+}
+
+/// A log of a block.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Log {
+    /// Who emitted it.
+    pub address: Address,
+    /// Signature and indexed fields.
+    pub topics: Vec<B256>,
+    /// The rest.
+    pub data: Bytes,
+    /// Its block.
+    pub block_hash: B256,
+    /// Its transaction.
+    pub transaction_hash: B256,
+    /// Position in the block, over all its transactions.
+    #[serde(with = "alloy::serde::quantity")]
+    pub log_index: u64,
+    /// The block was undone.
+    #[serde(default)]
+    pub removed: bool,
+}
+
+/// One node.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    rpc: Rpc,
+}
+
+impl Chain {
+    /// A node; nothing is dialled yet. `None` when the URL is not one.
+    #[must_use]
+    pub fn new(url: &str, timeout: Duration) -> Option<Self> {
+        Some(Self { rpc: Rpc::new(url, timeout)? })
+    }
+
+    /// Where it leads, without anything secret.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.rpc.host()
+    }
+
+    /// The node's latest block.
+    pub async fn latest(&self) -> Result<Option<Head>, ChainError> {
+        self.rpc.call("eth_getBlockByNumber", json!(["latest", false])).await
+    }
+
+    /// The block that the node holds canonical at `number`.
+    pub async fn at(&self, number: u64) -> Result<Option<Head>, ChainError> {
+        self.rpc.call("eth_getBlockByNumber", json!([format!("{number:#x}"), false])).await
+    }
+
+    /// The block with this hash, canonical or not.
+    pub async fn block(&self, hash: B256) -> Result<Option<Head>, ChainError> {
+        self.rpc.call("eth_getBlockByHash", json!([hash, false])).await
+    }
+
+    /// The logs that `addresses` emitted in one block, in order. No address, no logs, no call.
+    pub async fn logs(&self, block: B256, addresses: &[Address]) -> Result<Vec<Log>, ChainError> {
+        if addresses.is_empty() {
+            return Ok(Vec::new());
+        }
+        let filter = match addresses.len() {
+            ..=MAX_FILTER => json!({"blockHash": block, "address": addresses}),
+            _ => json!({"blockHash": block}),
+        };
+        self.rpc.call("eth_getLogs", json!([filter])).await
+    }
+
+    /// Transactions by hash, in the order asked; `Null` for one that the node does not know.
+    pub async fn transactions(&self, hashes: &[B256]) -> Result<Vec<Value>, ChainError> {
+        let params: Vec<Value> = hashes.iter().map(|hash| json!([hash])).collect();
+        self.rpc.batch("eth_getTransactionByHash", &params).await
+    }
+
+    /// The chain's id.
+    pub async fn chain_id(&self) -> Result<u64, ChainError> {
+        let id: U256 = self.rpc.call("eth_chainId", json!([])).await?;
+        Ok(id.saturating_to())
+    }
+}

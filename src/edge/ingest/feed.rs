@@ -1,0 +1,95 @@
+//! What ingest hands on: one ordered stream for whoever keeps the state.
+//!
+//! # Invariants
+//! - Every [`Feed::Head`] is the child of the block named last (by `Head`, `Undo` or `Lost`), and its [`Feed::Logs`]
+//!   follow before the next head, complete and in order, unless the block is undone first.
+//! - No [`Feed::Pending`] is handed on between a head and its logs, nor between a [`Feed::Gap`] and its
+//!   [`Feed::Recovered`]: it would be judged on a state that is not the chain's.
+
+use alloy::consensus::TxEnvelope;
+use alloy::consensus::transaction::Recovered;
+use alloy_primitives::{Address, B256};
+
+use crate::edge::chain::BlockId;
+use crate::edge::chain::Head;
+use crate::edge::chain::Log;
+
+/// A source's number within the run; the journal names it.
+pub type SourceId = u16;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Feed {
+    /// The chain has grown by one block.
+    Head(Head),
+    /// All logs of that block by the watched addresses.
+    Logs {
+        /// Their block.
+        block: BlockId,
+        /// In the block's order.
+        logs: Vec<Log>,
+    },
+    /// A transaction that may be next; each once.
+    Pending(Box<Pending>),
+    /// The blocks above `to`, up to `from`, are no longer of the chain.
+    Undo {
+        /// The tip that was.
+        from: BlockId,
+        /// The tip that is.
+        to: BlockId,
+    },
+    /// Something was missed. What follows until [`Feed::Recovered`] is the past being caught up with.
+    Gap {
+        /// The last block known.
+        after: Option<BlockId>,
+        /// Why.
+        cause: Cause,
+    },
+    /// Nothing is missing any more.
+    Recovered {
+        /// The tip.
+        at: BlockId,
+    },
+    /// The node's chain does not meet the one handed on within reach: the state must be loaded anew at `at`, whose
+    /// head and logs do not come again.
+    Lost {
+        /// The tip from here on.
+        at: BlockId,
+    },
+}
+
+/// Why there is a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// No source is connected.
+    NoSource,
+    /// A head came whose parent did not.
+    MissedHead,
+    /// No node answers what has to be known.
+    Unanswered,
+}
+
+/// A pending transaction.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// As signed, with its sender as the node says it.
+    pub tx: Recovered<TxEnvelope>,
+    /// When it was first heard of, ns since the run's start; by its hash alone, where a node announces hashes.
+    pub at_ns: u64,
+    /// Whose body came first.
+    pub source: SourceId,
+}
+
+impl Pending {
+    /// The hash it was announced by.
+    #[must_use]
+    pub fn hash(&self) -> B256 {
+        *self.tx.inner().tx_hash()
+    }
+
+    /// Who sent it.
+    #[must_use]
+    pub fn sender(&self) -> Address {
+        self.tx.signer()
+    }
+}

@@ -1,0 +1,280 @@
+//! The feed: N nodes raced into one ordered stream of heads, logs and pending transactions.
+//!
+//! ```text
+//! node_ws, node_ipc --frames--> node (session) --> Inlet --+-- pending: race (first wins) ------> queue --> Outlet
+//!        ^ supervise: restart with back-off                `-- heads, logs: sequence (gaps, reorgs) --^
+//! ```
+//! A source only decodes. `supervise` owns retries, `sequence` order and completeness, `queue` what is dropped when the
+//! reader is slow. What the reader may rely on stands in [`feed`].
+
+pub mod feed;
+pub mod inlet;
+mod node;
+pub mod node_ipc;
+pub mod node_ws;
+pub mod queue;
+pub mod race;
+mod sequence;
+mod supervise;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::edge::chain::BlockId;
+use crate::edge::chain::Chain;
+use crate::edge::ingest::feed::SourceId;
+use crate::edge::ingest::inlet::BadFrame;
+use crate::edge::ingest::inlet::Inlet;
+use crate::edge::ingest::inlet::Shared;
+use crate::edge::ingest::node_ipc::NodeIpc;
+use crate::edge::ingest::node_ws::NodeWs;
+use crate::edge::ingest::queue::Outlet;
+use crate::edge::ingest::queue::Queue;
+use crate::edge::ingest::race::Race;
+use crate::edge::ingest::race::Standing;
+use crate::edge::ingest::sequence::Sequence;
+use crate::edge::ingest::supervise::Backoff;
+use crate::edge::record::Tap;
+
+/// Every kind of source.
+pub const SOURCES: [&str; 2] = [NodeWs::NAME, NodeIpc::NAME];
+
+/// A feed of transactions and blocks. Implementors only decode; the supervisor owns retries and calls `run` again.
+pub trait Source: Send + Sync + 'static {
+    /// Label in metrics and in the journal. Never reused.
+    const NAME: &'static str;
+    /// Hands in what it hears until the feed ends. Cancel-safe: at most the message in hand is lost.
+    fn run(&self, out: Inlet) -> impl Future<Output = Result<(), SourceError>> + Send;
+}
+
+/// Why a source ended. All of it is retried.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The connection could not be made, or broke.
+    #[error("connection: {0}")]
+    Link(String),
+    /// Nothing came for too long.
+    #[error("nothing heard for {0:?}")]
+    Silent(Duration),
+    /// No head came for too long, twice.
+    #[error("no head for {0:?}")]
+    NoHeads(Duration),
+    /// The node does not announce heads.
+    #[error("the node refuses newHeads: {0}")]
+    Refused(String),
+}
+
+/// A `[[node]]` row.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// For logs and metrics.
+    pub name: String,
+    /// Websocket for subscriptions.
+    pub ws: Option<String>,
+    /// For requests. Without it, the websocket's host and port.
+    pub http: Option<String>,
+    /// Path of a unix socket for subscriptions.
+    pub ipc: Option<String>,
+}
+
+/// URLs may hold keys, so they are not shown.
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// The node for requests; `None` without a URL, or with one that is none.
+    #[must_use]
+    pub fn chain(&self, timeout: Duration) -> Option<Chain> {
+        let derived = || Some(format!("http{}", self.ws.as_ref()?.strip_prefix("ws")?));
+        Chain::new(&self.http.clone().or_else(derived)?, timeout)
+    }
+}
+
+/// The `[ingest]` table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Between pings, in ms.
+    pub ping_ms: u64,
+    /// Nothing heard for so long, not even a pong, and the connection is taken for dead; in ms.
+    pub silence_ms: u64,
+    /// No head for so long, and the node is asked for one; twice, and the connection is made anew; in ms.
+    pub head_silence_ms: u64,
+    /// Longest wait for a connection or for an answer, in ms.
+    pub timeout_ms: u64,
+    /// First wait before a retry, in ms; it doubles, with jitter.
+    pub retry_least_ms: u64,
+    /// Longest wait before a retry, in ms.
+    pub retry_most_ms: u64,
+    /// Pending transactions that may wait for the engine; the oldest is dropped when full.
+    pub pending_room: usize,
+    /// How long a transaction's hash is remembered, in ms.
+    pub remember_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ping_ms: 5_000,
+            silence_ms: 15_000,
+            head_silence_ms: 30_000,
+            timeout_ms: 5_000,
+            retry_least_ms: 100,
+            retry_most_ms: 10_000,
+            pending_room: 8_192,
+            remember_ms: 300_000,
+        }
+    }
+}
+
+/// Why ingest cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No row names a socket.
+    #[error("no [[node]] has ws or ipc")]
+    NoSource,
+    /// No row names a usable URL for requests.
+    #[error("no [[node]] has a usable http or ws url")]
+    NoChain,
+}
+
+/// How one source stands.
+#[derive(Clone, Debug)]
+pub struct SourceStats {
+    /// Node and kind.
+    pub name: String,
+    /// Transactions.
+    pub txs: Standing,
+    /// Heads.
+    pub heads: Standing,
+}
+
+/// The running feed. Dropping it ends it.
+pub struct Ingest {
+    names: Vec<String>,
+    shared: Arc<Shared>,
+    watched: watch::Sender<Arc<[Address]>>,
+    _tasks: JoinSet<()>,
+}
+
+/// Chain items that may wait for the reader; beyond it ingest waits, and drops none.
+const CHAIN_ROOM: usize = 4096;
+/// Notes between the sources and `sequence`.
+const NOTES: usize = 4096;
+
+/// Starts all sources; within a tokio runtime. The feed begins behind `after`, or at the node's latest block.
+pub fn start(
+    nodes: &[Node],
+    config: &Config,
+    after: Option<BlockId>,
+    watched: Vec<Address>,
+    tap: Tap,
+) -> Result<(Ingest, Outlet), StartError> {
+    let timeout = Duration::from_millis(config.timeout_ms);
+    let sources: Vec<_> = nodes.iter().flat_map(sources).collect();
+    let chains: Vec<_> = sources.iter().map(|(_, node, _)| node.chain(timeout)).collect();
+    if sources.is_empty() {
+        return Err(StartError::NoSource);
+    }
+    if chains.iter().all(Option::is_none) {
+        return Err(StartError::NoChain);
+    }
+    let queue = Queue::new(CHAIN_ROOM, config.pending_room);
+    let (txs, heads) = (Race::new(sources.len()), Race::new(sources.len()));
+    let shared = Arc::new(Shared { queue: queue.clone(), txs, heads, bad: inlet::Bad::default(), tap });
+    let (watcher, watched) = watch::channel(Arc::from(watched));
+    let (notes, heard) = mpsc::channel(NOTES);
+    let [least, most] = [config.retry_least_ms, config.retry_most_ms].map(Duration::from_millis);
+    let backoff = Backoff { least, most };
+    let mut tasks = JoinSet::new();
+    let sequence = Sequence::new(queue.clone(), watched.clone(), chains.clone(), backoff, after);
+    tasks.spawn(sequence.run(heard));
+    tasks.spawn(sweep(shared.clone(), Duration::from_millis(config.remember_ms.max(1))));
+    let mut names = Vec::new();
+    for (index, ((name, _, kind), chain)) in sources.into_iter().zip(chains).enumerate() {
+        let named = (index as SourceId, name.as_str());
+        let inlet = Inlet::new(named, shared.clone(), notes.clone(), watched.clone(), chain);
+        match kind {
+            Kind::Ws(url) => tasks.spawn(supervise::supervise(NodeWs::new(url, config), inlet, backoff)),
+            Kind::Ipc(path) => tasks.spawn(supervise::supervise(NodeIpc::new(path, config), inlet, backoff)),
+        };
+        names.push(name);
+    }
+    Ok((Ingest { names, shared, watched: watcher, _tasks: tasks }, Outlet::new(queue)))
+}
+
+impl Ingest {
+    /// From now on the logs of these addresses are due.
+    pub fn watch(&self, addresses: Vec<Address>) {
+        self.watched.send_replace(Arc::from(addresses));
+    }
+
+    /// Every source, in the order of its number.
+    #[must_use]
+    pub fn stats(&self) -> Vec<SourceStats> {
+        let stats = |(index, name): (usize, &String)| SourceStats {
+            name: name.clone(),
+            txs: self.shared.txs.standing(index as SourceId),
+            heads: self.shared.heads.standing(index as SourceId),
+        };
+        self.names.iter().enumerate().map(stats).collect()
+    }
+
+    /// Frames that did not decode.
+    #[must_use]
+    pub fn bad_frames(&self) -> u64 {
+        self.shared.bad.count()
+    }
+
+    /// The latest of them, for inspection.
+    #[must_use]
+    pub fn kept_bad_frames(&self) -> Vec<BadFrame> {
+        self.shared.bad.kept()
+    }
+
+    /// Pending transactions that found the queue full.
+    #[must_use]
+    pub fn dropped_pending(&self) -> u64 {
+        self.shared.queue.dropped()
+    }
+}
+
+impl Drop for Ingest {
+    fn drop(&mut self) {
+        self.shared.queue.end();
+    }
+}
+
+enum Kind {
+    Ws(String),
+    Ipc(String),
+}
+
+fn sources(node: &Node) -> Vec<(String, &Node, Kind)> {
+    let ws = node.ws.clone().map(|url| (format!("{}/{}", node.name, NodeWs::NAME), node, Kind::Ws(url)));
+    let ipc = node.ipc.clone().map(|path| (format!("{}/{}", node.name, NodeIpc::NAME), node, Kind::Ipc(path)));
+    ws.into_iter().chain(ipc).collect()
+}
+
+/// Forgets old hashes.
+async fn sweep(shared: Arc<Shared>, remember: Duration) {
+    let mut tick = tokio::time::interval(remember / 4 + Duration::from_millis(1));
+    loop {
+        tick.tick().await;
+        let keep = shared.tap.clock().now_ns().saturating_sub(remember.as_nanos() as u64);
+        shared.txs.sweep(keep);
+        shared.heads.sweep(keep);
+    }
+}

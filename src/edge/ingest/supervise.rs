@@ -1,0 +1,57 @@
+//! Keeps a source running: what ends is started again, after a while that grows and is never the same twice.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::edge::ingest::Source;
+use crate::edge::ingest::inlet::Inlet;
+
+/// How long to wait before the next try.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::edge::ingest) struct Backoff {
+    pub(in crate::edge::ingest) least: Duration,
+    pub(in crate::edge::ingest) most: Duration,
+}
+
+impl Backoff {
+    /// Doubles with every try; drawn from its upper half, so that many clients of one node do not come back at once.
+    pub(in crate::edge::ingest) fn delay(self, tries: u32) -> Duration {
+        let whole = self.least.saturating_mul(1_u32 << tries.min(20)).min(self.most);
+        whole.mul_f64(rand::random_range(0.5..=1.0))
+    }
+}
+
+/// Runs `source` for ever.
+pub(in crate::edge::ingest) async fn supervise<S: Source>(source: S, inlet: Inlet, backoff: Backoff) {
+    let mut tries = 0;
+    loop {
+        let began = Instant::now();
+        let ended = source.run(inlet.clone()).await;
+        inlet.down().await;
+        if began.elapsed() > backoff.most {
+            tries = 0;
+        }
+        let delay = backoff.delay(tries);
+        match ended {
+            Ok(()) => tracing::info!(source = inlet.name(), ?delay, "source ended; it is started again"),
+            Err(error) => tracing::warn!(source = inlet.name(), %error, ?delay, "source failed; it is started again"),
+        }
+        tokio::time::sleep(delay).await;
+        tries = tries.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn back_off_grows_to_its_most_and_stays_in_the_upper_half() {
+        let backoff = Backoff { least: Duration::from_millis(100), most: Duration::from_secs(5) };
+        for (tries, whole) in [(0, 100), (1, 200), (3, 800), (10, 5000), (u32::MAX, 5000)] {
+            let delay = backoff.delay(tries).as_millis();
+            assert!((whole / 2..=whole).contains(&delay), "try {tries}: {delay} ms");
+        }
+    }
+}

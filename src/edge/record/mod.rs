@@ -1,0 +1,211 @@
+//! The journal: raw frames with their arrival times, from the moment a run starts. What the run saw can be replayed.
+//!
+//! # Invariants
+//! - A tap never waits: a full queue costs the journal a frame, which is counted, and the feed nothing.
+//! - The writer is a thread of its own. It hands everything to the system whenever it has caught up.
+
+pub mod format;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+
+use crate::edge::record::format::End;
+use crate::edge::record::format::FormatError;
+use crate::edge::record::format::Kind;
+use crate::edge::record::format::Reader;
+
+/// Frames between the taps and the writer.
+const QUEUE: usize = 16_384;
+
+/// A run's clock: one monotonic start, tied to unix time once.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+    unix_ns: u64,
+}
+
+impl Clock {
+    /// Starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { start: Instant::now(), unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX) }
+    }
+
+    /// Since the start, in ns.
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Unix time of the start, in ns.
+    #[must_use]
+    pub fn unix_start_ns(&self) -> u64 {
+        self.unix_ns
+    }
+}
+
+/// Why no journal can be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The system's word.
+    #[error("{path}: {cause}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        cause: io::Error,
+    },
+    /// The file is there and is no journal of ours.
+    #[error("{path}: {cause}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: FormatError,
+    },
+    /// A frame amid the file does not hold together. Nothing is appended behind it and nothing is cut.
+    #[error("{path}: damaged at byte {at}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        at: u64,
+    },
+}
+
+struct Entry {
+    at_ns: u64,
+    source: u16,
+    kind: Kind,
+    payload: Vec<u8>,
+}
+
+/// Where frames are handed in. Cheap to clone.
+#[derive(Clone)]
+pub struct Tap {
+    clock: Clock,
+    sender: Option<mpsc::Sender<Entry>>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Tap {
+    /// Keeps nothing; for runs without a journal.
+    #[must_use]
+    pub fn none(clock: Clock) -> Self {
+        Self { clock, sender: None, lost: Arc::default() }
+    }
+
+    /// The run's clock.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Names a source's number.
+    pub fn source(&self, source: u16, name: &str) {
+        self.keep(self.clock.now_ns(), source, Kind::Source, name.as_bytes());
+    }
+
+    /// A message as it came.
+    pub fn raw(&self, at_ns: u64, source: u16, payload: &[u8]) {
+        self.keep(at_ns, source, Kind::Raw, payload);
+    }
+
+    /// What was fetched by hash.
+    pub fn fetched(&self, at_ns: u64, source: u16, payload: &[u8]) {
+        self.keep(at_ns, source, Kind::Fetched, payload);
+    }
+
+    /// Frames that found the queue full.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    fn keep(&self, at_ns: u64, source: u16, kind: Kind, payload: &[u8]) {
+        let Some(sender) = &self.sender else { return };
+        if sender.try_send(Entry { at_ns, source, kind, payload: payload.to_vec() }).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The thread that writes. It ends once every [`Tap`] is dropped; [`Writer::finish`] waits for that.
+pub struct Writer {
+    path: PathBuf,
+    thread: JoinHandle<io::Result<u64>>,
+}
+
+impl Writer {
+    /// Opens or creates the journal, cuts off a torn tail, and begins a run.
+    pub fn open(path: &Path, clock: Clock) -> Result<(Tap, Self), RecordError> {
+        let file = prepare(path)?;
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let run = move || drain(BufWriter::new(file), receiver, clock);
+        let spawned = std::thread::Builder::new().name("journal".to_owned()).spawn(run);
+        let thread = spawned.map_err(|cause| RecordError::Io { path: path.to_path_buf(), cause })?;
+        let tap = Tap { clock, sender: Some(sender), lost: Arc::default() };
+        Ok((tap, Self { path: path.to_path_buf(), thread }))
+    }
+
+    /// Waits for the last frame; drop the taps first. Says how many frames were written.
+    pub fn finish(self) -> Result<u64, RecordError> {
+        let ended = self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the journal's thread panicked")));
+        ended.map_err(|cause| RecordError::Io { path: self.path, cause })
+    }
+}
+
+/// The file, cut to its last whole frame and positioned behind it.
+fn prepare(path: &Path) -> Result<File, RecordError> {
+    let io = |cause| RecordError::Io { path: path.to_path_buf(), cause };
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+    let format = |cause| RecordError::Format { path: path.to_path_buf(), cause };
+    if file.metadata().map_err(io)?.len() < format::HEADER {
+        // New, or died within the header: there is nothing to keep. What is no beginning of a journal is not ours to cut.
+        let mut have = Vec::new();
+        file.read_to_end(&mut have).map_err(io)?;
+        if !format::header().starts_with(&have) {
+            return Err(format(FormatError::Short));
+        }
+        file.rewind().map_err(io)?;
+        file.write_all(&format::header()).map_err(io)?;
+        return Ok(file);
+    }
+    let mut reader = Reader::new(BufReader::new(&file)).map_err(format)?;
+    for frame in reader.by_ref() {
+        frame.map_err(io)?;
+    }
+    let end = reader.offset();
+    if let Some(End::Damaged { at }) = reader.end() {
+        return Err(RecordError::Damaged { path: path.to_path_buf(), at });
+    }
+    drop(reader);
+    file.set_len(end).map_err(io)?;
+    file.seek(SeekFrom::Start(end)).map_err(io)?;
+    Ok(file)
+}
+
+fn drain(mut out: BufWriter<File>, mut queue: mpsc::Receiver<Entry>, clock: Clock) -> io::Result<u64> {
+    format::write(&mut out, 0, 0, Kind::Start, &clock.unix_start_ns().to_le_bytes())?;
+    out.flush()?;
+    let mut written = 1;
+    while let Some(first) = queue.blocking_recv() {
+        let mut next = Some(first);
+        while let Some(entry) = next {
+            format::write(&mut out, entry.at_ns, entry.source, entry.kind, &entry.payload)?;
+            written += 1;
+            next = queue.try_recv().ok();
+        }
+        out.flush()?;
+    }
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    Ok(written)
+}

@@ -1,0 +1,141 @@
+//! Stands between a node and the searcher, and spoils what passes.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::sync::broadcast;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, accept_async, connect_async};
+
+/// What it does to the node's frames.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Mode {
+    Pass,
+    /// Every frame twice.
+    Twice,
+    /// Each two frames in the wrong order.
+    Swapped,
+    /// No head.
+    NoHeads,
+}
+
+/// What it does to the connections of this moment.
+#[derive(Clone, Copy, Debug)]
+pub enum Act {
+    /// Half a frame, and the end.
+    CutMidFrame,
+    /// Nothing any more, not even a pong; the connection stays open.
+    FallSilent,
+}
+
+pub struct Proxy {
+    pub ws: String,
+    mode: Arc<Mutex<Mode>>,
+    act: broadcast::Sender<Act>,
+}
+
+impl Proxy {
+    pub async fn before(node: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ws = format!("ws://{}", listener.local_addr().unwrap());
+        let (mode, act) = (Arc::new(Mutex::new(Mode::Pass)), broadcast::channel(8).0);
+        let (node, its_mode, its_act) = (node.to_owned(), mode.clone(), act.clone());
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(carry(socket, node.clone(), its_mode.clone(), its_act.subscribe()));
+            }
+        });
+        Self { ws, mode, act }
+    }
+
+    pub fn set(&self, mode: Mode) {
+        *self.mode.lock().unwrap() = mode;
+    }
+
+    pub fn act(&self, act: Act) {
+        self.act.send(act).unwrap();
+    }
+}
+
+async fn carry(socket: TcpStream, node: String, mode: Arc<Mutex<Mode>>, mut acts: broadcast::Receiver<Act>) {
+    let Ok(mut client) = accept_async(socket).await else { return };
+    let Ok((mut node, _)) = connect_async(node).await else { return };
+    let mut kept = None;
+    loop {
+        tokio::select! {
+            biased;
+            act = acts.recv() => match act {
+                Ok(Act::CutMidFrame) => return cut(client).await,
+                _ => return std::future::pending().await,
+            },
+            asked = client.next() => match asked {
+                Some(Ok(message @ Message::Text(_))) => node.send(message).await.unwrap(),
+                Some(Ok(_)) => {}
+                _ => return,
+            },
+            said = node.next() => {
+                let Some(Ok(message)) = said else { return };
+                let mode = *mode.lock().unwrap();
+                for message in spoil(mode, message, &mut kept) {
+                    if client.send(message).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn spoil(mode: Mode, message: Message, kept: &mut Option<Message>) -> Vec<Message> {
+    match mode {
+        Mode::Pass => kept.take().into_iter().chain([message]).collect(),
+        Mode::Twice => vec![message.clone(), message],
+        Mode::Swapped => match kept.take() {
+            Some(earlier) => vec![message, earlier],
+            None => {
+                *kept = Some(message);
+                Vec::new()
+            }
+        },
+        Mode::NoHeads if message.to_text().is_ok_and(|text| text.contains("parentHash")) => Vec::new(),
+        Mode::NoHeads => vec![message],
+    }
+}
+
+/// A text frame of 4096 bytes, of which five come.
+async fn cut(mut client: WebSocketStream<TcpStream>) {
+    let raw = client.get_mut();
+    raw.write_all(&[0x81, 126, 0x10, 0x00, b'{', b'"', b'j', b's', b'o']).await.unwrap();
+    raw.shutdown().await.unwrap();
+}
+
+/// The node's socket as a file: JSON values one after another, no newline between them.
+pub async fn ipc(path: &Path, node: &str) {
+    let listener = UnixListener::bind(path).unwrap();
+    let node = node.to_owned();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let (mut node, _) = connect_async(&node).await.unwrap();
+            tokio::spawn(async move {
+                let (read, mut write) = socket.into_split();
+                let mut lines = BufReader::new(read).lines();
+                loop {
+                    tokio::select! {
+                        Ok(Some(line)) = lines.next_line() => node.send(Message::text(line)).await.unwrap(),
+                        Some(Ok(message)) = node.next() => {
+                            let text = message.into_text().unwrap();
+                            // In two writes, so that the reader sees halves.
+                            let (a, b) = text.as_bytes().split_at(text.len() / 2);
+                            write.write_all(a).await.unwrap();
+                            write.write_all(b).await.unwrap();
+                        }
+                        else => return,
+                    }
+                }
+            });
+        }
+    });
+}

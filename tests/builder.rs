@@ -8,6 +8,7 @@ use alloy::consensus::SignableTransaction;
 use alloy::consensus::TxEip1559;
 use alloy::consensus::TxEnvelope;
 use alloy::eips::eip2718::Encodable2718;
+use alloy::rpc::types::TransactionReceipt;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U64, U256, address, hex};
 use k256::ecdsa::SigningKey;
 use peregrine::edge::builder::Builder;
@@ -17,6 +18,7 @@ use peregrine::edge::builder::pool::Entry;
 use peregrine::edge::builder::pool::Fate;
 use peregrine::edge::builder::rules::verdict::LeftOut;
 use peregrine::edge::builder::signature;
+use peregrine::edge::ledger::landed;
 use peregrine::edge::rpc::Rpc;
 use serde_json::{Value, json};
 
@@ -184,6 +186,25 @@ async fn of_two_that_conflict_the_one_paying_more_per_gas_lands_first_and_the_ot
     let after: U256 = bed.node.call("eth_getBalance", json!([Options::new("").coinbase, "latest"])).await.unwrap();
     let noise_paid = U256::from(21_000 * 90 * GWEI);
     assert_eq!(after - before, paid + noise_paid);
+    // And the ledger's rules read the same block as it is: ours landed, and so did the noise, with its tip.
+    let block = bed.node.call("eth_getBlockByNumber", json!(["0x1", true])).await.unwrap();
+    let receipts: Vec<TransactionReceipt> = bed.node.call("eth_getBlockReceipts", json!(["0x1"])).await.unwrap();
+    let block = landed::Block::read(&block, &receipts, 0).unwrap();
+    assert_eq!((block.number, block.hash, block.txs[2].paid), (1, built.hash, noise_paid));
+    let (trigger, ours) = (Some(hash(&victim)), hash(&rich));
+    let owner = block.txs[1].from;
+    let watch = landed::Watch { target: 1, trigger, ours, owner, pools: &[], sent_ms: None, trigger_mined: None };
+    assert!(matches!(landed::follow(&watch, &block), landed::Followed::Landed(at) if at.index == 1));
+    let missed = landed::Watch { ours: hash(&poor), pools: &[ONCE], ..watch };
+    assert_eq!(
+        landed::follow(&missed, &block),
+        landed::Followed::NotLanded(landed::Reason::Unknown),
+        "no logs, no rival"
+    );
+    assert!(
+        landed::Block::read(&bed.node.call("eth_getBlockByNumber", json!(["0x0", true])).await.unwrap(), &receipts, 0)
+            .is_err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

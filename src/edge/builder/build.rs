@@ -26,6 +26,7 @@ use crate::edge::builder::order::BundleId;
 use crate::edge::builder::order::Tx;
 use crate::edge::builder::pool::Fate;
 use crate::edge::builder::rules::Candidate;
+use crate::edge::builder::rules::Choice;
 use crate::edge::builder::rules::Merge;
 use crate::edge::builder::rules::Trial;
 use crate::edge::builder::rules::public;
@@ -183,7 +184,7 @@ impl Site<'_> {
         parked: &mut Vec<Tx>,
     ) -> Result<Plan, RpcError> {
         loop {
-            let (chosen, left_out, nonces) = self.choose(candidates.clone()).await?.finish();
+            let Choice { chosen, left_out, nonces } = self.choose(candidates.clone()).await?.finish();
             let ours: HashSet<B256> = chosen.iter().flat_map(|one| &one.bundle.txs).map(|tx| tx.hash).collect();
             let rest = public.iter().filter(|tx| !ours.contains(&tx.hash)).cloned().collect();
             let public_order = public::order_public(rest, &nonces, self.env.base_fee);

@@ -31,7 +31,6 @@ use crate::edge::ledger::row::Latency;
 use crate::edge::ledger::row::Outcome;
 use crate::edge::ledger::row::Row;
 use crate::edge::ledger::row::Totals;
-use crate::edge::ledger::store::Op;
 use crate::edge::ledger::store::Which;
 
 /// Most operations that share one transaction.
@@ -93,6 +92,21 @@ pub enum LedgerError {
     /// Its thread is gone.
     #[error("the ledger is closed")]
     Closed,
+}
+
+/// What can be written.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// A bundle was decided.
+    Decide(Box<Bundle>),
+    /// A relay answered, or did not.
+    Answer(Uuid, Box<Answer>),
+    /// It ended.
+    Settle(Uuid, Box<Outcome>),
+    /// Its block was undone by a reorg: it has no outcome again.
+    Revive(Uuid),
+    /// Latencies of a run, stage by stage; those of the same run and stage are written over.
+    Latencies(u64, Vec<(String, Latency)>),
 }
 
 struct Request {

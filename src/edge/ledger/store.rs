@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::edge::ledger::LedgerError;
+use crate::edge::ledger::Op;
 use crate::edge::ledger::row::Answer;
 use crate::edge::ledger::row::Bundle;
 use crate::edge::ledger::row::Latency;
@@ -41,21 +42,6 @@ struct Held {
     bundle: Bundle,
     state: State,
     answers: u32,
-}
-
-/// What can be written.
-#[derive(Clone, Debug)]
-pub enum Op {
-    /// A bundle was decided.
-    Decide(Box<Bundle>),
-    /// A relay answered, or did not.
-    Answer(Uuid, Box<Answer>),
-    /// It ended.
-    Settle(Uuid, Box<Outcome>),
-    /// Its block was undone by a reorg: it has no outcome again.
-    Revive(Uuid),
-    /// Latencies of a run, stage by stage; those of the same run and stage are written over.
-    Latencies(u64, Vec<(String, Latency)>),
 }
 
 /// Makes the tables of a new file; holds an old one against [`SCHEMA`].

@@ -57,7 +57,18 @@ pub enum Trial {
     },
 }
 
-/// The choice of a block's bundles.
+/// What a block is to hold of the bundles.
+#[derive(Debug)]
+pub struct Choice {
+    /// The chosen ones, in their order.
+    pub chosen: Vec<Candidate>,
+    /// The others, and why.
+    pub left_out: Vec<(BundleId, LeftOut)>,
+    /// The senders' next nonces behind the chosen ones.
+    pub nonces: BTreeMap<Address, u64>,
+}
+
+/// The choice of a block's bundles, step by step.
 #[derive(Debug)]
 pub struct Merge {
     /// Worst first, so that the best is popped.
@@ -113,10 +124,10 @@ impl Merge {
         }
     }
 
-    /// What was chosen, in order; what was left out; and the senders' next nonces after the chosen ones.
+    /// The choice.
     #[must_use]
-    pub fn finish(self) -> (Vec<Candidate>, Vec<(BundleId, LeftOut)>, BTreeMap<Address, u64>) {
-        (self.chosen, self.left_out, self.nonces)
+    pub fn finish(self) -> Choice {
+        Choice { chosen: self.chosen, left_out: self.left_out, nonces: self.nonces }
     }
 
     fn objection(&self, candidate: &Candidate) -> Option<LeftOut> {

@@ -14,6 +14,7 @@ use crate::edge::builder::order::BundleId;
 use crate::edge::builder::order::Tx;
 use crate::edge::builder::order::bundle_hash;
 use crate::edge::builder::rules::Candidate;
+use crate::edge::builder::rules::Choice;
 use crate::edge::builder::rules::Merge;
 use crate::edge::builder::rules::Trial;
 use crate::edge::builder::rules::public::check_fees;
@@ -70,7 +71,7 @@ fn run(mut merge: Merge) -> (Vec<u64>, Vec<(BundleId, LeftOut)>) {
         let trial = Trial::Works(candidate.value);
         merge.report(candidate, &trial);
     }
-    let (chosen, left_out, _) = merge.finish();
+    let Choice { chosen, left_out, .. } = merge.finish();
     (chosen.iter().map(|one| one.bundle.id.0).collect(), left_out)
 }
 
@@ -115,7 +116,7 @@ fn one_that_fails_behind_another_is_outbid_by_that_one() {
     }
     let last = merge.next_candidate().unwrap();
     merge.report(last, &Trial::Fails { with: Some(BundleId(0)) });
-    let (chosen, left_out, _) = merge.finish();
+    let Choice { chosen, left_out, .. } = merge.finish();
     assert_eq!(chosen.len(), 2);
     assert_eq!(left_out, [(BundleId(2), LeftOut::Outbid { by, paid: U256::from(300), gas: 10 })]);
 }
@@ -136,7 +137,7 @@ fn one_that_loses_value_in_its_place_is_tried_once_more_at_the_new_value() {
     // The second time it is taken at whatever it pays.
     merge.report(again, &Trial::Works(value(1, 10)));
     assert!(merge.next_candidate().is_none());
-    let (chosen, left_out, _) = merge.finish();
+    let Choice { chosen, left_out, .. } = merge.finish();
     assert_eq!((chosen.len(), left_out.len()), (2, 0));
     assert_eq!(chosen[1].value, value(1, 10));
 }
@@ -157,7 +158,7 @@ fn one_that_pays_nothing_in_its_place_is_outbid() {
     merge.report(next, &Trial::Works(value(300, 10)));
     let next = merge.next_candidate().unwrap();
     merge.report(next, &Trial::Works(value(0, 10)));
-    let (_, left_out, _) = merge.finish();
+    let Choice { left_out, .. } = merge.finish();
     assert!(matches!(left_out[..], [(BundleId(1), LeftOut::Outbid { .. })]));
 }
 

@@ -1,7 +1,9 @@
 //! Where tokio lives: what dials, waits, reconnects and writes to disk.
 
+pub mod builder;
 pub mod chain;
 pub mod ingest;
+pub mod ledger;
 pub mod record;
 pub mod rpc;
 pub mod submit;

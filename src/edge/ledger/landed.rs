@@ -1,0 +1,231 @@
+//! Did it land? A pure function of the block it was for and of what we knew when we sent it.
+//!
+//! # Invariants
+//! - Only our own transaction's hash says that it landed. That the trigger is there proves nothing: a rival may have taken it.
+//! - A reason is given where the block shows it; else it is [`Reason::Unknown`].
+//!
+//! # Limits
+//! - A rival is told by the pools it touched: right behind the trigger one of ours is enough, elsewhere two of ours are
+//!   (or the only one). A user who swaps through two of our pools at once looks the same.
+//! - What a rival paid by transfer to the coinbase is known only where the caller traced it.
+
+use alloy::rpc::types::Block as RpcBlock;
+use alloy::rpc::types::Transaction;
+use alloy::rpc::types::TransactionReceipt;
+use alloy_primitives::{Address, B256, U256};
+use serde::{Deserialize, Serialize};
+
+/// A mined block, as far as this needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+    /// When we first heard of it, in unix milliseconds.
+    pub seen_ms: u64,
+    /// In order.
+    pub txs: Vec<MinedTx>,
+}
+
+/// A mined transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MinedTx {
+    /// Its hash.
+    pub hash: B256,
+    /// Its sender.
+    pub from: Address,
+    /// Whether it did not revert.
+    pub success: bool,
+    /// Gas burnt.
+    pub gas: u64,
+    /// What the coinbase gained by it, in wei: the tip, and transfers where they were traced.
+    pub paid: U256,
+    /// What it gave for everything, in wei: gas at its effective price.
+    pub fee: U256,
+    /// Who emitted its logs.
+    pub touched: Vec<Address>,
+}
+
+/// What we wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch<'a> {
+    /// The block it is for.
+    pub target: u64,
+    /// The transaction it follows.
+    pub trigger: Option<B256>,
+    /// Our transaction.
+    pub ours: B256,
+    /// Our sender: what it does is no rival.
+    pub owner: Address,
+    /// The pools it goes through.
+    pub pools: &'a [Address],
+    /// When the last relay was asked, in unix milliseconds; `None` when none is known to have been.
+    pub sent_ms: Option<u64>,
+    /// The block that already held the trigger, when there is one.
+    pub trigger_mined: Option<u64>,
+}
+
+/// Where a bundle landed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Landed {
+    /// The block.
+    pub block: u64,
+    /// Its hash: a reorg may take it back.
+    pub hash: B256,
+    /// Place of our transaction.
+    pub index: u64,
+    /// Gas it burnt.
+    pub gas: u64,
+    /// What it gave for gas, in wei.
+    pub fee: U256,
+    /// What the coinbase gained by it, in wei, as far as was traced.
+    pub paid: U256,
+}
+
+/// Why it did not land.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The trigger is not in the block.
+    VictimNotIncluded,
+    /// Another took it.
+    Outbid {
+        /// The rival's transaction.
+        by: B256,
+        /// What the coinbase gained by it, in wei, as far as was traced.
+        paid: U256,
+    },
+    /// It was sent after the block was seen, or its trigger was in an earlier one.
+    Late,
+    /// The trigger reverted, or ours did: with our own guard that costs gas and nothing else.
+    Reverted,
+    /// The block does not show why.
+    Unknown,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Followed {
+    /// This block is not the one, and ours is not in it.
+    NotYet,
+    /// Ours is in it, and did not revert.
+    Landed(Landed),
+    /// Ours will not land any more.
+    NotLanded(Reason),
+}
+
+/// Holds a bundle against a block.
+#[must_use]
+pub fn follow(watch: &Watch<'_>, block: &Block) -> Followed {
+    if let Some((index, ours)) = find(block, watch.ours) {
+        // In any block: a public copy, or a reorg, may bring it elsewhere than planned.
+        return if ours.success { Followed::Landed(landed(block, index, ours)) } else { not(Reason::Reverted) };
+    }
+    if block.number < watch.target {
+        return Followed::NotYet;
+    }
+    if block.number > watch.target {
+        return not(Reason::Unknown);
+    }
+    let late = watch.sent_ms.is_some_and(|sent| sent > block.seen_ms);
+    let victim = match watch.trigger {
+        None => None,
+        Some(trigger) => match find(block, trigger) {
+            Some((_, victim)) if !victim.success => return not(Reason::Reverted),
+            Some((index, _)) => Some(index),
+            None if watch.trigger_mined.is_some_and(|mined| mined < watch.target) => return not(Reason::Late),
+            None => return not(Reason::VictimNotIncluded),
+        },
+    };
+    // Who was too late had no part in the auction, whoever won it.
+    if late {
+        return not(Reason::Late);
+    }
+    not(rival(watch, block, victim)
+        .map_or(Reason::Unknown, |rival| Reason::Outbid { by: rival.hash, paid: rival.paid }))
+}
+
+/// The first transaction of another that took what ours was to take.
+fn rival<'a>(watch: &Watch<'_>, block: &'a Block, victim: Option<usize>) -> Option<&'a MinedTx> {
+    let first = victim.map_or(0, |index| index + 1);
+    block.txs.iter().enumerate().skip(first).find_map(|(index, tx)| {
+        let common = watch.pools.iter().filter(|pool| tx.touched.contains(pool)).count();
+        let right_behind = victim.is_some_and(|victim| index == victim + 1);
+        let enough = if right_behind { 1 } else { watch.pools.len().min(2) };
+        (tx.success && tx.from != watch.owner && common > 0 && common >= enough).then_some(tx)
+    })
+}
+
+fn find(block: &Block, hash: B256) -> Option<(usize, &MinedTx)> {
+    block.txs.iter().enumerate().find(|(_, tx)| tx.hash == hash)
+}
+
+fn landed(block: &Block, index: usize, ours: &MinedTx) -> Landed {
+    let (gas, fee, paid) = (ours.gas, ours.fee, ours.paid);
+    Landed { block: block.number, hash: block.hash, index: index as u64, gas, fee, paid }
+}
+
+const fn not(reason: Reason) -> Followed {
+    Followed::NotLanded(reason)
+}
+
+/// Why a node's block and receipts are not one block.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    /// Not as many receipts as transactions.
+    #[error("block {number} has {txs} transactions and {receipts} receipts")]
+    Count {
+        /// Which.
+        number: u64,
+        /// Transactions.
+        txs: usize,
+        /// Receipts.
+        receipts: usize,
+    },
+    /// A receipt of something else.
+    #[error("block {number}: receipt {index} is of another transaction")]
+    Order {
+        /// Which.
+        number: u64,
+        /// Where.
+        index: usize,
+    },
+}
+
+impl Block {
+    /// Reads what a node answers to `eth_getBlockByNumber` (hashes or bodies) and `eth_getBlockReceipts`. `paid` is the
+    /// tip alone; add what was traced.
+    pub fn read(
+        block: &RpcBlock<Transaction>,
+        receipts: &[TransactionReceipt],
+        seen_ms: u64,
+    ) -> Result<Self, BlockError> {
+        let number = block.header.number;
+        let base_fee = u128::from(block.header.base_fee_per_gas.unwrap_or(0));
+        let hashes: Vec<B256> = block.transactions.hashes().collect();
+        if hashes.len() != receipts.len() {
+            return Err(BlockError::Count { number, txs: hashes.len(), receipts: receipts.len() });
+        }
+        let mut txs = Vec::with_capacity(receipts.len());
+        for (index, (hash, receipt)) in hashes.into_iter().zip(receipts).enumerate() {
+            if receipt.transaction_hash != hash {
+                return Err(BlockError::Order { number, index });
+            }
+            let (gas, price) = (U256::from(receipt.gas_used), receipt.effective_gas_price);
+            let mut touched: Vec<Address> = receipt.logs().iter().map(|log| log.address()).collect();
+            touched.sort_unstable();
+            touched.dedup();
+            txs.push(MinedTx {
+                hash,
+                from: receipt.from,
+                success: receipt.status(),
+                gas: receipt.gas_used,
+                paid: gas * U256::from(price.saturating_sub(base_fee)),
+                fee: gas * U256::from(price),
+                touched,
+            });
+        }
+        Ok(Self { number, hash: block.header.hash, seen_ms, txs })
+    }
+}

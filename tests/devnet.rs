@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use alloy_primitives::Address;
 use alloy_primitives::B256;
+use alloy_primitives::Bytes;
 use alloy_primitives::U256;
 use alloy_primitives::address;
 use alloy_primitives::keccak256;
@@ -18,10 +19,14 @@ use peregrine::edge::devnet::Kind;
 use peregrine::edge::devnet::Options;
 use peregrine::edge::devnet::Pool;
 use peregrine::edge::devnet::Venue;
+use peregrine::edge::devnet::Wallet;
 use peregrine::protocols::amm::Family;
 use peregrine::protocols::executor::Bid;
 use peregrine::protocols::executor::Hop;
 use peregrine::protocols::executor::Run;
+use peregrine::types::amount::Wei;
+use serde_json::Value;
+use serde_json::json;
 
 async fn devnet(seed: u64) -> Devnet {
     Devnet::start(Options { seed, ..Options::default() }).await.unwrap_or_else(|error| panic!("{error}"))
@@ -62,7 +67,21 @@ async fn real_pools_stand_at_one_set_of_prices_with_cycles_of_two_three_and_four
     assert!(addresses.contains(&address!("0xB4e16d0168e52d35CaCD2c6185b44281Ec28C9Dc")));
     assert!(addresses.contains(&address!("0x88e6A0c2dDD26FEEb64F039a2c41296FcB3f5640")));
 
+    // Whoever follows the factories finds every pool.
     let hand = Hand(&net);
+    let contracts = &net.contracts;
+    let created = [
+        (contracts.v2_factory, "PairCreated(address,address,address,uint256)"),
+        (contracts.sushi_factory, "PairCreated(address,address,address,uint256)"),
+        (contracts.v3_factory, "PoolCreated(address,address,uint24,int24,address)"),
+    ];
+    let mut announced = 0;
+    for (factory, signature) in created {
+        let filter = json!([{"fromBlock": "0x0", "address": factory, "topics": [keccak256(signature)]}]);
+        announced += net.rpc.call::<Vec<Log>>("eth_getLogs", filter).await.expect("logs").len();
+    }
+    assert_eq!(announced, net.pools.len());
+
     for hops in [2, 3, 4] {
         let all = cycles(&net.pools, hops);
         assert!(all.len() >= 30, "{} cycles of {hops} hops", all.len());
@@ -93,6 +112,10 @@ async fn a_seed_makes_the_same_world_again_but_never_the_same_owner() {
     // The process goes with the handle.
     let status = format!("/proc/{}/stat", other.anvil.pid());
     assert!(std::fs::exists(&status).expect("proc"));
+    let rival = Wallet::fresh().expect("a key");
+    let executor = other.employ(&rival).await.expect("an executor");
+    let code: Bytes = other.rpc.call("eth_getCode", json!([executor, "latest"])).await.expect("code");
+    assert!(executor != other.executor && !code.is_empty());
     drop(other);
     assert!(!std::fs::exists(&status).expect("proc"));
 }
@@ -104,12 +127,22 @@ async fn traffic_swaps_mints_burns_fails_and_replaces_on_both_families() {
     let first = hand.block_number().await + 1;
     assert!(net.trade(0.0).is_err() && net.trade(f64::NAN).is_err());
     let traffic = net.trade(150.0).expect("a rate");
-    for sent in (25..=600).step_by(25) {
+    let mut dropped = 0;
+    for sent in (25..=700).step_by(25) {
         assert!(traffic.reached(sent).await, "the traffic ended");
+        if sent == 300 {
+            // A builder that throws away what it has: nobody may be stuck behind the gap for long.
+            let pool: Value = net.rpc.call("txpool_status", json!([])).await.expect("a status");
+            dropped =
+                pool["pending"].as_str().and_then(|n| u64::from_str_radix(&n[2..], 16).ok()).expect("a number") + 10;
+            net.rpc.call::<Value>("anvil_dropAllTransactions", json!([])).await.expect("dropped");
+        }
         net.mine().await.expect("mines");
     }
     let counts = traffic.stop().await;
     net.mine().await.expect("mines");
+    let pool: Value = net.rpc.call("txpool_status", json!([])).await.expect("a status");
+    assert_eq!(pool["queued"], "0x0", "somebody waits behind a gap");
 
     let kinds = Kind::ALL.map(|kind| (kind, counts.of(kind)));
     assert!(kinds.iter().all(|(_, count)| *count > 0), "{counts:?}");
@@ -119,7 +152,11 @@ async fn traffic_swaps_mints_burns_fails_and_replaces_on_both_families() {
 
     let receipts = hand.receipts(first).await;
     let failed = receipts.iter().filter(|receipt| receipt.status.is_zero()).count() as u64;
-    assert!(receipts.len() as u64 + counts.replacements >= counts.sent(), "{} mined, {counts:?}", receipts.len());
+    assert!(
+        receipts.len() as u64 + counts.replacements + dropped >= counts.sent(),
+        "{} mined, {counts:?}",
+        receipts.len()
+    );
     assert!(failed > 0 && failed <= counts.of(Kind::Failing) * 2, "{failed} failed, {counts:?}");
     let logs: Vec<&Log> = receipts.iter().flat_map(|receipt| &receipt.logs).collect();
     let count = |signature: &str, venue: &[Venue]| {
@@ -142,45 +179,60 @@ async fn traffic_swaps_mints_burns_fails_and_replaces_on_both_families() {
 async fn a_price_out_of_line_earns_through_the_executor_to_the_wei() {
     let net = devnet(8).await;
     let hand = Hand(&net);
-    let weth = net.contracts.weth;
-    let token = net.tokens.iter().position(|token| token.symbol == "LINK").expect("LINK");
-    let find = |venue| {
-        *net.pools.iter().find(|p| p.venue == venue && p.tokens.iter().sum::<usize>() == token).expect("a pool")
+    let place = |symbol| net.tokens.iter().position(|token| token.symbol == symbol).expect("a token");
+    let (usdc, link, kest) = (place("USDC"), place("LINK"), place("KEST"));
+    let find = |venue, a: usize, b: usize| {
+        let mut pools = net.pools.iter().filter(|pool| pool.venue == venue);
+        *pools.find(|pool| pool.tokens.contains(&a) && pool.tokens.contains(&b)).expect("a pool")
     };
-    let pools = [Venue::UniswapV2, Venue::Sushi, Venue::UniswapV3].map(find);
-    // Somebody sells a tenth of the pool's depth of LINK on Uniswap V2 at any price, and again before the second run.
-    for (sell, second) in [(pools[0], pools[1]), (pools[0], pools[2])] {
-        let amount = net.tokens[token].worth(sell.depth_usd / 5);
-        hand.sell(net.tokens[token].address, amount).await;
-
-        let path = [sell, second];
-        let mut best = (0, 0, [0; 2]);
-        for step in 1..=40u128 {
-            let amount_in = net.tokens[0].worth(sell.depth_usd / 400).to::<u128>() * step;
-            let Some(outs) = hand.walk(&path, [0, token], amount_in).await else { continue };
-            let profit = outs[1].saturating_sub(amount_in);
-            best = best.max((profit, amount_in, outs));
+    use Venue::{Sushi, UniswapV2, UniswapV3};
+    // Somebody sells a fifth of the first pool's depth for WETH at any price; each time a cycle of other pools closes.
+    let cycles: [&[(Pool, usize)]; 4] = [
+        &[(find(UniswapV2, 0, link), 0), (find(Sushi, 0, link), link)],
+        &[(find(UniswapV2, 0, link), 0), (find(UniswapV3, 0, link), link)],
+        &[(find(UniswapV2, 0, link), 0), (find(Sushi, usdc, link), link), (find(UniswapV3, 0, usdc), usdc)],
+        &[
+            (find(UniswapV2, 0, kest), 0),
+            (find(UniswapV3, place("DAI"), kest), kest),
+            (find(UniswapV3, usdc, place("DAI")), place("DAI")),
+            (find(UniswapV2, 0, usdc), usdc),
+        ],
+    ];
+    for path in cycles {
+        let (first, token) = (path[0].0, path[1].1);
+        hand.sell(net.tokens[token].address, net.tokens[token].worth(first.depth_usd / 5)).await;
+        let (mut profit, mut amount_in, mut outs) = (0, 0, Vec::new());
+        for step in 1..=30u128 {
+            let spent = net.tokens[0].worth(first.depth_usd / 400).to::<u128>() * step;
+            let paid = hand.walk(path, spent).await.expect("pays");
+            let gain = paid.last().expect("hops").saturating_sub(spent);
+            if gain > profit {
+                (profit, amount_in, outs) = (gain, spent, paid);
+            }
         }
-        let (profit, amount_in, outs) = best;
         assert!(profit > 0, "nothing to earn");
 
-        let hop = |pool: &Pool, token_in: usize, amount_out: u128| Hop {
-            family: if pool.venue == Venue::UniswapV3 { Family::V3 } else { Family::V2 },
-            zero_for_one: pool.tokens[0] == token_in,
+        let hop = |((pool, token_in), amount_out): (&(Pool, usize), &u128)| Hop {
+            family: if pool.venue == UniswapV3 { Family::V3 } else { Family::V2 },
+            zero_for_one: pool.tokens[0] == *token_in,
             pool: pool.address,
-            token_in: net.tokens[token_in].address,
-            amount_out,
+            token_in: net.tokens[*token_in].address,
+            amount_out: *amount_out,
         };
-        let hops = [hop(&path[0], 0, outs[0]), hop(&path[1], token, outs[1])];
-        let block = hand.block_number().await + 1;
-        let bid = Bid::Wei(peregrine::types::amount::Wei(U256::ZERO));
-        let run = Run { block, token: weth, min_profit: profit, bid, amount_in, hops: &hops };
-        let before = hand.balance(weth, net.executor).await;
-        let data = run.encode().expect("fits");
-        let receipt = hand.send(&net.owner, net.executor, U256::ZERO, data).await;
-        assert!(!receipt.status.is_zero(), "the run reverted");
-        let earned = hand.balance(weth, net.executor).await - before;
-        assert_eq!(earned, U256::from(profit), "predicted {profit}");
-        println!("{:?}: {amount_in} wei in, {profit} wei earned as foretold", path.map(|pool| pool.venue));
+        let hops: Vec<Hop> = path.iter().zip(&outs).map(hop).collect();
+        earn(&hand, &hops, amount_in, profit).await;
+        let venues: Vec<Venue> = path.iter().map(|(pool, _)| pool.venue).collect();
+        println!("{venues:?}: {amount_in} wei in, {profit} wei earned as foretold");
     }
+}
+
+/// Runs the cycle in the next block; the executor's WETH must grow by exactly so much.
+async fn earn(hand: &Hand<'_>, hops: &[Hop], amount_in: u128, profit: u128) {
+    let (net, weth) = (hand.0, hand.0.contracts.weth);
+    let (block, bid) = (hand.block_number().await + 1, Bid::Wei(Wei(U256::ZERO)));
+    let run = Run { block, token: weth, min_profit: profit, bid, amount_in, hops };
+    let before = hand.balance(weth, net.executor).await;
+    let receipt = hand.send(&net.owner, net.executor, U256::ZERO, run.encode().expect("fits")).await;
+    assert!(!receipt.status.is_zero(), "the run reverted");
+    assert_eq!(hand.balance(weth, net.executor).await - before, U256::from(profit));
 }

@@ -81,14 +81,14 @@ impl Hand<'_> {
     }
 
     /// What each hop pays: pairs by our own maths, V3 by QuoterV2.
-    pub async fn walk(&self, path: &[Pool; 2], tokens_in: [usize; 2], amount_in: u128) -> Option<[u128; 2]> {
-        let (mut amount, mut outs) = (U256::from(amount_in), [0; 2]);
-        for (place, pool) in path.iter().enumerate() {
+    pub async fn walk(&self, path: &[(Pool, usize)], amount_in: u128) -> Option<Vec<u128>> {
+        let (mut amount, mut outs) = (U256::from(amount_in), Vec::new());
+        for (pool, token_in) in path {
             amount = match pool.venue {
-                Venue::UniswapV3 => self.quote(pool, tokens_in[place], amount).await,
-                Venue::UniswapV2 | Venue::Sushi => self.pair(pool, tokens_in[place], amount).await?,
+                Venue::UniswapV3 => self.quote(pool, *token_in, amount).await,
+                Venue::UniswapV2 | Venue::Sushi => self.pair(pool, *token_in, amount).await?,
             };
-            outs[place] = amount.to();
+            outs.push(amount.to());
         }
         Some(outs)
     }

@@ -182,6 +182,11 @@ impl Devnet {
         Ok(Self { anvil, rpc, options, contracts, tokens, pools, positions, senders, executor, owner })
     }
 
+    /// Another executor, for a fresh account: gives it ether, and mines. A rival needs one.
+    pub async fn employ(&self, owner: &Wallet) -> Result<Address, DevnetError> {
+        seed::deploy_executor(&mut Chain::new(self.rpc.clone(), owner.clone()), true).await
+    }
+
     /// Mines one block of what is in the pool.
     pub async fn mine(&self) -> Result<(), DevnetError> {
         self.rpc.call::<Value>("evm_mine", json!([])).await?;

@@ -7,6 +7,7 @@ use alloy_primitives::U160;
 use alloy_primitives::U256;
 use alloy_primitives::aliases::U24;
 
+use crate::edge::devnet::Devnet;
 use crate::edge::devnet::abi;
 use crate::edge::devnet::dice::Dice;
 use crate::edge::devnet::seed::Contracts;
@@ -15,7 +16,7 @@ use crate::edge::devnet::seed::Position;
 use crate::edge::devnet::seed::Token;
 use crate::edge::devnet::seed::Venue;
 use crate::edge::devnet::seed::WETH;
-use crate::edge::devnet::seed::pools;
+use crate::edge::devnet::wallet::Wallet;
 
 /// What a transaction is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,30 +59,44 @@ pub(super) struct Market {
     pub(super) pools: Vec<Pool>,
     pub(super) positions: Vec<Position>,
     pub(super) senders: Vec<Address>,
+    /// Swaps that undo earlier ones: V2's, V3's.
+    owed: [Vec<Order>; 2],
 }
 
 /// Two tokens of a pool, one way round, and dollars.
-struct Order {
-    pool: Pool,
+#[derive(Clone, Copy)]
+pub(super) struct Order {
+    pub(super) pool: Pool,
     token_in: Token,
     token_out: Token,
-    usd: u64,
+    pub(super) usd: u64,
 }
 
-const NEVER: U256 = U256::MAX;
+/// Swaps of a family that wait to be undone. More than that: every second one undoes.
+const OWED: usize = 60;
+pub(super) const NEVER: U256 = U256::MAX;
 /// Price limit "none" of V3's router.
 const NO_LIMIT: U160 = U160::ZERO;
 const GAS_V2: u64 = 350_000;
 const GAS_V3: u64 = 700_000;
-const GAS_MINT: u64 = 900_000;
-const GAS_BURN: u64 = 500_000;
 const GAS_TRANSFER: u64 = 90_000;
 /// Runs out in the middle of any swap.
 const GAS_TOO_LITTLE: u64 = 70_000;
 
 impl Market {
+    pub(super) fn new(devnet: &Devnet) -> Self {
+        Self {
+            contracts: devnet.contracts,
+            tokens: devnet.tokens.clone(),
+            pools: devnet.pools.clone(),
+            positions: devnet.positions.clone(),
+            senders: devnet.senders.iter().map(Wallet::address).collect(),
+            owed: Default::default(),
+        }
+    }
+
     /// The next deal. `None` when there is nobody, or nothing, to deal.
-    pub(super) fn deal(&self, dice: &mut Dice) -> Option<Deal> {
+    pub(super) fn deal(&mut self, dice: &mut Dice) -> Option<Deal> {
         let sender = (!self.senders.is_empty()).then(|| dice.index(self.senders.len()))?;
         match dice.below(100) {
             0..40 => self.swap_v2(sender, dice),
@@ -93,12 +108,8 @@ impl Market {
         }
     }
 
-    /// A position to take liquidity from; how much is there only the chain knows.
-    pub(super) fn position(&self, dice: &mut Dice) -> Option<Position> {
-        dice.pick(&self.positions).copied()
-    }
-
-    fn order(&self, dice: &mut Dice, v3: bool) -> Option<Order> {
+    /// Any pool, any way round, any size.
+    pub(super) fn draw(&self, dice: &mut Dice, v3: bool) -> Option<Order> {
         let pools: Vec<&Pool> = self.pools.iter().filter(|pool| (pool.venue == Venue::UniswapV3) == v3).collect();
         let pool = **dice.pick(&pools)?;
         let [a, b] = if dice.chance(50) { [0, 1] } else { [1, 0] };
@@ -108,6 +119,17 @@ impl Market {
         let usd = dice.magnitude(low, high);
         let token = |side: usize| self.tokens.get(pool.tokens[side]).copied();
         Some(Order { pool, token_in: token(a)?, token_out: token(b)?, usd })
+    }
+
+    /// What somebody swaps next. Every swap is owed one the other way, so that prices do not walk away for ever.
+    fn order(&mut self, dice: &mut Dice, v3: bool) -> Option<Order> {
+        let owed = &mut self.owed[usize::from(v3)];
+        if owed.len() > OWED && dice.chance(50) {
+            return Some(owed.swap_remove(dice.index(owed.len())));
+        }
+        let order = self.draw(dice, v3)?;
+        self.owed[usize::from(v3)].push(Order { token_in: order.token_out, token_out: order.token_in, ..order });
+        Some(order)
     }
 
     /// Another pool of the same house that takes what this one gives.
@@ -124,7 +146,7 @@ impl Market {
         dice.pick(&ways).copied()
     }
 
-    fn swap_v2(&self, sender: usize, dice: &mut Dice) -> Option<Deal> {
+    fn swap_v2(&mut self, sender: usize, dice: &mut Dice) -> Option<Deal> {
         let order = self.order(dice, false)?;
         let router = match order.pool.venue {
             Venue::Sushi => self.contracts.sushi_router,
@@ -159,7 +181,7 @@ impl Market {
         Some(Deal { kind: Kind::SwapV2, sender, to: router, value, data: data.into(), gas: GAS_V2 })
     }
 
-    fn swap_v3(&self, sender: usize, dice: &mut Dice) -> Option<Deal> {
+    fn swap_v3(&mut self, sender: usize, dice: &mut Dice) -> Option<Deal> {
         let order = self.order(dice, true)?;
         let (recipient, deadline) = (self.senders[sender], NEVER);
         let (amount, fee) = (order.token_in.worth(order.usd), U24::from(order.pool.fee_pips));
@@ -191,73 +213,6 @@ impl Market {
         Some(Deal { kind: Kind::SwapV3, sender, to, value: U256::ZERO, data: data.into(), gas: GAS_V3 })
     }
 
-    /// A new position around the opening price.
-    fn mint(&self, sender: usize, dice: &mut Dice) -> Option<Deal> {
-        let order = self.order(dice, true)?;
-        let [token0, token1] = order.pool.tokens.map(|token| self.tokens.get(token).copied());
-        let (token0, token1) = (token0?, token1?);
-        let spacing = pools::spacing(order.pool.fee_pips);
-        let middle = pools::opening_tick(&token0, &token1) + dice.below(1_000) as i32 - 500;
-        let [lower, upper] = pools::range(middle, spacing + dice.magnitude(20, 5_000) as i32, spacing);
-        let params = abi::MintParams {
-            token0: token0.address,
-            token1: token1.address,
-            fee: U24::from(order.pool.fee_pips),
-            tickLower: lower,
-            tickUpper: upper,
-            amount0: token0.worth(order.usd),
-            amount1: token1.worth(order.usd),
-            min0: U256::ZERO,
-            min1: U256::ZERO,
-            recipient: self.senders[sender],
-            deadline: NEVER,
-        };
-        Some(self.manage(Kind::Mint, sender, abi::mintCall { params }.abi_encode(), GAS_MINT))
-    }
-
-    /// More into a position that is there.
-    fn increase(&self, dice: &mut Dice) -> Option<Deal> {
-        let position = self.position(dice)?;
-        let pool = self.pools.get(position.pool)?;
-        let usd = dice.magnitude(1_000, pool.depth_usd / 20);
-        let [token0, token1] = pool.tokens.map(|token| self.tokens.get(token));
-        let params = abi::IncreaseParams {
-            tokenId: position.id,
-            amount0: token0?.worth(usd),
-            amount1: token1?.worth(usd),
-            min0: U256::ZERO,
-            min1: U256::ZERO,
-            deadline: NEVER,
-        };
-        let data = abi::increaseLiquidityCall { params }.abi_encode();
-        Some(self.manage(Kind::Mint, position.sender, data, GAS_MINT))
-    }
-
-    /// A part of what a position holds, up to 45 in 100: two pending ones can both succeed.
-    pub(super) fn burn(&self, position: &Position, held: u128, dice: &mut Dice) -> Deal {
-        let liquidity = held / 100 * u128::from(5 + dice.below(40));
-        let params = abi::DecreaseParams {
-            tokenId: position.id,
-            liquidity,
-            min0: U256::ZERO,
-            min1: U256::ZERO,
-            deadline: NEVER,
-        };
-        let data = abi::decreaseLiquidityCall { params }.abi_encode();
-        self.manage(Kind::Burn, position.sender, data, GAS_BURN)
-    }
-
-    /// What has been taken out, and the fees, to the owner.
-    pub(super) fn collect(&self, position: &Position) -> Deal {
-        let recipient = self.senders[position.sender];
-        let params = abi::CollectParams { tokenId: position.id, recipient, max0: u128::MAX, max1: u128::MAX };
-        self.manage(Kind::Burn, position.sender, abi::collectCall { params }.abi_encode(), GAS_BURN)
-    }
-
-    fn manage(&self, kind: Kind, sender: usize, data: Vec<u8>, gas: u64) -> Deal {
-        Deal { kind, sender, to: self.contracts.position_manager, value: U256::ZERO, data: data.into(), gas }
-    }
-
     fn transfer(&self, sender: usize, dice: &mut Dice) -> Option<Deal> {
         let other = *dice.pick(&self.senders)?;
         let token = *dice.pick(&self.tokens)?;
@@ -274,7 +229,8 @@ impl Market {
     /// Asks too much, comes too late, spends what is not there, or runs out of gas.
     fn failing(&self, sender: usize, dice: &mut Dice) -> Option<Deal> {
         let to = self.senders[sender];
-        let order = self.order(dice, dice.clone().chance(50))?;
+        let v3 = dice.chance(50);
+        let order = self.draw(dice, v3)?;
         let (v2, v3) = (self.contracts.v2_router, self.contracts.v3_router);
         let path = vec![order.token_in.address, order.token_out.address];
         let amount = order.token_in.worth(order.usd);

@@ -6,9 +6,11 @@
 //! - A refused transaction is counted and its sender's nonce read anew; nothing stops the traffic but its handle.
 //!
 //! # Limits
-//! Swaps ask for no least output: whoever trades here bears any slippage.
+//! - Swaps ask for no least output: whoever trades here bears any slippage.
+//! - One transaction is on its way at a time: some hundreds a second, whatever the rate.
 
 mod deal;
+mod liquidity;
 mod trader;
 
 use std::time::Duration;

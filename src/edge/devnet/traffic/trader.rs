@@ -21,8 +21,9 @@ use crate::edge::devnet::wallet::Wallet;
 use crate::edge::rpc::Rpc;
 use crate::edge::rpc::RpcError;
 
-/// Sent on one reading of the base fee.
-const FEE_AGE: u64 = 32;
+/// Sent on one reading of the base fee and of the nonces. A builder may drop what it was sent: whoever keeps counting
+/// from there leaves a gap, and is stuck.
+const READING: u64 = 32;
 /// Wei per gas offered to the builder, from and to.
 const TIP: [u64; 2] = [10_000_000, 3_000_000_000];
 /// How many of a hundred take liquidity out, or collect what is due to a position.
@@ -51,16 +52,9 @@ pub(super) struct Trader {
 
 impl Trader {
     pub(super) fn new(devnet: &Devnet) -> Self {
-        let market = Market {
-            contracts: devnet.contracts,
-            tokens: devnet.tokens.clone(),
-            pools: devnet.pools.clone(),
-            positions: devnet.positions.clone(),
-            senders: devnet.senders.iter().map(Wallet::address).collect(),
-        };
         Self {
             rpc: devnet.rpc.clone(),
-            market,
+            market: Market::new(devnet),
             wallets: devnet.senders.clone(),
             nonces: vec![None; devnet.senders.len()],
             base_fee: (0, 0),
@@ -144,7 +138,8 @@ impl Trader {
     async fn base_fee(&mut self) -> Result<u128, RpcError> {
         if self.base_fee.1 == 0 {
             let head: Head = self.rpc.call("eth_getBlockByNumber", json!(["latest", false])).await?;
-            self.base_fee = (head.base_fee_per_gas.to(), FEE_AGE);
+            self.nonces.fill(None);
+            self.base_fee = (head.base_fee_per_gas.to(), READING);
         }
         self.base_fee.1 -= 1;
         Ok(self.base_fee.0)

@@ -18,7 +18,10 @@ alloy::sol! {
     function swapExactTokensForETH(uint256 amountIn, uint256 minOut, address[] path, address to, uint256 deadline)
         external;
 
-    // Uniswap V3: factory.
+    function getReserves() external view returns (uint112 reserve0, uint112 reserve1, uint32 at);
+
+    // Uniswap V3: pool and factory.
+    function slot0() external view returns (uint160 sqrtPriceX96, int24 tick);
     function getPool(address a, address b, uint24 fee) external view returns (address pool);
     function enableFeeAmount(uint24 fee, int24 spacing) external;
 

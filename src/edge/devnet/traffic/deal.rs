@@ -59,8 +59,8 @@ pub(super) struct Market {
     pub(super) pools: Vec<Pool>,
     pub(super) positions: Vec<Position>,
     pub(super) senders: Vec<Address>,
-    /// Swaps that undo earlier ones: V2's, V3's.
-    owed: [Vec<Order>; 2],
+    /// How far each pool's price has strayed: the logarithm of what it is over what it was at the opening.
+    pub(super) strayed: Vec<f64>,
 }
 
 /// Two tokens of a pool, one way round, and dollars.
@@ -72,8 +72,8 @@ pub(super) struct Order {
     pub(super) usd: u64,
 }
 
-/// Swaps of a family that wait to be undone. More than that: every second one undoes.
-const OWED: usize = 60;
+/// A price that has strayed by more is mostly traded back, as if the world outside went on trading at the opening's.
+const STRAYED: f64 = 0.03;
 pub(super) const NEVER: U256 = U256::MAX;
 /// Price limit "none" of V3's router.
 const NO_LIMIT: U160 = U160::ZERO;
@@ -91,12 +91,12 @@ impl Market {
             pools: devnet.pools.clone(),
             positions: devnet.positions.clone(),
             senders: devnet.senders.iter().map(Wallet::address).collect(),
-            owed: Default::default(),
+            strayed: vec![0.0; devnet.pools.len()],
         }
     }
 
     /// The next deal. `None` when there is nobody, or nothing, to deal.
-    pub(super) fn deal(&mut self, dice: &mut Dice) -> Option<Deal> {
+    pub(super) fn deal(&self, dice: &mut Dice) -> Option<Deal> {
         let sender = (!self.senders.is_empty()).then(|| dice.index(self.senders.len()))?;
         match dice.below(100) {
             0..40 => self.swap_v2(sender, dice),
@@ -108,35 +108,30 @@ impl Market {
         }
     }
 
-    /// Any pool, any way round, any size.
+    /// Any pool, any way round, any size; only prices that have strayed far have a way they would rather go.
     pub(super) fn draw(&self, dice: &mut Dice, v3: bool) -> Option<Order> {
-        let pools: Vec<&Pool> = self.pools.iter().filter(|pool| (pool.venue == Venue::UniswapV3) == v3).collect();
-        let pool = **dice.pick(&pools)?;
-        let [a, b] = if dice.chance(50) { [0, 1] } else { [1, 0] };
+        let ours = |(_, pool): &(usize, &Pool)| (pool.venue == Venue::UniswapV3) == v3;
+        let pools: Vec<(usize, &Pool)> = self.pools.iter().enumerate().filter(ours).collect();
+        let (place, pool) = *dice.pick(&pools)?;
+        let strayed = self.strayed.get(place).copied().unwrap_or_default();
+        let back = strayed.abs() > STRAYED && dice.chance(85);
+        // Selling the first token lowers its price.
+        let zero_for_one = if back { strayed > 0.0 } else { dice.chance(50) };
+        let [a, b] = if zero_for_one { [0, 1] } else { [1, 0] };
         // One in twenty is large enough to move a price by percents.
-        let large = dice.chance(5);
+        let large = dice.chance(if back { 15 } else { 5 });
         let [low, high] = if large { [pool.depth_usd / 40, pool.depth_usd / 8] } else { [20, pool.depth_usd / 40] };
         let usd = dice.magnitude(low, high);
         let token = |side: usize| self.tokens.get(pool.tokens[side]).copied();
-        Some(Order { pool, token_in: token(a)?, token_out: token(b)?, usd })
+        Some(Order { pool: *pool, token_in: token(a)?, token_out: token(b)?, usd })
     }
 
-    /// What somebody swaps next. Every swap is owed one the other way, so that prices do not walk away for ever.
-    fn order(&mut self, dice: &mut Dice, v3: bool) -> Option<Order> {
-        let owed = &mut self.owed[usize::from(v3)];
-        if owed.len() > OWED && dice.chance(50) {
-            return Some(owed.swap_remove(dice.index(owed.len())));
-        }
-        let order = self.draw(dice, v3)?;
-        self.owed[usize::from(v3)].push(Order { token_in: order.token_out, token_out: order.token_in, ..order });
-        Some(order)
-    }
-
-    /// Another pool of the same house that takes what this one gives.
+    /// Another pool of the same house that takes what this one gives, and is deep enough for it.
     fn onward(&self, order: &Order, dice: &mut Dice) -> Option<(Pool, Token)> {
         let token = |pool: &Pool, side: usize| self.tokens.get(pool.tokens[side]).copied();
         let mut ways = Vec::new();
-        for pool in self.pools.iter().filter(|pool| pool.venue == order.pool.venue) {
+        let fits = |pool: &&Pool| pool.venue == order.pool.venue && pool.depth_usd / 8 >= order.usd;
+        for pool in self.pools.iter().filter(fits) {
             let (Some(a), Some(b)) = (token(pool, 0), token(pool, 1)) else { continue };
             let ends = [a.address, b.address];
             if ends.contains(&order.token_out.address) && !ends.contains(&order.token_in.address) {
@@ -146,8 +141,8 @@ impl Market {
         dice.pick(&ways).copied()
     }
 
-    fn swap_v2(&mut self, sender: usize, dice: &mut Dice) -> Option<Deal> {
-        let order = self.order(dice, false)?;
+    fn swap_v2(&self, sender: usize, dice: &mut Dice) -> Option<Deal> {
+        let order = self.draw(dice, false)?;
         let router = match order.pool.venue {
             Venue::Sushi => self.contracts.sushi_router,
             Venue::UniswapV2 | Venue::UniswapV3 => self.contracts.v2_router,
@@ -181,8 +176,8 @@ impl Market {
         Some(Deal { kind: Kind::SwapV2, sender, to: router, value, data: data.into(), gas: GAS_V2 })
     }
 
-    fn swap_v3(&mut self, sender: usize, dice: &mut Dice) -> Option<Deal> {
-        let order = self.order(dice, true)?;
+    fn swap_v3(&self, sender: usize, dice: &mut Dice) -> Option<Deal> {
+        let order = self.draw(dice, true)?;
         let (recipient, deadline) = (self.senders[sender], NEVER);
         let (amount, fee) = (order.token_in.worth(order.usd), U24::from(order.pool.fee_pips));
         let (token_in, token_out) = (order.token_in.address, order.token_out.address);

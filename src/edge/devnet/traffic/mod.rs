@@ -1,8 +1,8 @@
 //! People on the devnet: seeded, many, of all sizes, sometimes wrong, sometimes in a hurry.
 //!
 //! # Invariants
-//! - What is offered follows from the seed; when, from the clock. Two runs offer the same deals in the same order, unless a
-//!   refusal or a changed position comes between.
+//! - Who trades what when follows from the seed, the clock, and from what the chain says now and then: what prices and
+//!   positions have become.
 //! - A refused transaction is counted and its sender's nonce read anew; nothing stops the traffic but its handle.
 //!
 //! # Limits
@@ -10,6 +10,7 @@
 //! - One transaction is on its way at a time: some hundreds a second, whatever the rate.
 
 mod deal;
+mod drift;
 mod liquidity;
 mod trader;
 

@@ -2,27 +2,31 @@
 
 use alloy::consensus::TxEip1559;
 use alloy::sol_types::SolCall;
+use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::Bytes;
 use alloy_primitives::TxKind;
 use alloy_primitives::U64;
 use alloy_primitives::U128;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::json;
 
 use crate::edge::devnet::Devnet;
 use crate::edge::devnet::abi;
 use crate::edge::devnet::dice::Dice;
+use crate::edge::devnet::seed::Pool;
 use crate::edge::devnet::seed::Position;
 use crate::edge::devnet::traffic::Counts;
 use crate::edge::devnet::traffic::deal::Deal;
 use crate::edge::devnet::traffic::deal::Market;
+use crate::edge::devnet::traffic::drift;
 use crate::edge::devnet::wallet::Wallet;
 use crate::edge::rpc::Rpc;
 use crate::edge::rpc::RpcError;
 
-/// Sent on one reading of the base fee and of the nonces. A builder may drop what it was sent: whoever keeps counting
-/// from there leaves a gap, and is stuck.
+/// Sent on one reading of the base fee, the prices and the nonces. A builder may drop what it was sent: whoever keeps
+/// counting from there leaves a gap, and is stuck.
 const READING: u64 = 32;
 /// Wei per gas offered to the builder, from and to.
 const TIP: [u64; 2] = [10_000_000, 3_000_000_000];
@@ -67,6 +71,8 @@ impl Trader {
     pub(super) async fn act(&mut self) {
         if let Err(error) = self.try_act().await {
             self.counts.refused += 1;
+            // A base fee that has outgrown the last reading is one reason.
+            self.base_fee.1 = 0;
             tracing::debug!(%error, "the traffic was refused");
         }
     }
@@ -138,10 +144,21 @@ impl Trader {
     async fn base_fee(&mut self) -> Result<u128, RpcError> {
         if self.base_fee.1 == 0 {
             let head: Head = self.rpc.call("eth_getBlockByNumber", json!(["latest", false])).await?;
-            self.nonces.fill(None);
             self.base_fee = (head.base_fee_per_gas.to(), READING);
+            self.nonces.fill(None);
+            self.look_at_prices().await?;
         }
         self.base_fee.1 -= 1;
         Ok(self.base_fee.0)
+    }
+
+    async fn look_at_prices(&mut self) -> Result<(), RpcError> {
+        let market = &mut self.market;
+        let ask = |(to, data): (Address, Bytes)| json!([{"to": to, "data": data}, "latest"]);
+        let questions: Vec<Value> = market.pools.iter().map(|pool| ask(drift::question(pool))).collect();
+        let answers: Vec<Bytes> = self.rpc.batch("eth_call", &questions).await?;
+        let strayed = |(pool, answer): (&Pool, &Bytes)| drift::strayed(pool, &market.tokens, answer);
+        market.strayed = market.pools.iter().zip(&answers).map(strayed).collect();
+        Ok(())
     }
 }

@@ -34,3 +34,22 @@ pub(super) fn strayed(pool: &Pool, tokens: &[Token], answer: &[u8]) -> f64 {
     let strayed = (price * opening(0) / opening(1)).ln();
     if strayed.is_finite() { strayed } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_twice_its_opening_has_strayed_by_ln_2_upwards() {
+        let token = |decimals, micro_usd| Token { symbol: "", address: Address::ZERO, decimals, micro_usd };
+        let tokens = [token(18, 3_000_000_000), token(6, 1_000_000)];
+        let of = |venue| Pool { address: Address::ZERO, venue, tokens: [0, 1], fee_pips: 3_000, depth_usd: 1 };
+        let (ether, dollars) = (tokens[0].worth(6_000), tokens[1].worth(12_000));
+        let reserves = [ether.to_be_bytes::<32>(), dollars.to_be_bytes()].concat();
+        let v2 = strayed(&of(Venue::Sushi), &tokens, &reserves);
+        let price: U256 = (dollars << 192) / ether;
+        let v3 = strayed(&of(Venue::UniswapV3), &tokens, &price.root(2).to_be_bytes::<32>());
+        assert!((v2 - 2f64.ln()).abs() < 1e-9 && (v3 - 2f64.ln()).abs() < 1e-9, "{v2} {v3}");
+        assert_eq!(strayed(&of(Venue::Sushi), &tokens, &[]).to_bits(), 0);
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod builder;
 pub mod chain;
+pub mod devnet;
 pub mod ingest;
 pub mod ledger;
 pub mod record;

@@ -1,0 +1,200 @@
+//! A local chain that runs the real protocols, for the demo and the tests.
+//!
+//! - `anvil`: the node.
+//! - `seed`: protocols, tokens, pools, the executor, money.
+//! - `traffic`: people who trade, badly.
+//! - `wallet`: keys and signatures. `chain`: setting up. `dice`: the seed's numbers. `abi`: the contracts' interfaces.
+//!
+//! # Invariants
+//! - Nothing is mined that nobody asked for: a block comes by `evm_mine`, from a test or from the block builder.
+//! - The world follows from the seed, the owner's key and the clock apart. Needs `scripts/setup` to have run.
+
+mod abi;
+mod anvil;
+mod chain;
+mod dice;
+mod seed;
+mod traffic;
+mod wallet;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::edge::devnet::chain::Chain;
+use crate::edge::rpc::Rpc;
+use crate::edge::rpc::RpcError;
+
+pub use anvil::Anvil;
+pub use anvil::Spec;
+pub use seed::Contracts;
+pub use seed::Pool;
+pub use seed::Position;
+pub use seed::Token;
+pub use seed::Venue;
+pub use traffic::Counts;
+pub use traffic::Kind;
+pub use traffic::Traffic;
+pub use wallet::Signed;
+pub use wallet::Wallet;
+
+/// Why there is no devnet.
+#[derive(Debug, thiserror::Error)]
+pub enum DevnetError {
+    /// Neither npm's nor one on PATH.
+    #[error("anvil is neither in contracts/node_modules nor on PATH: run scripts/setup")]
+    NoAnvil,
+    /// The binary is there and does not run.
+    #[error("{path}: {cause}")]
+    Spawn {
+        /// The binary.
+        path: PathBuf,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// It runs and does not listen.
+    #[error("{path}: not listening after {seconds} s")]
+    Silent {
+        /// The binary.
+        path: PathBuf,
+        /// How long it was given.
+        seconds: u64,
+    },
+    /// It ended before it listened.
+    #[error("{path}: ended at once; run it by hand to see why")]
+    Ended {
+        /// The binary.
+        path: PathBuf,
+    },
+    /// A package is missing.
+    #[error("{0} is not in contracts/node_modules: run scripts/setup")]
+    NoArtifact(String),
+    /// A package is not what it was.
+    #[error("{path}: {cause}")]
+    Artifact {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// Our own artifact is broken.
+    #[error("contracts/artifacts/executor.json: {0}")]
+    Executor(String),
+    /// The node did not answer as due.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    /// A transaction of the set-up failed.
+    #[error("setting up: {0} reverted")]
+    Reverted(String),
+    /// A transaction of the set-up is in no block.
+    #[error("setting up: {0} was not mined")]
+    Unmined(String),
+    /// A token's balances are not where they were.
+    #[error("setting up: {0} does not keep its balances where expected")]
+    Layout(&'static str),
+    /// A pool or position that was made is not there.
+    #[error("setting up: a pool that was made is not there")]
+    NoPool,
+    /// The node's address does not make a URL.
+    #[error("{0} is not a url")]
+    Url(String),
+    /// No rate to trade at.
+    #[error("{0} transactions a second: a number above 0 is due")]
+    Rate(f64),
+    /// 32 bytes that are no key: chance 2^-128.
+    #[error("not a secp256k1 key")]
+    Key,
+}
+
+/// What kind of world.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Prices, depths, senders and positions follow from it.
+    pub seed: u64,
+    /// How many accounts the traffic comes from.
+    pub senders: usize,
+    /// Rules of the chain: `prague` or `cancun`.
+    pub hardfork: &'static str,
+    /// Gas limit of its blocks.
+    pub gas_limit: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { seed: 1, senders: 40, hardfork: "prague", gas_limit: 36_000_000 }
+    }
+}
+
+/// A running devnet. Dropped, it is gone.
+#[derive(Debug)]
+pub struct Devnet {
+    /// The node.
+    pub anvil: Anvil,
+    /// A connection to it.
+    pub rpc: Rpc,
+    /// What it was made from.
+    pub options: Options,
+    /// The protocols.
+    pub contracts: Contracts,
+    /// All tokens; the first is WETH.
+    pub tokens: Vec<Token>,
+    /// All pools.
+    pub pools: Vec<Pool>,
+    /// V3 positions of the senders.
+    pub positions: Vec<Position>,
+    /// Whom the traffic comes from.
+    pub senders: Vec<Wallet>,
+    /// Our contract.
+    pub executor: Address,
+    /// Its owner, fresh in every run.
+    pub owner: Wallet,
+}
+
+/// The node is on this machine; what takes longer than this hangs.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Base fee when trading begins, in wei per gas.
+const OPENING_BASE_FEE: &str = "0x12a05f200";
+
+impl Devnet {
+    /// Starts the node and builds the world on it.
+    pub async fn start(options: Options) -> Result<Self, DevnetError> {
+        let spec = Spec { hardfork: options.hardfork, gas_limit: chain::SETUP_GAS_LIMIT };
+        let anvil = Anvil::start(&spec).await?;
+        let rpc = Rpc::new(&anvil.http(), TIMEOUT).ok_or_else(|| DevnetError::Url(anvil.http()))?;
+        let senders = (0..options.senders).map(|place| Wallet::derived("sender", options.seed, place));
+        let senders: Vec<Wallet> = senders.collect::<Result<_, _>>()?;
+        let addresses: Vec<Address> = senders.iter().map(Wallet::address).collect();
+
+        let maker = Wallet::derived("maker", options.seed, 0)?;
+        let mut chain = Chain::new(rpc.clone(), maker);
+        let seeded = seed::seed(&mut chain, options.seed, &addresses).await?;
+        let owner = Wallet::fresh()?;
+        let mut own = Chain::new(rpc.clone(), owner.clone());
+        let executor = seed::deploy_executor(&mut own, true).await?;
+
+        rpc.call::<Value>("evm_setBlockGasLimit", json!([format!("{:#x}", options.gas_limit)])).await?;
+        rpc.call::<Value>("anvil_setNextBlockBaseFeePerGas", json!([OPENING_BASE_FEE])).await?;
+        chain.mine().await?;
+        let seed::Seeded { contracts, tokens, pools, positions } = seeded;
+        Ok(Self { anvil, rpc, options, contracts, tokens, pools, positions, senders, executor, owner })
+    }
+
+    /// Another executor, for a fresh account: gives it ether, and mines. A rival needs one.
+    pub async fn employ(&self, owner: &Wallet) -> Result<Address, DevnetError> {
+        seed::deploy_executor(&mut Chain::new(self.rpc.clone(), owner.clone()), true).await
+    }
+
+    /// Mines one block of what is in the pool.
+    pub async fn mine(&self) -> Result<(), DevnetError> {
+        self.rpc.call::<Value>("evm_mine", json!([])).await?;
+        Ok(())
+    }
+
+    /// Starts people trading, at so many transactions a second.
+    pub fn trade(&self, per_second: f64) -> Result<Traffic, DevnetError> {
+        Traffic::start(self, per_second)
+    }
+}

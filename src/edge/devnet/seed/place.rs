@@ -1,0 +1,73 @@
+//! Real contracts at mainnet's addresses.
+//!
+//! # How
+//! The creation code is set as the code of the address and called twice there: once by `eth_call`, which returns the
+//! runtime code with its immutables (`address(this)` among them), once by a transaction, whose storage stays. Then the
+//! runtime code is set. The account's nonce is set to 1 first, so what it creates gets mainnet's addresses too.
+//!
+//! # Limits
+//! Bytecode is read from npm's packages at run time and never kept: some of it is BUSL-1.1.
+
+use alloy_primitives::Address;
+use alloy_primitives::Bytes;
+use alloy_primitives::hex;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::edge::devnet::DevnetError;
+use crate::edge::devnet::anvil;
+use crate::edge::devnet::chain::Chain;
+use crate::edge::devnet::chain::Step;
+
+/// Enough for every constructor here.
+const CALL_GAS: &str = "0xf42400";
+
+/// A contract to be put somewhere.
+pub(super) struct Placement {
+    pub(super) at: Address,
+    pub(super) name: String,
+    /// Creation code with its arguments.
+    pub(super) creation: Vec<u8>,
+}
+
+impl Placement {
+    /// `artifact` is a path below `node_modules`; `arguments` are ABI-encoded.
+    pub(super) fn new(at: Address, artifact: &str, arguments: &[u8]) -> Result<Self, DevnetError> {
+        let mut creation = creation(artifact)?;
+        creation.extend_from_slice(arguments);
+        let name = artifact.rsplit('/').next().unwrap_or(artifact).to_owned();
+        Ok(Self { at, name, creation })
+    }
+}
+
+/// Creation code as a package publishes it: Truffle's, Hardhat's, Waffle's or Foundry's artifact.
+fn creation(artifact: &str) -> Result<Vec<u8>, DevnetError> {
+    let path = anvil::node_modules().map(|root| root.join(artifact)).find(|path| path.is_file());
+    let path = path.ok_or_else(|| DevnetError::NoArtifact(artifact.to_owned()))?;
+    let bad = |cause: String| DevnetError::Artifact { path: path.clone(), cause };
+    let file = std::fs::read(&path).map_err(|error| bad(error.to_string()))?;
+    let json: Value = serde_json::from_slice(&file).map_err(|error| bad(error.to_string()))?;
+    let places = ["/bytecode", "/bytecode/object", "/evm/bytecode/object"];
+    let code = places.iter().find_map(|place| json.pointer(place).and_then(Value::as_str));
+    let code = code.ok_or_else(|| bad("it has no bytecode".to_owned()))?;
+    hex::decode(code).map_err(|error| bad(error.to_string()))
+}
+
+/// Puts all of them in place. Their constructors must not call each other.
+pub(super) async fn place(chain: &mut Chain, placements: &[Placement]) -> Result<(), DevnetError> {
+    let me = chain.me();
+    let codes: Vec<Value> = placements.iter().map(|p| json!([p.at, hex::encode_prefixed(&p.creation)])).collect();
+    let nonces: Vec<Value> = placements.iter().map(|p| json!([p.at, "0x1"])).collect();
+    let calls: Vec<Value> = placements.iter().map(|p| json!([{"from": me, "to": p.at, "gas": CALL_GAS}])).collect();
+    chain.rpc.batch::<Value>("anvil_setCode", &codes).await?;
+    chain.rpc.batch::<Value>("anvil_setNonce", &nonces).await?;
+    let runtimes: Vec<Bytes> = chain.rpc.batch("eth_call", &calls).await?;
+    let construct = |p: &Placement| Step::call(format!("constructor of {}", p.name), p.at, Vec::new());
+    chain.run(placements.iter().map(construct).collect()).await?;
+    if let Some((empty, _)) = placements.iter().zip(&runtimes).find(|(_, runtime)| runtime.is_empty()) {
+        return Err(DevnetError::Reverted(format!("constructor of {}", empty.name)));
+    }
+    let codes: Vec<Value> = placements.iter().zip(&runtimes).map(|(p, runtime)| json!([p.at, runtime])).collect();
+    chain.rpc.batch::<Value>("anvil_setCode", &codes).await?;
+    Ok(())
+}

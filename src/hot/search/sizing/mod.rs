@@ -35,9 +35,9 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// For the hot path: what is left on the table is a billionth of the profit, or, where a coarse token's rounding is
+    /// For the hot path: what is left on the table is a millionth of the profit, or, where a coarse token's rounding is
     /// more than that, a fraction of one unit of it.
-    pub const QUICK: Self = Self { evaluations: 64, tolerance_bits: 30, last_unit: 0 };
+    pub const QUICK: Self = Self { evaluations: 64, tolerance_bits: 20, last_unit: 0 };
     /// Goes on until it is proven, or for a million walks.
     pub const EXACT: Self = Self { evaluations: 1_000_000, tolerance_bits: 128, last_unit: 0 };
 }

@@ -205,20 +205,23 @@ impl Polish {
         let root = Open { bound: i128::MAX, low: Point::ZERO, high: Upper::Outside(END) };
         self.split(path, &mut ceiling, grid, root, start);
         self.bracket(path, &mut ceiling, grid, start);
-        let mut last_unit = self.effort.last_unit;
+        let (mut last_unit, mut unit_left) = (self.effort.last_unit, false);
         let gap = loop {
-            let Some(next) = self.open.pop() else { break 0 };
+            let Some(next) = self.open.pop() else { break u128::from(unit_left) };
             let next = Open { bound: bound(&ceiling, next.low, next.high), ..next };
             let gap = next.bound.saturating_sub(self.best_profit());
             if gap < 1 {
                 continue;
             }
-            let is_unit = gap == 1;
-            let spent = is_unit && last_unit == 0;
-            if spent || self.is_enough(gap) || self.evaluations >= self.effort.evaluations {
-                break self.rest(&ceiling, next);
+            if gap == 1 && last_unit == 0 {
+                // Given up here alone: bounds are brought up to date as they are looked at, and another may be higher.
+                unit_left = true;
+                continue;
             }
-            last_unit -= u32::from(is_unit);
+            if self.is_enough(gap) || self.evaluations >= self.effort.evaluations {
+                break self.rest(&ceiling, next).max(u128::from(unit_left));
+            }
+            last_unit -= u32::from(gap == 1);
             let middle = next.low.amount + next.width() / 2;
             self.split(path, &mut ceiling, grid, next, middle);
         };

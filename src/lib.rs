@@ -4,7 +4,7 @@
 //! ```text
 //!  record --> replay --> hot: state > what-if > search > simulate --> report
 //!
-//!  imports (down only):  cli > replay, config > hot > protocols, metrics > types
+//!  imports (down only):  cli > replay, config > edge > hot > protocols, metrics > types
 //! ```
 //! | room | what is decided there |
 //! |---|---|
@@ -16,8 +16,12 @@
 //! | [`hot::search`] | which cycles could pay, and the best input of each: `Candidate` |
 //! | [`hot::simulate`] | whether the EVM agrees, to the wei: `Proven` |
 //! | [`hot::engine`] | the pipeline on one screen: event in, outcome out |
+//! | [`hot::build`] | what is bid, what is signed, and the last limits: `SignedBundle` |
+//! | [`edge`] | what dials, waits and writes: the feed of nodes, relays, the ledger, a local chain with its block builder |
 //! | [`replay`] | recorded blocks through that engine; is the record exact, and if not, where it breaks |
 //! | [`config`], [`cli`] | settings, verbs |
+//!
+//! `hot::build` and `edge` are the rooms of the live path. They stand and are tested; no verb runs them yet.
 //!
 //! The arrows are held by `tests/architecture.rs`; what a claim rests on is listed in the README.
 

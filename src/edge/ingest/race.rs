@@ -1,7 +1,7 @@
 //! The race of the sources: the first to tell wins, the rest are duplicates. Who was first is counted.
 //!
 //! # Cost
-//! One map entry a transaction, for as long as [`Race::sweep`] is told to keep it.
+//! One map entry a transaction, for as long as `Race::sweep` is told to keep it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

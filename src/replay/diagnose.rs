@@ -10,12 +10,14 @@
 //! # Limits
 //! Damage elsewhere that changes amounts alone leaves no such trace; then the block is named, and that is said.
 
+use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, U256};
 
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::own;
 use crate::hot::evm::probe::EvmProbe;
 use crate::protocols::discover::Probe;
+use crate::protocols::uniswap_v2::abi;
 use crate::replay::execute;
 use crate::replay::execute::Broken;
 use crate::replay::execute::Verdict;
@@ -112,13 +114,13 @@ fn pairs(record: &Record) -> Vec<Packed> {
 
 fn pair(machine: &mut Machine, pair: Address) -> Option<Packed> {
     let mut probe = EvmProbe::new(machine);
-    let reserves = probe.call(pair, &GET_RESERVES);
+    let reserves = probe.call(pair, &abi::getReservesCall::SELECTOR);
     let (r0, r1) = (reserves.word(0)?, reserves.word(1)?);
     let mut balance = |selector: &[u8; 4]| {
         let token = Address::from_word(probe.call(pair, selector).word(0)?.into());
         probe.call(token, &own::balance_of(pair)).word(0)
     };
-    let balances = [balance(&TOKEN0)?, balance(&TOKEN1)?];
+    let balances = [balance(&abi::token0Call::SELECTOR)?, balance(&abi::token1Call::SELECTOR)?];
     let low = U256::MAX >> 144;
     reserves.reads.iter().filter(|(at, _)| *at == pair).find_map(|(_, slot)| {
         let value = probe.slot(pair, *slot)?;
@@ -126,7 +128,3 @@ fn pair(machine: &mut Machine, pair: Address) -> Option<Packed> {
         packs.then_some(Packed { pair, slot: *slot, value, balances })
     })
 }
-
-const GET_RESERVES: [u8; 4] = [0x09, 0x02, 0xf1, 0xac];
-const TOKEN0: [u8; 4] = [0x0d, 0xfe, 0x16, 0x81];
-const TOKEN1: [u8; 4] = [0xd2, 0x12, 0x20, 0xa7];

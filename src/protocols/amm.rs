@@ -152,6 +152,9 @@ pub trait Amm {
     /// Applies storage slots of this pool that a transaction changed: `(slot, new value)`.
     fn apply_slots(&mut self, changes: &[(U256, U256)]) -> Result<Applied, ApplyError>;
 
+    /// Quotes as `other` does, now and after anything that happens to both: two ways of learning the same state agree.
+    fn agrees(&self, other: &Self) -> bool;
+
     /// True when storage does not tell the state and only logs do (a layout we cannot read).
     fn log_fed(&self) -> bool;
 

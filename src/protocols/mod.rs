@@ -116,6 +116,13 @@ macro_rules! each {
                 match self { $(Self::$variant(pool) => pool.apply_slots(changes),)+ }
             }
 
+            fn agrees(&self, other: &Self) -> bool {
+                match (self, other) {
+                    $((Self::$variant(pool), Self::$variant(other)) => pool.agrees(other),)+
+                    _ => false,
+                }
+            }
+
             fn log_fed(&self) -> bool {
                 match self { $(Self::$variant(pool) => pool.log_fed(),)+ }
             }

@@ -4,4 +4,5 @@
 
 pub mod amount;
 pub mod id;
+pub mod news;
 pub mod secret;

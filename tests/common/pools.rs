@@ -279,6 +279,10 @@ impl Amm for Pool {
         Ok(Applied::Irrelevant)
     }
 
+    fn agrees(&self, other: &Self) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
+
     fn log_fed(&self) -> bool {
         true
     }

@@ -9,10 +9,16 @@
 //! # Cost
 //! A read is one or two hash look-ups. Code is shared behind a reference count.
 
+mod news;
+
 use alloy_primitives::map::{AddressMap, HashMap, HashSet, U256Map};
 use alloy_primitives::{Address, B256, U256};
 use revm::database_interface::{DBErrorMarker, Database};
 use revm::state::{Account, AccountInfo, Bytecode, EvmState};
+
+use crate::types::news::Want;
+
+pub use news::Before;
 
 /// What an execution wanted and the state does not know. Never an RPC: the edge fetches, the event is offered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
@@ -32,6 +38,19 @@ pub enum Cold {
 }
 
 impl DBErrorMarker for Cold {}
+
+impl Cold {
+    /// What to fetch. Code is never asked for by its hash: it comes with its account.
+    #[must_use]
+    pub const fn want(self) -> Option<Want> {
+        match self {
+            Self::Account(address) => Some(Want::Account(address)),
+            Self::Slot(address, slot) => Some(Want::Slot(address, slot)),
+            Self::BlockHash(number) => Some(Want::BlockHash(number)),
+            Self::Code(_) => None,
+        }
+    }
+}
 
 /// What to do about a read of the unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,15 @@
 //! Istanbul (block 9,069,000) to Osaka with its blob-parameter forks. An older block is refused by name; a newer fork
 //! than Osaka shows itself by header fields we do not know, which is for the reader of the header to see.
 
+use alloy::eips::eip4844::{BLOB_TX_MIN_BLOB_GASPRICE, fake_exponential};
 use alloy::eips::eip7892::{BPO1_BASE_UPDATE_FRACTION, BPO2_BASE_UPDATE_FRACTION};
+use alloy_primitives::U256;
+use revm::context::BlockEnv;
+use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::primitives::eip4844::{BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE};
 use revm::primitives::hardfork::SpecId;
+
+use crate::types::news::Head;
 
 /// Mainnet's chain id.
 pub const MAINNET: u64 = 1;
@@ -42,6 +48,29 @@ pub struct UnknownFork {
 }
 
 impl Fork {
+    /// Prague, with the blobs it began with.
+    pub const PRAGUE: Self =
+        Self { spec: SpecId::PRAGUE, blob_update_fraction: BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE as u64 };
+
+    /// What the EVM is told of a block.
+    #[must_use]
+    pub fn block_env(self, head: &Head) -> BlockEnv {
+        let fraction = u128::from(self.blob_update_fraction);
+        // Alloy's exponential saturates; revm's overflows on a header that only claims such an excess.
+        let blob_gasprice = fake_exponential(BLOB_TX_MIN_BLOB_GASPRICE, u128::from(head.excess_blob_gas), fraction);
+        let blob = BlobExcessGasAndPrice { excess_blob_gas: head.excess_blob_gas, blob_gasprice };
+        BlockEnv {
+            number: U256::from(head.number),
+            beneficiary: head.beneficiary,
+            timestamp: U256::from(head.timestamp),
+            gas_limit: head.gas_limit,
+            basefee: head.base_fee,
+            prevrandao: self.has_randao().then_some(head.mix_hash),
+            blob_excess_gas_and_price: self.spec.is_enabled_in(SpecId::CANCUN).then_some(blob),
+            ..BlockEnv::default()
+        }
+    }
+
     /// The fork of mainnet's block `number` at `timestamp` (seconds).
     pub const fn mainnet(number: u64, timestamp: u64) -> Result<Self, UnknownFork> {
         let spec = if timestamp >= OSAKA_TIME {
@@ -88,6 +117,40 @@ impl Fork {
     #[must_use]
     pub const fn has_cancun_opcodes(self) -> bool {
         self.spec.is_enabled_in(SpecId::CANCUN)
+    }
+}
+
+/// Which rules hold when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// As on mainnet, by number and time.
+    Mainnet,
+    /// One fork from the first block on, as a devnet has it.
+    Always(Fork),
+}
+
+impl Rules {
+    /// The fork of a block to come. Blocks older than any fork we know do not come any more.
+    #[must_use]
+    pub fn at(&self, number: u64, timestamp: u64) -> Fork {
+        match self {
+            Self::Mainnet => Fork::mainnet(number, timestamp).unwrap_or(Fork::PRAGUE),
+            Self::Always(fork) => *fork,
+        }
+    }
+
+    /// By name: `mainnet`, or a fork that always holds.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let always = |spec, blob_update_fraction| Some(Self::Always(Fork { spec, blob_update_fraction }));
+        match name {
+            "mainnet" => Some(Self::Mainnet),
+            "shanghai" => always(SpecId::SHANGHAI, BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN),
+            "cancun" => always(SpecId::CANCUN, BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN),
+            "prague" => Some(Self::Always(Fork::PRAGUE)),
+            "osaka" => always(SpecId::OSAKA, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE),
+            _ => None,
+        }
     }
 }
 

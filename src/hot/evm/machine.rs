@@ -103,6 +103,17 @@ impl Machine {
         Self { evm: context.build_mainnet() }
     }
 
+    /// Moves on to another block, under `fork`'s rules. The state stays.
+    pub fn enter(&mut self, fork: Fork, block: BlockEnv) {
+        if self.evm.ctx.cfg.spec == fork.spec {
+            self.evm.ctx.block = block;
+            return;
+        }
+        // Opcodes, gas and precompiles are chosen when the EVM is built.
+        let db = std::mem::take(self.db_mut());
+        *self = Self::new(self.evm.ctx.cfg.chain_id, fork, block, db);
+    }
+
     /// The block being built.
     #[must_use]
     pub fn block(&self) -> &BlockEnv {

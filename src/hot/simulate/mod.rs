@@ -30,6 +30,7 @@ use crate::protocols::executor::Hop;
 use crate::protocols::executor::Run;
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
+use crate::types::news::Want;
 
 pub use suspicion::Suspicion;
 
@@ -83,6 +84,7 @@ pub struct Prover {
     nonce: u64,
     unknown: Unknown,
     bid: Bid,
+    missed: Vec<Want>,
 }
 
 impl Prover {
@@ -90,12 +92,30 @@ impl Prover {
     /// executor pays the builder.
     #[must_use]
     pub fn new(own: Own, nonce: u64, unknown: Unknown, bid: Bid) -> Self {
-        Self { own, suspicion: Suspicion::default(), nonce, unknown, bid }
+        Self { own, suspicion: Suspicion::default(), nonce, unknown, bid, missed: Vec::new() }
     }
 
     /// Another event: on the base state, or behind a pending transaction.
     pub fn begin(&mut self, base: bool) {
         self.suspicion.begin(base);
+        self.missed.clear();
+    }
+
+    /// The owner's next nonce has changed.
+    pub const fn set_nonce(&mut self, nonce: u64) {
+        self.nonce = nonce;
+    }
+
+    /// Whose accounts these are.
+    #[must_use]
+    pub const fn own(&self) -> &Own {
+        &self.own
+    }
+
+    /// What proofs of this event read and the state does not know.
+    #[must_use]
+    pub fn missed(&self) -> &[Want] {
+        &self.missed
     }
 
     /// Runs the executor's transaction for `candidate` over the machine's overlay.
@@ -116,7 +136,7 @@ impl Prover {
         machine.db_mut().set_unknown(self.unknown);
         let between = machine.execute_between(tx, &look);
         machine.db_mut().set_unknown(Unknown::Refuse);
-        let between = between.map_err(|error| refusal(&error))?;
+        let between = between.map_err(|error| self.refusal(&error))?;
         let realised = self.realised(machine, token, &between);
         if realised == Some(U256::from(candidate.gross())) {
             self.suspicion.clear(&hops);
@@ -173,17 +193,20 @@ impl Prover {
         (gain + paid(machine, between) + left).checked_sub(held)
     }
 
+    fn refusal(&mut self, error: &ExecuteError) -> Refused {
+        match error {
+            ExecuteError::Cold(cold) => {
+                self.missed.extend(cold.want());
+                Refused::Cold
+            }
+            ExecuteError::Invalid(_) | ExecuteError::Evm(_) => Refused::Ours,
+        }
+    }
+
     /// The outcome depends on nothing that was guessed.
     fn only_own_assumed(&self, machine: &Machine) -> bool {
         let db = machine.db();
         db.assumed().iter().all(|cold| matches!(cold, Cold::Slot(at, slot) if db.is_own_slot(*at, *slot)))
-    }
-}
-
-fn refusal(error: &ExecuteError) -> Refused {
-    match error {
-        ExecuteError::Cold(_) => Refused::Cold,
-        ExecuteError::Invalid(_) | ExecuteError::Evm(_) => Refused::Ours,
     }
 }
 

@@ -161,6 +161,10 @@ impl Amm for Pool {
         Ok(self.set(reserves))
     }
 
+    fn agrees(&self, other: &Self) -> bool {
+        self.state() == other.state()
+    }
+
     fn log_fed(&self) -> bool {
         self.layout == Layout::Opaque
     }

@@ -252,6 +252,10 @@ impl Amm for Pool {
         self.store(changes)
     }
 
+    fn agrees(&self, other: &Self) -> bool {
+        self.state == other.state
+    }
+
     fn log_fed(&self) -> bool {
         self.slots.is_none()
     }

@@ -4,12 +4,19 @@
 //! - The same events on the same state give the same outcomes.
 //! - A pending transaction changes nothing until it is included: its diff lies over the state, its pools over the table.
 
+pub mod tip;
+
+use std::sync::Arc;
+
+use alloy_primitives::B256;
 use alloy_primitives::U256;
 use revm::context::TxEnv;
 
+use crate::hot::engine::tip::Tip;
 use crate::hot::event::Event;
 use crate::hot::event::Outcome;
 use crate::hot::event::Trigger;
+use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::whatif::Touched;
 use crate::hot::refused::Refused;
@@ -21,7 +28,10 @@ use crate::hot::state::pools::Pools;
 use crate::hot::state::view::Overlay;
 use crate::metrics::span::Span;
 use crate::protocols::AnyPool;
+use crate::protocols::amm::Amm;
 use crate::types::amount::Wei;
+use crate::types::news::BlockNews;
+use crate::types::news::Told;
 
 /// State, search and proof behind one door.
 pub struct Engine {
@@ -33,6 +43,8 @@ pub struct Engine {
     candidates: Vec<Candidate>,
     prover: Prover,
     min_profit: Wei,
+    /// Where the chain stands. A replay of one block has none.
+    tip: Option<Tip>,
     /// The last event was a pending transaction that ran: what it left may be included.
     includable: bool,
 }
@@ -50,13 +62,27 @@ impl Engine {
             candidates: Vec::new(),
             prover,
             min_profit,
+            tip: None,
             includable: false,
         }
+    }
+
+    /// Follows the chain from `tip`, behind which the state stands.
+    #[must_use]
+    pub fn following(mut self, tip: Tip) -> Self {
+        tip.enter(&mut self.machine);
+        self.tip = Some(tip);
+        self.read_nonce();
+        self
     }
 
     /// The pipeline.
     pub fn on_event(&mut self, event: Event) -> Outcome {
         match event {
+            Event::Block(news) => self.block(&news),
+            Event::Undo(to) => self.undo(to),
+            Event::Told(told) => self.told(&told),
+            Event::Pool(at, pool) => self.pool(at, *pool),
             Event::Head => {
                 self.forget_pending();
                 self.solve(false)
@@ -77,11 +103,90 @@ impl Engine {
         self.includable = false;
     }
 
+    fn block(&mut self, news: &Arc<BlockNews>) -> Outcome {
+        self.forget_pending();
+        let mut span = Span::start();
+        let mut broken = Vec::new();
+        let Some(tip) = &mut self.tip else { return Outcome::default() };
+        if let Err(adrift) = tip.grow(&mut self.machine, &mut self.pools, news, &mut broken) {
+            return Outcome { adrift: Some(adrift), ..Outcome::default() };
+        }
+        self.read_nonce();
+        let apply = span.lap();
+        let mut outcome = self.solve(false);
+        outcome.spent.execute += apply;
+        outcome.broken = broken;
+        outcome
+    }
+
+    fn undo(&mut self, to: B256) -> Outcome {
+        self.forget_pending();
+        let Some(tip) = &mut self.tip else { return Outcome::default() };
+        let mut broken = Vec::new();
+        let adrift = tip.undo(&mut self.machine, &mut self.pools, to, &mut broken).err();
+        self.read_nonce();
+        Outcome { adrift, broken, ..Outcome::default() }
+    }
+
+    fn told(&mut self, told: &Told) -> Outcome {
+        self.forget_pending();
+        if self.stands_at(told.at) {
+            self.machine.db_mut().tell(told);
+        }
+        Outcome::default()
+    }
+
+    fn pool(&mut self, at: B256, pool: AnyPool) -> Outcome {
+        self.forget_pending();
+        if !self.stands_at(at) {
+            return Outcome::default();
+        }
+        let id = match self.pools.find(pool.address()) {
+            Some(id) => {
+                self.pools.edit(id, |now| *now = pool);
+                self.pools.quarantine(id, false);
+                Some(id)
+            }
+            // Not a pool that can be added (a token twice): nothing to search in.
+            None => self.pools.add(pool).ok(),
+        };
+        self.search.extend(&self.pools);
+        if let (Some(id), Some(tip)) = (id, &mut self.tip) {
+            tip.told(id);
+        }
+        Outcome::default()
+    }
+
+    fn stands_at(&self, hash: B256) -> bool {
+        self.tip.as_ref().is_some_and(|tip| tip.head().hash == hash)
+    }
+
+    /// Where the chain stands, for an engine that follows it.
+    #[must_use]
+    pub fn tip(&self) -> Option<&Tip> {
+        self.tip.as_ref()
+    }
+
+    /// The owner's next nonce, as the base has it.
+    #[must_use]
+    pub fn nonce(&self) -> u64 {
+        self.machine.db().known_account(self.prover.own().owner).map_or(0, |info| info.nonce)
+    }
+
+    fn read_nonce(&mut self) {
+        let nonce = self.nonce();
+        self.prover.set_nonce(nonce);
+    }
+
     fn pending(&mut self, tx: TxEnv) -> Outcome {
         let mut span = Span::start();
         let executed = match self.machine.execute(tx) {
             Ok(executed) => executed,
-            Err(error) => return Outcome { trigger: Some(Trigger::Stopped(error)), ..Outcome::default() },
+            Err(error) => {
+                let wanted = if let ExecuteError::Cold(cold) = &error { cold.want() } else { None };
+                let trigger = Some(Trigger::Stopped(error));
+                return Outcome { trigger, wanted: wanted.into_iter().collect(), ..Outcome::default() };
+            }
         };
         let execute = span.lap();
         self.touched.apply(&self.pools, &mut self.overlay, &executed);
@@ -122,6 +227,9 @@ impl Engine {
                 Err(reason) => outcome.reject(candidate, reason),
             }
         }
+        outcome.wanted.extend_from_slice(self.prover.missed());
+        outcome.wanted.sort_unstable();
+        outcome.wanted.dedup();
         outcome.spent.simulate = span.lap();
         outcome
     }

@@ -1,0 +1,174 @@
+//! Blocks of the chain on the base, and off it again.
+//!
+//! # Invariants
+//! - News of an account that is not known teaches nothing: a part of an account is not an account. It stays a miss.
+//! - After [`Db::undo`] everything known is as it was before the block. What was told in between stays known where the
+//!   block did not change it; where it did and the old value was never known, it is forgotten.
+
+use alloy_primitives::{Bytes, KECCAK256_EMPTY, U256};
+use revm::state::{AccountInfo, Bytecode};
+
+use crate::hot::evm::db::Db;
+use crate::hot::evm::db::Entry;
+use crate::types::news::AccountNews;
+use crate::types::news::Told;
+
+/// What a block wrote over, in the order of its news.
+#[derive(Debug, Default)]
+pub struct Before(Vec<Old>);
+
+#[derive(Debug)]
+enum Old {
+    /// The account was not known.
+    Unknown,
+    /// It changed: what it was, and the slots as they were; `None` for one that was not known.
+    Changed { info: AccountInfo, whole: bool, slots: Vec<(U256, Option<U256>)> },
+    /// It was destroyed: all of it.
+    Destroyed(Entry),
+}
+
+impl Db {
+    /// Writes a block's changes into the base.
+    pub fn apply(&mut self, news: &[AccountNews]) -> Before {
+        Before(news.iter().map(|account| self.apply_account(account)).collect())
+    }
+
+    fn apply_account(&mut self, news: &AccountNews) -> Old {
+        let Some(entry) = self.base.get_mut(&news.address) else { return Old::Unknown };
+        if news.destroyed {
+            return Old::Destroyed(std::mem::replace(entry, Entry { whole: true, ..Entry::default() }));
+        }
+        let (info, whole) = (entry.info.clone(), entry.whole);
+        update(&mut entry.info, news);
+        let put = |(slot, value): &(U256, U256)| (*slot, entry.storage.insert(*slot, *value));
+        Old::Changed { info, whole, slots: news.slots.iter().map(put).collect() }
+    }
+
+    /// Takes the changes of the block last applied off again. `news` as it was given to [`Db::apply`].
+    pub fn undo(&mut self, news: &[AccountNews], before: Before) {
+        for (account, old) in news.iter().zip(before.0).rev() {
+            match old {
+                Old::Unknown => {
+                    self.base.remove(&account.address);
+                }
+                Old::Destroyed(entry) => {
+                    self.base.insert(account.address, entry);
+                }
+                Old::Changed { info, whole, slots } => {
+                    let entry = self.base.entry(account.address).or_default();
+                    (entry.info, entry.whole) = (info, whole);
+                    slots.into_iter().rev().for_each(|(slot, value)| restore(entry, slot, value));
+                }
+            }
+        }
+    }
+
+    /// Learns what was fetched. Slots of an account that is neither known nor told wait for the account.
+    pub fn tell(&mut self, told: &Told) {
+        for account in &told.accounts {
+            let whole_of_it = account.balance.is_some() && account.nonce.is_some() && account.code.is_some();
+            if !whole_of_it && !self.base.contains_key(&account.address) {
+                continue;
+            }
+            let entry = self.base.entry(account.address).or_default();
+            update(&mut entry.info, account);
+            entry.storage.extend(account.slots.iter().copied());
+        }
+        self.hashes.extend(told.hashes.iter().copied());
+    }
+}
+
+fn restore(entry: &mut Entry, slot: U256, value: Option<U256>) {
+    match value {
+        Some(value) => entry.storage.insert(slot, value),
+        None => entry.storage.remove(&slot),
+    };
+}
+
+fn update(info: &mut AccountInfo, news: &AccountNews) {
+    info.balance = news.balance.unwrap_or(info.balance);
+    info.nonce = news.nonce.unwrap_or(info.nonce);
+    if let Some(code) = &news.code {
+        set_code(info, code);
+    }
+}
+
+/// Code that revm does not take (a damaged EIP-7702 designator) cannot be on the chain; it is kept as plain bytes.
+fn set_code(info: &mut AccountInfo, code: &Bytes) {
+    if code.is_empty() {
+        (info.code_hash, info.code) = (KECCAK256_EMPTY, Some(Bytecode::default()));
+        return;
+    }
+    let bytecode = Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code.clone()));
+    (info.code_hash, info.code) = (bytecode.hash_slow(), Some(bytecode));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::Address;
+
+    fn at(byte: u8) -> Address {
+        Address::repeat_byte(byte)
+    }
+
+    fn whole(address: Address, balance: u64, slots: &[(u64, u64)]) -> AccountNews {
+        let slots = slots.iter().map(|(slot, value)| (U256::from(*slot), U256::from(*value))).collect();
+        let code = Some(Bytes::from_static(&[0x60, 0x00]));
+        AccountNews { address, balance: Some(U256::from(balance)), nonce: Some(1), code, slots, destroyed: false }
+    }
+
+    fn part(address: Address, slots: &[(u64, u64)]) -> AccountNews {
+        AccountNews { balance: None, nonce: None, code: None, ..whole(address, 0, slots) }
+    }
+
+    fn db(accounts: Vec<AccountNews>) -> Db {
+        let mut db = Db::default();
+        db.tell(&Told { accounts, ..Told::default() });
+        db
+    }
+
+    fn slot(db: &Db, address: Address, slot: u64) -> Option<U256> {
+        db.known_slot(address, U256::from(slot))
+    }
+
+    #[test]
+    fn an_undone_block_leaves_what_was_known_before_it() {
+        let mut db = db(vec![whole(at(1), 5, &[(0, 7)])]);
+        let news = [
+            AccountNews { balance: Some(U256::from(9)), ..part(at(1), &[(0, 8), (1, 1), (0, 9)]) },
+            part(at(2), &[(0, 1)]),
+        ];
+        let before = db.apply(&news);
+        assert_eq!(slot(&db, at(1), 0), Some(U256::from(9)));
+        assert_eq!(slot(&db, at(1), 1), Some(U256::from(1)));
+        assert!(db.known_account(at(2)).is_none(), "a part of an account is not an account");
+        db.undo(&news, before);
+        assert_eq!(slot(&db, at(1), 0), Some(U256::from(7)));
+        assert_eq!(slot(&db, at(1), 1), None, "it was never known what it held before");
+        assert_eq!(db.known_account(at(1)).map(|info| info.balance), Some(U256::from(5)));
+    }
+
+    #[test]
+    fn what_was_told_after_a_block_that_changed_it_is_forgotten_with_the_block() {
+        let mut db = db(vec![]);
+        let news = [part(at(3), &[(0, 1)])];
+        let before = db.apply(&news);
+        db.tell(&Told { accounts: vec![whole(at(3), 1, &[(0, 1), (5, 5)])], ..Told::default() });
+        assert_eq!(slot(&db, at(3), 0), Some(U256::from(1)));
+        db.undo(&news, before);
+        assert!(db.known_account(at(3)).is_none());
+        assert_eq!(slot(&db, at(3), 0), None);
+    }
+
+    #[test]
+    fn a_destroyed_account_comes_back_whole() {
+        let mut db = db(vec![whole(at(4), 5, &[(0, 7)])]);
+        let news = [AccountNews { address: at(4), destroyed: true, ..AccountNews::default() }];
+        let before = db.apply(&news);
+        assert_eq!(slot(&db, at(4), 0), Some(U256::ZERO));
+        assert!(db.known_account(at(4)).is_some_and(AccountInfo::is_empty));
+        db.undo(&news, before);
+        assert_eq!(slot(&db, at(4), 0), Some(U256::from(7)));
+    }
+}

@@ -1,0 +1,103 @@
+//! What the chain has done, as edge tells it and the engine takes it: blocks, what they changed, and what was missed.
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+
+/// A block's place, name and terms, as far as what comes after it depends on them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Height.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+    /// The hash of the block below.
+    pub parent: B256,
+    /// Unix time, in seconds.
+    pub timestamp: u64,
+    /// Wei per gas.
+    pub base_fee: u64,
+    /// Gas units.
+    pub gas_used: u64,
+    /// Gas units.
+    pub gas_limit: u64,
+    /// Who was paid.
+    pub beneficiary: Address,
+    /// The beacon's randomness.
+    pub mix_hash: B256,
+    /// Blob gas over target, summed up.
+    pub excess_blob_gas: u64,
+}
+
+/// What became of an account. `None`: as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountNews {
+    /// Which.
+    pub address: Address,
+    /// Wei.
+    pub balance: Option<U256>,
+    /// Its next nonce.
+    pub nonce: Option<u64>,
+    /// Its code.
+    pub code: Option<Bytes>,
+    /// Slots and what they hold now.
+    pub slots: Vec<(U256, U256)>,
+    /// It is gone, storage and all.
+    pub destroyed: bool,
+}
+
+/// A log of a block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogNews {
+    /// Who emitted it.
+    pub address: Address,
+    /// Signature and indexed fields.
+    pub topics: Vec<B256>,
+    /// The rest.
+    pub data: Bytes,
+}
+
+/// The chain has grown by a block, and this is all that changed by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockNews {
+    /// The block.
+    pub head: Head,
+    /// Every account that it changed.
+    pub accounts: Vec<AccountNews>,
+    /// The logs of known pools, in order.
+    pub logs: Vec<LogNews>,
+}
+
+/// State fetched after a miss.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// As it is behind this block; told at any other tip it is stale and means nothing.
+    pub at: B256,
+    /// All of balance, nonce and code of an account not known before, or slots alone of a known one.
+    pub accounts: Vec<AccountNews>,
+    /// Hashes of older blocks, for BLOCKHASH.
+    pub hashes: Vec<(u64, B256)>,
+}
+
+/// What the engine had to do without: the edge fetches it, tells it, and offers the event again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Want {
+    /// An account: balance, nonce, code.
+    Account(Address),
+    /// A storage slot.
+    Slot(Address, U256),
+    /// A block's hash.
+    BlockHash(u64),
+}
+
+/// Why the state cannot follow: it must be loaded anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Adrift {
+    /// A block whose parent is not the tip.
+    #[error("block {number} is no child of the tip")]
+    NotAChild {
+        /// Which.
+        number: u64,
+    },
+    /// The block to go back to is not among those held.
+    #[error("the reorg is deeper than the blocks held")]
+    TooDeep,
+}

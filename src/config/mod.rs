@@ -1,17 +1,55 @@
 //! Settings: each room's own `Config`, put together as nested tables. An unknown key is an error.
+//!
+//! # Invariants
+//! - What is shown of it holds no secret: keys are places, URLs are cut down to their host.
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use crate::edge::bootstrap;
+use crate::edge::export;
+use crate::edge::ingest;
+use crate::edge::record;
+use crate::edge::submit;
+use crate::hot::build;
+use crate::hot::evm::fork;
+use crate::hot::rt;
 use crate::hot::search;
 
 /// The whole file.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Which chain.
+    pub chain: fork::Config,
+    /// How nodes are listened to.
+    pub ingest: ingest::Config,
+    /// How the state is loaded.
+    pub bootstrap: bootstrap::Config,
     /// How far and from where to look for cycles.
     pub search: search::config::Config,
+    /// Whose contract, whose key. A searcher needs it, a replay does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executor: Option<build::config::Executor>,
+    /// What builders are offered.
+    pub bid: build::config::Bid,
+    /// The last gate.
+    pub limits: build::config::Limits,
+    /// What is kept on disk.
+    pub record: record::Config,
+    /// Where numbers are served.
+    pub metrics: export::Config,
+    /// Hot threads.
+    pub threads: rt::Config,
+    /// Nodes; the first that says something wins.
+    pub node: Vec<ingest::Node>,
+    /// Who makes pools.
+    pub factory: Vec<bootstrap::Factory>,
+    /// Pools by address.
+    pub pool: Vec<bootstrap::PoolRow>,
+    /// Who takes bundles.
+    pub relay: Vec<submit::config::Relay>,
 }
 
 /// Why the file cannot be used.
@@ -47,6 +85,14 @@ pub enum ConfigError {
         /// What it may be.
         due: &'static str,
     },
+    /// A table without which there is nothing to run.
+    #[error("{path}: {what}")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// Which, and what it is for.
+        what: &'static str,
+    },
 }
 
 impl Config {
@@ -57,12 +103,55 @@ impl Config {
         let config: Self = toml::from_str(&text).map_err(|cause| {
             let start = cause.span().map_or(0, |span| span.start);
             let line = text.get(..start).unwrap_or(&text).matches('\n').count();
-            let what = format!("`{}`: {}", text.lines().nth(line).unwrap_or_default().trim(), cause.message());
+            // The line itself is not shown: what stands there may be a key.
+            let key = text.lines().nth(line).unwrap_or_default().split('=').next().unwrap_or_default().trim();
+            let what = format!("`{key}`: {}", cause.message());
             ConfigError::Toml { path: path.to_path_buf(), line: line + 1, what }
         })?;
-        match config.search.out_of_range() {
+        match config.out_of_range() {
             None => Ok(config),
             Some((key, found, due)) => Err(ConfigError::Range { path: path.to_path_buf(), key, found, due }),
         }
+    }
+
+    /// Reads `path` for a searcher: what it cannot do without must be there.
+    pub fn read_for_run(path: &Path) -> Result<Self, ConfigError> {
+        let config = Self::read(path)?;
+        let missing = |what| Err(ConfigError::Missing { path: path.to_path_buf(), what });
+        if config.node.is_empty() {
+            return missing("no [[node]], at least one with ws or ipc due");
+        }
+        if config.executor.is_none() {
+            return missing("no [executor], its address and owner due");
+        }
+        if config.factory.is_empty() && config.pool.is_empty() {
+            return missing("neither [[factory]] nor [[pool]], at least one due");
+        }
+        if config.relay.is_empty() {
+            return missing("no [[relay]], at least one due");
+        }
+        Ok(config)
+    }
+
+    fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {
+        let tables = self
+            .chain
+            .out_of_range()
+            .or_else(|| self.bootstrap.out_of_range())
+            .or_else(|| self.search.out_of_range())
+            .or_else(|| self.executor.as_ref().and_then(build::config::Executor::out_of_range))
+            .or_else(|| self.bid.out_of_range())
+            .or_else(|| self.limits.out_of_range())
+            .or_else(|| self.threads.out_of_range());
+        tables
+            .or_else(|| self.factory.iter().find_map(bootstrap::Factory::out_of_range))
+            .or_else(|| self.relay.iter().find_map(submit::config::Relay::out_of_range))
+    }
+
+    /// As TOML, every key with the value it has, without a secret.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        // Serialising to a string fails on maps with keys that are no strings, and there is none.
+        toml::to_string(self).unwrap_or_default()
     }
 }

@@ -8,6 +8,7 @@ pub mod engine;
 pub mod event;
 pub mod evm;
 pub mod refused;
+pub mod rt;
 pub mod search;
 pub mod simulate;
 pub mod state;

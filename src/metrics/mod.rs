@@ -2,4 +2,6 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+pub mod count;
 pub mod span;
+pub mod stage;

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use alloy_primitives::{Address, B256, Signature, U256, hex, keccak256};
 use k256::ecdsa::SigningKey;
 use k256::elliptic_curve::zeroize::Zeroize;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Where a key lies. Reading it is `edge::submit::keys`' work.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -60,6 +60,39 @@ impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+/// A URL for people to read: scheme, host and port. User, path and query may hold a key, and are `***`.
+#[must_use]
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "***".to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    let (user, host) = authority.rsplit_once('@').map_or(("", authority), |(_, host)| ("***@", host));
+    let tail = if matches!(tail, "" | "/") { tail } else { "/***" };
+    format!("{scheme}://{user}{host}{tail}")
+}
+
+/// [`shown`], for serde.
+///
+/// # Errors
+/// The serialiser's own.
+pub fn shown_url<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&shown(url))
+}
+
+/// [`shown`], for serde.
+///
+/// # Errors
+/// The serialiser's own.
+pub fn shown_url_if_any<S: Serializer>(url: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
+    url.as_deref().map(shown).serialize(to)
 }
 
 /// Why there is no key. Says nothing of what was read.

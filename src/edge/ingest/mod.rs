@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -43,6 +43,7 @@ use crate::edge::ingest::race::Standing;
 use crate::edge::ingest::sequence::Sequence;
 use crate::edge::ingest::supervise::Backoff;
 use crate::edge::record::Tap;
+use crate::types::secret;
 
 /// Every kind of source.
 pub const SOURCES: [&str; 2] = [NodeWs::NAME, NodeIpc::NAME];
@@ -73,16 +74,19 @@ pub enum SourceError {
 }
 
 /// A `[[node]]` row.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Node {
     /// For logs and metrics.
     pub name: String,
     /// Websocket for subscriptions.
+    #[serde(serialize_with = "secret::shown_url_if_any", skip_serializing_if = "Option::is_none")]
     pub ws: Option<String>,
     /// For requests. Without it, the websocket's host and port.
+    #[serde(serialize_with = "secret::shown_url_if_any", skip_serializing_if = "Option::is_none")]
     pub http: Option<String>,
     /// Path of a unix socket for subscriptions.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ipc: Option<String>,
 }
 
@@ -103,7 +107,7 @@ impl Node {
 }
 
 /// The `[ingest]` table.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Between pings, in ms.

@@ -100,6 +100,11 @@ pub enum Reason {
     Late,
     /// The trigger reverted, or ours did: with our own guard that costs gas and nothing else.
     Reverted,
+    /// Another bundle of ours landed: they share a nonce, so that no more than one can.
+    Superseded {
+        /// Its transaction of ours.
+        by: B256,
+    },
     /// The block does not show why.
     Unknown,
 }
@@ -141,6 +146,9 @@ pub fn follow(watch: &Watch<'_>, block: &Block) -> Followed {
     // Who was too late had no part in the auction, whoever won it.
     if late {
         return not(Reason::Late);
+    }
+    if let Some(ours) = block.txs.iter().find(|tx| tx.from == watch.owner) {
+        return not(Reason::Superseded { by: ours.hash });
     }
     not(rival(watch, block, victim)
         .map_or(Reason::Unknown, |rival| Reason::Outbid { by: rival.hash, paid: rival.paid }))

@@ -34,6 +34,18 @@ pub struct Bundle {
     /// The protocols it goes through, each once.
     #[serde(default)]
     pub protocols: Vec<String>,
+    /// The token that the cycle starts from; profit is held in it.
+    #[serde(default)]
+    pub token: Address,
+    /// What is to be left of it before gas and bid, in its units.
+    #[serde(default)]
+    pub gross: U256,
+    /// The same in ether, in wei.
+    #[serde(default)]
+    pub value: U256,
+    /// Amounts along the path: what goes in, then what comes out of each pool.
+    #[serde(default)]
+    pub amounts: Vec<U256>,
     /// Whether it is sent; without it, it is what would have been.
     pub live: bool,
     /// What is to remain for us, in wei, after gas and bid.
@@ -170,6 +182,8 @@ pub struct Lost {
     pub late: u64,
     /// The trigger or ours reverted.
     pub reverted: u64,
+    /// Another bundle of ours took the nonce that they share.
+    pub superseded: u64,
     /// The chain does not show why.
     pub unknown: u64,
 }
@@ -184,7 +198,7 @@ impl Lost {
     /// Those with a reason.
     #[must_use]
     pub const fn explained(&self) -> u64 {
-        self.victim_not_included + self.outbid + self.late + self.reverted
+        self.victim_not_included + self.outbid + self.late + self.reverted + self.superseded
     }
 }
 
@@ -212,6 +226,7 @@ impl Lost {
             Reason::Outbid { .. } => &mut self.outbid,
             Reason::Late => &mut self.late,
             Reason::Reverted => &mut self.reverted,
+            Reason::Superseded { .. } => &mut self.superseded,
             Reason::Unknown => &mut self.unknown,
         }
     }

@@ -14,12 +14,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::edge::record::format::End;
 use crate::edge::record::format::FormatError;
 use crate::edge::record::format::Kind;
 use crate::edge::record::format::Reader;
+
+/// The `[record]` table.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// File for the raw frames with their arrival times; appended to. Without it they are not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<PathBuf>,
+    /// File of the ledger: bundles, outcomes, profit and loss.
+    pub ledger: PathBuf,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { journal: None, ledger: PathBuf::from("peregrine.ledger") }
+    }
+}
 
 /// Frames between the taps and the writer.
 const QUEUE: usize = 16_384;

@@ -5,18 +5,20 @@ use std::fmt;
 use std::net::IpAddr;
 
 use alloy_primitives::Address;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::edge::submit::Kind;
+use crate::types::secret;
 use crate::types::secret::Key;
 
 /// One relay or builder.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Relay {
     /// Name in logs, metrics and the ledger.
     pub name: String,
     /// Where it listens. May hold a secret (an account's key in the path): never printed whole.
+    #[serde(serialize_with = "secret::shown_url")]
     pub url: String,
     /// How it is spoken to.
     pub dialect: Kind,

@@ -20,7 +20,7 @@ pub mod plain;
 pub mod reply;
 mod wire;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::hot::build::SignedBundle;
@@ -44,7 +44,7 @@ pub trait Dialect: Sync {
 }
 
 /// The registry: a new dialect is a file, and a line in each of the two lists below.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// As most builders take it.

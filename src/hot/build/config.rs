@@ -1,7 +1,7 @@
 //! The `[executor]`, `[bid]` and `[limits]` tables.
 
 use alloy_primitives::{Address, U256};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::types::secret::Place;
 
@@ -9,7 +9,7 @@ use crate::types::secret::Place;
 pub const WHOLE_BPS: u16 = 10_000;
 
 /// Whose contract, and whose key.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Executor {
     /// The contract.
@@ -17,7 +17,7 @@ pub struct Executor {
     /// The owner's key: `env:NAME`, or a file.
     pub owner: Place,
     /// The key that relays know us by. Holds nothing, and is never the owner's.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Place>,
     /// Send the access list that the proof measured.
     #[serde(default)]
@@ -32,7 +32,7 @@ const fn default_margin_bps() -> u16 {
 }
 
 /// What the block's builder is offered.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bid {
     /// Share of the profit after gas, in basis points.
@@ -50,7 +50,7 @@ impl Default for Bid {
 }
 
 /// The last gate: what passes here is signed.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// No bid is above this, in wei. Unlike `bid.cap_wei` it refuses.

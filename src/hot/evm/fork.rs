@@ -12,6 +12,8 @@ use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::primitives::eip4844::{BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE};
 use revm::primitives::hardfork::SpecId;
 
+use serde::{Deserialize, Serialize};
+
 use crate::types::news::Head;
 
 /// Mainnet's chain id.
@@ -117,6 +119,44 @@ impl Fork {
     #[must_use]
     pub const fn has_cancun_opcodes(self) -> bool {
         self.spec.is_enabled_in(SpecId::CANCUN)
+    }
+}
+
+/// The `[chain]` table.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The chain's id; a node of another chain is refused.
+    pub id: u64,
+    /// `mainnet`, or the name of the fork whose rules always hold, as on a devnet.
+    pub hardfork: String,
+    /// Seconds between two blocks.
+    pub slot_seconds: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { id: MAINNET, hardfork: "mainnet".to_owned(), slot_seconds: 12 }
+    }
+}
+
+impl Config {
+    /// The first value that makes no sense: key, value, what is due.
+    #[must_use]
+    pub fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {
+        if Rules::named(&self.hardfork).is_none() {
+            return Some(("chain.hardfork", self.hardfork.clone(), "mainnet, shanghai, cancun, prague or osaka"));
+        }
+        if !(1..=3600).contains(&self.slot_seconds) {
+            return Some(("chain.slot_seconds", self.slot_seconds.to_string(), "1 to 3600"));
+        }
+        None
+    }
+
+    /// The rules; mainnet's where [`Config::out_of_range`] complains of the name.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules::named(&self.hardfork).unwrap_or(Rules::Mainnet)
     }
 }
 

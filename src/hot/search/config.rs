@@ -1,7 +1,7 @@
 //! The `[search]` table: how far and from where to look for cycles.
 
 use alloy_primitives::{Address, U256, address};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::hot::search::DEFAULT_HOPS;
 use crate::hot::search::MAX_HOPS;
@@ -14,7 +14,7 @@ pub const WETH: Address = address!("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2")
 const MOST_EVALUATIONS: u32 = 100_000_000;
 
 /// Settings of the search.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Longest cycle, in hops.

@@ -1,0 +1,26 @@
+//! Words on stderr and on stdout.
+
+use std::io::Write;
+
+use eyre::eyre;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::Failure;
+
+/// Starts structured logs: `PEREGRINE_LOG` filters them, `PEREGRINE_LOG_FORMAT=json` makes them JSON.
+pub fn start() -> Result<(), Failure> {
+    let text = std::env::var("PEREGRINE_LOG").unwrap_or_else(|_| "warn".to_owned());
+    let filter = EnvFilter::try_new(&text).map_err(|cause| Failure::Input(eyre!("PEREGRINE_LOG is {text}: {cause}")))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match std::env::var("PEREGRINE_LOG_FORMAT").as_deref() {
+        Ok("json") => builder.json().init(),
+        Ok("text") | Err(_) => builder.with_target(false).init(),
+        Ok(other) => return Err(Failure::Input(eyre!("PEREGRINE_LOG_FORMAT is {other}, json or text due"))),
+    }
+    Ok(())
+}
+
+/// Prints to stdout. A reader that has gone away is no failure.
+pub fn say(text: &str) {
+    let _gone = writeln!(std::io::stdout(), "{}", text.trim_end());
+}

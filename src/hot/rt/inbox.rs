@@ -1,0 +1,136 @@
+//! The way into a hot thread: what concerns the chain in order and never dropped, pending transactions while there is room.
+//!
+//! # Invariants
+//! - What concerns the chain is read before any pending transaction: none is judged on a state that is known to be old.
+//! - A full pending part drops what comes, and counts it. The other part grows: a block is never lost.
+//! - The reader ends when the writer is gone and everything is read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam::channel;
+
+/// The writer's end.
+#[derive(Debug)]
+pub struct Feeder<C, P> {
+    chain: channel::Sender<C>,
+    pending: channel::Sender<P>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// The reader's end.
+#[derive(Debug)]
+pub struct Inbox<C, P> {
+    chain: channel::Receiver<C>,
+    pending: channel::Receiver<P>,
+    spin: bool,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub enum Item<C, P> {
+    /// Of the chain.
+    Chain(C),
+    /// A pending transaction.
+    Pending(P),
+}
+
+/// Both ends, with room for so many pending transactions.
+#[must_use]
+pub fn pair<C, P>(room: usize, spin: bool) -> (Feeder<C, P>, Inbox<C, P>) {
+    let (chain, chain_out) = channel::unbounded();
+    let (pending, pending_out) = channel::bounded(room);
+    let dropped = Arc::default();
+    (Feeder { chain, pending, dropped }, Inbox { chain: chain_out, pending: pending_out, spin })
+}
+
+impl<C, P> Feeder<C, P> {
+    /// Hands in what concerns the chain. False when the thread is gone.
+    pub fn chain(&self, item: C) -> bool {
+        self.chain.send(item).is_ok()
+    }
+
+    /// Hands in a pending transaction, or drops it.
+    pub fn pending(&self, item: P) {
+        if self.pending.try_send(item).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Pending transactions that found no room.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl<C, P> Inbox<C, P> {
+    /// The next item; waits for it, by polling or by sleeping. `None` at the end.
+    pub fn next(&self) -> Option<Item<C, P>> {
+        loop {
+            match self.chain.try_recv() {
+                Ok(item) => return Some(Item::Chain(item)),
+                // The writer holds both ends or none.
+                Err(channel::TryRecvError::Disconnected) => return self.pending.try_recv().ok().map(Item::Pending),
+                Err(channel::TryRecvError::Empty) => (),
+            }
+            if let Ok(item) = self.pending.try_recv() {
+                return Some(Item::Pending(item));
+            }
+            self.wait();
+        }
+    }
+
+    fn wait(&self) {
+        if self.spin {
+            std::hint::spin_loop();
+            return;
+        }
+        let mut select = channel::Select::new();
+        select.recv(&self.chain);
+        select.recv(&self.pending);
+        select.ready();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chain_comes_first_and_a_full_inbox_drops_pending_transactions_alone() {
+        for spin in [false, true] {
+            let (feeder, inbox) = pair(2, spin);
+            (0..5).for_each(|item| feeder.pending(item));
+            assert!(feeder.chain('a') && feeder.chain('b'));
+            assert_eq!(feeder.dropped(), 3);
+            let read = || match inbox.next() {
+                Some(Item::Chain(item)) => item.to_string(),
+                Some(Item::Pending(item)) => item.to_string(),
+                None => "end".to_owned(),
+            };
+            assert_eq!([read(), read(), read()], ["a", "b", "0"]);
+            drop(feeder);
+            assert_eq!([read(), read()], ["1", "end"]);
+        }
+    }
+
+    #[test]
+    fn a_reader_wakes_for_either_and_for_the_end() {
+        for spin in [false, true] {
+            let (feeder, inbox) = pair(8, spin);
+            let reader = std::thread::spawn(move || {
+                let mut seen = 0;
+                while let Some(Item::Chain(n) | Item::Pending(n)) = inbox.next() {
+                    seen += n;
+                }
+                seen
+            });
+            assert!(feeder.chain(1));
+            feeder.pending(10);
+            assert!(feeder.chain(100));
+            drop(feeder);
+            assert_eq!(reader.join().expect("the reader"), 111);
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! A hot thread: its own engine, its own signer; events in, bundles out.
+//!
+//! # Invariants
+//! - It waits for nobody but its inbox; what it has to say goes into a channel that never blocks.
+//! - A pending transaction is judged behind the newest block heard of, or put off: the keeper offers it again then.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use alloy_primitives::{B256, U256};
+use tokio::sync::mpsc;
+
+use crate::edge::bootstrap::Loaded;
+use crate::edge::ingest::feed::Pending;
+use crate::edge::record::Clock;
+use crate::hot::build::Builder;
+use crate::hot::build::SignedBundle;
+use crate::hot::build::Target;
+use crate::hot::build::Victim;
+use crate::hot::engine::Engine;
+use crate::hot::engine::tip::Tip;
+use crate::hot::event::Event;
+use crate::hot::event::Outcome;
+use crate::hot::event::Told;
+use crate::hot::event::Trigger;
+use crate::hot::evm::block;
+use crate::hot::evm::db::Db;
+use crate::hot::evm::db::Unknown;
+use crate::hot::evm::fork::Rules;
+use crate::hot::evm::machine::ExecuteError;
+use crate::hot::evm::machine::Machine;
+use crate::hot::evm::own::Own;
+use crate::hot::rt::inbox::Inbox;
+use crate::hot::rt::inbox::Item;
+use crate::hot::search;
+use crate::hot::search::Search;
+use crate::hot::simulate::Proven;
+use crate::hot::simulate::Prover;
+use crate::hot::state::pools::Edge;
+use crate::hot::state::pools::Pools;
+use crate::live::meter::Meter;
+use crate::live::report::Found;
+use crate::live::report::Hop;
+use crate::live::report::Offer;
+use crate::live::report::Report;
+use crate::live::report::Work;
+use crate::metrics::count::Counter;
+use crate::metrics::span::Span;
+use crate::metrics::stage::Stage;
+use crate::protocols::AnyPool;
+use crate::protocols::amm::Amm;
+use crate::protocols::executor::Bid;
+use crate::types::amount::Wei;
+
+/// What an engine is made of, besides the state.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The chain's id.
+    pub chain_id: u64,
+    /// Its rules.
+    pub rules: Rules,
+    /// Seconds between two blocks.
+    pub slot_seconds: u64,
+    /// How far and from where to look.
+    pub search: search::config::Config,
+    /// Our accounts.
+    pub own: Own,
+}
+
+impl Plan {
+    /// An engine that follows the chain from `loaded` on.
+    #[must_use]
+    pub fn engine(&self, loaded: &Loaded) -> Engine {
+        let mut db = Db::default();
+        db.set_unknown(Unknown::Refuse);
+        db.tell(&Told { at: loaded.head.hash, accounts: loaded.accounts.clone(), hashes: Vec::new() });
+        db.tell_block_hash(loaded.head.number, loaded.head.hash);
+        let fork = self.rules.at(loaded.head.number, loaded.head.timestamp);
+        let machine = Machine::new(self.chain_id, fork, block::Terms::from(&loaded.head).env(fork), db);
+        let mut pools = Pools::default();
+        for pool in &loaded.pools {
+            // Discovery gives each address once, and no pool twice the same token.
+            let _known = pools.add(pool.clone());
+        }
+        let bases: Vec<_> = self.search.base_tokens.iter().map(|token| pools.intern(*token)).collect();
+        let mut cycles = Search::new(&bases, self.search.max_hops, self.search.effort());
+        cycles.extend(&pools);
+        // A bid that is not zero, so that the payment is in the gas that is measured.
+        let prover = Prover::new(self.own, 0, Unknown::Refuse, Bid::Wei(Wei(U256::from(1))));
+        let tip = Tip::new(loaded.head, self.rules, self.slot_seconds);
+        Engine::new(machine, pools, cycles, prover, Wei(self.search.min_profit_wei)).following(tip)
+    }
+}
+
+/// One hot thread's desk.
+pub struct Desk {
+    plan: Plan,
+    engine: Engine,
+    builder: Builder,
+    clock: Clock,
+    /// The highest block that edge has heard of.
+    newest: Arc<AtomicU64>,
+    meter: Arc<Meter>,
+    out: mpsc::UnboundedSender<Report>,
+}
+
+impl Desk {
+    /// A desk behind `loaded`. To be made on its own thread.
+    #[must_use]
+    pub fn new(
+        plan: Plan,
+        loaded: &Loaded,
+        builder: Builder,
+        (clock, newest): (Clock, Arc<AtomicU64>),
+        meter: Arc<Meter>,
+        out: mpsc::UnboundedSender<Report>,
+    ) -> Self {
+        let engine = plan.engine(loaded);
+        Self { plan, engine, builder, clock, newest, meter, out }
+    }
+
+    /// Works until the inbox ends.
+    pub fn run(mut self, inbox: &Inbox<Work, Offer>) {
+        let outcome = self.engine.on_event(Event::Head);
+        self.settle(outcome, None);
+        while let Some(item) = inbox.next() {
+            match item {
+                Item::Chain(work) => self.chain(work),
+                Item::Pending(offer) => self.pending(&offer),
+            }
+        }
+    }
+
+    fn chain(&mut self, work: Work) {
+        let event = match work {
+            Work::Block(news) => Event::Block(news),
+            Work::Undo(to) => Event::Undo(to),
+            Work::Told(told, again) => {
+                self.engine.on_event(Event::Told(told));
+                if !again {
+                    return;
+                }
+                Event::Head
+            }
+            Work::Pool(at, pool) => {
+                if at == self.at() {
+                    self.say(Report::Placed(pool.address()));
+                }
+                Event::Pool(at, Box::new(AnyPool::clone(&pool)))
+            }
+            Work::Load(loaded) => {
+                self.engine = self.plan.engine(&loaded);
+                Event::Head
+            }
+        };
+        let outcome = self.engine.on_event(event);
+        self.settle(outcome, None);
+    }
+
+    fn pending(&mut self, offer: &Offer) {
+        let behind = self.engine.tip().map_or(0, |tip| tip.head().number);
+        if behind < self.newest.load(Ordering::Relaxed) {
+            self.meter.counters.add(Counter::PendingStale);
+            return;
+        }
+        if offer.fresh {
+            let waited = self.clock.now_ns().saturating_sub(offer.pending.at_ns);
+            self.meter.time(Stage::Decode, std::time::Duration::from_nanos(waited));
+        }
+        self.meter.counters.add(Counter::Looked);
+        let event = Event::Pending(Box::new(block::tx_env(&offer.pending.tx)));
+        let outcome = self.engine.on_event(event);
+        self.settle(outcome, Some(offer));
+    }
+
+    /// Counts, reports, and makes bundles of what was proven.
+    fn settle(&mut self, outcome: Outcome, offer: Option<&Offer>) {
+        self.meter.refuse(&outcome.refused);
+        if offer.is_none_or(|offer| offer.fresh) && !outcome.spent.search.is_zero() {
+            self.meter.time(Stage::Search, outcome.spent.search);
+            if offer.is_some() {
+                self.meter.time(Stage::WhatIf, outcome.spent.execute);
+            }
+        }
+        if let Some(Trigger::Stopped(ExecuteError::Invalid(_))) = &outcome.trigger {
+            self.meter.counters.add(Counter::Invalid);
+        }
+        if !outcome.proven.is_empty() {
+            self.meter.time(Stage::Simulate, outcome.spent.simulate);
+            self.meter.counters.add_many(Counter::Opportunities, outcome.proven.len() as u64);
+            self.build(&outcome.proven, offer);
+        }
+        self.complain(outcome, offer);
+    }
+
+    fn complain(&mut self, outcome: Outcome, offer: Option<&Offer>) {
+        if !outcome.wanted.is_empty() {
+            self.meter.counters.add_many(Counter::Misses, outcome.wanted.len() as u64);
+            let again = offer.map(|offer| Arc::clone(&offer.pending));
+            self.say(Report::Missed { at: self.at(), wants: outcome.wanted, again });
+        }
+        if !outcome.broken.is_empty() {
+            self.meter.counters.add_many(Counter::Quarantined, outcome.broken.len() as u64);
+            self.say(Report::Broken(outcome.broken));
+        }
+        if let Some(adrift) = outcome.adrift {
+            self.say(Report::Adrift(adrift));
+        }
+    }
+
+    /// The best that passes the limits is sent: all bundles of a block share a nonce, and those behind one trigger exclude
+    /// each other.
+    fn build(&mut self, proven: &[Proven], offer: Option<&Offer>) {
+        let mut span = Span::start();
+        let victim = match offer.map(|offer| victim(&offer.pending)).transpose() {
+            Ok(victim) => victim,
+            Err(reason) => return self.meter.refuse_one(reason),
+        };
+        let Some(tip) = self.engine.tip() else { return };
+        let target = Target::after(&tip.parent(), self.engine.nonce());
+        for proof in proven {
+            match self.builder.build(proof, self.engine.pools(), victim.as_ref(), &target) {
+                Ok(bundle) => {
+                    self.meter.time(Stage::Build, span.lap());
+                    self.meter.counters.add(Counter::Built);
+                    let found = self.found(bundle, proof, offer);
+                    return self.say(Report::Found(Box::new(found)));
+                }
+                Err(reason) => self.meter.refuse_one(reason),
+            }
+        }
+    }
+
+    fn found(&self, bundle: SignedBundle, proof: &Proven, offer: Option<&Offer>) -> Found {
+        let (pools, candidate) = (self.engine.pools(), proof.candidate());
+        let hop = |(edge, pair): (&Edge, &[u128])| Hop {
+            pool: pools.pool(edge.pool).address(),
+            protocol: pools.pool(edge.pool).protocol(),
+            token_in: pools.token(edge.token_in),
+            token_out: pools.token(edge.token_out),
+            amount_in: U256::from(pair[0]),
+            amount_out: U256::from(pair[1]),
+        };
+        let signed_ns = self.clock.now_ns();
+        Found {
+            bundle,
+            strategy: if offer.is_some() { "backrun" } else { "atomic_arb" },
+            token: pools.token(candidate.start()),
+            gross: U256::from(candidate.gross()),
+            gas: proof.gas_used(),
+            hops: candidate.hops().iter().zip(candidate.amounts().windows(2)).map(hop).collect(),
+            heard_ns: offer.map_or(signed_ns, |offer| offer.pending.at_ns),
+            signed_ns,
+            fresh: offer.is_some_and(|offer| offer.fresh),
+        }
+    }
+
+    fn at(&self) -> B256 {
+        self.engine.tip().map_or(B256::ZERO, |tip| tip.head().hash)
+    }
+
+    fn say(&self, report: Report) {
+        // Nobody listens any more: the run is ending, and so will the inbox.
+        let _ending = self.out.send(report);
+    }
+}
+
+fn victim(pending: &Pending) -> Result<Victim, crate::hot::refused::Refused> {
+    Victim::encode(pending.tx.inner(), pending.hash())
+}

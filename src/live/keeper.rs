@@ -1,0 +1,357 @@
+//! Between the feed and the hot threads: every block with what it changed, every pending transaction, every answer to a miss.
+//!
+//! # Invariants
+//! - Hot threads hear of the chain in its order, and of nothing behind a block before the block.
+//! - What cannot be had of a block (its changes) is not guessed: the whole state is loaded anew.
+//! - A transaction that waits is offered again behind every block, for [`WAITS`] blocks.
+//!
+//! # Limits
+//! - While a block's changes are fetched nothing is judged: pending transactions wait in ingest's queue.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use alloy_primitives::{Address, B256};
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::edge::bootstrap::Keep;
+use crate::edge::bootstrap::Loaded;
+use crate::edge::chain::BlockId;
+use crate::edge::chain::Head;
+use crate::edge::chain::Log;
+use crate::edge::ingest::Ingest;
+use crate::edge::ingest::feed::Feed;
+use crate::edge::ingest::feed::Pending;
+use crate::edge::ingest::queue::Outlet;
+use crate::hot::event::Told;
+use crate::hot::event::Want;
+use crate::hot::rt::inbox::Feeder;
+use crate::live::meter::Meters;
+use crate::live::report::Offer;
+use crate::live::report::Report;
+use crate::live::report::Work;
+use crate::live::settle;
+use crate::metrics::count::Counter;
+use crate::protocols::AnyPool;
+
+/// The way to a hot thread.
+pub type ToDesk = Feeder<Work, Offer>;
+
+/// Blocks that a pending transaction may wait for.
+const WAITS: u64 = 5;
+/// Transactions that wait; beyond it the newest are not kept for the next block. Twice what fits a block of 60 million gas.
+const MEMPOOL: usize = 5_000;
+/// Misses of one transaction that are fetched before it is given up until the next block: a trace fetches most at once.
+const TRIES: u8 = 12;
+
+/// A transaction that waits.
+#[derive(Debug)]
+struct Waiting {
+    pending: Arc<Pending>,
+    since: u64,
+    tries: u8,
+}
+
+/// What was fetched meanwhile.
+enum Fetched {
+    Told(Arc<Told>, Option<Arc<Pending>>),
+    Pool(B256, Arc<AnyPool>),
+    Nothing,
+}
+
+/// Keeps the hot threads up to date.
+pub struct Keeper {
+    feeders: Vec<ToDesk>,
+    keep: Arc<Keep>,
+    newest: Arc<AtomicU64>,
+    meters: Arc<Meters>,
+    to_settle: mpsc::UnboundedSender<settle::Note>,
+    head: Option<Head>,
+    at: BlockId,
+    mempool: HashMap<B256, Waiting>,
+    /// Pools to be read anew at the tip.
+    broken: HashSet<Address>,
+    fetches: JoinSet<Fetched>,
+}
+
+/// What a keeper is made of.
+pub struct Parts {
+    /// One for each hot thread.
+    pub feeders: Vec<ToDesk>,
+    /// The state's source.
+    pub keep: Arc<Keep>,
+    /// The highest block heard of.
+    pub newest: Arc<AtomicU64>,
+    /// The run's numbers.
+    pub meters: Arc<Meters>,
+    /// Who follows bundles.
+    pub to_settle: mpsc::UnboundedSender<settle::Note>,
+    /// The block behind which the hot threads begin.
+    pub at: BlockId,
+}
+
+impl Keeper {
+    /// A keeper.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { feeders, keep, newest, meters, to_settle, at } = parts;
+        newest.store(at.number, Ordering::Relaxed);
+        Self {
+            feeders,
+            keep,
+            newest,
+            meters,
+            to_settle,
+            head: None,
+            at,
+            mempool: HashMap::new(),
+            broken: HashSet::new(),
+            fetches: JoinSet::new(),
+        }
+    }
+
+    /// Keeps on until it is stopped, or the feed ends.
+    pub async fn run(
+        mut self,
+        ingest: Arc<Ingest>,
+        mut feed: Outlet,
+        (mut reports, to_send): (mpsc::UnboundedReceiver<Report>, mpsc::UnboundedSender<Report>),
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        loop {
+            tokio::select! {
+                biased;
+                // An error: whoever could stop it is gone.
+                _ = stopped.changed() => return,
+                Some(report) = reports.recv() => self.report(report, &to_send, &ingest).await,
+                Some(fetched) = self.fetches.join_next() => self.fetched(fetched.unwrap_or(Fetched::Nothing)),
+                item = feed.recv() => match item {
+                    Some(item) => self.feed(item, &ingest).await,
+                    None => return,
+                },
+            }
+        }
+    }
+
+    async fn feed(&mut self, item: Feed, ingest: &Ingest) {
+        match item {
+            Feed::Head(head) => {
+                // From here on nothing is judged behind the old one.
+                self.newest.fetch_max(head.number, Ordering::Relaxed);
+                self.head = Some(head);
+            }
+            Feed::Logs { block, logs } => match self.head.take() {
+                Some(head) if head.id() == block => self.block(&head, &logs, ingest).await,
+                // Undone before its logs came.
+                _ => (),
+            },
+            Feed::Pending(pending) => {
+                self.meters.edge().counters.add(Counter::Pending);
+                self.pending(Arc::from(pending));
+            }
+            Feed::Undo { from, to } => self.undo(from, to),
+            Feed::Gap { cause, .. } => {
+                self.meters.edge().counters.add(Counter::Gaps);
+                tracing::warn!(?cause, "the feed has a gap");
+            }
+            Feed::Recovered { at } => tracing::info!(block = at.number, "the feed has no gap any more"),
+            Feed::Lost { at } => {
+                tracing::warn!(block = at.number, "the chain was lost");
+                self.reload(ingest).await;
+            }
+        }
+    }
+
+    async fn block(&mut self, head: &Head, logs: &[Log], ingest: &Ingest) {
+        // The state was loaded behind a later block than this one, or this very one.
+        if head.number <= self.at.number {
+            return;
+        }
+        let news = match self.keep.news(head, logs).await {
+            Ok(news) => news,
+            Err(error) => {
+                self.meters.edge().counters.add(Counter::EdgeErrors);
+                tracing::warn!(block = head.number, %error, "no changes of a block to be had");
+                return self.reload(ingest).await;
+            }
+        };
+        self.at = head.id();
+        self.meters.edge().counters.add(Counter::Blocks);
+        self.all(&Work::Block(Arc::new(news)));
+        self.settled(head).await;
+        self.offer_again(head.number);
+        let made = logs.iter().filter_map(|log| self.keep.created(log));
+        self.broken.extend(made);
+        self.reseed();
+    }
+
+    /// Takes what the block holds out of the mempool, and hands the block to whoever follows bundles.
+    async fn settled(&mut self, head: &Head) {
+        match self.keep.mined(head.hash).await {
+            Ok(block) => {
+                for tx in &block.txs {
+                    self.mempool.remove(&tx.hash);
+                }
+                let _ending = self.to_settle.send(settle::Note::Block(Box::new(block), head.parent));
+            }
+            Err(error) => {
+                self.meters.edge().counters.add(Counter::EdgeErrors);
+                tracing::warn!(block = head.number, %error, "a block's receipts are not to be had");
+            }
+        }
+    }
+
+    fn offer_again(&mut self, number: u64) {
+        self.mempool.retain(|_, waiting| waiting.since + WAITS > number);
+        let mut waiting: Vec<_> = self.mempool.values_mut().collect();
+        // As they came: what a sender sent first must be looked at first.
+        waiting.sort_unstable_by_key(|waiting| waiting.pending.at_ns);
+        for waiting in waiting {
+            waiting.tries = 0;
+            offer(&self.feeders, &waiting.pending, false);
+        }
+    }
+
+    fn pending(&mut self, pending: Arc<Pending>) {
+        offer(&self.feeders, &pending, true);
+        if self.mempool.len() < MEMPOOL {
+            let waiting = Waiting { pending: Arc::clone(&pending), since: self.at.number, tries: 0 };
+            self.mempool.insert(pending.hash(), waiting);
+        }
+    }
+
+    fn undo(&mut self, from: BlockId, to: BlockId) {
+        self.head = None;
+        self.meters.edge().counters.add_many(Counter::Undone, from.number.saturating_sub(to.number));
+        if self.at.number > to.number {
+            self.at = to;
+            self.newest.store(to.number, Ordering::Relaxed);
+            self.all(&Work::Undo(to.hash));
+        }
+        let _ending = self.to_settle.send(settle::Note::Undone { above: to.number });
+    }
+
+    async fn report(&mut self, report: Report, to_send: &mpsc::UnboundedSender<Report>, ingest: &Ingest) {
+        match report {
+            Report::Found(_) => {
+                let _ending = to_send.send(report);
+            }
+            Report::Missed { at, wants, again } => self.missed(at, wants, again),
+            Report::Broken(pools) => {
+                tracing::warn!(?pools, "pools in quarantine");
+                self.broken.extend(pools);
+                self.reseed();
+            }
+            Report::Placed(pool) => {
+                if self.broken.remove(&pool) {
+                    self.meters.edge().counters.add(Counter::Reseeded);
+                }
+            }
+            Report::Adrift(adrift) => {
+                tracing::warn!(%adrift, "the state is adrift");
+                self.reload(ingest).await;
+            }
+        }
+    }
+
+    fn missed(&mut self, at: B256, wants: Vec<Want>, again: Option<Arc<Pending>>) {
+        if at != self.at.hash {
+            return;
+        }
+        if let Some(pending) = &again {
+            let Some(waiting) = self.mempool.get_mut(&pending.hash()) else { return };
+            if waiting.tries >= TRIES {
+                return;
+            }
+            waiting.tries += 1;
+        }
+        let (keep, meters) = (Arc::clone(&self.keep), Arc::clone(&self.meters));
+        self.fetches.spawn(async move {
+            match fetch(&keep, at, &wants, again.as_deref()).await {
+                Ok(told) => {
+                    meters.edge().counters.add(Counter::Fetched);
+                    Fetched::Told(Arc::new(told), again)
+                }
+                Err(error) => {
+                    meters.edge().counters.add(Counter::EdgeErrors);
+                    tracing::debug!(%error, "a miss was not answered");
+                    Fetched::Nothing
+                }
+            }
+        });
+    }
+
+    /// Reads pools anew that are in quarantine, or new.
+    fn reseed(&mut self) {
+        for pool in self.broken.iter().copied() {
+            let (keep, at) = (Arc::clone(&self.keep), self.at.hash);
+            self.fetches.spawn(async move {
+                match keep.reseed(at, pool).await {
+                    Ok((told, read)) => Fetched::Pool(at, Arc::new(read)),
+                    Err(error) => {
+                        tracing::info!(%pool, %error, "a pool was not read");
+                        Fetched::Nothing
+                    }
+                }
+            });
+        }
+    }
+
+    fn fetched(&mut self, fetched: Fetched) {
+        match fetched {
+            Fetched::Told(told, again) if told.at == self.at.hash => {
+                self.all(&Work::Told(told, again.is_none()));
+                if let Some(pending) = again {
+                    offer(&self.feeders, &pending, false);
+                }
+            }
+            Fetched::Pool(at, pool) if at == self.at.hash => self.all(&Work::Pool(at, pool)),
+            // Behind another block by now: transactions are offered again there, pools read again.
+            Fetched::Told(..) | Fetched::Pool(..) | Fetched::Nothing => (),
+        }
+    }
+
+    /// Loads everything anew; tries until it succeeds, as without it nothing can be said.
+    async fn reload(&mut self, ingest: &Ingest) {
+        self.meters.edge().counters.add(Counter::Reloads);
+        let loaded: Loaded = self.keep.reload().await;
+        self.at = BlockId { number: loaded.head.number, hash: loaded.head.hash };
+        self.newest.store(loaded.head.number, Ordering::Relaxed);
+        self.head = None;
+        self.broken.clear();
+        ingest.watch(self.keep.watched(&loaded));
+        self.all(&Work::Load(Arc::new(loaded)));
+        self.offer_again(self.at.number);
+    }
+
+    fn all(&self, work: &Work) {
+        for feeder in &self.feeders {
+            // A thread that is gone has panicked; the supervisor in `live` ends the run.
+            let _gone = feeder.chain(work.clone());
+        }
+    }
+}
+
+/// Each transaction to one thread, always the same.
+fn offer(feeders: &[ToDesk], pending: &Arc<Pending>, fresh: bool) {
+    let hash = pending.hash();
+    let index = usize::from(hash[31]) % feeders.len().max(1);
+    if let Some(feeder) = feeders.get(index) {
+        feeder.pending(Offer { pending: Arc::clone(pending), fresh });
+    }
+}
+
+async fn fetch(
+    keep: &Keep,
+    at: B256,
+    wants: &[Want],
+    pending: Option<&Pending>,
+) -> Result<Told, crate::edge::chain::ChainError> {
+    match pending {
+        Some(pending) => keep.prefetch(at, pending, wants).await,
+        None => keep.fetch(at, wants).await,
+    }
+}

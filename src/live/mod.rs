@@ -1,0 +1,209 @@
+//! The composition root: cores, threads, channels, runtime, shutdown. The only maker of `Armed`.
+//!
+//! ```text
+//!  ingest --Feed--> keeper --Work, Offer--> desk (a hot thread each) --Report--> keeper --Found--> sender --> relays
+//!                     |  ^--- fetches --- Keep (state at the edge)                                     |
+//!                     `--Note--> settler <------------------------- ledger <---------------------------'
+//! ```
+//! | thread | core | reads | writes |
+//! |---|---|---|---|
+//! | `hot-N` | `threads.cores`, or the host's last ones | its inbox | reports, its meter |
+//! | tokio's workers | any | sockets, reports | inboxes, relays |
+//! | `ledger` | any | its queue | the ledger's file |
+//! | `journal` | any | its queue | the journal's file |
+
+pub mod book;
+pub mod desk;
+pub mod keeper;
+pub mod meter;
+pub mod numbers;
+pub mod report;
+pub mod sender;
+pub mod settle;
+mod start;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::edge::export::Exporter;
+use crate::edge::ingest::Ingest;
+use crate::edge::ledger::Ledger;
+use crate::edge::ledger::row;
+use crate::edge::record::Writer;
+use crate::edge::submit::Armed;
+use crate::edge::submit::Setup;
+use crate::edge::submit::SetupError;
+use crate::edge::submit::Submitter;
+use crate::hot::rt::thread::Seat;
+use crate::live::book::Book;
+use crate::live::book::Status;
+use crate::live::meter::Meters;
+use crate::metrics::stage::Stage;
+
+pub use start::Progress;
+pub use start::start;
+
+/// What is done with a signed bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Written down.
+    Dry,
+    /// Sent.
+    Live,
+    /// Sent, to this host alone: a devnet of one's own.
+    Loopback,
+}
+
+impl How {
+    /// The one door through which anything is sent.
+    fn submitter(self, setup: Setup) -> Result<Submitter, SetupError> {
+        match self {
+            Self::Dry => Submitter::dry(setup),
+            Self::Live => Submitter::live(setup, Armed::arm()),
+            Self::Loopback => Submitter::loopback(setup),
+        }
+    }
+}
+
+/// A running searcher.
+pub struct Searcher {
+    book: Arc<Book>,
+    meters: Arc<Meters>,
+    ledger: Arc<Ledger>,
+    ingest: Arc<Ingest>,
+    exporter: Option<Exporter>,
+    /// True: no bundle is sent any more.
+    halt: watch::Sender<bool>,
+    /// True: the feed ends, and with it everything behind it.
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    threads: Vec<JoinHandle<()>>,
+    seats: Vec<Seat>,
+    journal: Option<Writer>,
+    /// Pools searched in.
+    pools: usize,
+    /// When it began, in unix milliseconds: what its latencies are filed under.
+    run: u64,
+    chain_timeout: Duration,
+}
+
+/// A part of the searcher has died: nothing is sent any more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} has died")]
+pub struct Fault(&'static str);
+
+impl Searcher {
+    /// How it stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.book.status(&self.meters)
+    }
+
+    /// The run's numbers.
+    #[must_use]
+    pub fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
+    /// The feed's own numbers.
+    #[must_use]
+    pub fn ingest(&self) -> &Ingest {
+        &self.ingest
+    }
+
+    /// What was decided, sent and earned.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Pools searched in.
+    #[must_use]
+    pub const fn pools(&self) -> usize {
+        self.pools
+    }
+
+    /// Where each hot thread runs.
+    #[must_use]
+    pub fn seats(&self) -> &[Seat] {
+        &self.seats
+    }
+
+    /// Where its numbers are served.
+    #[must_use]
+    pub fn served_at(&self) -> Option<SocketAddr> {
+        self.exporter.as_ref().map(Exporter::at)
+    }
+
+    /// Whether all of it still runs.
+    ///
+    /// # Errors
+    /// A part has died.
+    pub fn check(&self) -> Result<(), Fault> {
+        if self.threads.iter().any(JoinHandle::is_finished) {
+            self.halt.send_replace(true);
+            return Err(Fault("a hot thread"));
+        }
+        if self.tasks.len() < start::TASKS {
+            self.halt.send_replace(true);
+            return Err(Fault("a task of the edge"));
+        }
+        Ok(())
+    }
+
+    /// Sends nothing more, and waits until every bundle has an outcome, or for `patience`. How many have none.
+    pub async fn wind_down(&self, patience: Duration) -> usize {
+        self.halt.send_replace(true);
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let open = self.ledger.open_bundles().map_or(0, |rows| rows.len());
+            if open == 0 || tokio::time::Instant::now() >= deadline {
+                return open;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Ends it: feed, threads, senders, in this order. What was earned is in the ledger.
+    pub async fn stop(self) -> Status {
+        let Self { stop, tasks, threads, ledger, journal, meters, book, run, ingest, exporter, .. } = self;
+        stop.send_replace(true);
+        // Bounded: a relay that hangs has its own time, a node as well.
+        let ended = tokio::time::timeout(self.chain_timeout * 2, tasks.join_all()).await;
+        if ended.is_err() {
+            tracing::warn!("a task did not end in time");
+        }
+        drop((ingest, exporter));
+        for thread in threads {
+            // A panic of its own was said when it happened.
+            let _ended = thread.join();
+        }
+        let latency = |stage: &Stage| (stage.name().to_owned(), filed(&meters, *stage));
+        if let Err(error) = ledger.latencies(run, Stage::ALL.iter().map(latency).collect()).done().await {
+            tracing::error!(%error, "the ledger does not take the latencies");
+        }
+        if let Some(Err(error)) = journal.map(Writer::finish) {
+            tracing::error!(%error, "the journal is not whole");
+        }
+        book.status(&meters)
+    }
+}
+
+/// Between two looks at something that has no way to call.
+const POLL: Duration = Duration::from_millis(100);
+
+fn filed(meters: &Meters, stage: Stage) -> row::Latency {
+    let latency = meters.latency(stage);
+    let ns = |us: f64| (us * 1e3) as u64;
+    row::Latency {
+        p50_ns: ns(latency.p50_us),
+        p99_ns: ns(latency.p99_us),
+        p999_ns: ns(latency.p999_us),
+        n: latency.count,
+    }
+}

@@ -1,0 +1,72 @@
+//! The run's numbers as Prometheus and `/status` take them.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use crate::edge::export::Numbers;
+use crate::hot::refused::Refused;
+use crate::live::book::Book;
+use crate::live::meter::Meters;
+use crate::metrics::count::Counter;
+use crate::metrics::stage::Stage;
+
+/// What is exported.
+#[derive(Debug)]
+pub struct Export {
+    /// Counters and times.
+    pub meters: Arc<Meters>,
+    /// What became of bundles.
+    pub book: Arc<Book>,
+}
+
+impl Numbers for Export {
+    fn metrics(&self) -> String {
+        let mut text = String::new();
+        // Writing into a string does not fail.
+        let _written = self.write(&mut text);
+        text
+    }
+
+    fn status(&self) -> String {
+        serde_json::to_string(&self.book.status(&self.meters)).unwrap_or_default()
+    }
+}
+
+impl Export {
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        let status = self.book.status(&self.meters);
+        for counter in Counter::ALL {
+            let count = match counter {
+                // Outcomes are the book's: a reorg takes one back.
+                Counter::Landed => status.bundles_landed,
+                Counter::Lost => status.lost,
+                Counter::LostExplained => status.lost_explained,
+                Counter::Mismatched => status.mismatched,
+                counter => self.meters.count(*counter),
+            };
+            let name = counter.name();
+            writeln!(text, "# HELP {name} {}\n# TYPE {name} counter\n{name} {count}", counter.help())?;
+        }
+        let name = "peregrine_refused_total";
+        writeln!(text, "# HELP {name} Candidates and triggers that came to nothing, by reason.\n# TYPE {name} counter")?;
+        for reason in Refused::ALL {
+            writeln!(text, "{name}{{reason=\"{}\"}} {}", reason.name(), self.meters.refused(reason))?;
+        }
+        let name = "peregrine_stage_seconds";
+        writeln!(text, "# HELP {name} Time of a stage of the path.\n# TYPE {name} summary")?;
+        for stage in Stage::ALL {
+            let (stage, latency) = (stage.name(), self.meters.latency(stage));
+            for (quantile, us) in [("0.5", latency.p50_us), ("0.99", latency.p99_us), ("0.999", latency.p999_us)] {
+                writeln!(text, "{name}{{stage=\"{stage}\",quantile=\"{quantile}\"}} {}", us / 1e6)?;
+            }
+            writeln!(text, "{name}_count{{stage=\"{stage}\"}} {}", latency.count)?;
+        }
+        for (name, help, wei) in [
+            ("peregrine_profit_predicted_wei", "Predicted profit of landed bundles.", &status.profit_predicted_wei),
+            ("peregrine_profit_realised_wei", "Realised profit of landed bundles, by balances.", &status.profit_realised_wei),
+        ] {
+            writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {wei}")?;
+        }
+        Ok(())
+    }
+}

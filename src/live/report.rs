@@ -1,0 +1,101 @@
+//! What hot threads and edge say to each other, beyond the engine's own events.
+
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256, U256};
+
+use crate::edge::bootstrap::Loaded;
+use crate::edge::ingest::feed::Pending;
+use crate::hot::build::SignedBundle;
+use crate::hot::event::Adrift;
+use crate::hot::event::BlockNews;
+use crate::hot::event::Told;
+use crate::hot::event::Want;
+use crate::protocols::AnyPool;
+use crate::types::amount::Gas;
+
+/// To every hot thread: what concerns the chain.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// It has grown.
+    Block(Arc<BlockNews>),
+    /// Blocks above this one are undone.
+    Undo(B256),
+    /// What was missed; and whether by a proof on the base state, which is then to be tried again.
+    Told(Arc<Told>, bool),
+    /// A pool behind the block of this hash: new, or read anew.
+    Pool(B256, Arc<AnyPool>),
+    /// All that was known is void: this is the state.
+    Load(Arc<Loaded>),
+}
+
+/// To one hot thread: a pending transaction.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// As it was heard.
+    pub pending: Arc<Pending>,
+    /// For the first time. One that waits in the mempool is offered again behind every block, and after a miss.
+    pub fresh: bool,
+}
+
+/// From a hot thread.
+#[derive(Debug)]
+pub enum Report {
+    /// A bundle to be sent.
+    Found(Box<Found>),
+    /// State was missing.
+    Missed {
+        /// The block behind which.
+        at: B256,
+        /// What.
+        wants: Vec<Want>,
+        /// To be offered again once it is told.
+        again: Option<Arc<Pending>>,
+    },
+    /// Pools were quarantined.
+    Broken(Vec<Address>),
+    /// A pool was put in place.
+    Placed(Address),
+    /// The state does not follow the chain any more.
+    Adrift(Adrift),
+}
+
+/// A bundle, and all that the ledger is to know of it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What is sent.
+    pub bundle: SignedBundle,
+    /// `backrun` or `atomic_arb`.
+    pub strategy: &'static str,
+    /// The token that the cycle starts from.
+    pub token: Address,
+    /// What is left of it, before gas and bid, in its units.
+    pub gross: U256,
+    /// Gas that the proof burnt.
+    pub gas: Gas,
+    /// The path.
+    pub hops: Vec<Hop>,
+    /// When its trigger, or the block before it, was heard of: ns since the run's start.
+    pub heard_ns: u64,
+    /// When it was signed.
+    pub signed_ns: u64,
+    /// The trigger was looked at for the first time, so that the time since then says something of us.
+    pub fresh: bool,
+}
+
+/// One hop of the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The pool.
+    pub pool: Address,
+    /// Its protocol.
+    pub protocol: &'static str,
+    /// What goes in.
+    pub token_in: Address,
+    /// What comes out.
+    pub token_out: Address,
+    /// How much, in units of `token_in`.
+    pub amount_in: U256,
+    /// How much, in units of `token_out`.
+    pub amount_out: U256,
+}

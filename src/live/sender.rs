@@ -1,0 +1,183 @@
+//! Signed bundles into the ledger, then to the relays.
+//!
+//! # Invariants
+//! - A bundle is on disk before it is sent: after a crash it is known of, and not sent twice.
+//! - One bundle a block and opportunity; one whose block has come is not sent.
+//! - Without `--live` nothing is sent: the ledger holds what would have been.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use alloy_primitives::{B256, I256, keccak256};
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::edge::ledger::Ledger;
+use crate::edge::ledger::LedgerError;
+use crate::edge::ledger::row;
+use crate::edge::record::Clock;
+use crate::edge::submit::Answer;
+use crate::edge::submit::Reply;
+use crate::edge::submit::Submission;
+use crate::edge::submit::Submitter;
+use crate::live::meter::Meters;
+use crate::live::report::Found;
+use crate::live::report::Report;
+use crate::metrics::count::Counter;
+use crate::metrics::stage::Stage;
+
+/// Sends.
+pub struct Sender {
+    ledger: Arc<Ledger>,
+    submitter: Arc<Submitter>,
+    clock: Clock,
+    newest: Arc<AtomicU64>,
+    meters: Arc<Meters>,
+    /// True: nothing is sent any more.
+    halted: watch::Receiver<bool>,
+    /// Longest a relay is waited for: an answer behind its block says nothing any more.
+    patience: Duration,
+}
+
+impl Sender {
+    /// A sender.
+    #[must_use]
+    pub fn new(
+        (ledger, submitter): (Arc<Ledger>, Arc<Submitter>),
+        (clock, newest): (Clock, Arc<AtomicU64>),
+        meters: Arc<Meters>,
+        halted: watch::Receiver<bool>,
+        patience: Duration,
+    ) -> Self {
+        Self { ledger, submitter, clock, newest, meters, halted, patience }
+    }
+
+    /// Works until nobody finds bundles any more, then waits for the answers under way. `live`: what is decided is sent.
+    pub async fn run(self, mut found: mpsc::UnboundedReceiver<Report>, live: bool) {
+        let this = Arc::new(self);
+        let mut under_way = JoinSet::new();
+        while let Some(report) = found.recv().await {
+            match report {
+                Report::Found(found) if !*this.halted.borrow() => {
+                    under_way.spawn(Arc::clone(&this).send(found, live));
+                }
+                _ => this.meters.edge().counters.add(Counter::NotSent),
+            }
+            while under_way.try_join_next().is_some() {}
+        }
+        under_way.join_all().await;
+    }
+
+    async fn send(self: Arc<Self>, found: Box<Found>, live: bool) {
+        let prepared = match self.submitter.prepare(&found.bundle) {
+            Ok(prepared) => prepared,
+            Err(error) => return self.drop_it(&found, &error),
+        };
+        let uuid = prepared.uuid();
+        match self.ledger.decide(self.row(uuid, &found, live)).done().await {
+            Ok(()) => (),
+            // The same opportunity, met twice: behind the block, and again after a miss.
+            Err(LedgerError::Taken { .. }) => return self.meters.edge().counters.add(Counter::NotSent),
+            Err(error) => return self.drop_it(&found, &error),
+        }
+        if self.newest.load(Ordering::Relaxed) >= found.bundle.block() {
+            self.meters.edge().counters.add(Counter::NotSent);
+            return self.unsent(uuid).await;
+        }
+        let edge = self.meters.edge();
+        let now = self.clock.now_ns();
+        edge.time(Stage::Submit, Duration::from_nanos(now.saturating_sub(found.signed_ns)));
+        if found.fresh {
+            edge.time(Stage::Total, Duration::from_nanos(now.saturating_sub(found.heard_ns)));
+        }
+        edge.counters.add(Counter::Sent);
+        let sent_ms = self.unix_ms(now);
+        let submission = self.submitter.send(prepared, Instant::now() + self.patience).await;
+        match submission {
+            Submission { replies: Some(replies), .. } => self.answers(uuid, sent_ms, replies).await,
+            Submission { replies: None, .. } => self.unsent(uuid).await,
+        }
+    }
+
+    async fn answers(&self, uuid: Uuid, sent_ms: u64, replies: Vec<Reply>) {
+        for reply in replies {
+            let relay = reply.relay.clone();
+            if !reply.answer.may_land() {
+                tracing::warn!(relay, answer = ?reply.answer, "a relay did not take a bundle");
+            }
+            if let Err(error) = self.ledger.answer(uuid, answer(reply, sent_ms)).done().await {
+                tracing::error!(relay, %error, "the ledger does not take an answer");
+            }
+        }
+    }
+
+    async fn unsent(&self, uuid: Uuid) {
+        if let Err(error) = self.ledger.settle(uuid, row::Outcome::Unsent).done().await {
+            tracing::error!(%error, "the ledger does not take an outcome");
+        }
+    }
+
+    fn drop_it(&self, found: &Found, error: &dyn std::fmt::Display) {
+        self.meters.edge().counters.add(Counter::NotSent);
+        tracing::error!(block = found.bundle.block(), %error, "a bundle is not sent");
+    }
+
+    fn row(&self, uuid: Uuid, found: &Found, live: bool) -> row::Bundle {
+        let bundle = &found.bundle;
+        let terms = bundle.terms();
+        let mut protocols: Vec<String> = found.hops.iter().map(|hop| hop.protocol.to_owned()).collect();
+        protocols.sort_unstable();
+        protocols.dedup();
+        let first = found.hops.first().map(|hop| hop.amount_in);
+        row::Bundle {
+            uuid,
+            target: bundle.block(),
+            opportunity: fingerprint(found),
+            replaces: None,
+            trigger: bundle.trigger(),
+            txs: bundle.trigger().into_iter().chain([bundle.ours()]).collect(),
+            ours: bundle.ours(),
+            pools: found.hops.iter().map(|hop| hop.pool).collect(),
+            strategy: found.strategy.to_owned(),
+            protocols,
+            token: found.token,
+            gross: found.gross,
+            value: terms.value.0,
+            amounts: first.into_iter().chain(found.hops.iter().map(|hop| hop.amount_out)).collect(),
+            live,
+            predicted: I256::try_from(terms.take.0).unwrap_or(I256::MAX),
+            bid: terms.bid.0,
+            decided_ms: self.unix_ms(found.signed_ns),
+        }
+    }
+
+    fn unix_ms(&self, since_start_ns: u64) -> u64 {
+        self.clock.unix_start_ns().saturating_add(since_start_ns) / 1_000_000
+    }
+}
+
+/// Trigger and path, in order. Amounts are not in it: the same cycle sized anew is the same opportunity.
+fn fingerprint(found: &Found) -> B256 {
+    let mut bytes = found.bundle.trigger().unwrap_or_default().to_vec();
+    for hop in &found.hops {
+        bytes.extend_from_slice(hop.pool.as_slice());
+        bytes.extend_from_slice(hop.token_in.as_slice());
+    }
+    keccak256(bytes)
+}
+
+fn answer(reply: Reply, sent_ms: u64) -> row::Answer {
+    let took_us = u64::try_from(reply.took.as_micros()).unwrap_or(u64::MAX);
+    let status = i64::from(reply.status.unwrap_or(0));
+    let reply_row = match reply.answer {
+        Answer::Accepted(hash) => row::Reply::Accepted { hash: Some(hash) },
+        Answer::Refused { code, message } => row::Reply::Refused { code: code.unwrap_or(status), message },
+        Answer::Unknown(_) => row::Reply::Unknown { text: reply.excerpt },
+        Answer::Timeout => row::Reply::Silent { cause: "no answer in time".to_owned() },
+        Answer::Unsent(cause) => row::Reply::Silent { cause },
+    };
+    row::Answer { relay: reply.relay, sent_ms, took_us, reply: reply_row }
+}

@@ -1,0 +1,224 @@
+//! A searcher from its start to its end, for whoever has no runtime: `run` until a signal, `demo` for some seconds.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use eyre::WrapErr;
+use indicatif::ProgressBar;
+use indicatif::ProgressDrawTarget;
+use indicatif::ProgressStyle;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+
+use crate::config::Config;
+use crate::edge::bootstrap;
+use crate::edge::devnet::Wallet;
+use crate::edge::devnet::world;
+use crate::edge::devnet::world::World;
+use crate::edge::ingest::Node;
+use crate::edge::submit;
+use crate::hot::build::config::Executor;
+use crate::live::How;
+use crate::live::Searcher;
+use crate::live::book::Status;
+use crate::live::show;
+use crate::live::show::Aside;
+use crate::live::start;
+use crate::live::start::Progress;
+use crate::types::secret::Place;
+
+/// Between two drawings of the table.
+const REDRAW: Duration = Duration::from_millis(500);
+/// Between two lines where there is no terminal.
+const LINE: Duration = Duration::from_secs(5);
+
+/// Runs until SIGINT or SIGTERM. What it says on the way goes to stderr.
+///
+/// # Errors
+/// It could not start, or a part of it died.
+pub fn run(config: &Config, how: How) -> eyre::Result<Status> {
+    runtime()?.block_on(async {
+        let screen = Screen::new();
+        let searcher = tokio::select! {
+            searcher = start(config, how, 0, screen.progress()) => searcher?,
+            stopped = signalled() => return stopped.and_then(|()| eyre::bail!("stopped before the state was loaded")),
+        };
+        if let Some(at) = searcher.served_at() {
+            screen.say(&format!("numbers at http://{at}/metrics and http://{at}/status"));
+        }
+        let ended = tokio::select! {
+            fault = watch(&searcher, &screen, how == How::Dry) => Err(fault),
+            stopped = signalled() => stopped,
+        };
+        screen.say("ending: nothing is sent any more, outcomes are waited for");
+        searcher.wind_down(Duration::from_secs(config.chain.slot_seconds * 2)).await;
+        let status = searcher.stop().await;
+        screen.clear();
+        ended.map(|()| status)
+    })
+}
+
+/// What kind of demo.
+#[derive(Clone, Debug)]
+pub struct Demo {
+    /// How long bundles are sent.
+    pub seconds: u64,
+    /// The world.
+    pub world: world::Options,
+    /// Where ledger and journal are kept; without it they go with the demo.
+    pub keep: Option<PathBuf>,
+}
+
+/// A world, and a searcher in it.
+///
+/// # Errors
+/// Either could not start, or died.
+pub fn demo(demo: &Demo) -> eyre::Result<Status> {
+    runtime()?.block_on(async {
+        let screen = Screen::new();
+        screen.say("starting a local chain with the real protocols, a block builder and traffic");
+        let world = World::start(demo.world.clone()).await?;
+        let folder = tempfile::tempdir().wrap_err("no temporary folder")?;
+        let place = demo.keep.as_deref().unwrap_or(folder.path());
+        let config = config(&world, folder.path(), place)?;
+        // The coinbase has ether then, and the base fee is on its way.
+        let mut blocks = world.blocks();
+        blocks.recv().await.wrap_err("the local chain makes no blocks")?;
+        let searcher = start(&config, How::Loopback, demo.world.seed, screen.progress()).await?;
+        let ended = tokio::select! {
+            fault = watch(&searcher, &screen, false) => Err(fault),
+            () = tokio::time::sleep(Duration::from_secs(demo.seconds)) => Ok(()),
+            stopped = signalled() => stopped,
+        };
+        searcher.wind_down(demo.world.slot * 5).await;
+        let status = searcher.stop().await;
+        world.stop().await;
+        screen.clear();
+        ended.map(|()| status)
+    })
+}
+
+fn runtime() -> eyre::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().wrap_err("no tokio runtime")
+}
+
+/// Draws until a part dies.
+async fn watch(searcher: &Searcher, screen: &Screen, dry: bool) -> eyre::Report {
+    let mut ticks = tokio::time::interval(if screen.is_terminal() { REDRAW } else { LINE });
+    loop {
+        ticks.tick().await;
+        if let Err(fault) = searcher.check() {
+            return fault.into();
+        }
+        searcher.meters().collect();
+        let aside = Aside { pools: searcher.pools(), tip: searcher.tip(), dry };
+        screen.draw(&searcher.status(), aside);
+    }
+}
+
+async fn signalled() -> eyre::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => (),
+        _ = terminate.recv() => (),
+    }
+    Ok(())
+}
+
+/// The configuration of a searcher in `world`: keys go to files in `folder`, ledger and journal to `place`.
+fn config(world: &World, folder: &Path, place: &Path) -> eyre::Result<Config> {
+    let mut config = Config::default();
+    config.chain.hardfork = world.devnet.options.hardfork.to_owned();
+    config.chain.slot_seconds = demo_slot(world);
+    config.node = vec![Node {
+        name: "devnet".to_owned(),
+        ws: Some(world.node_ws()),
+        http: Some(world.node_http()),
+        ipc: None,
+    }];
+    let factory = |factory: &world::Factory| bootstrap::Factory::new(factory.name, factory.protocol, factory.address);
+    config.factory = world.factories().iter().map(factory).collect();
+    config.executor = Some(Executor {
+        address: world.devnet.executor,
+        owner: key(folder, "owner.key", &world.devnet.owner)?,
+        identity: Some(key(folder, "identity.key", &world.identity)?),
+        access_list: false,
+        gas_margin_bps: 1_000,
+    });
+    config.relay = vec![submit::config::Relay {
+        name: "devnet".to_owned(),
+        url: world.builder_url(),
+        dialect: submit::Kind::Flashbots,
+        sign: true,
+        timeout_ms: 2_000,
+    }];
+    std::fs::create_dir_all(place).wrap_err_with(|| place.display().to_string())?;
+    config.record.ledger = place.join("demo.ledger");
+    config.record.journal = Some(place.join("demo.journal"));
+    Ok(config)
+}
+
+const fn demo_slot(world: &World) -> u64 {
+    world.options.slot.as_secs()
+}
+
+/// A file that nobody else may read.
+fn key(folder: &Path, name: &str, wallet: &Wallet) -> eyre::Result<Place> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = folder.join(name);
+    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path)?;
+    write!(file, "{:x}", wallet.secret())?;
+    Ok(Place::File(path))
+}
+
+/// Where it is shown.
+struct Screen {
+    bar: ProgressBar,
+}
+
+impl Screen {
+    fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        Self { bar: bar.with_style(style) }
+    }
+
+    fn is_terminal(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
+    /// A line that stays.
+    #[expect(clippy::print_stderr, reason = "this is what the user watches")]
+    fn say(&self, line: &str) {
+        if self.is_terminal() {
+            self.bar.println(line);
+        } else {
+            eprintln!("{line}");
+        }
+    }
+
+    fn draw(&self, status: &Status, aside: Aside) {
+        if self.is_terminal() {
+            self.bar.set_message(show::table(status, aside));
+            self.bar.tick();
+        } else {
+            self.say(&show::line(status, aside));
+        }
+    }
+
+    /// How the loading goes.
+    fn progress(&self) -> impl Fn(Progress) + Send + Sync + 'static {
+        let bar = self.bar.clone();
+        move |progress| {
+            bar.set_message(format!("  loading: {progress}"));
+            bar.tick();
+        }
+    }
+
+    fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,225 @@
+//! Follows every bundle to its block: landed, or not and why; what it earned, by balances.
+//!
+//! # Invariants
+//! - The chain alone says what landed. A reorg takes it back: the bundle is open again.
+//! - Every bundle of the ledger without an outcome is followed up, those of an earlier run as well.
+//!
+//! # Limits
+//! - Realised profit is what changed for owner and executor from the block's parent to the block: ether, wrapped ether, and the
+//!   token that the cycle starts from, valued as it was predicted. Whoever sends them anything in that block is counted in.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256, Bytes, I256, U256};
+use tokio::sync::mpsc;
+
+use crate::edge::chain::Chain;
+use crate::edge::chain::ChainError;
+use crate::edge::ledger::Ledger;
+use crate::edge::ledger::LedgerError;
+use crate::edge::ledger::landed;
+use crate::edge::ledger::landed::Block;
+use crate::edge::ledger::landed::Followed;
+use crate::edge::ledger::landed::Landed;
+use crate::edge::ledger::landed::Reason;
+use crate::edge::ledger::landed::Watch;
+use crate::edge::ledger::row::Outcome;
+use crate::edge::ledger::row::Row;
+use crate::hot::evm::own;
+use crate::hot::evm::own::Own;
+use crate::live::book::Book;
+
+/// What happened to the chain.
+#[derive(Debug)]
+pub enum Note {
+    /// A block, and its parent's hash.
+    Block(Box<Block>, B256),
+    /// Blocks above this number are undone.
+    Undone {
+        /// The highest number that still is.
+        above: u64,
+    },
+}
+
+/// Blocks held for bundles that are written down after their block came: they are late, and it shall be said.
+const HELD: usize = 32;
+
+/// Follows bundles.
+pub struct Settler {
+    ledger: Arc<Ledger>,
+    chain: Chain,
+    own: Own,
+    book: Arc<Book>,
+    held: VecDeque<(Block, B256)>,
+    /// Where a transaction was mined, of the blocks held.
+    mined: HashMap<B256, u64>,
+}
+
+impl Settler {
+    /// A settler for our accounts.
+    #[must_use]
+    pub fn new(ledger: Arc<Ledger>, chain: Chain, own: Own, book: Arc<Book>) -> Self {
+        Self { ledger, chain, own, book, held: VecDeque::with_capacity(HELD), mined: HashMap::new() }
+    }
+
+    /// Works until nobody tells it of blocks any more.
+    pub async fn run(mut self, mut notes: mpsc::UnboundedReceiver<Note>) {
+        while let Some(note) = notes.recv().await {
+            let done = match note {
+                Note::Block(block, parent) => {
+                    self.hold(*block, parent);
+                    self.settle_all().await
+                }
+                Note::Undone { above } => self.undo(above).await,
+            };
+            if let Err(error) = done {
+                tracing::error!(%error, "the ledger does not take an outcome");
+            }
+        }
+    }
+
+    fn hold(&mut self, block: Block, parent: B256) {
+        if self.held.len() == HELD {
+            self.held.pop_front();
+            let oldest = self.held.front().map_or(0, |(block, _)| block.number);
+            self.mined.retain(|_, number| *number >= oldest);
+        }
+        self.mined.extend(block.txs.iter().map(|tx| (tx.hash, block.number)));
+        self.held.push_back((block, parent));
+    }
+
+    async fn settle_all(&self) -> Result<(), LedgerError> {
+        let Some((tip, _)) = self.held.back() else { return Ok(()) };
+        for row in self.ledger.open_bundles()? {
+            if row.bundle.target <= tip.number {
+                self.settle(&row).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle(&self, row: &Row) -> Result<(), LedgerError> {
+        let target = row.bundle.target;
+        let found = match self.held.iter().find(|(block, _)| block.number == target) {
+            Some(held) => held.clone(),
+            // Of an earlier run, or the feed began behind it.
+            None => match self.chain.mined_at(target).await {
+                Ok(Some(mined)) => mined,
+                // Asked again at the next block.
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    tracing::warn!(target, %error, "a block is not to be had");
+                    return Ok(());
+                }
+            },
+        };
+        let followed = landed::follow(&self.watch(row), &found.0);
+        let outcome = match followed {
+            Followed::NotYet => return Ok(()),
+            Followed::Landed(at) => self.landed(row, at, found.1).await,
+            Followed::NotLanded(reason) => Outcome::Lost { reason: self.traced(reason).await },
+        };
+        self.ledger.settle(row.bundle.uuid, outcome.clone()).done().await?;
+        self.book.settle(&row.bundle, &outcome);
+        Ok(())
+    }
+
+    fn watch<'a>(&self, row: &'a Row) -> Watch<'a> {
+        let bundle = &row.bundle;
+        Watch {
+            target: bundle.target,
+            trigger: bundle.trigger,
+            ours: bundle.ours,
+            owner: self.own.owner,
+            pools: &bundle.pools,
+            sent_ms: row.answers.iter().map(|answer| answer.sent_ms).max(),
+            trigger_mined: bundle.trigger.and_then(|trigger| self.mined.get(&trigger).copied()),
+        }
+    }
+
+    /// A rival's payment by transfer shows in no receipt.
+    async fn traced(&self, reason: Reason) -> Reason {
+        let Reason::Outbid { by, paid } = reason else { return reason };
+        let transferred = self.chain.coinbase_transfers(by).await.unwrap_or_default();
+        Reason::Outbid { by, paid: paid.saturating_add(transferred) }
+    }
+
+    async fn landed(&self, row: &Row, at: Landed, parent: B256) -> Outcome {
+        let realised = loop {
+            match self.realised(row, at.hash, parent).await {
+                Ok(realised) => break realised,
+                Err(error) => {
+                    tracing::warn!(%error, "balances are not to be had; asked again");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        };
+        let transferred = self.chain.coinbase_transfers(row.bundle.ours).await.unwrap_or_default();
+        let paid = at.paid.saturating_add(transferred);
+        Outcome::Landed { at: Landed { paid, ..at }, realised }
+    }
+
+    /// What the block left us, in wei.
+    async fn realised(&self, row: &Row, block: B256, parent: B256) -> Result<I256, ChainError> {
+        let bundle = &row.bundle;
+        let (before, after) = tokio::try_join!(self.holdings(parent, bundle.token), self.holdings(block, bundle.token))?;
+        let ether = signed(after.ether) - signed(before.ether);
+        let gain = signed(after.token) - signed(before.token);
+        let gross = signed(bundle.gross);
+        // As predicted it is worth what was predicted; anything else is valued in proportion.
+        let worth = if bundle.token == self.own.weth || gross.is_zero() {
+            gain
+        } else if gain == gross {
+            signed(bundle.value)
+        } else {
+            gain.saturating_mul(signed(bundle.value)) / gross
+        };
+        let wrapped = if bundle.token == self.own.weth { I256::ZERO } else { signed(after.weth) - signed(before.weth) };
+        Ok(ether + wrapped + worth)
+    }
+
+    async fn holdings(&self, at: B256, token: Address) -> Result<Holdings, ChainError> {
+        let executor = self.own.executor;
+        let asked: [(Address, Bytes); 2] =
+            [token, self.own.weth].map(|token| (token, own::balance_of(executor)));
+        let (accounts, tokens) =
+            tokio::try_join!(self.chain.holdings(at, &[self.own.owner, executor]), self.chain.views(at, &asked))?;
+        let ether = accounts.iter().filter_map(|account| account.balance).sum();
+        let mut numbers = tokens.iter().map(|answer| own::number(Some(answer)).unwrap_or_default());
+        let (token, weth) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+        Ok(Holdings { ether, token, weth })
+    }
+
+    async fn undo(&mut self, above: u64) -> Result<(), LedgerError> {
+        self.held.retain(|(block, _)| block.number <= above);
+        self.mined.retain(|_, number| *number <= above);
+        for row in self.ledger.all()? {
+            let undone = match &row.outcome {
+                Some(Outcome::Landed { at, .. }) => at.block > above,
+                Some(Outcome::Lost { .. }) => row.bundle.target > above,
+                Some(Outcome::Unsent) | None => false,
+            };
+            if let Some(outcome) = row.outcome.filter(|_| undone) {
+                self.ledger.revive(row.bundle.uuid).done().await?;
+                self.book.revive(&row.bundle, &outcome);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Between two tries to read balances.
+const RETRY: std::time::Duration = std::time::Duration::from_millis(500);
+
+struct Holdings {
+    ether: U256,
+    token: U256,
+    weth: U256,
+}
+
+/// No balance on earth has the highest bit.
+fn signed(amount: U256) -> I256 {
+    I256::try_from(amount).unwrap_or(I256::MAX)
+}

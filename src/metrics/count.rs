@@ -1,0 +1,113 @@
+//! THE list of counters: name, help. A new one is a line here and the place where it happens.
+//!
+//! # Cost
+//! Counting is one relaxed addition on a line of cache that hot threads share with nobody: each thread has its own
+//! [`Counters`], the reader adds them up.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($variant:ident $name:literal $help:literal)+) => {
+        /// What is counted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum Counter {
+            $(
+                #[doc = $help]
+                $variant,
+            )+
+        }
+
+        impl Counter {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// As it is exported; the unit is `total`, a plain count.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => concat!("peregrine_", $name, "_total"),)+ }
+            }
+
+            /// What it says.
+            #[must_use]
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => $help,)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    Blocks "blocks" "Blocks followed."
+    Undone "blocks_undone" "Blocks undone by reorgs."
+    Pending "pending" "Pending transactions heard of, each once."
+    PendingDropped "pending_dropped" "Pending transactions that found no room and were not looked at."
+    PendingStale "pending_stale" "Pending transactions put off because a newer head was known."
+    Looked "pending_looked_at" "Runs of a pending transaction: one that waits is looked at again behind every block."
+    Invalid "pending_invalid" "Pending transactions that are not valid on the state: nonce, balance, fee."
+    Opportunities "opportunities" "Candidates that the EVM proved."
+    Built "bundles_built" "Bundles signed."
+    Sent "bundles_sent" "Bundles sent to relays, or that would have been."
+    NotSent "bundles_not_sent" "Bundles not sent: too late, a double, or not written to the ledger."
+    Landed "bundles_landed" "Bundles in the chain."
+    Lost "bundles_lost" "Bundles not in the chain."
+    LostExplained "bundles_lost_explained" "Bundles not in the chain where the chain shows why."
+    Mismatched "bundles_mismatched" "Landed bundles whose realised profit is not the predicted one, to the wei."
+    Misses "cold_misses" "Accounts and slots that were not known when they were needed."
+    Fetched "cold_fetched" "Answers to misses, each for one transaction or proof."
+    Quarantined "pools_quarantined" "Pools taken out because their state was found wrong."
+    Reseeded "pools_reseeded" "Pools read anew and brought back, or new."
+    Gaps "gaps" "Times that the feed was interrupted."
+    Reloads "reloads" "Times that the whole state was loaded anew."
+    EdgeErrors "edge_errors" "Requests to a node that failed, and were tried again or given up."
+}
+
+/// One thread's counters.
+#[derive(Debug)]
+pub struct Counters([AtomicU64; Counter::ALL.len()]);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl Counters {
+    /// One more.
+    pub fn add(&self, counter: Counter) {
+        self.add_many(counter, 1);
+    }
+
+    /// So many more.
+    pub fn add_many(&self, counter: Counter, count: u64) {
+        self.0[counter as usize].fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// How many so far.
+    #[must_use]
+    pub fn read(&self, counter: Counter) -> u64 {
+        self.0[counter as usize].load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_has_a_name_of_its_own_and_a_sentence() {
+        let mut names: Vec<_> = Counter::ALL.iter().map(|counter| counter.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Counter::ALL.len());
+        assert!(Counter::ALL.iter().all(|counter| counter.help().ends_with('.')));
+    }
+
+    #[test]
+    fn a_count_is_read_back() {
+        let counters = Counters::default();
+        counters.add(Counter::Blocks);
+        counters.add_many(Counter::Blocks, 2);
+        assert_eq!((counters.read(Counter::Blocks), counters.read(Counter::Undone)), (3, 0));
+    }
+}

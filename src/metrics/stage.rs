@@ -1,0 +1,41 @@
+//! The stages of the path, each timed by itself.
+
+/// A stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Stage {
+    /// From a notification's arrival to the decoded transaction in a hot thread's hands: parsing, and waiting for its turn.
+    Decode,
+    /// Running the pending transaction.
+    WhatIf,
+    /// Applying what it did to the pools, screening, sizing.
+    Search,
+    /// Proving candidates.
+    Simulate,
+    /// Bid, limits, transaction, signature.
+    Build,
+    /// From the signed bundle to the relays' sockets: the ledger's acknowledgement, body, header, hand-over.
+    Submit,
+    /// From a notification's arrival to the relays' sockets.
+    Total,
+}
+
+impl Stage {
+    /// All of them, in the order of the path.
+    pub const ALL: [Self; 7] =
+        [Self::Decode, Self::WhatIf, Self::Search, Self::Simulate, Self::Build, Self::Submit, Self::Total];
+
+    /// Name in reports and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Decode => "decode",
+            Self::WhatIf => "what_if",
+            Self::Search => "search",
+            Self::Simulate => "simulate",
+            Self::Build => "build",
+            Self::Submit => "submit",
+            Self::Total => "notification_to_bundle",
+        }
+    }
+}

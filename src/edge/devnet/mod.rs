@@ -3,6 +3,7 @@
 //! - `anvil`: the node.
 //! - `seed`: protocols, tokens, pools, the executor, money.
 //! - `traffic`: people who trade, badly.
+//! - [`world`]: all of it at once, with the block builder in front and a report a block.
 //! - `wallet`: keys and signatures. `chain`: setting up. `dice`: the seed's numbers. `abi`: the contracts' interfaces.
 //!
 //! # Invariants
@@ -16,6 +17,7 @@ mod dice;
 mod seed;
 mod traffic;
 mod wallet;
+pub mod world;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +26,7 @@ use alloy_primitives::Address;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::edge::builder::BuilderError;
 use crate::edge::devnet::chain::Chain;
 use crate::edge::rpc::Rpc;
 use crate::edge::rpc::RpcError;
@@ -40,6 +43,7 @@ pub use traffic::Kind;
 pub use traffic::Traffic;
 pub use wallet::Signed;
 pub use wallet::Wallet;
+pub use world::World;
 
 /// Why there is no devnet.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +108,23 @@ pub enum DevnetError {
     /// No rate to trade at.
     #[error("{0} transactions a second: a number above 0 is due")]
     Rate(f64),
+    /// No time between blocks that a timestamp can tell.
+    #[error("{} ms between blocks: 1000 to 60000 are due", .0.as_millis())]
+    Slot(Duration),
+    /// The block builder does not run.
+    #[error("block builder: {0}")]
+    Builder(#[from] BuilderError),
+    /// Blocks have stopped coming.
+    #[error("no block for {0} s: the node or the block builder has failed")]
+    Stalled(u64),
+    /// The system gives us no runtime or no signals.
+    #[error("{what}: {cause}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// Its words.
+        cause: std::io::Error,
+    },
     /// 32 bytes that are no key: chance 2^-128.
     #[error("not a secp256k1 key")]
     Key,
@@ -195,6 +216,11 @@ impl Devnet {
 
     /// Starts people trading, at so many transactions a second.
     pub fn trade(&self, per_second: f64) -> Result<Traffic, DevnetError> {
-        Traffic::start(self, per_second)
+        self.trade_through(&self.rpc, per_second)
+    }
+
+    /// The same, with transactions handed in elsewhere than at the node: at a block builder's door.
+    pub fn trade_through(&self, door: &Rpc, per_second: f64) -> Result<Traffic, DevnetError> {
+        Traffic::start(self, door, per_second)
     }
 }

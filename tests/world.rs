@@ -17,6 +17,7 @@ use alloy_primitives::keccak256;
 use peregrine::edge::builder::Fate;
 use peregrine::edge::builder::LeftOut;
 use peregrine::edge::devnet::Wallet;
+use peregrine::edge::devnet::rivals::Strength;
 use peregrine::edge::devnet::world::Block;
 use peregrine::edge::devnet::world::Options;
 use peregrine::edge::devnet::world::World;
@@ -117,6 +118,81 @@ async fn blocks_come_filled_each_with_its_bundles_verdicts_and_the_world_ends_wh
     assert!(std::fs::exists(&process).expect("proc"));
     assert!(world.stop().await.sent() >= counts.sent());
     assert!(!std::fs::exists(&process).expect("proc"));
+}
+
+/// Blocks until a test gives up on its rivals.
+const LONG: u64 = 30;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rival_alone_lands_bundles_and_keeps_a_part_of_what_they_earn() {
+    let strength = Strength::percent(90).expect("above 0");
+    let world = world(Options { rivals: vec![strength], per_second: 40.0, ..Options::default() }).await;
+    let (rival, mut blocks) = (&world.rivals[0], world.blocks());
+    let (mut won, mut paid) = (0, U256::ZERO);
+    let mut last = next(&mut blocks).await;
+    let first = last.number;
+    while won < 3 {
+        assert!(last.number < first + LONG, "{won} bundles landed, {:?}", rival.tally());
+        let block = next(&mut blocks).await;
+        for entry in block.landed() {
+            assert_eq!(entry.signer, Some(rival.identity));
+            let Fate::Landed { paid: bid, .. } = entry.fate else { continue };
+            let [before, after] = [last.number, block.number];
+            let kept = world.weth(rival.executor, after).await.expect("weth").0
+                - world.weth(rival.executor, before).await.expect("weth").0;
+            assert!(kept > U256::ZERO && bid > kept, "{bid} bid of 94 %, {kept} kept");
+            // The gas of its owner is less than what was kept.
+            let gas = world.ether(rival.owner, before).await.expect("ether").0
+                - world.ether(rival.owner, after).await.expect("ether").0;
+            assert!(gas < kept, "{gas} wei of gas for {kept}");
+            (won, paid) = (won + 1, paid + bid);
+        }
+        last = block;
+    }
+    let tally = rival.tally();
+    println!("{won} landed and paid {paid} wei; {tally:?}");
+    let due = [tally.victims, tally.swaps, tally.openings, tally.worth, tally.sent];
+    assert!(due.is_sorted_by(|more, less| more >= less) && tally.openings >= tally.made, "{tally:?}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_rivals_that_see_the_same_the_higher_bid_wins() {
+    let bids = |bid_bps| Strength { bid_bps, ..Strength::FULL };
+    let options = Options { rivals: vec![bids(6_000), bids(9_500)], per_second: 30.0, ..Options::default() };
+    let world = world(options).await;
+    let [poor, rich] = [0, 1].map(|place: usize| Some(world.rivals[place].identity));
+    let mut blocks = world.blocks();
+    let (mut duels, first) = (0, next(&mut blocks).await.number);
+    while duels < 3 {
+        let block = next(&mut blocks).await;
+        assert!(block.number < first + LONG, "{duels} duels; {:?}", world.rivals);
+        for (loser, why) in block.left_out() {
+            let LeftOut::Outbid { by, .. } = why else { continue };
+            let Some(winner) = block.landed().find(|entry| entry.hash == Some(*by)) else { continue };
+            // Behind the same victim; else the loser's own transaction may just have the winner's nonce.
+            if winner.txs[0] == loser.txs[0] && winner.signer != loser.signer {
+                assert_eq!((winner.signer, loser.signer), (rich, poor));
+                duels += 1;
+            }
+        }
+    }
+    world.stop().await;
+}
+
+#[test]
+fn strength_is_one_number_and_grows_with_it_in_every_respect() {
+    assert_eq!((Strength::percent(0), Strength::percent(100)), (None, Some(Strength::FULL)));
+    assert_eq!(Strength::percent(255), Strength::percent(100));
+    let all: Vec<Strength> = (1..=100).filter_map(Strength::percent).collect();
+    assert!(all.windows(2).all(|pair| {
+        pair[0].bid_bps < pair[1].bid_bps
+            && pair[0].reaction > pair[1].reaction
+            && pair[0].coverage <= pair[1].coverage
+            && pair[0].hops <= pair[1].hops
+    }));
+    let Strength { bid_bps, reaction, coverage, hops } = all[79];
+    assert_eq!((bid_bps, reaction, coverage, hops), (8_920, Duration::from_millis(160), 84, 4));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

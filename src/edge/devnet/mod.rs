@@ -3,6 +3,7 @@
 //! - `anvil`: the node.
 //! - `seed`: protocols, tokens, pools, the executor, money.
 //! - `traffic`: people who trade, badly.
+//! - [`rivals`]: other searchers, of any strength.
 //! - [`world`]: all of it at once, with the block builder in front and a report a block.
 //! - `wallet`: keys and signatures. `chain`: setting up. `dice`: the seed's numbers. `abi`: the contracts' interfaces.
 //!
@@ -14,6 +15,7 @@ mod abi;
 mod anvil;
 mod chain;
 mod dice;
+pub mod rivals;
 mod seed;
 mod traffic;
 mod wallet;
@@ -128,6 +130,21 @@ pub enum DevnetError {
     /// 32 bytes that are no key: chance 2^-128.
     #[error("not a secp256k1 key")]
     Key,
+}
+
+impl DevnetError {
+    /// Whoever asked can mend it: by other options, or by running scripts/setup. All else is ours, or the machine's.
+    #[must_use]
+    pub const fn is_input(&self) -> bool {
+        match self {
+            Self::NoAnvil | Self::NoArtifact(_) | Self::Rate(_) | Self::Slot(_) => true,
+            Self::Builder(BuilderError::Public(_) | BuilderError::Listen { .. }) => true,
+            Self::Builder(BuilderError::Url(_) | BuilderError::Node(_)) => false,
+            Self::Spawn { .. } | Self::Silent { .. } | Self::Ended { .. } | Self::Artifact { .. } => false,
+            Self::Executor(_) | Self::Rpc(_) | Self::Reverted(_) | Self::Unmined(_) | Self::Layout(_) => false,
+            Self::NoPool | Self::Url(_) | Self::Stalled(_) | Self::System { .. } | Self::Key => false,
+        }
+    }
 }
 
 /// What kind of world.

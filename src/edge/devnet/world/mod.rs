@@ -9,6 +9,7 @@
 //! The world ends with its handle. Killed by SIGKILL, this process leaves its anvil behind.
 
 mod report;
+mod serve;
 
 use std::net::SocketAddr;
 use std::net::TcpListener;
@@ -34,12 +35,16 @@ use crate::edge::devnet::DevnetError;
 use crate::edge::devnet::Traffic;
 use crate::edge::devnet::Wallet;
 use crate::edge::devnet::abi;
+use crate::edge::devnet::rivals::Hired;
+use crate::edge::devnet::rivals::Rival;
+use crate::edge::devnet::rivals::Strength;
 use crate::edge::devnet::world::report::Reports;
 use crate::edge::rpc::Rpc;
 use crate::edge::rpc::RpcError;
 use crate::types::amount::Wei;
 
 pub use report::Block;
+pub use serve::serve;
 
 /// What kind of world.
 #[derive(Clone, Debug)]
@@ -52,6 +57,8 @@ pub struct Options {
     pub slot: Duration,
     /// Transactions a second, on average.
     pub per_second: f64,
+    /// Who else searches here.
+    pub rivals: Vec<Strength>,
     /// Where the block builder listens, on loopback; port 0 takes a free one.
     pub listen: SocketAddr,
 }
@@ -63,6 +70,7 @@ impl Default for Options {
             senders: 120,
             slot: Duration::from_secs(2),
             per_second: 20.0,
+            rivals: Vec::new(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         }
     }
@@ -70,8 +78,8 @@ impl Default for Options {
 
 /// Gas that the traffic burns a transaction, on average (measured over 700).
 const GAS_A_TX: f64 = 114_000.0;
-/// Least gas limit of a block: room for bundles, whose gas limits count and not what they burn.
-const LEAST_GAS: u64 = 15_000_000;
+/// Least gas limit of a block: room for bundles, whose gas limits count and not what they burn, and for a rival's contract.
+const LEAST_GAS: u64 = 20_000_000;
 
 impl Options {
     /// Twice what the traffic burns, so that the base fee stays about where it is, or falls.
@@ -123,6 +131,8 @@ pub struct World {
     pub identity: Wallet,
     /// What it was made from.
     pub options: Options,
+    /// The other searchers, in the order of [`Options::rivals`].
+    pub rivals: Vec<Rival>,
     traffic: Traffic,
     reports: Reports,
 }
@@ -138,13 +148,18 @@ impl World {
             ..devnet::Options::default()
         };
         let devnet = Devnet::start(chain).await?;
+        let mut hired = Vec::new();
+        for strength in &options.rivals {
+            hired.push(Hired::hire(&devnet, *strength).await?);
+        }
         let node = devnet.anvil.http();
         let front = builder::Options { listen: options.listen, slot: options.slot, ..builder::Options::new(&node) };
         let builder = Builder::start(front).await?;
         let reports = Reports::start(&devnet, &builder);
         let door = Rpc::new(&builder.url(), TIMEOUT).ok_or_else(|| DevnetError::Url(builder.url()))?;
+        let rivals = hired.into_iter().map(|hired| hired.start(&devnet, &builder.url())).collect::<Result<_, _>>()?;
         let traffic = devnet.trade_through(&door, options.per_second)?;
-        Ok(Self { devnet, builder, identity: Wallet::fresh()?, options, traffic, reports })
+        Ok(Self { devnet, builder, identity: Wallet::fresh()?, options, rivals, traffic, reports })
     }
 
     /// The node's JSON-RPC over HTTP.
@@ -209,8 +224,9 @@ impl World {
         Ok(Wei(self.devnet.rpc.call("eth_getBalance", json!([holder, U64::from(block)])).await?))
     }
 
-    /// Ends traffic, builder and node, in this order: no block is cut short. What the traffic has sent.
+    /// Ends rivals, traffic, builder and node, in this order: no block is cut short. What the traffic has sent.
     pub async fn stop(self) -> Counts {
+        drop(self.rivals);
         let counts = self.traffic.stop().await;
         self.builder.stop().await;
         counts

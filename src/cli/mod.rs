@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+pub mod devnet;
 pub mod replay;
 
 /// A low-latency MEV searcher: arbitrages and backruns, exact to the wei. It never sandwiches or front-runs a user.
@@ -17,12 +18,16 @@ struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
+  peregrine devnet                                         a chain to search on, and ./devnet.toml
   peregrine replay block mainnet/blocks                    every recorded block of a folder, JSON lines on stdout
   peregrine replay block mainnet/blocks/12047794 --strict  one block; nothing unknown is assumed
 Exit code: 0 done, 1 failed, 2 bad usage or bad input.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Run a local chain with the real protocols, traffic and a block builder, and write a config for `run`.
+    #[command(after_help = devnet::HELP)]
+    Devnet(devnet::Devnet),
     /// Feed recorded input to the engine.
     #[command(subcommand)]
     Replay(replay::Replay),
@@ -59,6 +64,7 @@ pub fn run() -> ExitCode {
     // A panic is our fault, or a library's, and no user's: one sentence for it, too, and no backtrace.
     std::panic::set_hook(Box::new(|_| ()));
     let outcome = std::panic::catch_unwind(|| match arguments.verb {
+        Verb::Devnet(arguments) => devnet::run(&arguments),
         Verb::Replay(verb) => replay::run(verb),
     });
     match outcome {

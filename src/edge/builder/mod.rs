@@ -35,9 +35,12 @@ use tokio::time::MissedTickBehavior;
 use crate::edge::builder::node::Node;
 use crate::edge::builder::order::Tx;
 use crate::edge::builder::pool::Bundles;
-use crate::edge::builder::pool::Entry;
 use crate::edge::rpc::Rpc;
 use crate::edge::rpc::RpcError;
+
+pub use pool::Entry;
+pub use pool::Fate;
+pub use rules::verdict::LeftOut;
 
 /// How it runs.
 #[derive(Clone, Debug)]
@@ -210,10 +213,28 @@ impl Builder {
         self.shared.bundles().entries().cloned().collect()
     }
 
+    /// A handle to that list, for whoever outlives a borrow of the builder.
+    #[must_use]
+    pub fn verdicts(&self) -> Verdicts {
+        Verdicts(Arc::clone(&self.shared))
+    }
+
     /// Ends it between two blocks, so that the node's pool is whole.
     pub async fn stop(self) {
         let _parked = self.shared.building.lock().await;
         self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// What became of bundles, to be asked at any time.
+#[derive(Clone)]
+pub struct Verdicts(Arc<Shared>);
+
+impl Verdicts {
+    /// Those of the list that `pick` takes, oldest first; and the number that the next bundle will have.
+    pub fn pick(&self, pick: impl Fn(&Entry) -> bool) -> (Vec<Entry>, u64) {
+        let held = self.0.bundles();
+        (held.entries().filter(|entry| pick(entry)).cloned().collect(), held.listed())
     }
 }
 

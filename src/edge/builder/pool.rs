@@ -152,6 +152,12 @@ impl Bundles {
         self.entries.iter()
     }
 
+    /// How many have ever been listed: the next one's id.
+    #[must_use]
+    pub const fn listed(&self) -> u64 {
+        self.listed
+    }
+
     fn list(
         &mut self,
         hash: Option<B256>,

@@ -20,7 +20,12 @@ alloy::sol! {
 
     function getReserves() external view returns (uint112 reserve0, uint112 reserve1, uint32 at);
 
+    event Sync(uint112 reserve0, uint112 reserve1);
+
     // Uniswap V3: pool and factory.
+    event Swap(address indexed sender, address indexed recipient, int256 amount0, int256 amount1, uint160 sqrtPriceX96,
+        uint128 liquidity, int24 tick);
+    function liquidity() external view returns (uint128);
     function slot0() external view returns (uint160 sqrtPriceX96, int24 tick);
     function getPool(address a, address b, uint24 fee) external view returns (address pool);
     function enableFeeAmount(uint24 fee, int24 spacing) external;
@@ -44,6 +49,11 @@ alloy::sol! {
     function positions(uint256 tokenId) external view returns (uint96 nonce, address operator, address token0,
         address token1, uint24 fee, int24 tickLower, int24 tickUpper, uint128 liquidity, uint256 growth0,
         uint256 growth1, uint128 owed0, uint128 owed1);
+
+    // Uniswap V3: QuoterV2.
+    struct Quote { address tokenIn; address tokenOut; uint256 amountIn; uint24 fee; uint160 limit; }
+    function quoteExactInputSingle(Quote params) external returns (uint256 amountOut, uint160 price, uint32 crossed,
+        uint256 gas);
 
     // Uniswap V3: router.
     struct ExactInputSingle {

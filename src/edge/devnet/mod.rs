@@ -3,6 +3,8 @@
 //! - `anvil`: the node.
 //! - `seed`: protocols, tokens, pools, the executor, money.
 //! - `traffic`: people who trade, badly.
+//! - [`rivals`]: other searchers, of any strength.
+//! - [`world`]: all of it at once, with the block builder in front and a report a block.
 //! - `wallet`: keys and signatures. `chain`: setting up. `dice`: the seed's numbers. `abi`: the contracts' interfaces.
 //!
 //! # Invariants
@@ -13,9 +15,11 @@ mod abi;
 mod anvil;
 mod chain;
 mod dice;
+pub mod rivals;
 mod seed;
 mod traffic;
 mod wallet;
+pub mod world;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +28,7 @@ use alloy_primitives::Address;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::edge::builder::BuilderError;
 use crate::edge::devnet::chain::Chain;
 use crate::edge::rpc::Rpc;
 use crate::edge::rpc::RpcError;
@@ -40,6 +45,7 @@ pub use traffic::Kind;
 pub use traffic::Traffic;
 pub use wallet::Signed;
 pub use wallet::Wallet;
+pub use world::World;
 
 /// Why there is no devnet.
 #[derive(Debug, thiserror::Error)]
@@ -104,9 +110,41 @@ pub enum DevnetError {
     /// No rate to trade at.
     #[error("{0} transactions a second: a number above 0 is due")]
     Rate(f64),
+    /// No time between blocks that a timestamp can tell.
+    #[error("{} ms between blocks: 1000 to 60000 are due", .0.as_millis())]
+    Slot(Duration),
+    /// The block builder does not run.
+    #[error("block builder: {0}")]
+    Builder(#[from] BuilderError),
+    /// Blocks have stopped coming.
+    #[error("no block for {0} s: the node or the block builder has failed")]
+    Stalled(u64),
+    /// The system gives us no runtime or no signals.
+    #[error("{what}: {cause}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// Its words.
+        cause: std::io::Error,
+    },
     /// 32 bytes that are no key: chance 2^-128.
     #[error("not a secp256k1 key")]
     Key,
+}
+
+impl DevnetError {
+    /// Whoever asked can mend it: by other options, or by running scripts/setup. All else is ours, or the machine's.
+    #[must_use]
+    pub const fn is_input(&self) -> bool {
+        match self {
+            Self::NoAnvil | Self::NoArtifact(_) | Self::Rate(_) | Self::Slot(_) => true,
+            Self::Builder(BuilderError::Public(_) | BuilderError::Listen { .. }) => true,
+            Self::Builder(BuilderError::Url(_) | BuilderError::Node(_)) => false,
+            Self::Spawn { .. } | Self::Silent { .. } | Self::Ended { .. } | Self::Artifact { .. } => false,
+            Self::Executor(_) | Self::Rpc(_) | Self::Reverted(_) | Self::Unmined(_) | Self::Layout(_) => false,
+            Self::NoPool | Self::Url(_) | Self::Stalled(_) | Self::System { .. } | Self::Key => false,
+        }
+    }
 }
 
 /// What kind of world.
@@ -195,6 +233,11 @@ impl Devnet {
 
     /// Starts people trading, at so many transactions a second.
     pub fn trade(&self, per_second: f64) -> Result<Traffic, DevnetError> {
-        Traffic::start(self, per_second)
+        self.trade_through(&self.rpc, per_second)
+    }
+
+    /// The same, with transactions handed in elsewhere than at the node: at a block builder's door.
+    pub fn trade_through(&self, door: &Rpc, per_second: f64) -> Result<Traffic, DevnetError> {
+        Traffic::start(self, door, per_second)
     }
 }

@@ -72,11 +72,17 @@ impl Wallet {
     /// Signs a transaction.
     #[must_use]
     pub fn sign(&self, tx: TxEip1559) -> Signed {
-        let (signature, recovery) = self.key.sign_prehash_recoverable(tx.signature_hash().as_slice());
-        let (r, s) = signature.split_bytes();
-        let signature = Signature::new(U256::from_be_slice(&r), U256::from_be_slice(&s), recovery.is_y_odd());
+        let signature = self.sign_digest(&tx.signature_hash());
         let signed = tx.into_signed(signature);
         Signed { raw: signed.encoded_2718().into(), hash: *signed.hash() }
+    }
+
+    /// Signs a digest: of a transaction, or of a message to a builder.
+    #[must_use]
+    pub fn sign_digest(&self, digest: &B256) -> Signature {
+        let (signature, recovery) = self.key.sign_prehash_recoverable(digest.as_slice());
+        let (r, s) = signature.split_bytes();
+        Signature::new(U256::from_be_slice(&r), U256::from_be_slice(&s), recovery.is_y_odd())
     }
 }
 

@@ -102,3 +102,25 @@ pub enum LeftOut {
     /// Another transaction came between, and the block could not be mended.
     Interleaved,
 }
+
+impl LeftOut {
+    /// One word for it, for people and for counters.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Outbid { .. } => "outbid",
+            Self::Reverted { .. } => "reverted",
+            Self::Late { .. } => "late",
+            Self::Nonce { .. } => "nonce",
+            Self::Fee { .. } => "fee",
+            Self::Timestamp { .. } => "timestamp",
+            Self::NoRoom => "no room",
+            Self::NoPayment => "no payment",
+            Self::Cancelled => "cancelled",
+            Self::Replaced => "replaced",
+            Self::Signature { .. } => "signature",
+            Self::Refused { .. } => "refused",
+            Self::Interleaved => "interleaved",
+        }
+    }
+}

@@ -23,6 +23,7 @@ use tokio::time::MissedTickBehavior;
 use crate::edge::devnet::Devnet;
 use crate::edge::devnet::DevnetError;
 use crate::edge::devnet::traffic::trader::Trader;
+use crate::edge::rpc::Rpc;
 
 pub use deal::Kind;
 
@@ -70,12 +71,12 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    pub(super) fn start(devnet: &Devnet, per_second: f64) -> Result<Self, DevnetError> {
+    pub(super) fn start(devnet: &Devnet, door: &Rpc, per_second: f64) -> Result<Self, DevnetError> {
         let tick = Duration::try_from_secs_f64(PER_TICK / per_second).ok().filter(|tick| !tick.is_zero());
         let tick = tick.ok_or(DevnetError::Rate(per_second))?;
         let (stop, stopped) = watch::channel(false);
         let (tell, counts) = watch::channel(Counts::default());
-        let task = tokio::spawn(run(Trader::new(devnet), tick, stopped, tell));
+        let task = tokio::spawn(run(Trader::new(devnet, door.clone()), tick, stopped, tell));
         Ok(Self { stop, counts, task })
     }
 

@@ -43,7 +43,10 @@ struct Head {
 
 /// The hand that signs.
 pub(super) struct Trader {
+    /// Where it reads.
     rpc: Rpc,
+    /// Where transactions go.
+    door: Rpc,
     market: Market,
     wallets: Vec<Wallet>,
     /// Next nonce of each sender; `None` when only the node knows.
@@ -55,9 +58,10 @@ pub(super) struct Trader {
 }
 
 impl Trader {
-    pub(super) fn new(devnet: &Devnet) -> Self {
+    pub(super) fn new(devnet: &Devnet, door: Rpc) -> Self {
         Self {
             rpc: devnet.rpc.clone(),
+            door,
             market: Market::new(devnet),
             wallets: devnet.senders.clone(),
             nonces: vec![None; devnet.senders.len()],
@@ -127,7 +131,7 @@ impl Trader {
         });
         // Until the node says yes, only the node knows.
         self.nonces[deal.sender] = None;
-        self.rpc.call::<B256>("eth_sendRawTransaction", json!([signed.raw])).await?;
+        self.door.call::<B256>("eth_sendRawTransaction", json!([signed.raw])).await?;
         self.nonces[deal.sender] = Some(nonce + 1);
         self.counts.count(deal.kind);
         Ok(())

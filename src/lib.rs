@@ -31,6 +31,7 @@ pub mod cli;
 pub mod config;
 pub mod edge;
 pub mod hot;
+pub mod live;
 pub mod metrics;
 pub mod protocols;
 pub mod replay;

@@ -11,7 +11,8 @@ use crate::config::Config;
 use crate::live::dial;
 
 /// Printed below the options.
-pub const HELP: &str = "Prints the effective configuration, every key with the value it has; what may hold a secret is ***.
+pub const HELP: &str =
+    "Prints the effective configuration, every key with the value it has; what may hold a secret is ***.
 
 Examples:
   peregrine check --config peregrine.toml           reads and checks it

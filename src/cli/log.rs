@@ -10,7 +10,10 @@ use crate::cli::Failure;
 /// Starts structured logs: `PEREGRINE_LOG` filters them, `PEREGRINE_LOG_FORMAT=json` makes them JSON.
 pub fn start() -> Result<(), Failure> {
     let text = std::env::var("PEREGRINE_LOG").unwrap_or_else(|_| "warn".to_owned());
-    let filter = EnvFilter::try_new(&text).map_err(|cause| Failure::Input(eyre!("PEREGRINE_LOG is {text}: {cause}")))?;
+    let filter =
+        EnvFilter::try_new(&text).map_err(|cause| Failure::Input(eyre!("PEREGRINE_LOG is {text}: {cause}")))?;
+    // A thread that panics says so where it is seen; the run ends for it.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a thread has panicked")));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match std::env::var("PEREGRINE_LOG_FORMAT").as_deref() {
         Ok("json") => builder.json().init(),

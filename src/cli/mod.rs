@@ -6,8 +6,13 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+pub mod check;
+pub mod demo;
 pub mod devnet;
+pub mod doctor;
+mod log;
 pub mod replay;
+pub mod run;
 
 /// A low-latency MEV searcher: arbitrages and backruns, exact to the wei. It never sandwiches or front-runs a user.
 #[derive(Debug, Parser)]
@@ -18,6 +23,8 @@ struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
+  peregrine demo                                           a local chain, and the searcher earning on it
+  peregrine run --config peregrine.toml                    the searcher; with --live it sends
   peregrine devnet                                         a chain to search on, and ./devnet.toml
   peregrine replay block mainnet/blocks                    every recorded block of a folder, JSON lines on stdout
   peregrine replay block mainnet/blocks/12047794 --strict  one block; nothing unknown is assumed
@@ -25,6 +32,18 @@ Exit code: 0 done, 1 failed, 2 bad usage or bad input.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Run the searcher. Without --live it does everything but send.
+    #[command(after_help = run::HELP)]
+    Run(run::Run),
+    /// Run a local chain with traffic and a builder, and the searcher against them; report what it earned.
+    #[command(after_help = demo::HELP)]
+    Demo(demo::Demo),
+    /// Check a configuration and print the effective one, without secrets.
+    #[command(after_help = check::HELP)]
+    Check(check::Check),
+    /// Say what on this host costs latency, and what mends it.
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::Doctor),
     /// Run a local chain with the real protocols, traffic and a block builder, and write a config for `run`.
     #[command(after_help = devnet::HELP)]
     Devnet(devnet::Devnet),
@@ -64,13 +83,17 @@ pub fn run() -> ExitCode {
     // A panic is our fault, or a library's, and no user's: one sentence for it, too, and no backtrace.
     std::panic::set_hook(Box::new(|_| ()));
     let outcome = std::panic::catch_unwind(|| match arguments.verb {
+        Verb::Run(arguments) => run::run(&arguments),
+        Verb::Demo(arguments) => demo::run(&arguments),
+        Verb::Check(arguments) => check::run(&arguments),
+        Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Devnet(arguments) => devnet::run(&arguments),
         Verb::Replay(verb) => replay::run(verb),
     });
     match outcome {
         Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(Failure::Input(error))) => complain(&error, 2),
-        Ok(Err(Failure::Run(error))) => complain(&error, 1),
+        Ok(Err(Failure::Input(error))) => complain(&format!("{error:#}"), 2),
+        Ok(Err(Failure::Run(error))) => complain(&format!("{error:#}"), 1),
         Err(panic) => {
             let what = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
             complain(&format!("a fault of peregrine's own, please report it: {}", what.unwrap_or("no message")), 1)

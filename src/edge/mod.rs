@@ -3,6 +3,8 @@
 pub mod builder;
 pub mod chain;
 pub mod devnet;
+pub mod export;
+pub mod host;
 pub mod ingest;
 pub mod ledger;
 pub mod record;

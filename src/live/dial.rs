@@ -65,7 +65,8 @@ fn key(of: &str, place: &Place) -> Answer {
 }
 
 async fn node(row: &Node, chain_id: u64, timeout: Duration, answers: &mut Vec<Answer>) {
-    let mut tell = |kind: &str, (said, good)| answers.push(Answer { of: format!("node {} {kind}", row.name), said, good });
+    let mut tell =
+        |kind: &str, (said, good)| answers.push(Answer { of: format!("node {} {kind}", row.name), said, good });
     match row.chain(timeout) {
         None => tell("http", ("no usable http or ws url".to_owned(), false)),
         Some(chain) => match tokio::try_join!(chain.chain_id(), chain.latest()) {
@@ -78,18 +79,24 @@ async fn node(row: &Node, chain_id: u64, timeout: Duration, answers: &mut Vec<An
     if let Some(url) = &row.ws {
         install_tls();
         let dialled = tokio::time::timeout(timeout, tokio_tungstenite::connect_async(url)).await;
-        tell("ws", match dialled {
-            Ok(Ok(_)) => ("open".to_owned(), true),
-            // The error's own words may hold the URL.
-            Ok(Err(_)) => ("no websocket there".to_owned(), false),
-            Err(_) => (format!("no answer within {timeout:?}"), false),
-        });
+        tell(
+            "ws",
+            match dialled {
+                Ok(Ok(_)) => ("open".to_owned(), true),
+                // The error's own words may hold the URL.
+                Ok(Err(_)) => ("no websocket there".to_owned(), false),
+                Err(_) => (format!("no answer within {timeout:?}"), false),
+            },
+        );
     }
     if let Some(path) = &row.ipc {
-        tell("ipc", match tokio::net::UnixStream::connect(path).await {
-            Ok(_) => ("open".to_owned(), true),
-            Err(error) => (format!("{path}: {error}"), false),
-        });
+        tell(
+            "ipc",
+            match tokio::net::UnixStream::connect(path).await {
+                Ok(_) => ("open".to_owned(), true),
+                Err(error) => (format!("{path}: {error}"), false),
+            },
+        );
     }
 }
 

@@ -18,8 +18,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::edge::bootstrap::Keep;
-use crate::edge::bootstrap::Loaded;
+use crate::edge::bootstrap::Reseeded;
 use crate::edge::chain::BlockId;
+use crate::edge::chain::ChainError;
 use crate::edge::chain::Head;
 use crate::edge::chain::Log;
 use crate::edge::ingest::Ingest;
@@ -30,10 +31,12 @@ use crate::hot::event::Told;
 use crate::hot::event::Want;
 use crate::hot::rt::inbox::Feeder;
 use crate::live::meter::Meters;
+use crate::live::mined;
 use crate::live::report::Offer;
 use crate::live::report::Report;
 use crate::live::report::Work;
 use crate::live::settle;
+use crate::live::source::Source;
 use crate::metrics::count::Counter;
 use crate::protocols::AnyPool;
 
@@ -44,6 +47,8 @@ pub type ToDesk = Feeder<Work, Offer>;
 const WAITS: u64 = 5;
 /// Transactions that wait; beyond it the newest are not kept for the next block. Twice what fits a block of 60 million gas.
 const MEMPOOL: usize = 5_000;
+/// Between two tries to load the state.
+const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 /// Misses of one transaction that are fetched before it is given up until the next block: a trace fetches most at once.
 const TRIES: u8 = 12;
 
@@ -58,13 +63,15 @@ struct Waiting {
 /// What was fetched meanwhile.
 enum Fetched {
     Told(Arc<Told>, Option<Arc<Pending>>),
-    Pool(B256, Arc<AnyPool>),
+    Pool(Arc<Told>, Arc<AnyPool>),
+    Unusable(Address),
     Nothing,
 }
 
 /// Keeps the hot threads up to date.
 pub struct Keeper {
     feeders: Vec<ToDesk>,
+    source: Source,
     keep: Arc<Keep>,
     newest: Arc<AtomicU64>,
     meters: Arc<Meters>,
@@ -82,7 +89,9 @@ pub struct Parts {
     /// One for each hot thread.
     pub feeders: Vec<ToDesk>,
     /// The state's source.
-    pub keep: Arc<Keep>,
+    pub source: Source,
+    /// What keeps it current.
+    pub keep: Keep,
     /// The highest block heard of.
     pub newest: Arc<AtomicU64>,
     /// The run's numbers.
@@ -97,11 +106,12 @@ impl Keeper {
     /// A keeper.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { feeders, keep, newest, meters, to_settle, at } = parts;
+        let Parts { feeders, source, keep, newest, meters, to_settle, at } = parts;
         newest.store(at.number, Ordering::Relaxed);
         Self {
             feeders,
-            keep,
+            source,
+            keep: Arc::new(keep),
             newest,
             meters,
             to_settle,
@@ -183,19 +193,21 @@ impl Keeper {
         self.all(&Work::Block(Arc::new(news)));
         self.settled(head).await;
         self.offer_again(head.number);
-        let made = logs.iter().filter_map(|log| self.keep.created(log));
+        let made = logs.iter().filter_map(|log| self.source.created(log));
         self.broken.extend(made);
         self.reseed();
     }
 
     /// Takes what the block holds out of the mempool, and hands the block to whoever follows bundles.
     async fn settled(&mut self, head: &Head) {
-        match self.keep.mined(head.hash).await {
-            Ok(block) => {
+        match mined::mined(self.source.chain(), head.hash).await {
+            // A reorg took it meanwhile.
+            Ok(None) => (),
+            Ok(Some((block, parent))) => {
                 for tx in &block.txs {
                     self.mempool.remove(&tx.hash);
                 }
-                let _ending = self.to_settle.send(settle::Note::Block(Box::new(block), head.parent));
+                let _ending = self.to_settle.send(settle::Note::Block(Box::new(block), parent));
             }
             Err(error) => {
                 self.meters.edge().counters.add(Counter::EdgeErrors);
@@ -229,6 +241,7 @@ impl Keeper {
         if self.at.number > to.number {
             self.at = to;
             self.newest.store(to.number, Ordering::Relaxed);
+            self.keep.rewind(to.hash);
             self.all(&Work::Undo(to.hash));
         }
         let _ending = self.to_settle.send(settle::Note::Undone { above: to.number });
@@ -261,16 +274,18 @@ impl Keeper {
         if at != self.at.hash {
             return;
         }
+        let mut first = false;
         if let Some(pending) = &again {
             let Some(waiting) = self.mempool.get_mut(&pending.hash()) else { return };
             if waiting.tries >= TRIES {
                 return;
             }
+            first = waiting.tries == 0;
             waiting.tries += 1;
         }
         let (keep, meters) = (Arc::clone(&self.keep), Arc::clone(&self.meters));
         self.fetches.spawn(async move {
-            match fetch(&keep, at, &wants, again.as_deref()).await {
+            match fetch(&keep, at, &wants, again.as_deref().filter(|_| first)).await {
                 Ok(told) => {
                     meters.edge().counters.add(Counter::Fetched);
                     Fetched::Told(Arc::new(told), again)
@@ -290,7 +305,11 @@ impl Keeper {
             let (keep, at) = (Arc::clone(&self.keep), self.at.hash);
             self.fetches.spawn(async move {
                 match keep.reseed(at, pool).await {
-                    Ok((told, read)) => Fetched::Pool(at, Arc::new(read)),
+                    Ok(Reseeded { told, pool: Ok(read) }) => Fetched::Pool(Arc::new(told), Arc::new(read)),
+                    Ok(Reseeded { pool: Err(reason), .. }) => {
+                        tracing::info!(%pool, reason, "a pool cannot be used");
+                        Fetched::Unusable(pool)
+                    }
                     Err(error) => {
                         tracing::info!(%pool, %error, "a pool was not read");
                         Fetched::Nothing
@@ -308,7 +327,14 @@ impl Keeper {
                     offer(&self.feeders, &pending, false);
                 }
             }
-            Fetched::Pool(at, pool) if at == self.at.hash => self.all(&Work::Pool(at, pool)),
+            Fetched::Pool(told, pool) if told.at == self.at.hash => {
+                let at = told.at;
+                self.all(&Work::Told(told, false));
+                self.all(&Work::Pool(at, pool));
+            }
+            Fetched::Unusable(pool) => {
+                self.broken.remove(&pool);
+            }
             // Behind another block by now: transactions are offered again there, pools read again.
             Fetched::Told(..) | Fetched::Pool(..) | Fetched::Nothing => (),
         }
@@ -317,12 +343,23 @@ impl Keeper {
     /// Loads everything anew; tries until it succeeds, as without it nothing can be said.
     async fn reload(&mut self, ingest: &Ingest) {
         self.meters.edge().counters.add(Counter::Reloads);
-        let loaded: Loaded = self.keep.reload().await;
+        let loaded = loop {
+            match self.source.load(&mut |_| ()).await {
+                Ok(loaded) => break loaded,
+                Err(error) => {
+                    self.meters.edge().counters.add(Counter::EdgeErrors);
+                    tracing::warn!(%error, "the state was not loaded; tried again");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        };
+        self.keep = Arc::new(self.source.keep(&loaded));
+        self.fetches = JoinSet::new();
         self.at = BlockId { number: loaded.head.number, hash: loaded.head.hash };
         self.newest.store(loaded.head.number, Ordering::Relaxed);
         self.head = None;
         self.broken.clear();
-        ingest.watch(self.keep.watched(&loaded));
+        ingest.watch(self.source.watched(&loaded));
         self.all(&Work::Load(Arc::new(loaded)));
         self.offer_again(self.at.number);
     }
@@ -344,14 +381,13 @@ fn offer(feeders: &[ToDesk], pending: &Arc<Pending>, fresh: bool) {
     }
 }
 
-async fn fetch(
-    keep: &Keep,
-    at: B256,
-    wants: &[Want],
-    pending: Option<&Pending>,
-) -> Result<Told, crate::edge::chain::ChainError> {
-    match pending {
-        Some(pending) => keep.prefetch(at, pending, wants).await,
-        None => keep.fetch(at, wants).await,
+/// A transaction's first misses: all that it reads, in one go. What a proof misses, and what is still missing then: that.
+async fn fetch(keep: &Keep, at: B256, wants: &[Want], first: Option<&Pending>) -> Result<Told, ChainError> {
+    let mut told = keep.fetch(at, wants).await?;
+    if let Some(pending) = first {
+        let more = keep.prefetch(at, &pending.tx).await?;
+        told.accounts.extend(more.accounts);
+        told.hashes.extend(more.hashes);
     }
+    Ok(told)
 }

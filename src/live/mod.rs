@@ -14,16 +14,22 @@
 
 pub mod book;
 pub mod desk;
+pub mod dial;
 pub mod keeper;
 pub mod meter;
+mod mined;
 pub mod numbers;
 pub mod report;
 pub mod sender;
+pub mod session;
 pub mod settle;
+pub mod show;
+mod source;
 mod start;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -45,7 +51,6 @@ use crate::live::book::Status;
 use crate::live::meter::Meters;
 use crate::metrics::stage::Stage;
 
-pub use start::Progress;
 pub use start::start;
 
 /// What is done with a signed bundle.
@@ -76,6 +81,7 @@ pub struct Searcher {
     meters: Arc<Meters>,
     ledger: Arc<Ledger>,
     ingest: Arc<Ingest>,
+    newest: Arc<AtomicU64>,
     exporter: Option<Exporter>,
     /// True: no bundle is sent any more.
     halt: watch::Sender<bool>,
@@ -120,6 +126,12 @@ impl Searcher {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// The last block heard of.
+    #[must_use]
+    pub fn tip(&self) -> u64 {
+        self.newest.load(Ordering::Relaxed)
     }
 
     /// Pools searched in.

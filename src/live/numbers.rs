@@ -48,7 +48,10 @@ impl Export {
             writeln!(text, "# HELP {name} {}\n# TYPE {name} counter\n{name} {count}", counter.help())?;
         }
         let name = "peregrine_refused_total";
-        writeln!(text, "# HELP {name} Candidates and triggers that came to nothing, by reason.\n# TYPE {name} counter")?;
+        writeln!(
+            text,
+            "# HELP {name} Candidates and triggers that came to nothing, by reason.\n# TYPE {name} counter"
+        )?;
         for reason in Refused::ALL {
             writeln!(text, "{name}{{reason=\"{}\"}} {}", reason.name(), self.meters.refused(reason))?;
         }
@@ -63,7 +66,11 @@ impl Export {
         }
         for (name, help, wei) in [
             ("peregrine_profit_predicted_wei", "Predicted profit of landed bundles.", &status.profit_predicted_wei),
-            ("peregrine_profit_realised_wei", "Realised profit of landed bundles, by balances.", &status.profit_realised_wei),
+            (
+                "peregrine_profit_realised_wei",
+                "Realised profit of landed bundles, by balances.",
+                &status.profit_realised_wei,
+            ),
         ] {
             writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {wei}")?;
         }

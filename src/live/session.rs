@@ -13,6 +13,7 @@ use tokio::signal::unix::signal;
 
 use crate::config::Config;
 use crate::edge::bootstrap;
+use crate::edge::bootstrap::Progress;
 use crate::edge::devnet::Wallet;
 use crate::edge::devnet::world;
 use crate::edge::devnet::world::World;
@@ -25,7 +26,6 @@ use crate::live::book::Status;
 use crate::live::show;
 use crate::live::show::Aside;
 use crate::live::start;
-use crate::live::start::Progress;
 use crate::types::secret::Place;
 
 /// Between two drawings of the table.
@@ -41,7 +41,7 @@ pub fn run(config: &Config, how: How) -> eyre::Result<Status> {
     runtime()?.block_on(async {
         let screen = Screen::new();
         let searcher = tokio::select! {
-            searcher = start(config, how, 0, screen.progress()) => searcher?,
+            searcher = start(config, how, 0, &mut screen.progress()) => searcher?,
             stopped = signalled() => return stopped.and_then(|()| eyre::bail!("stopped before the state was loaded")),
         };
         if let Some(at) = searcher.served_at() {
@@ -85,7 +85,7 @@ pub fn demo(demo: &Demo) -> eyre::Result<Status> {
         // The coinbase has ether then, and the base fee is on its way.
         let mut blocks = world.blocks();
         blocks.recv().await.wrap_err("the local chain makes no blocks")?;
-        let searcher = start(&config, How::Loopback, demo.world.seed, screen.progress()).await?;
+        let searcher = start(&config, How::Loopback, demo.world.seed, &mut screen.progress()).await?;
         let ended = tokio::select! {
             fault = watch(&searcher, &screen, false) => Err(fault),
             () = tokio::time::sleep(Duration::from_secs(demo.seconds)) => Ok(()),
@@ -132,13 +132,14 @@ fn config(world: &World, folder: &Path, place: &Path) -> eyre::Result<Config> {
     let mut config = Config::default();
     config.chain.hardfork = world.devnet.options.hardfork.to_owned();
     config.chain.slot_seconds = demo_slot(world);
-    config.node = vec![Node {
-        name: "devnet".to_owned(),
-        ws: Some(world.node_ws()),
-        http: Some(world.node_http()),
-        ipc: None,
-    }];
-    let factory = |factory: &world::Factory| bootstrap::Factory::new(factory.name, factory.protocol, factory.address);
+    config.node =
+        vec![Node { name: "devnet".to_owned(), ws: Some(world.node_ws()), http: Some(world.node_http()), ipc: None }];
+    let factory = |factory: &world::Factory| bootstrap::Factory {
+        name: factory.name.to_owned(),
+        protocol: factory.protocol.to_owned(),
+        address: factory.address,
+        from_block: factory.from_block,
+    };
     config.factory = world.factories().iter().map(factory).collect();
     config.executor = Some(Executor {
         address: world.devnet.executor,
@@ -172,6 +173,20 @@ fn key(folder: &Path, name: &str, wallet: &Wallet) -> eyre::Result<Place> {
     let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path)?;
     write!(file, "{:x}", wallet.secret())?;
     Ok(Place::File(path))
+}
+
+fn loading(progress: Progress<'_>) -> String {
+    match progress {
+        Progress::Scanning { factory, done, of, pools } => {
+            format!("{factory}: {done} of {of} blocks read, {pools} pools so far")
+        }
+        Progress::Reading { accounts, slots } => format!("reading {accounts} accounts and {slots} slots again"),
+        Progress::Asking { round, open, missing } => {
+            format!("round {round}: {open} pools not yet known, reading {missing} accounts and slots")
+        }
+        Progress::Verifying { pools } => format!("holding {pools} pools against the node"),
+        Progress::Note(note) => note.to_owned(),
+    }
 }
 
 /// Where it is shown.
@@ -210,10 +225,10 @@ impl Screen {
     }
 
     /// How the loading goes.
-    fn progress(&self) -> impl Fn(Progress) + Send + Sync + 'static {
+    fn progress(&self) -> impl FnMut(Progress<'_>) + Send + 'static {
         let bar = self.bar.clone();
         move |progress| {
-            bar.set_message(format!("  loading: {progress}"));
+            bar.set_message(format!("  {}", loading(progress)));
             bar.tick();
         }
     }

@@ -30,6 +30,7 @@ use crate::edge::ledger::row::Row;
 use crate::hot::evm::own;
 use crate::hot::evm::own::Own;
 use crate::live::book::Book;
+use crate::live::mined;
 
 /// What happened to the chain.
 #[derive(Debug)]
@@ -105,7 +106,7 @@ impl Settler {
         let found = match self.held.iter().find(|(block, _)| block.number == target) {
             Some(held) => held.clone(),
             // Of an earlier run, or the feed began behind it.
-            None => match self.chain.mined_at(target).await {
+            None => match mined::mined_at(&self.chain, target).await {
                 Ok(Some(mined)) => mined,
                 // Asked again at the next block.
                 Ok(None) => return Ok(()),
@@ -164,7 +165,8 @@ impl Settler {
     /// What the block left us, in wei.
     async fn realised(&self, row: &Row, block: B256, parent: B256) -> Result<I256, ChainError> {
         let bundle = &row.bundle;
-        let (before, after) = tokio::try_join!(self.holdings(parent, bundle.token), self.holdings(block, bundle.token))?;
+        let (before, after) =
+            tokio::try_join!(self.holdings(parent, bundle.token), self.holdings(block, bundle.token))?;
         let ether = signed(after.ether) - signed(before.ether);
         let gain = signed(after.token) - signed(before.token);
         let gross = signed(bundle.gross);
@@ -182,8 +184,7 @@ impl Settler {
 
     async fn holdings(&self, at: B256, token: Address) -> Result<Holdings, ChainError> {
         let executor = self.own.executor;
-        let asked: [(Address, Bytes); 2] =
-            [token, self.own.weth].map(|token| (token, own::balance_of(executor)));
+        let asked: [(Address, Bytes); 2] = [token, self.own.weth].map(|token| (token, own::balance_of(executor)));
         let (accounts, tokens) =
             tokio::try_join!(self.chain.holdings(at, &[self.own.owner, executor]), self.chain.views(at, &asked))?;
         let ether = accounts.iter().filter_map(|account| account.balance).sum();

@@ -40,9 +40,23 @@ pub fn table(status: &Status, aside: Aside) -> String {
     row("pools", aside.pools.to_string());
     row("pending", format!("{} ({rate:.1}/s)", status.pending_seen));
     row("opportunities", status.opportunities.to_string());
-    row("bundles", format!("{} {sent}, {} landed, {} lost ({} outbid)", status.bundles_sent, status.bundles_landed, status.lost, status.outbid));
+    row(
+        "bundles",
+        format!(
+            "{} {sent}, {} landed, {} lost ({} outbid)",
+            status.bundles_sent, status.bundles_landed, status.lost, status.outbid
+        ),
+    );
     row("landed by", by(status));
-    row("profit", format!("{} ether realised, {} predicted, {} mismatched", ether(&status.profit_realised_wei), ether(&status.profit_predicted_wei), status.mismatched));
+    row(
+        "profit",
+        format!(
+            "{} ether realised, {} predicted, {} mismatched",
+            ether(&status.profit_realised_wei),
+            ether(&status.profit_predicted_wei),
+            status.mismatched
+        ),
+    );
     text.push_str(&latencies(status));
     text
 }

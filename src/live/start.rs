@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
-use crate::edge::bootstrap::Keep;
+use crate::edge::bootstrap::Hear;
 use crate::edge::bootstrap::Loaded;
 use crate::edge::chain::BlockId;
 use crate::edge::chain::Chain;
@@ -42,8 +42,7 @@ use crate::live::numbers::Export;
 use crate::live::report::Report;
 use crate::live::sender::Sender;
 use crate::live::settle::Settler;
-
-pub use crate::edge::bootstrap::Progress;
+use crate::live::source::Source;
 
 /// Tasks that run as long as the searcher: keeper, sender, settler.
 pub(in crate::live) const TASKS: usize = 3;
@@ -53,12 +52,7 @@ pub(in crate::live) const TASKS: usize = 3;
 ///
 /// # Errors
 /// One sentence that says what is missing or wrong; nothing runs then.
-pub async fn start(
-    config: &Config,
-    how: How,
-    seed: u64,
-    progress: impl Fn(Progress) + Send + Sync + 'static,
-) -> eyre::Result<Searcher> {
+pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> eyre::Result<Searcher> {
     let executor = config.executor.clone().ok_or_else(|| eyre::eyre!("no [executor] in the configuration"))?;
     let (submitter, own) = submitter(config, &executor, how)?;
     let chain = dial(config).await?;
@@ -74,8 +68,8 @@ pub async fn start(
         search: config.search.clone(),
         own,
     };
-    let keep = Arc::new(Keep::new(chain.clone(), config, own));
-    let loaded = Arc::new(keep.load(&progress).await?);
+    let source = Source::new(chain.clone(), config, own);
+    let loaded = Arc::new(source.load(progress).await?);
     let at = BlockId { number: loaded.head.number, hash: loaded.head.hash };
 
     let meters = Arc::new(Meters::new(config.threads.hot));
@@ -85,7 +79,7 @@ pub async fn start(
     let hot = Hot { config, executor: &executor, plan, clock, newest: &newest, meters: &meters, reports };
     let (feeders, threads, seats) = hot.start(&loaded)?;
 
-    let watched = keep.watched(&loaded);
+    let watched = source.watched(&loaded);
     let (ingest, outlet) = ingest::start(&config.node, &config.ingest, Some(at), watched, tap)?;
     let ingest = Arc::new(ingest);
     let exporter = exporter(config, &meters, &book).await?;
@@ -97,17 +91,42 @@ pub async fn start(
     let (halt, halted) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let patience = Duration::from_secs(config.chain.slot_seconds);
-    let sender = Sender::new((ledger.clone(), Arc::new(submitter)), (clock, newest.clone()), meters.clone(), halted, patience);
+    let sender =
+        Sender::new((ledger.clone(), Arc::new(submitter)), (clock, newest.clone()), meters.clone(), halted, patience);
     tasks.spawn(sender.run(found, how != How::Dry));
     tasks.spawn(Settler::new(ledger.clone(), chain, own, book.clone()).run(notes));
-    let parts = keeper::Parts { feeders, keep, newest, meters: meters.clone(), to_settle, at };
+    let parts = keeper::Parts {
+        feeders,
+        keep: source.keep(&loaded),
+        source,
+        newest: newest.clone(),
+        meters: meters.clone(),
+        to_settle,
+        at,
+    };
     let keeper = Keeper::new(parts);
     tasks.spawn(keeper.run(ingest.clone(), outlet, (heard, to_send), stopped));
 
     let run = clock.unix_start_ns() / 1_000_000;
     let chain_timeout = Duration::from_millis(config.ingest.timeout_ms).max(patience);
     let pools = loaded.pools.len();
-    Ok(Searcher { book, meters, ledger, ingest, exporter, halt, stop, tasks, threads, seats, journal, pools, run, chain_timeout })
+    Ok(Searcher {
+        book,
+        meters,
+        ledger,
+        ingest,
+        newest,
+        exporter,
+        halt,
+        stop,
+        tasks,
+        threads,
+        seats,
+        journal,
+        pools,
+        run,
+        chain_timeout,
+    })
 }
 
 fn submitter(config: &Config, executor: &Executor, how: How) -> eyre::Result<(Submitter, Own)> {

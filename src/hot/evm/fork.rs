@@ -179,6 +179,15 @@ impl Rules {
         }
     }
 
+    /// The one fork, if one always holds.
+    #[must_use]
+    pub const fn fixed(&self) -> Option<Fork> {
+        match self {
+            Self::Mainnet => None,
+            Self::Always(fork) => Some(*fork),
+        }
+    }
+
     /// By name: `mainnet`, or a fork that always holds.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

@@ -1,0 +1,82 @@
+//! Where the state comes from: what is loaded for a configuration, and what is watched from then on.
+
+use alloy_primitives::Address;
+
+use crate::config::Config;
+use crate::edge::bootstrap;
+use crate::edge::bootstrap::BootstrapError;
+use crate::edge::bootstrap::Hear;
+use crate::edge::bootstrap::Keep;
+use crate::edge::bootstrap::Loaded;
+use crate::edge::bootstrap::Look;
+use crate::edge::bootstrap::Wanted;
+use crate::edge::chain::Chain;
+use crate::edge::chain::Log;
+use crate::hot::evm::own;
+use crate::hot::evm::own::Own;
+use crate::protocols;
+use crate::protocols::amm::Amm;
+
+/// One node, and what is wanted of it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    chain: Chain,
+    config: bootstrap::Config,
+    rules: bootstrap::Rules,
+    wanted: Wanted,
+}
+
+impl Source {
+    /// What a searcher of this configuration wants, for our accounts.
+    #[must_use]
+    pub fn new(chain: Chain, config: &Config, own: Own) -> Self {
+        // What every proof of ours reads: our balances of the tokens that profits are kept in.
+        let balance = |token: &Address| Look { from: own.owner, to: *token, data: own::balance_of(own.executor) };
+        let wanted = Wanted {
+            factories: config.factory.clone(),
+            pools: config.pool.clone(),
+            accounts: [own.owner, own.executor].into_iter().chain(config.search.base_tokens.iter().copied()).collect(),
+            looks: config.search.base_tokens.iter().map(balance).collect(),
+        };
+        let rules = bootstrap::Rules { chain_id: config.chain.id, fixed: config.chain.rules().fixed() };
+        Self { chain, config: config.bootstrap.clone(), rules, wanted }
+    }
+
+    /// The node.
+    #[must_use]
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Loads all of it behind the node's latest block.
+    ///
+    /// # Errors
+    /// The node does not answer as due, or what it answers is not right.
+    pub async fn load(&self, hear: Hear<'_>) -> Result<Loaded, BootstrapError> {
+        bootstrap::load(&self.chain, &self.config, self.rules, &self.wanted, hear).await
+    }
+
+    /// Keeps what was loaded current.
+    #[must_use]
+    pub fn keep(&self, loaded: &Loaded) -> Keep {
+        Keep::new(self.chain.clone(), self.rules, loaded)
+    }
+
+    /// Whose logs are due: pools, and those who make them.
+    #[must_use]
+    pub fn watched(&self, loaded: &Loaded) -> Vec<Address> {
+        let factories = self.wanted.factories.iter().map(|factory| factory.address);
+        factories.chain(loaded.pools.iter().map(Amm::address)).collect()
+    }
+
+    /// The pool that a log says has been made.
+    #[must_use]
+    pub fn created(&self, log: &Log) -> Option<Address> {
+        let factory = self.wanted.factories.iter().find(|factory| factory.address == log.address)?;
+        let creation = protocols::creation(&factory.protocol)?;
+        if log.topics.first() != Some(&creation.topic) {
+            return None;
+        }
+        (creation.pool)(&log.topics, &log.data)
+    }
+}

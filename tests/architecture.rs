@@ -64,6 +64,9 @@ const BASE: &[&str] = &["types", "metrics", "protocols"];
 const SEAM: &[&str] = &[
     "types", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt", "hot::build::SignedBundle",
 ];
+/// ... and what of them bootstrap needs besides.
+#[rustfmt::skip]
+const BOOTSTRAP: &[&str] = &["types", "metrics", "protocols", "hot::event", "hot::evm"];
 const ALL: &[&str] = &["types", "metrics", "protocols", "hot", "edge", "replay", "config", "live", "cli"];
 
 /// What may name what. `at` is a module path: a row holds for the module and all below it, unless rows below it exist;
@@ -115,6 +118,9 @@ const ROOMS: &[Room] = &[
     // `rpc` for the process's one TLS provider.
     Room { at: "edge::submit", may: SEAM, doors: &["edge::chain", "edge::record", "edge::ledger", "edge::rpc"],
         crates: Any, bans: EDGE },
+    // Runs the discovery that `protocols` describe, and blocks, on a machine of its own, off the hot threads: what a pool
+    // is, and what a block changed, is found out by the same EVM that will prove on it.
+    Room { at: "edge::bootstrap", may: BOOTSTRAP, doors: &["edge::*"], crates: Any, bans: &["eyre"] },
     // A chain of its own may run on an EVM of its own.
     Room { at: "edge::devnet", may: SEAM, doors: &["edge::*"], crates: Any, bans: &["eyre"] },
     Room { at: "edge::*", may: SEAM, doors: &["edge::*"], crates: Any, bans: EDGE },

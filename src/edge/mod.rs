@@ -1,5 +1,6 @@
 //! Where tokio lives: what dials, waits, reconnects and writes to disk.
 
+pub mod bootstrap;
 pub mod builder;
 pub mod chain;
 pub mod devnet;

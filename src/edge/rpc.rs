@@ -5,7 +5,10 @@
 //! - A node's error, a reply that is no JSON-RPC, and a broken connection are told apart.
 //! - No secret goes into an error: URLs are shown without user, password, path and query.
 
+use std::sync::Arc;
 use std::sync::Once;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -55,6 +58,15 @@ pub struct Rpc {
     client: reqwest::Client,
     url: String,
     host: String,
+    requests: Arc<AtomicU64>,
+}
+
+/// A batch refused as a whole is answered by one object.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Replies {
+    Each(Vec<Reply>),
+    One(Reply),
 }
 
 #[derive(Deserialize)]
@@ -90,13 +102,19 @@ impl Rpc {
         let parsed = reqwest::Url::parse(url).ok()?;
         let host = format!("{}:{}", parsed.host_str()?, parsed.port_or_known_default()?);
         let client = reqwest::Client::builder().timeout(timeout).tcp_nodelay(true).build().ok()?;
-        Some(Self { client, url: url.to_owned(), host })
+        Some(Self { client, url: url.to_owned(), host, requests: Arc::default() })
     }
 
     /// Where it leads, without anything secret.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Requests sent so far, a batch counting one, those of all clones together.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// One call.
@@ -113,7 +131,10 @@ impl Rpc {
         }
         let call = |(id, params)| serde_json::json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
         let body: Value = params.iter().enumerate().map(call).collect();
-        let mut replies: Vec<Reply> = self.post(method, &body).await?;
+        let mut replies = match self.post(method, &body).await? {
+            Replies::Each(replies) => replies,
+            Replies::One(reply) => vec![self.refused(method, reply)?],
+        };
         if replies.len() != params.len() {
             return Err(self.shape(method, format!("{} answers, {} due", replies.len(), params.len())));
         }
@@ -123,6 +144,7 @@ impl Rpc {
     }
 
     async fn post<T: DeserializeOwned>(&self, method: &str, body: &Value) -> Result<T, RpcError> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let transport = |error: reqwest::Error| RpcError::Transport {
             host: self.host.clone(),
             method: method.to_owned(),
@@ -134,10 +156,17 @@ impl Rpc {
     }
 
     fn open<T: DeserializeOwned>(&self, method: &str, reply: Reply) -> Result<T, RpcError> {
-        if let Some(Refusal { code, message }) = reply.error {
-            return Err(RpcError::Refused { host: self.host.clone(), method: method.to_owned(), code, message });
-        }
+        let reply = self.refused(method, reply)?;
         serde_json::from_value(reply.result).map_err(|error| self.shape(method, error.to_string()))
+    }
+
+    fn refused(&self, method: &str, reply: Reply) -> Result<Reply, RpcError> {
+        match reply.error {
+            Some(Refusal { code, message }) => {
+                Err(RpcError::Refused { host: self.host.clone(), method: method.to_owned(), code, message })
+            }
+            None => Ok(reply),
+        }
     }
 
     fn shape(&self, method: &str, cause: String) -> RpcError {

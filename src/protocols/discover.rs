@@ -41,6 +41,24 @@ pub fn plain_balance_slot(owner: Address) -> U256 {
     U256::from_be_slice(owner.as_slice())
 }
 
+/// How a factory says that it has made a pool.
+#[derive(Clone, Copy, Debug)]
+pub struct Creation {
+    /// The log's signature.
+    pub topic: B256,
+    /// The pool that a log of this signature names: topics, data.
+    pub pool: fn(&[B256], &[u8]) -> Option<Address>,
+}
+
+/// A question to a pool's contract whose answer follows from the pool's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The calldata.
+    pub data: Vec<u8>,
+    /// Words of the answer, by position, and what they are if the state is right.
+    pub due: Vec<(usize, U256)>,
+}
+
 /// What discovery may ask.
 pub trait Probe {
     /// Read-only call; a slot that is not known ends it.

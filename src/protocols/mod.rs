@@ -1,6 +1,7 @@
 //! Sans-IO knowledge of protocols: one folder a protocol, and THE registry of them.
 //!
-//! To add a DEX: its folder, and here a `pub mod`, a line in `each!` and one in [`discover()`].
+//! To add a DEX: its folder, and here a `pub mod`, a line in `each!` and one in [`discover()`]. Its pool type says how its
+//! factories announce pools (`CREATION`) and what its contracts must answer (`views`).
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -22,7 +23,9 @@ use crate::protocols::amm::Family;
 use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
+use crate::protocols::discover::Creation;
 use crate::protocols::discover::Probe;
+use crate::protocols::discover::View;
 
 /// What is learnt of codes and storage layouts while asking, and serves the next question too.
 #[derive(Default)]
@@ -66,6 +69,21 @@ macro_rules! each {
 
         /// Names of all protocols. `tests/completeness.rs` demands a test on real bytecode for each.
         pub const PROTOCOLS: &[&str] = &[$(<$pool>::PROTOCOL),+];
+
+        /// How the factories of a protocol say that they have made a pool. `None`: no such protocol.
+        #[must_use]
+        pub fn creation(protocol: &str) -> Option<Creation> {
+            let all = [$((<$pool>::PROTOCOL, <$pool>::CREATION)),+];
+            all.into_iter().find(|(name, _)| *name == protocol).map(|(_, creation)| creation)
+        }
+
+        impl AnyPool {
+            /// What the contract must answer if the state is right.
+            #[must_use]
+            pub fn views(&self) -> Vec<View> {
+                match self { $(Self::$variant(pool) => pool.views(),)+ }
+            }
+        }
 
         $(
             impl From<$pool> for AnyPool {

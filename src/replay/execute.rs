@@ -2,11 +2,8 @@
 
 use std::fmt::{Display, Formatter};
 
-use alloy::consensus::proofs::calculate_receipt_root;
-use alloy::consensus::{Eip658Value, Receipt, ReceiptEnvelope};
-use alloy::rpc::types::eth::{Header, Transaction};
-use alloy_primitives::{B256, Bloom, BloomInput};
-use revm::context::result::{ExecutionResult, HaltReason};
+use alloy::rpc::types::eth::Transaction;
+use alloy_primitives::{B256, BloomInput};
 use revm::state::AccountInfo;
 
 use crate::hot::evm::db::Cold;
@@ -17,60 +14,8 @@ use crate::hot::evm::machine::Machine;
 use crate::replay::record::Record;
 use crate::replay::record::tx_env;
 
-/// Receipts of the transactions executed so far.
-#[derive(Debug, Default)]
-pub struct Receipts {
-    all: Vec<ReceiptEnvelope>,
-    gas_used: u64,
-    bloom: Bloom,
-}
-
-/// What the header says of the receipts, point by point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// Gas used by all transactions.
-    pub gas_used: u64,
-    /// ... is the header's.
-    pub gas: bool,
-    /// The logs' bloom is the header's.
-    pub bloom: bool,
-    /// The receipts' root is the header's.
-    pub root: bool,
-}
-
-impl Verdict {
-    /// The block executed exactly.
-    #[must_use]
-    pub const fn is_exact(self) -> bool {
-        self.gas && self.bloom && self.root
-    }
-}
-
-impl Receipts {
-    /// Adds the receipt of the next transaction.
-    pub fn push(&mut self, tx: &Transaction, result: &ExecutionResult<HaltReason>) {
-        self.gas_used += result.tx_gas_used();
-        let receipt = Receipt {
-            status: Eip658Value::Eip658(result.is_success()),
-            cumulative_gas_used: self.gas_used,
-            logs: result.logs().to_vec(),
-        }
-        .with_bloom();
-        self.bloom |= receipt.logs_bloom;
-        self.all.push(ReceiptEnvelope::from_typed(tx.inner.inner().tx_type(), receipt));
-    }
-
-    /// Holds them against the header.
-    #[must_use]
-    pub fn verdict(&self, header: &Header) -> Verdict {
-        Verdict {
-            gas_used: self.gas_used,
-            gas: self.gas_used == header.gas_used,
-            bloom: self.bloom == header.logs_bloom,
-            root: calculate_receipt_root(&self.all) == header.receipts_root,
-        }
-    }
-}
+pub use crate::hot::evm::block::Receipts;
+pub use crate::hot::evm::block::Verdict;
 
 /// A record that does not execute to its header, and the first transaction that shows it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -93,6 +93,7 @@ fn each_wall_of_the_plan_stands() {
         ("src/edge/ingest/heads.rs", "use crate::edge::submit::Dialect;"),
         ("src/edge/submit/plain.rs", "use crate::edge::ingest::Source;"),
         ("src/edge/bootstrap.rs", "use crate::hot::state::State;"),
+        ("src/edge/bootstrap/keep/mod.rs", "use crate::hot::engine::Engine;"),
         ("src/edge/bootstrap.rs", "use crate::edge::record::writer::Writer;"),
         ("src/edge/submit/plain.rs", "use crate::hot::simulate::Proven;"),
         ("src/replay/block.rs", "use crate::edge::submit::Dialect;"),

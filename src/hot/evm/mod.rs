@@ -1,5 +1,6 @@
 //! One EVM over state we hold ourselves: a slot that is not known is a miss, never a zero and never an RPC.
 
+pub mod block;
 pub mod db;
 pub mod fork;
 pub mod machine;

@@ -4,6 +4,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, address};
 use revm::context::result::ExecutionResult;
 use revm::state::{AccountInfo, Bytecode};
 
+use crate::hot::evm::db::Cold;
 use crate::hot::evm::db::Unknown;
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
@@ -17,6 +18,7 @@ pub const PROBER: Address = address!("0x000000000000000000000000506572656772696e
 /// A machine lent to discovery.
 pub struct EvmProbe<'a> {
     machine: &'a mut Machine,
+    missed: Vec<Cold>,
 }
 
 impl<'a> EvmProbe<'a> {
@@ -25,7 +27,13 @@ impl<'a> EvmProbe<'a> {
         if machine.db().known_account(PROBER).is_none() {
             machine.db_mut().tell_whole_account(PROBER, AccountInfo::default());
         }
-        Self { machine }
+        Self { machine, missed: Vec::new() }
+    }
+
+    /// Everything unknown that the questions so far met, in order; a thing may stand there more than once.
+    #[must_use]
+    pub fn into_missed(self) -> Vec<Cold> {
+        self.missed
     }
 
     fn ask(&mut self, from: Address, to: Address, data: &[u8], unknown: Unknown) -> Answer {
@@ -40,6 +48,10 @@ impl<'a> EvmProbe<'a> {
         db.set_unknown(before);
         let reads = db.reads().to_vec();
         let cold = matches!(outcome, Err(ExecuteError::Cold(_))) || !db.assumed().is_empty();
+        self.missed.extend_from_slice(db.assumed());
+        if let Err(ExecuteError::Cold(cold)) = &outcome {
+            self.missed.push(*cold);
+        }
         let output = match outcome.map(|executed| executed.result) {
             Ok(ExecutionResult::Success { output, .. }) => Some(output.into_data().to_vec()),
             Ok(ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. }) | Err(_) => None,
@@ -80,11 +92,18 @@ impl Probe for EvmProbe<'_> {
     }
 
     fn slot(&mut self, at: Address, slot: U256) -> Option<U256> {
-        self.machine.db().known_slot(at, slot)
+        let known = self.machine.db().known_slot(at, slot);
+        if known.is_none() {
+            self.missed.push(Cold::Slot(at, slot));
+        }
+        known
     }
 
     fn code_hash(&mut self, at: Address) -> Option<B256> {
-        let info = self.machine.db().known_account(at)?;
+        let Some(info) = self.machine.db().known_account(at) else {
+            self.missed.push(Cold::Account(at));
+            return None;
+        };
         (!info.is_empty_code_hash()).then_some(info.code_hash)
     }
 }

@@ -8,6 +8,9 @@ alloy::sol! {
     function swap(uint256 amount0Out, uint256 amount1Out, address to, bytes data) external;
     function balanceOf(address owner) external view returns (uint256);
 
+    /// What a factory emits, the pair's place in its list last.
+    event PairCreated(address indexed token0, address indexed token1, address pair, uint256 place);
+
     /// What Uniswap's pair emits, and nearly every fork.
     event Sync(uint112 reserve0, uint112 reserve1);
 }

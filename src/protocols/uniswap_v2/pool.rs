@@ -9,6 +9,7 @@
 //! # Cost
 //! A quote is one division; nothing allocates or hashes.
 
+use alloy::sol_types::SolCall;
 use alloy::sol_types::SolEvent;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -21,6 +22,8 @@ use crate::protocols::amm::Family;
 use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
+use crate::protocols::discover::Creation;
+use crate::protocols::discover::View;
 use crate::protocols::uniswap_v2::abi;
 use crate::protocols::uniswap_v2::curve;
 use crate::protocols::uniswap_v2::curve::Fee;
@@ -42,6 +45,22 @@ pub struct Pool {
 impl Pool {
     /// Name in output, config and metrics.
     pub const PROTOCOL: &'static str = "uniswap_v2";
+
+    /// What a factory says of a new pair.
+    pub const CREATION: Creation = Creation {
+        topic: abi::PairCreated::SIGNATURE_HASH,
+        pool: |topics, data| {
+            let topics = topics.iter().copied();
+            abi::PairCreated::decode_raw_log(topics, data).ok().map(|created| created.pair)
+        },
+    };
+
+    /// What the contract must answer if the state is right.
+    #[must_use]
+    pub fn views(&self) -> Vec<View> {
+        let [r0, r1] = self.reserves.map(U256::from);
+        vec![View { data: abi::getReservesCall {}.abi_encode(), due: vec![(0, r0), (1, r1)] }]
+    }
 
     /// `None` when a reserve is past `uint112` or the tokens are the same.
     #[must_use]

@@ -10,7 +10,9 @@
 
 use crate::protocols::amm::Amm;
 use crate::protocols::discover::Answer;
+use crate::protocols::discover::Creation;
 use crate::protocols::discover::Probe;
+use crate::protocols::discover::View;
 use crate::protocols::math::tick;
 use crate::protocols::uniswap_v3::Flavour;
 use crate::protocols::uniswap_v3::Immutables;
@@ -20,6 +22,7 @@ use crate::protocols::uniswap_v3::Liquidity;
 use crate::protocols::uniswap_v3::Pool;
 use crate::protocols::uniswap_v3::storage;
 use alloy::sol_types::SolCall;
+use alloy::sol_types::SolEvent;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 use alloy_primitives::aliases::I24;
@@ -34,6 +37,51 @@ alloy::sol! {
     function liquidity() external view returns (uint128);
     function tickBitmap(int16 position) external view returns (uint256);
     function ticks(int24 tick) external view returns (uint128, int128, uint256, uint256, int56, uint160, uint32, bool);
+
+    /// What a factory emits.
+    event PoolCreated(
+        address indexed token0, address indexed token1, uint24 indexed fee, int24 tickSpacing, address pool
+    );
+}
+
+/// Ticks that are held against the contract: those next to the price, half of them on either side.
+const VIEWED_TICKS: usize = 8;
+
+impl Pool {
+    /// What a factory says of a new pool.
+    pub const CREATION: Creation = Creation {
+        topic: PoolCreated::SIGNATURE_HASH,
+        pool: |topics, data| {
+            let topics = topics.iter().copied();
+            PoolCreated::decode_raw_log(topics, data).ok().map(|created| created.pool)
+        },
+    };
+
+    /// What the contract must answer if the state is right: price, tick, liquidity, and the ticks nearest to the price.
+    #[must_use]
+    pub fn views(&self) -> Vec<View> {
+        let price = vec![(0, self.sqrt_price_x96()), (1, word(i128::from(self.tick())))];
+        let mut views = vec![
+            View { data: slot0Call {}.abi_encode(), due: price },
+            View { data: liquidityCall {}.abi_encode(), due: vec![(0, U256::from(self.liquidity()))] },
+        ];
+        let ticks = self.ticks().list();
+        let here = ticks.partition_point(|t| t.tick <= self.tick());
+        let near = here.saturating_sub(VIEWED_TICKS / 2)..(here + VIEWED_TICKS / 2).min(ticks.len());
+        for near in ticks.get(near).unwrap_or_default() {
+            if let (Some(held), Ok(tick)) = (near.liquidity, I24::try_from(near.tick)) {
+                let due = vec![(0, U256::from(held.gross)), (1, word(held.net))];
+                views.push(View { data: ticksCall { tick }.abi_encode(), due });
+            }
+        }
+        views
+    }
+}
+
+/// A signed number as the ABI writes it.
+fn word(value: i128) -> U256 {
+    let low = U256::from(value as u128);
+    if value < 0 { low | (U256::MAX << 128usize) } else { low }
 }
 
 /// Highest mapping slot tried. Uniswap's and PancakeSwap's are 5 to 7; forks that add fields stay below this.

@@ -13,17 +13,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use alloy::consensus::Transaction as _;
-use alloy::eips::eip4844::{BLOB_TX_MIN_BLOB_GASPRICE, fake_exponential};
 use alloy::rpc::types::eth::{Header, Transaction};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use revm::context::{BlockEnv, TxEnv};
-use revm::context_interface::block::BlobExcessGasAndPrice;
-use revm::context_interface::either::Either;
 use revm::state::{AccountInfo, Bytecode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::hot::evm::block;
+use crate::hot::evm::block::Terms;
 use crate::hot::evm::db::Db;
 use crate::hot::evm::db::Unknown;
 use crate::hot::evm::fork::Fork;
@@ -176,51 +174,14 @@ impl Record {
     /// The block as the EVM sees it.
     #[must_use]
     pub fn block_env(&self) -> BlockEnv {
-        let header = &self.header.inner;
-        let fraction = u128::from(self.fork.blob_update_fraction);
-        // Alloy's exponential saturates; revm's overflows on a header that only claims such an excess.
-        let blob = |excess: u64| BlobExcessGasAndPrice {
-            excess_blob_gas: excess,
-            blob_gasprice: fake_exponential(BLOB_TX_MIN_BLOB_GASPRICE, u128::from(excess), fraction),
-        };
-        BlockEnv {
-            number: U256::from(header.number),
-            beneficiary: header.beneficiary,
-            timestamp: U256::from(header.timestamp),
-            gas_limit: header.gas_limit,
-            basefee: header.base_fee_per_gas.unwrap_or(0),
-            difficulty: header.difficulty,
-            prevrandao: self.fork.has_randao().then_some(header.mix_hash),
-            blob_excess_gas_and_price: header.excess_blob_gas.map(blob),
-            ..BlockEnv::default()
-        }
+        Terms::from(&self.header).env(self.fork)
     }
 }
 
 /// A recorded transaction as the EVM takes it.
 #[must_use]
 pub fn tx_env(tx: &Transaction) -> TxEnv {
-    let inner = tx.inner.inner();
-    let max_fee = inner.max_fee_per_gas();
-    TxEnv {
-        tx_type: inner.tx_type().into(),
-        caller: tx.inner.signer(),
-        gas_limit: inner.gas_limit(),
-        gas_price: max_fee,
-        kind: inner.kind(),
-        value: inner.value(),
-        data: inner.input().clone(),
-        nonce: inner.nonce(),
-        chain_id: inner.chain_id(),
-        access_list: inner.access_list().cloned().unwrap_or_default(),
-        gas_priority_fee: inner.max_priority_fee_per_gas(),
-        blob_hashes: inner.blob_versioned_hashes().map(<[B256]>::to_vec).unwrap_or_default(),
-        max_fee_per_blob_gas: inner.max_fee_per_blob_gas().unwrap_or(0),
-        authorization_list: inner
-            .authorization_list()
-            .map(|list| list.iter().cloned().map(Either::Left).collect())
-            .unwrap_or_default(),
-    }
+    block::tx_env(&tx.inner)
 }
 
 fn decode(path: &Path, (index, tx): (usize, serde_json::Value)) -> Result<Transaction, RecordError> {

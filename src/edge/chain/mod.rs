@@ -2,8 +2,16 @@
 //!
 //! # Invariants
 //! - A block that the node does not know is `None`, never an error; an error says that there is no answer.
+//! - State is read behind a block named by its hash; see `state`.
 //! - Logs are of one block, by its hash, so that a reorg between two calls cannot mix two chains.
 
+mod blocks;
+mod state;
+mod trace;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -13,6 +21,9 @@ use serde_json::json;
 
 use crate::edge::rpc::Rpc;
 use crate::edge::rpc::RpcError;
+use crate::hot::event;
+
+pub use trace::Trace;
 
 /// Why there is no answer.
 pub type ChainError = RpcError;
@@ -64,6 +75,23 @@ pub struct Head {
     pub excess_blob_gas: Option<u64>,
 }
 
+impl From<&Head> for event::Head {
+    fn from(head: &Head) -> Self {
+        Self {
+            number: head.number,
+            hash: head.hash,
+            parent: head.parent,
+            timestamp: head.timestamp,
+            base_fee: head.base_fee.unwrap_or(0),
+            gas_used: head.gas_used,
+            gas_limit: head.gas_limit,
+            beneficiary: head.beneficiary,
+            mix_hash: head.mix_hash,
+            excess_blob_gas: head.excess_blob_gas.unwrap_or(0),
+        }
+    }
+}
+
 impl Head {
     /// Its place and name.
     #[must_use]
@@ -94,17 +122,51 @@ pub struct Log {
     pub removed: bool,
 }
 
+/// How much is asked for at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Calls a request.
+    pub batch: usize,
+    /// Requests under way.
+    pub in_flight: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { batch: 1_000, in_flight: 4 }
+    }
+}
+
 /// One node.
 #[derive(Clone, Debug)]
 pub struct Chain {
     rpc: Rpc,
+    bounds: Bounds,
+    /// It takes no hash where state is read. Shared by the clones: one finds out for all.
+    by_number: Arc<AtomicBool>,
+    /// Most calls that it takes in a request, as far as it has been seen to refuse. Shared likewise.
+    most: Arc<AtomicUsize>,
 }
 
 impl Chain {
     /// A node; nothing is dialled yet. `None` when the URL is not one.
     #[must_use]
     pub fn new(url: &str, timeout: Duration) -> Option<Self> {
-        Some(Self { rpc: Rpc::new(url, timeout)? })
+        let most = Arc::new(AtomicUsize::new(usize::MAX));
+        Some(Self { rpc: Rpc::new(url, timeout)?, bounds: Bounds::default(), by_number: Arc::default(), most })
+    }
+
+    /// The same node, asked for so much at once.
+    #[must_use]
+    pub fn bounded(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// Requests sent so far, those of all clones together.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.rpc.requests()
     }
 
     /// Where it leads, without anything secret.

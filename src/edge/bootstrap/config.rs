@@ -1,0 +1,99 @@
+//! The `[bootstrap]` table, `[[factory]]` and `[[pool]]` rows.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use serde::Deserialize;
+
+use crate::edge::chain::Bounds;
+use crate::protocols::PROTOCOLS;
+
+/// Settings of the bootstrap.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where what is learnt is kept for the next start. None: nowhere.
+    pub snapshot: Option<PathBuf>,
+    /// Blocks whose logs are asked for at once; halved where a node refuses.
+    pub page_blocks: u64,
+    /// Calls in one request.
+    pub batch: usize,
+    /// Requests under way at once.
+    pub in_flight: usize,
+    /// Pools that are held against the node before the start; 0: none.
+    pub verify_pools: usize,
+    /// Longest wait for an answer, in ms.
+    pub timeout_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { snapshot: None, page_blocks: 10_000, batch: 1_000, in_flight: 4, verify_pools: 16, timeout_ms: 30_000 }
+    }
+}
+
+impl Config {
+    /// The first value that makes no sense: key, value, what is due.
+    #[must_use]
+    pub fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {
+        if !(1..=1_000_000).contains(&self.page_blocks) {
+            return Some(("bootstrap.page_blocks", self.page_blocks.to_string(), "1 to 1000000"));
+        }
+        if !(1..=10_000).contains(&self.batch) {
+            return Some(("bootstrap.batch", self.batch.to_string(), "1 to 10000"));
+        }
+        if !(1..=256).contains(&self.in_flight) {
+            return Some(("bootstrap.in_flight", self.in_flight.to_string(), "1 to 256"));
+        }
+        if !(1..=600_000).contains(&self.timeout_ms) {
+            return Some(("bootstrap.timeout_ms", self.timeout_ms.to_string(), "1 to 600000"));
+        }
+        None
+    }
+
+    /// Longest wait for an answer.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+
+    pub(super) const fn bounds(&self) -> Bounds {
+        Bounds { batch: self.batch, in_flight: self.in_flight }
+    }
+}
+
+/// One factory.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Factory {
+    /// Name in output.
+    pub name: String,
+    /// Whose kind of pools it makes: `uniswap_v2`, `uniswap_v3`.
+    pub protocol: String,
+    /// The contract.
+    pub address: Address,
+    /// The block it was made in; no log is looked for before it.
+    #[serde(default)]
+    pub from_block: u64,
+}
+
+impl Factory {
+    /// The first value that makes no sense: key, value, what is due.
+    #[must_use]
+    pub fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {
+        if self.name.is_empty() || self.name.chars().any(char::is_control) {
+            return Some(("factory.name", format!("{:?}", self.name), "a printable name"));
+        }
+        let known = PROTOCOLS.contains(&self.protocol.as_str());
+        (!known).then(|| ("factory.protocol", format!("{:?}", self.protocol), "a protocol of src/protocols"))
+    }
+}
+
+/// One pool that no factory of the list has made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolRow {
+    /// The contract.
+    pub address: Address,
+}

@@ -1,0 +1,169 @@
+//! A block's changes by executing it on a machine of our own.
+//!
+//! # Invariants
+//! - Believed only if gas, logs bloom and receipts root come out as the header says.
+//! - What the block reads and we do not know is read at its parent; of the system's contracts at the block itself, since
+//!   they are written before its first transaction.
+//!
+//! # Cost
+//! The block is run over and over, assuming what is not known to be empty, until nothing is assumed any more: the longest
+//! chain of reads that depend on each other, not the number of reads, is what a node is waited for.
+
+use std::collections::BTreeSet;
+
+use alloy::rpc::types::eth::Block;
+use alloy::rpc::types::eth::Transaction;
+use alloy_primitives::{Address, U256};
+use revm::state::EvmState;
+
+use crate::edge::bootstrap::keep::Keep;
+use crate::edge::bootstrap::keep::SYSTEM;
+use crate::edge::bootstrap::known;
+use crate::edge::bootstrap::known::Known;
+use crate::edge::bootstrap::site::Site;
+use crate::edge::chain::ChainError;
+use crate::edge::chain::Head;
+use crate::hot::event::AccountNews;
+use crate::hot::event::Want;
+use crate::hot::evm::block;
+use crate::hot::evm::block::Receipts;
+use crate::hot::evm::block::Verdict;
+use crate::hot::evm::db::Cold;
+use crate::hot::evm::db::Unknown;
+use crate::hot::evm::machine::ExecuteError;
+use crate::hot::evm::machine::Machine;
+
+/// More runs than the reads of any block depend on each other.
+const MOST_RUNS: usize = 48;
+
+/// What one run showed.
+struct Run {
+    missed: Vec<Cold>,
+    /// `None`: a transaction did not run.
+    verdict: Option<Verdict>,
+    news: Vec<AccountNews>,
+}
+
+/// What the block changed. `None`: it cannot be executed to its header.
+pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Option<Vec<AccountNews>>, ChainError> {
+    let Some(mut block) = keep.chain.full(head.hash).await? else {
+        return Err(keep.chain.missing(head.hash));
+    };
+    let Ok(site) = Site::new(&keep.chain, keep.rules, head.clone()) else { return Ok(None) };
+    let mut known = keep.behind(head.parent);
+    let before = known.clone();
+    known.hashes.insert(head.number.saturating_sub(1), head.parent);
+    let ends = ends(&block).map(Want::Account).collect();
+    read(&site, &mut known, ends).await?;
+    for _ in 0..MOST_RUNS {
+        let state = known.db();
+        let Ok((run, back)) = site.run(state, move |machine| (run(machine, &block), block)).await else {
+            return Ok(None);
+        };
+        block = back;
+        let missed = known::wants(run.missed);
+        if known.missing(missed.iter().copied()).is_empty() {
+            let exact = run.verdict.is_some_and(Verdict::is_exact);
+            let rest = keep.unowned(head).await?.read(&keep.chain, head.hash).await?;
+            let mut news = before.sift(run.news);
+            news.extend(rest.accounts);
+            return Ok(exact.then_some(news));
+        }
+        read(&site, &mut known, missed).await?;
+    }
+    Ok(None)
+}
+
+/// Who is named by the block itself.
+fn ends(block: &Block) -> impl Iterator<Item = Address> {
+    use alloy::consensus::Transaction as _;
+    let txs = block.transactions.as_transactions().unwrap_or_default();
+    let ends = txs.iter().flat_map(|tx| [Some(tx.inner.signer()), tx.inner.inner().to()]).flatten();
+    ends.chain([block.header.beneficiary])
+}
+
+/// Reads what is wanted: the system's contracts at the block, all else at its parent.
+async fn read(site: &Site, known: &mut Known, wants: Vec<Want>) -> Result<(), ChainError> {
+    let is_system = |want: &Want| matches!(want, Want::Slot(address, _) if SYSTEM.contains(address));
+    let (system, rest): (Vec<Want>, Vec<Want>) = wants.into_iter().partition(is_system);
+    for (at, wants) in [(site.head.parent, rest), (site.head.hash, system)] {
+        let missing = known.missing(wants);
+        if !missing.is_empty() {
+            let read = missing.read(&site.chain, at).await?;
+            known.learn(&read.accounts);
+            known.hashes.extend(read.hashes);
+        }
+    }
+    Ok(())
+}
+
+/// Executes the block; what is not known counts as empty and is listed.
+fn run(machine: &mut Machine, block: &Block) -> Run {
+    let txs: &[Transaction] = block.transactions.as_transactions().unwrap_or_default();
+    let mut receipts = Receipts::default();
+    let (mut missed, mut whole) = (Vec::new(), true);
+    let mut touched = Touched::default();
+    machine.db_mut().set_unknown(Unknown::AssumeEmpty);
+    for tx in txs {
+        machine.db_mut().clear_notes();
+        let outcome = machine.execute(block::tx_env(&tx.inner));
+        missed.extend_from_slice(machine.db().assumed());
+        match outcome {
+            Ok(executed) => {
+                receipts.push(tx, &executed.result);
+                touched.note(&executed.diff);
+                machine.commit(executed.diff);
+            }
+            Err(ExecuteError::Cold(cold)) => {
+                missed.push(cold);
+                whole = false;
+            }
+            Err(_) => whole = false,
+        }
+    }
+    let verdict = whole.then(|| receipts.verdict(&block.header));
+    Run { missed, verdict, news: touched.news(machine) }
+}
+
+/// What the transactions so far may have changed.
+#[derive(Default)]
+struct Touched {
+    /// Accounts, and their slots behind them.
+    places: BTreeSet<(Address, Option<U256>)>,
+    destroyed: BTreeSet<Address>,
+}
+
+impl Touched {
+    fn note(&mut self, diff: &EvmState) {
+        for (address, account) in diff.iter().filter(|(_, account)| account.is_touched()) {
+            self.places.insert((*address, None));
+            self.places.extend(account.changed_storage_slots().map(|(slot, _)| (*address, Some(*slot))));
+            if account.is_selfdestructed() {
+                self.destroyed.insert(*address);
+            }
+        }
+    }
+
+    /// What stands there now.
+    fn news(&self, machine: &Machine) -> Vec<AccountNews> {
+        let mut news: Vec<AccountNews> = Vec::new();
+        for (address, slot) in &self.places {
+            match slot {
+                None => news.extend(account(machine, *address, self.destroyed.contains(address))),
+                Some(slot) => {
+                    let last = news.last_mut().filter(|last| last.address == *address);
+                    let Some((last, value)) = last.zip(machine.db().known_slot(*address, *slot)) else { continue };
+                    last.slots.push((*slot, value));
+                }
+            }
+        }
+        news
+    }
+}
+
+fn account(machine: &Machine, address: Address, destroyed: bool) -> Option<AccountNews> {
+    let info = machine.db().known_account(address)?;
+    let code = Some(info.code.as_ref().map(|code| code.original_bytes()).unwrap_or_default());
+    let (balance, nonce) = (Some(info.balance), Some(info.nonce));
+    Some(AccountNews { address, balance, nonce, code, destroyed, ..AccountNews::default() })
+}

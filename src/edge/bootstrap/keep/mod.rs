@@ -1,0 +1,366 @@
+//! State kept current: what each block changes of it, what is missed, what is found wrong.
+//!
+//! - `execute`: by running the block's transactions. `reread`: by reading back what they touched. By the node's own trace:
+//!   here.
+//!
+//! # Invariants
+//! - What the engine is told of is known here first: a want is noted as known *before* it is read, and only behind the tip
+//!   and while no block is being learnt. So no block's changes pass it by.
+//! - Changes are told of known accounts and slots alone (of pools, of every slot), else the engine would grow without end.
+//! - A way of learning changes that the node does not offer is tried once. A block that does not execute to its header, or
+//!   cannot be executed, is read back.
+//!
+//! # Limits
+//! Only since the merge: rewards of the miner and of uncles are in no transaction. What has once been asked for is kept
+//! for good.
+
+mod execute;
+mod reread;
+
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+
+use alloy::consensus::Transaction as _;
+use alloy::consensus::TxEnvelope;
+use alloy::consensus::transaction::Recovered;
+use alloy::eips::eip2935::HISTORY_STORAGE_ADDRESS;
+use alloy::eips::eip4788::BEACON_ROOTS_ADDRESS;
+use alloy::eips::eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS;
+use alloy::eips::eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS;
+use alloy_primitives::{Address, B256, U256};
+use serde_json::Value;
+use serde_json::json;
+
+use crate::edge::bootstrap::BootstrapError;
+use crate::edge::bootstrap::Loaded;
+use crate::edge::bootstrap::Rules;
+use crate::edge::bootstrap::known::Known;
+use crate::edge::bootstrap::known::Missing;
+use crate::edge::bootstrap::site::Site;
+use crate::edge::chain::Chain;
+use crate::edge::chain::ChainError;
+use crate::edge::chain::Head;
+use crate::edge::chain::Log;
+use crate::hot::event;
+use crate::hot::event::AccountNews;
+use crate::hot::event::BlockNews;
+use crate::hot::event::LogNews;
+use crate::hot::event::Told;
+use crate::hot::event::Want;
+use crate::protocols::AnyPool;
+use crate::protocols::Lore;
+use crate::protocols::amm::Amm;
+
+/// How a block's changes are learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The node traces the block.
+    Trace,
+    /// We execute it.
+    Execute,
+    /// Everything that it may have touched is read back.
+    Reread,
+}
+
+/// A pool that was read anew.
+#[derive(Clone, Debug)]
+pub struct Reseeded {
+    /// Its account, its slots, and whatever else it reads, as they are behind the block.
+    pub told: Told,
+    /// The pool; or why it cannot be used.
+    pub pool: Result<AnyPool, String>,
+}
+
+/// Keeps the state current.
+#[derive(Debug)]
+pub struct Keep {
+    chain: Chain,
+    rules: Rules,
+    inner: Mutex<Inner>,
+    /// The node does not trace blocks.
+    no_trace: AtomicBool,
+    /// It does not trace calls.
+    no_call_trace: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    known: Known,
+    /// Behind which block it is so.
+    at: B256,
+    /// A block's changes are being learnt: nothing may become known meanwhile, they would pass it by.
+    learning: bool,
+}
+
+/// While it lives, [`Inner::learning`] is true; however it ends.
+struct Turn<'a>(&'a Keep);
+
+impl<'a> Turn<'a> {
+    fn take(keep: &'a Keep) -> Self {
+        keep.lock().learning = true;
+        Self(keep)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.lock().learning = false;
+    }
+}
+
+/// Contracts that the system itself calls at either end of a block (EIP-4788, 2935, 7002, 7251): in no transaction.
+const SYSTEM: [Address; 4] = [
+    BEACON_ROOTS_ADDRESS,
+    HISTORY_STORAGE_ADDRESS,
+    WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
+    CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
+];
+
+impl Keep {
+    /// Goes on from what was loaded.
+    #[must_use]
+    pub fn new(chain: Chain, rules: Rules, loaded: &Loaded) -> Self {
+        let mut known = Known::default();
+        known.learn(&loaded.accounts);
+        known.hashes.extend(loaded.hashes.iter().copied());
+        for pool in &loaded.pools {
+            known.accounts.entry(pool.address()).or_default().pool = true;
+        }
+        let inner = Mutex::new(Inner { known, at: loaded.head.hash, learning: false });
+        Self { chain, rules, inner, no_trace: AtomicBool::default(), no_call_trace: AtomicBool::default() }
+    }
+
+    /// What the block changed. From here on this is the tip.
+    pub async fn news(&self, head: &Head, logs: &[Log]) -> Result<BlockNews, ChainError> {
+        let _turn = Turn::take(self);
+        let mut way = if self.no_trace.load(Ordering::Relaxed) { Way::Execute } else { Way::Trace };
+        let changes = loop {
+            match self.learn(way, head).await {
+                Ok(Some(changes)) => break changes,
+                Ok(None) => way = next(way),
+                Err(error) if way == Way::Trace && is_unsupported(&error) => {
+                    self.no_trace.store(true, Ordering::Relaxed);
+                    way = next(way);
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let accounts = self.advance(head, changes);
+        let log = |log: &Log| LogNews { address: log.address, topics: log.topics.clone(), data: log.data.clone() };
+        let logs = logs.iter().filter(|log| log.block_hash == head.hash && !log.removed).map(log).collect();
+        Ok(BlockNews { head: event::Head::from(head), accounts, logs })
+    }
+
+    /// What the block changed of what is known, learnt in one way alone; the tip stays. `None`: this way does not serve
+    /// for this block.
+    pub async fn changes(&self, way: Way, head: &Head) -> Result<Option<Vec<AccountNews>>, ChainError> {
+        let changes = self.learn(way, head).await?;
+        Ok(changes.map(|changes| self.behind(head.parent).sift(changes)))
+    }
+
+    /// The chain has gone back: this is the tip. Values are read anew when they are wanted.
+    pub fn rewind(&self, to: B256) {
+        let mut inner = self.lock();
+        if inner.at != to {
+            inner.known.forget();
+            inner.at = to;
+        }
+    }
+
+    /// What was missed, as it is behind the tip. Nothing is told (an empty [`Told`]) of another block than the tip, or while
+    /// the next is being learnt: ask again behind that.
+    pub async fn fetch(&self, at: B256, wants: &[Want]) -> Result<Told, ChainError> {
+        if !self.expect(at, wants) {
+            return Ok(Told { at, ..Told::default() });
+        }
+        let read = all(wants).read(&self.chain, at).await?;
+        self.take(&read);
+        Ok(read)
+    }
+
+    /// All that a pending transaction reads, in one go.
+    pub async fn prefetch(&self, at: B256, tx: &Recovered<TxEnvelope>) -> Result<Told, ChainError> {
+        let call = call(tx);
+        let wants = self.reads(at, tx, &call).await?;
+        self.fetch(at, &wants).await
+    }
+
+    /// Reads a pool, and whatever it reads, anew, and asks it what it is. Also how a new pool is taken up.
+    pub async fn reseed(&self, at: B256, pool: Address) -> Result<Reseeded, BootstrapError> {
+        let mut known = Known::default();
+        let keys = self.lock().known.accounts.get(&pool).map(|account| account.slots.clone()).unwrap_or_default();
+        let keys: Vec<Want> =
+            keys.into_keys().map(|slot| Want::Slot(pool, slot)).chain([Want::Account(pool)]).collect();
+        let read = known.missing(keys).read(&self.chain, at).await?;
+        known.learn(&read.accounts);
+        let head = self.chain.block(at).await?;
+        let head = head.ok_or_else(|| BootstrapError::NoBlock { host: self.chain.host().to_owned() })?;
+        let site = Site::new(&self.chain, self.rules, head)?;
+        let (_, mut answers) = site.pools(&mut known, Lore::default(), vec![pool], &mut |_, _, _| ()).await?;
+        let answer = answers.pop().map_or_else(|| Err("gave no answer".to_owned()), |(_, answer)| answer);
+        let mut told = Told { at, accounts: known.all(), hashes: known.hashes.into_iter().collect() };
+        let wants: Vec<Want> = told.accounts.iter().flat_map(wants_of).collect();
+        if self.expect(at, &wants) {
+            self.lock().known.accounts.entry(pool).or_default().pool = answer.is_ok();
+            self.take(&told);
+        } else {
+            told = Told { at, ..Told::default() };
+        }
+        Ok(Reseeded { told, pool: answer })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while it is held; and if, what is in it is whole after every statement.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes wants as known, if `at` is the tip.
+    fn expect(&self, at: B256, wants: &[Want]) -> bool {
+        let mut inner = self.lock();
+        let stands = inner.at == at && !inner.learning;
+        if stands {
+            inner.known.expect(wants);
+        }
+        stands
+    }
+
+    /// Takes what was read, if its block is still the tip.
+    fn take(&self, read: &Told) {
+        let mut inner = self.lock();
+        if inner.at == read.at {
+            inner.known.learn(&read.accounts);
+            inner.known.hashes.extend(read.hashes.iter().copied());
+        }
+    }
+
+    /// What is known, with values if they are of `block`.
+    fn behind(&self, block: B256) -> Known {
+        let inner = self.lock();
+        let mut known = inner.known.clone();
+        if inner.at != block {
+            known.forget();
+        }
+        known
+    }
+
+    /// Makes `head` the tip, and of its changes what is to be told.
+    fn advance(&self, head: &Head, changes: Vec<AccountNews>) -> Vec<AccountNews> {
+        let mut inner = self.lock();
+        if inner.at != head.parent {
+            inner.known.forget();
+        }
+        let news = inner.known.sift(changes);
+        inner.known.learn(&news);
+        inner.known.hashes.insert(head.number.saturating_sub(1), head.parent);
+        inner.at = head.hash;
+        news
+    }
+
+    async fn learn(&self, way: Way, head: &Head) -> Result<Option<Vec<AccountNews>>, ChainError> {
+        match way {
+            Way::Trace => self.traced(head).await.map(Some),
+            Way::Execute => execute::changes(self, head).await,
+            Way::Reread => reread::changes(self, head).await.map(Some),
+        }
+    }
+
+    /// By the node's trace; what the trace leaves open, and what no transaction does, is read back.
+    async fn traced(&self, head: &Head) -> Result<Vec<AccountNews>, ChainError> {
+        let (trace, rest) = tokio::try_join!(self.chain.trace(head.hash), self.unowned(head))?;
+        let known = self.behind(head.parent);
+        let mut open = rest;
+        let mut changes = trace.accounts;
+        for news in changes.iter().filter(|news| trace.unsure.contains(&news.address)) {
+            let Some(account) = known.accounts.get(&news.address) else { continue };
+            let slots = news.slots.iter().map(|(slot, _)| *slot).chain(account.slots.keys().copied());
+            open.slots.extend(slots.map(|slot| (news.address, slot)));
+            open.accounts.insert(news.address);
+        }
+        changes.retain(|news| !trace.unsure.contains(&news.address));
+        let mut read = open.read(&self.chain, head.hash).await?;
+        for account in read.accounts.iter_mut().filter(|account| trace.unsure.contains(&account.address)) {
+            let code = account.code.as_ref().is_some_and(|code| code.is_empty());
+            account.destroyed = code && account.nonce == Some(0) && account.balance == Some(U256::ZERO);
+        }
+        changes.extend(read.accounts);
+        Ok(changes)
+    }
+
+    /// What of the known a block changes outside of its transactions, to be read back: who may have withdrawn (anyone, so
+    /// the block is asked) and what the system's own contracts keep.
+    async fn unowned(&self, head: &Head) -> Result<Missing, ChainError> {
+        let block = self.chain.withdrawals(head.hash).await?;
+        let known = &self.lock().known;
+        let mut open = Missing::default();
+        open.holdings.extend(block.into_iter().filter(|address| known.accounts.contains_key(address)));
+        for address in SYSTEM {
+            let slots = known.accounts.get(&address).into_iter().flat_map(|account| account.slots.keys());
+            open.slots.extend(slots.map(|slot| (address, *slot)));
+        }
+        Ok(open)
+    }
+
+    /// What a transaction reads, by whatever the node can do.
+    async fn reads(&self, at: B256, tx: &Recovered<TxEnvelope>, call: &Value) -> Result<Vec<Want>, ChainError> {
+        if !self.no_call_trace.load(Ordering::Relaxed) {
+            match self.chain.prestate(at, call).await {
+                Ok(accounts) => return Ok(accounts.iter().flat_map(wants_of).collect()),
+                Err(error) if is_unsupported(&error) => self.no_call_trace.store(true, Ordering::Relaxed),
+                Err(error) => return Err(error),
+            }
+        }
+        let listed = self.chain.access_list(at, call).await?;
+        let item = |(address, slots): (Address, Vec<U256>)| {
+            let slots = slots.into_iter().map(move |slot| Want::Slot(address, slot));
+            slots.chain([Want::Account(address)]).collect::<Vec<_>>()
+        };
+        let ends = [Some(tx.signer()), tx.inner().to()].into_iter().flatten().map(Want::Account);
+        Ok(listed.into_iter().flat_map(item).chain(ends).collect())
+    }
+}
+
+const fn next(way: Way) -> Way {
+    match way {
+        Way::Trace => Way::Execute,
+        Way::Execute | Way::Reread => Way::Reread,
+    }
+}
+
+/// All wants, whether known or not: the engine may know less than we do.
+fn all(wants: &[Want]) -> Missing {
+    Known::default().missing(wants.iter().copied().filter(|want| !matches!(want, Want::Slot(..)))).with_slots(wants)
+}
+
+fn wants_of(news: &AccountNews) -> Vec<Want> {
+    let slots = news.slots.iter().map(|(slot, _)| Want::Slot(news.address, *slot));
+    slots.chain([Want::Account(news.address)]).collect()
+}
+
+/// A transaction as a call: without nonce and fees, of which no answer here depends.
+fn call(tx: &Recovered<TxEnvelope>) -> Value {
+    let inner = tx.inner();
+    let [gas, value] = [U256::from(inner.gas_limit()), inner.value()];
+    let mut call = json!({"from": tx.signer(), "gas": gas, "value": value, "input": inner.input()});
+    if let Some(to) = inner.to() {
+        call["to"] = json!(to);
+    }
+    call
+}
+
+/// A node that does not know the method, its tracer, or its parameters; or that keeps it from us.
+fn is_unsupported(error: &ChainError) -> bool {
+    match error {
+        ChainError::Refused { code, message, .. } => {
+            let message = message.to_lowercase();
+            let words = ["not supported", "not available", "not found", "not enabled", "not allowed", "unsupported"];
+            let named = message.contains("method") || message.contains("trac");
+            [-32601, -32602, -32600, -32004].contains(code)
+                || (named && words.iter().any(|word| message.contains(word)))
+        }
+        ChainError::Shape { .. } => true,
+        ChainError::Transport { .. } => false,
+    }
+}

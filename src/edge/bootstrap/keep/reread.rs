@@ -1,0 +1,88 @@
+//! A block's changes by reading back all that is known of what it may have touched.
+//!
+//! # Limits
+//! Touched is who is named: senders, receivers, access lists, emitters of logs, contracts made, authorities, who is paid.
+//! A contract that is called by another, changes, and says nothing in any log, is not seen. This is the last resort.
+
+use std::collections::BTreeSet;
+
+use alloy::consensus::Transaction as _;
+use alloy::rpc::types::eth::Block;
+use alloy_primitives::Address;
+
+use crate::edge::bootstrap::keep::Keep;
+use crate::edge::bootstrap::known::Account;
+use crate::edge::bootstrap::known::Known;
+use crate::edge::bootstrap::known::Missing;
+use crate::edge::bootstrap::site::Site;
+use crate::edge::chain::ChainError;
+use crate::edge::chain::Head;
+use crate::hot::event::AccountNews;
+use crate::protocols::Lore;
+
+/// What the block may have changed, as it is behind the block.
+pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Vec<AccountNews>, ChainError> {
+    let (block, logs, mut open) =
+        tokio::try_join!(keep.chain.full(head.hash), keep.chain.all_logs(head.hash), keep.unowned(head))?;
+    let block = block.ok_or_else(|| keep.chain.missing(head.hash))?;
+    let mut touched = named(&block);
+    touched.extend(logs.iter().map(|log| log.address));
+    let known = keep.behind(head.parent);
+    add(&mut open, &known, &touched);
+    let read = open.read(&keep.chain, head.hash).await?;
+    let pools = |address: &&Address| known.accounts.get(*address).is_some_and(|account| account.pool);
+    let pools: Vec<Address> = touched.iter().filter(pools).copied().collect();
+    let mut changes = read.accounts;
+    changes.extend(grown(keep, head, known, &changes, pools).await?);
+    Ok(changes)
+}
+
+/// Who is named by a block.
+fn named(block: &Block) -> BTreeSet<Address> {
+    let mut named = BTreeSet::from([block.header.beneficiary]);
+    for tx in block.transactions.as_transactions().unwrap_or_default() {
+        let (from, inner) = (tx.inner.signer(), tx.inner.inner());
+        named.insert(from);
+        named.insert(inner.to().unwrap_or_else(|| from.create(inner.nonce())));
+        named.extend(inner.access_list().into_iter().flat_map(|list| list.iter().map(|item| item.address)));
+        let authorities = inner.authorization_list().unwrap_or_default().iter();
+        named.extend(authorities.filter_map(|signed| signed.recover_authority().ok()));
+    }
+    named
+}
+
+/// All that is known of the touched accounts; code only where it can have changed.
+fn add(open: &mut Missing, known: &Known, touched: &BTreeSet<Address>) {
+    for address in touched {
+        let Some(account) = known.accounts.get(address) else { continue };
+        open.slots.extend(account.slots.keys().map(|slot| (*address, *slot)));
+        let fixed = Account::has_fixed_code(account);
+        let of = if fixed { &mut open.holdings } else { &mut open.accounts };
+        of.insert(*address);
+    }
+    let accounts = &open.accounts;
+    open.holdings.retain(|address| !accounts.contains(address));
+}
+
+/// Slots that pools read now and did not read before: a new tick is known by a word of the bitmap, which is known.
+async fn grown(
+    keep: &Keep,
+    head: &Head,
+    mut known: Known,
+    changes: &[AccountNews],
+    pools: Vec<Address>,
+) -> Result<Vec<AccountNews>, ChainError> {
+    let before = known.clone();
+    known.learn(changes);
+    let Ok(site) = Site::new(&keep.chain, keep.rules, head.clone()) else { return Ok(Vec::new()) };
+    if site.pools(&mut known, Lore::default(), pools.clone(), &mut |_, _, _| ()).await.is_err() {
+        return Err(keep.chain.missing(head.hash));
+    }
+    let new = |address: &Address| {
+        let (old, now) = (before.accounts.get(address)?, known.accounts.get(address)?);
+        let new = now.slots.iter().filter(|(slot, _)| !old.slots.contains_key(*slot));
+        let slots = new.filter_map(|(slot, value)| Some((*slot, (*value)?))).collect();
+        Some(AccountNews { address: *address, slots, ..AccountNews::default() })
+    };
+    Ok(pools.iter().filter_map(new).collect())
+}

@@ -1,0 +1,263 @@
+//! What is known of the chain's state behind one block, and what of it is watched.
+//!
+//! # Invariants
+//! - A key (account or slot) once known stays, so that a block's changes of it are told; its value may be lost, by a
+//!   block undone, and is then read again when it is wanted.
+//! - A slot's account is known before the slot is told to a machine: revm would take an untold account for an empty one.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use alloy_primitives::map::AddressMap;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use revm::state::AccountInfo;
+use revm::state::Bytecode;
+
+use crate::edge::chain::Chain;
+use crate::edge::chain::ChainError;
+use crate::hot::event::AccountNews;
+use crate::hot::event::Told;
+use crate::hot::event::Want;
+use crate::hot::evm::db::Cold;
+use crate::hot::evm::db::Db;
+use crate::hot::evm::db::Unknown;
+
+/// One account.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Account {
+    /// Balance and nonce.
+    pub(super) holding: Option<(U256, u64)>,
+    pub(super) code: Option<Bytecode>,
+    pub(super) slots: BTreeMap<U256, Option<U256>>,
+    /// A pool: every change of its storage is wanted, of slots not known before, too.
+    pub(super) pool: bool,
+}
+
+impl Account {
+    /// All of it but its slots.
+    pub(super) fn info(&self) -> Option<AccountInfo> {
+        let ((balance, nonce), code) = (self.holding?, self.code.clone()?);
+        Some(AccountInfo { balance, nonce, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() })
+    }
+
+    /// Its code cannot change any more: a contract's, that is no delegation.
+    pub(super) fn has_fixed_code(&self) -> bool {
+        self.code.as_ref().is_some_and(|code| !code.is_empty() && !code.is_eip7702())
+    }
+}
+
+/// What is known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    pub(super) accounts: AddressMap<Account>,
+    pub(super) hashes: BTreeMap<u64, B256>,
+}
+
+/// What is not, and has to be read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Missing {
+    pub(super) accounts: BTreeSet<Address>,
+    /// Accounts of which the code is known.
+    pub(super) holdings: BTreeSet<Address>,
+    pub(super) slots: BTreeSet<(Address, U256)>,
+    pub(super) hashes: BTreeSet<u64>,
+}
+
+impl Missing {
+    pub(super) fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.holdings.is_empty() && self.slots.is_empty() && self.hashes.is_empty()
+    }
+
+    /// Besides, the slots among `wants`.
+    pub(super) fn with_slots(mut self, wants: &[Want]) -> Self {
+        let slot = |want: &Want| match want {
+            Want::Slot(address, slot) => Some((*address, *slot)),
+            Want::Account(_) | Want::BlockHash(_) => None,
+        };
+        self.slots.extend(wants.iter().filter_map(slot));
+        self
+    }
+
+    /// Reads all of it behind block `at`.
+    pub(super) async fn read(&self, chain: &Chain, at: B256) -> Result<Told, ChainError> {
+        let list = |set: &BTreeSet<Address>| set.iter().copied().collect::<Vec<_>>();
+        let (whole, halves) = (list(&self.accounts), list(&self.holdings));
+        let keys: Vec<(Address, U256)> = self.slots.iter().copied().collect();
+        let numbers: Vec<u64> = self.hashes.iter().copied().collect();
+        let (accounts, holdings, values, hashes) = tokio::try_join!(
+            chain.accounts(at, &whole),
+            chain.holdings(at, &halves),
+            chain.slots(at, &keys),
+            chain.hashes(at, &numbers),
+        )?;
+        let mut news: BTreeMap<Address, AccountNews> =
+            accounts.into_iter().chain(holdings).map(|account| (account.address, account)).collect();
+        for ((address, slot), value) in keys.into_iter().zip(values) {
+            let of = || AccountNews { address, ..AccountNews::default() };
+            news.entry(address).or_insert_with(of).slots.push((slot, value));
+        }
+        Ok(Told { at, accounts: news.into_values().collect(), hashes })
+    }
+}
+
+impl Known {
+    /// What of `wants` has no value.
+    pub(super) fn missing(&self, wants: impl IntoIterator<Item = Want>) -> Missing {
+        let mut missing = Missing::default();
+        for want in wants {
+            match want {
+                Want::Account(address) => self.miss(&mut missing, address),
+                Want::Slot(address, slot) => {
+                    self.miss(&mut missing, address);
+                    let account = self.accounts.get(&address);
+                    if account.and_then(|account| *account.slots.get(&slot)?).is_none() {
+                        missing.slots.insert((address, slot));
+                    }
+                }
+                Want::BlockHash(number) => {
+                    if !self.hashes.contains_key(&number) {
+                        missing.hashes.insert(number);
+                    }
+                }
+            }
+        }
+        missing
+    }
+
+    fn miss(&self, missing: &mut Missing, address: Address) {
+        let account = self.accounts.get(&address);
+        let (holding, code) = account.map_or((false, false), |a| (a.holding.is_some(), a.code.is_some()));
+        let fixed = account.is_some_and(Account::has_fixed_code);
+        match (holding, code, fixed) {
+            (true, true, _) => (),
+            (false, _, true) => {
+                missing.holdings.insert(address);
+            }
+            _ => {
+                missing.accounts.insert(address);
+            }
+        }
+    }
+
+    /// Everything known that has no value.
+    pub(super) fn lost(&self) -> Missing {
+        let accounts = self.accounts.keys().map(|address| Want::Account(*address));
+        let slots = self.accounts.iter().flat_map(|(a, account)| account.slots.keys().map(|s| Want::Slot(*a, *s)));
+        self.missing(accounts.chain(slots))
+    }
+
+    /// Makes keys known, without values.
+    pub(super) fn expect(&mut self, wants: &[Want]) {
+        for want in wants {
+            match want {
+                Want::Account(address) => {
+                    self.accounts.entry(*address).or_default();
+                }
+                Want::Slot(address, slot) => {
+                    self.accounts.entry(*address).or_default().slots.entry(*slot).or_default();
+                }
+                Want::BlockHash(_) => (),
+            }
+        }
+    }
+
+    /// Takes what is told as what is.
+    pub(super) fn learn(&mut self, told: &[AccountNews]) {
+        for news in told {
+            let account = self.accounts.entry(news.address).or_default();
+            if news.destroyed {
+                // Whatever it held is zero from here on, and so are the slots that were known.
+                account.slots.values_mut().for_each(|value| *value = Some(U256::ZERO));
+                (account.holding, account.code) = (Some((U256::ZERO, 0)), Some(Bytecode::default()));
+            }
+            let (balance, nonce) = account.holding.unzip();
+            account.holding = news.balance.or(balance).zip(news.nonce.or(nonce));
+            if let Some(code) = &news.code {
+                account.code = Some(bytecode(code));
+            }
+            account.slots.extend(news.slots.iter().map(|(slot, value)| (*slot, Some(*value))));
+        }
+    }
+
+    /// Forgets all values and keeps the keys; code that cannot change stays.
+    pub(super) fn forget(&mut self) {
+        self.hashes.clear();
+        for account in self.accounts.values_mut() {
+            account.holding = None;
+            account.slots.values_mut().for_each(|value| *value = None);
+            if !account.has_fixed_code() {
+                account.code = None;
+            }
+        }
+    }
+
+    /// A machine's state: all that has a value, and nothing else.
+    pub(super) fn db(&self) -> Db {
+        let mut db = Db::default();
+        db.set_unknown(Unknown::Refuse);
+        for (address, account) in &self.accounts {
+            let Some(info) = account.info() else { continue };
+            db.tell_account(*address, info);
+            for (slot, value) in &account.slots {
+                if let Some(value) = value {
+                    db.tell_slot(*address, *slot, *value);
+                }
+            }
+        }
+        for (number, hash) in &self.hashes {
+            db.tell_block_hash(*number, *hash);
+        }
+        db
+    }
+
+    /// All of it, in order of address.
+    pub(super) fn all(&self) -> Vec<AccountNews> {
+        let news = |(address, account): (&Address, &Account)| {
+            let info = account.info()?;
+            let slots = account.slots.iter().filter_map(|(slot, value)| Some((*slot, (*value)?))).collect();
+            let code = Some(info.code.map(|code| code.original_bytes()).unwrap_or_default());
+            let (balance, nonce) = (Some(info.balance), Some(info.nonce));
+            Some(AccountNews { address: *address, balance, nonce, code, slots, destroyed: false })
+        };
+        let mut all: Vec<AccountNews> = self.accounts.iter().filter_map(news).collect();
+        all.sort_unstable_by_key(|account| account.address);
+        all
+    }
+
+    /// What of `changes` is of known things, and differs from what is known of them.
+    pub(super) fn sift(&self, changes: Vec<AccountNews>) -> Vec<AccountNews> {
+        let sifted = changes.into_iter().filter_map(|mut news| {
+            let account = self.accounts.get(&news.address)?;
+            let (balance, nonce) = account.holding.unzip();
+            news.balance = news.balance.filter(|value| balance != Some(*value));
+            news.nonce = news.nonce.filter(|value| nonce != Some(*value));
+            let code = account.code.as_ref().map(Bytecode::original_bytes);
+            news.code = news.code.filter(|value| code.as_ref() != Some(value));
+            let new = |slot: &U256, value: U256| match account.slots.get(slot) {
+                Some(known) => *known != Some(value),
+                None => account.pool,
+            };
+            news.slots.retain(|(slot, value)| new(slot, *value));
+            let AccountNews { balance, nonce, code, slots, destroyed, .. } = &news;
+            let says = balance.is_some() || nonce.is_some() || code.is_some() || !slots.is_empty() || *destroyed;
+            says.then_some(news)
+        });
+        sifted.collect()
+    }
+}
+
+/// What a machine missed, as a want. Code has no want of its own: it comes with its account.
+pub(super) fn wants(missed: impl IntoIterator<Item = Cold>) -> Vec<Want> {
+    let want = |cold| match cold {
+        Cold::Account(address) => Some(Want::Account(address)),
+        Cold::Slot(address, slot) => Some(Want::Slot(address, slot)),
+        Cold::BlockHash(number) => Some(Want::BlockHash(number)),
+        Cold::Code(_) => None,
+    };
+    missed.into_iter().filter_map(want).collect()
+}
+
+fn bytecode(code: &Bytes) -> Bytecode {
+    // What is no valid delegation is run as it stands, as the chain does.
+    Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code.clone()))
+}

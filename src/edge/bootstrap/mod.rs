@@ -1,0 +1,286 @@
+//! From a node and a list of factories to a warm state: which pools there are, all that they and the proofs read, as it
+//! is behind one block; and from there on what each block changes of it.
+//!
+//! - `scan`: pools by their factories' logs. `site`: asking and reading until nothing is missing. `known`: what is read.
+//! - `verify`: our answers held against the node's. `snapshot`: what makes the next start a matter of seconds.
+//! - `keep`: changes block by block, misses, pools found wrong.
+//!
+//! # Invariants
+//! - All values of a [`Loaded`] are of one block, named by its hash. None of them comes from the snapshot, which holds
+//!   keys, and code that is held against its hash.
+//! - A pool that cannot be used is listed with the reason; none is dropped in silence.
+//! - Everything in [`Loaded`] is `Send`: each hot thread makes its own machine of it.
+
+mod config;
+mod keep;
+mod known;
+mod scan;
+mod site;
+mod snapshot;
+mod verify;
+
+use std::collections::BTreeSet;
+
+use alloy_primitives::{Address, B256, Bytes};
+
+use crate::edge::bootstrap::known::Known;
+use crate::edge::bootstrap::site::Site;
+use crate::edge::bootstrap::snapshot::Snapshot;
+use crate::edge::chain::Chain;
+use crate::edge::chain::ChainError;
+use crate::edge::chain::Head as ChainHead;
+use crate::hot::event::AccountNews;
+use crate::hot::event::Head;
+use crate::hot::event::Want;
+use crate::hot::evm::fork::Fork;
+use crate::hot::evm::fork::UnknownFork;
+use crate::hot::evm::own::balance_of;
+use crate::hot::evm::probe::PROBER;
+use crate::protocols::AnyPool;
+use crate::protocols::Lore;
+use crate::protocols::amm::Amm;
+
+pub use config::Config;
+pub use config::Factory;
+pub use config::PoolRow;
+pub use keep::Keep;
+pub use keep::Reseeded;
+pub use keep::Way;
+
+/// Which chain's rules hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The chain's id.
+    pub chain_id: u64,
+    /// A chain of one fork from its first block on. `None`: mainnet's schedule.
+    pub fixed: Option<Fork>,
+}
+
+impl Rules {
+    /// The rules of a block at `number` and `timestamp`.
+    pub fn fork(&self, number: u64, timestamp: u64) -> Result<Fork, UnknownFork> {
+        self.fixed.map_or_else(|| Fork::mainnet(number, timestamp), Ok)
+    }
+}
+
+/// A call that is run so that all it reads is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Who calls; he need not be able to.
+    pub from: Address,
+    /// Whom.
+    pub to: Address,
+    /// With what.
+    pub data: Bytes,
+}
+
+/// What is to be loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Whose pools.
+    pub factories: Vec<Factory>,
+    /// Pools besides.
+    pub pools: Vec<PoolRow>,
+    /// Accounts besides: owner, executor, builders.
+    pub accounts: Vec<Address>,
+    /// What else is to be run warm.
+    pub looks: Vec<Look>,
+}
+
+/// State, warm.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The block behind which it stands.
+    pub head: Head,
+    /// Everything read: each account with balance, nonce, code and the slots that are known of it.
+    pub accounts: Vec<AccountNews>,
+    /// Hashes of older blocks that were asked for.
+    pub hashes: Vec<(u64, B256)>,
+    /// Usable pools, in order of address.
+    pub pools: Vec<AnyPool>,
+    /// Pools that cannot be used, in order of address, and why.
+    pub unusable: Vec<(Address, String)>,
+    /// What the operator should hear: one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// A factory's logs are being read: blocks done of all, pools found so far.
+    Scanning {
+        /// The factory's name.
+        factory: &'a str,
+        /// Blocks read.
+        done: u64,
+        /// Blocks to read.
+        of: u64,
+        /// Its pools so far.
+        pools: usize,
+    },
+    /// State known by the snapshot is being read again.
+    Reading {
+        /// Accounts.
+        accounts: usize,
+        /// Slots.
+        slots: usize,
+    },
+    /// Pools are being asked, or calls run, and what they miss is being read.
+    Asking {
+        /// From 1.
+        round: usize,
+        /// Pools or calls not yet done.
+        open: usize,
+        /// Accounts and slots that are read in this round.
+        missing: usize,
+    },
+    /// Pools are being held against the node.
+    Verifying {
+        /// How many.
+        pools: usize,
+    },
+    /// Something that the operator should hear.
+    Note(&'a str),
+}
+
+/// Hears how far it has come.
+pub type Hear<'a> = &'a mut (dyn FnMut(Progress<'_>) + Send);
+
+/// Why there is no state.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// The node did not answer as due.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// It has no block at all.
+    #[error("{host}: has no latest block")]
+    NoBlock {
+        /// The node.
+        host: String,
+    },
+    /// The block's rules are not known.
+    #[error(transparent)]
+    Fork(#[from] UnknownFork),
+    /// A row names no protocol of ours.
+    #[error("factory {name}: {protocol} is no protocol peregrine knows")]
+    Protocol {
+        /// The row.
+        name: String,
+        /// What it says.
+        protocol: String,
+    },
+    /// A factory's logs are not the shape their signature promises.
+    #[error("factory {name}: a log of block {block} names no pool")]
+    Log {
+        /// The row.
+        name: String,
+        /// Where.
+        block: B256,
+    },
+    /// What we hold is not what the chain holds.
+    #[error("pool {pool} is not loaded right at block {block}: {what}")]
+    Wrong {
+        /// The pool.
+        pool: Address,
+        /// The block.
+        block: u64,
+        /// What differs.
+        what: String,
+    },
+    /// The snapshot cannot be written.
+    #[error("{path}: snapshot not written: {cause}")]
+    Write {
+        /// The file.
+        path: String,
+        /// What the system says.
+        cause: String,
+    },
+    /// The process is on its way down.
+    #[error("stopped while the evm was running")]
+    Stopped,
+}
+
+/// Behind the tip by so much a block is taken for final: factories are read anew from there, and a snapshot's anchor lies
+/// there. Two epochs.
+const SETTLED: u64 = 64;
+
+/// Loads all of `wanted` behind the node's latest block.
+pub async fn load(
+    chain: &Chain,
+    config: &Config,
+    rules: Rules,
+    wanted: &Wanted,
+    hear: Hear<'_>,
+) -> Result<Loaded, BootstrapError> {
+    let chain = &chain.clone().bounded(config.bounds());
+    let (mut snapshot, notes) = Snapshot::open(chain, config, rules.chain_id, hear).await?;
+    // The scan takes its time where nothing is known yet; the block is chosen behind it, and the rest of the scan is short.
+    let tip = latest(chain).await?;
+    scan::scan(chain, config, wanted, tip.number, &mut snapshot, hear).await?;
+    let head = latest(chain).await?;
+    scan::scan(chain, config, wanted, head.number, &mut snapshot, hear).await?;
+
+    let site = Site::new(chain, rules, head.clone())?;
+    let mut known = snapshot.known();
+    let listed = wanted.pools.iter().map(|row| row.address);
+    let addresses: BTreeSet<Address> = snapshot.pools(&wanted.factories).chain(listed).collect();
+    read_base(&site, &mut known, wanted, &addresses, hear).await?;
+    let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
+    let (_, asked) = site.pools(&mut known, Lore::default(), addresses.iter().copied().collect(), &mut rounds).await?;
+    let (mut pools, mut unusable) = (Vec::new(), Vec::new());
+    for (address, answer) in asked {
+        match answer {
+            Ok(pool) => pools.push(pool),
+            Err(reason) => unusable.push((address, reason)),
+        }
+    }
+    pools.sort_unstable_by_key(Amm::address);
+    unusable.sort_unstable();
+    site.warm(&mut known, looks(&pools, wanted), &mut rounds).await?;
+    verify::verify(&site, &mut known, &pools, config.verify_pools, hear).await?;
+    snapshot.keep(&known, chain, &head).await?;
+    snapshot.write(config)?;
+    let hashes = known.hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
+    Ok(Loaded { head: Head::from(&head), accounts: known.all(), hashes, pools, unusable, notes })
+}
+
+async fn latest(chain: &Chain) -> Result<ChainHead, BootstrapError> {
+    chain.latest().await?.ok_or_else(|| BootstrapError::NoBlock { host: chain.host().to_owned() })
+}
+
+/// Reads what the snapshot knows of, the pools, and the accounts that every transaction may touch.
+async fn read_base(
+    site: &Site,
+    known: &mut Known,
+    wanted: &Wanted,
+    pools: &BTreeSet<Address>,
+    hear: Hear<'_>,
+) -> Result<(), BootstrapError> {
+    let precompiles = PRECOMPILES.map(Address::with_last_byte).into_iter().chain([P256_VERIFY]);
+    let named = wanted.accounts.iter().chain(pools).copied();
+    let all = named.chain(precompiles).chain([site.head.beneficiary]).map(Want::Account);
+    known.expect(&all.collect::<Vec<_>>());
+    let lost = known.lost();
+    let accounts = lost.accounts.len() + lost.holdings.len();
+    hear(Progress::Reading { accounts, slots: lost.slots.len() });
+    let read = lost.read(&site.chain, site.head.hash).await?;
+    known.learn(&read.accounts);
+    for pool in pools {
+        known.accounts.entry(*pool).or_default().pool = true;
+    }
+    Ok(())
+}
+
+/// What is run warm: the balances that pools hold of their tokens, which every swap reads, and what was asked for.
+fn looks(pools: &[AnyPool], wanted: &Wanted) -> Vec<Look> {
+    let held = |pool: &AnyPool| {
+        let data = balance_of(pool.address());
+        pool.tokens().iter().map(move |token| Look { from: PROBER, to: *token, data: data.clone() }).collect::<Vec<_>>()
+    };
+    pools.iter().flat_map(held).chain(wanted.looks.iter().cloned()).collect()
+}
+
+/// Low bytes of the precompiled contracts' addresses, up to Prague's; a call to one loads it as an account.
+const PRECOMPILES: [u8; 17] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17];
+/// Osaka's (EIP-7951).
+const P256_VERIFY: Address = alloy_primitives::address!("0x0000000000000000000000000000000000000100");

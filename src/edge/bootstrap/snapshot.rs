@@ -1,0 +1,209 @@
+//! What makes the next start a matter of seconds: how far the factories have been read, the pools found, which accounts
+//! and slots are needed, and code by its hash.
+//!
+//! # Invariants
+//! - No value of the state is in it, so it cannot be stale. Code of a contract cannot change (EIP-6780), and each is held
+//!   against its hash when it is read; of an account without code, or with a delegation, nothing is kept.
+//! - It is of one chain: a block far enough below the tip not to be undone anchors it there.
+//! - Written whole or not at all. One that cannot be used is told in one sentence and made anew.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::io::Write;
+use std::path::Path;
+
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use revm::state::Bytecode;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::edge::bootstrap::BootstrapError;
+use crate::edge::bootstrap::Config;
+use crate::edge::bootstrap::Factory;
+use crate::edge::bootstrap::Hear;
+use crate::edge::bootstrap::Progress;
+use crate::edge::bootstrap::SETTLED;
+use crate::edge::bootstrap::known::Account;
+use crate::edge::bootstrap::known::Known;
+use crate::edge::chain::Chain;
+use crate::edge::chain::Head;
+
+/// Raised whenever the format changes; an older file is made anew.
+const VERSION: u32 = 1;
+/// Fast, and half the size: it is mostly hashes.
+const ZSTD_LEVEL: i32 = 1;
+/// A small file must not unpack to all the memory there is.
+const MOST_BYTES: u64 = 1 << 32;
+
+/// All of it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Snapshot {
+    version: u32,
+    chain_id: u64,
+    /// A block that is the chain's.
+    anchor: Option<(u64, B256)>,
+    factories: BTreeMap<Address, Scanned>,
+    accounts: BTreeMap<Address, Kept>,
+    codes: BTreeMap<B256, Bytes>,
+}
+
+/// One factory.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scanned {
+    /// The first block not yet read for good.
+    next: u64,
+    pools: BTreeSet<Address>,
+}
+
+/// One account.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    code: Option<B256>,
+    slots: Vec<U256>,
+}
+
+impl Snapshot {
+    /// The file's, if there is one and it is of this chain; else an empty one. And what there is to say about it.
+    pub(super) async fn open(
+        chain: &Chain,
+        config: &Config,
+        chain_id: u64,
+        hear: Hear<'_>,
+    ) -> Result<(Self, Vec<String>), BootstrapError> {
+        let fresh = Self { version: VERSION, chain_id, ..Self::default() };
+        let Some(path) = config.snapshot.as_deref().filter(|path| path.exists()) else {
+            return Ok((fresh, Vec::new()));
+        };
+        let found = match Self::read(path, chain_id) {
+            Ok(snapshot) => snapshot.anchored(chain).await?,
+            Err(what) => Err(what),
+        };
+        match found {
+            Ok(snapshot) => Ok((snapshot, Vec::new())),
+            Err(what) => {
+                let note = format!("{}: snapshot {what}: it is made anew", path.display());
+                hear(Progress::Note(&note));
+                Ok((fresh, vec![note]))
+            }
+        }
+    }
+
+    fn read(path: &Path, chain_id: u64) -> Result<Self, String> {
+        let file = std::fs::File::open(path).map_err(|error| format!("cannot be read ({error})"))?;
+        let damaged = |what: String| format!("is damaged ({what})");
+        // The checksum is in the frame, and is held against what comes out.
+        let mut text = Vec::new();
+        let mut unpack = |file| zstd::Decoder::new(file)?.take(MOST_BYTES).read_to_end(&mut text);
+        unpack(file).map_err(|error| damaged(error.to_string()))?;
+        let version: Version = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        if version.version != VERSION {
+            return Err(format!("is of version {}, {VERSION} due", version.version));
+        }
+        let snapshot: Self = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        if snapshot.chain_id != chain_id {
+            return Err(format!("is of chain {}, {chain_id} due", snapshot.chain_id));
+        }
+        let wrong = snapshot.codes.iter().find(|(hash, code)| keccak256(code) != **hash);
+        wrong.map_or(Ok(()), |(hash, _)| Err(damaged(format!("code {hash} has another hash"))))?;
+        let used = snapshot.accounts.values().filter_map(|account| account.code);
+        match used.into_iter().find(|hash| !snapshot.codes.contains_key(hash)) {
+            Some(hash) => Err(damaged(format!("code {hash} is missing"))),
+            None => Ok(snapshot),
+        }
+    }
+
+    /// It, if its anchor is a block of this chain.
+    async fn anchored(self, chain: &Chain) -> Result<Result<Self, String>, BootstrapError> {
+        let Some((number, hash)) = self.anchor else { return Ok(Ok(self)) };
+        let found = chain.at(number).await?.map(|head| head.hash);
+        Ok(if found == Some(hash) { Ok(self) } else { Err(format!("is of another chain (block {number} differs)")) })
+    }
+
+    /// Writes the file, if there is to be one.
+    pub(super) fn write(&self, config: &Config) -> Result<(), BootstrapError> {
+        let Some(path) = config.snapshot.as_deref() else { return Ok(()) };
+        self.put(path)
+            .map_err(|error| BootstrapError::Write { path: path.display().to_string(), cause: error.to_string() })
+    }
+
+    fn put(&self, path: &Path) -> std::io::Result<()> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let text = serde_json::to_vec(self)?;
+        let mut packer = zstd::Encoder::new(&mut file, ZSTD_LEVEL)?;
+        packer.include_checksum(true)?;
+        packer.set_pledged_src_size(Some(text.len() as u64))?;
+        packer.write_all(&text)?;
+        packer.finish()?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    }
+
+    /// The first block of `factory` that is to be read.
+    pub(super) fn next(&self, factory: &Factory) -> u64 {
+        self.factories.get(&factory.address).map_or(0, |scanned| scanned.next).max(factory.from_block)
+    }
+
+    /// All before `next` is read for good.
+    pub(super) fn read_to(&mut self, factory: &Factory, next: u64) {
+        self.factories.entry(factory.address).or_default().next = next;
+    }
+
+    /// The factory has made a pool.
+    pub(super) fn found(&mut self, factory: &Factory, pool: Address) {
+        self.factories.entry(factory.address).or_default().pools.insert(pool);
+    }
+
+    /// How many pools the factory has made.
+    pub(super) fn count(&self, factory: &Factory) -> usize {
+        self.factories.get(&factory.address).map_or(0, |scanned| scanned.pools.len())
+    }
+
+    /// The pools of these factories.
+    pub(super) fn pools(&self, factories: &[Factory]) -> impl Iterator<Item = Address> {
+        factories
+            .iter()
+            .filter_map(|row| self.factories.get(&row.address))
+            .flat_map(|found| found.pools.iter().copied())
+    }
+
+    /// Its keys and codes as what is known, without values.
+    pub(super) fn known(&self) -> Known {
+        let mut known = Known::default();
+        for (address, kept) in &self.accounts {
+            let code = kept.code.and_then(|hash| self.codes.get(&hash)).map(|code| Bytecode::new_legacy(code.clone()));
+            let slots = kept.slots.iter().map(|slot| (*slot, None)).collect();
+            known.accounts.insert(*address, Account { code, slots, ..Account::default() });
+        }
+        known
+    }
+
+    /// Takes the keys and codes of what is known behind `head`.
+    pub(super) async fn keep(&mut self, known: &Known, chain: &Chain, head: &Head) -> Result<(), BootstrapError> {
+        let number = head.number.saturating_sub(SETTLED);
+        self.anchor = chain.at(number).await?.map(|head| (head.number, head.hash));
+        (self.accounts, self.codes) = Default::default();
+        for (address, account) in &known.accounts {
+            let mut kept = Kept { code: None, slots: account.slots.keys().copied().collect() };
+            if let Some(code) = account.code.as_ref().filter(|_| account.has_fixed_code()) {
+                let hash = code.hash_slow();
+                self.codes.entry(hash).or_insert_with(|| code.original_bytes());
+                kept.code = Some(hash);
+            }
+            self.accounts.insert(*address, kept);
+        }
+        Ok(())
+    }
+}
+
+/// Read first: what else there is depends on it.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}

@@ -1,0 +1,150 @@
+//! State as it is behind one block, named by its hash (EIP-1898): accounts, slots, views.
+//!
+//! # Invariants
+//! - What is returned is of the block asked for, or there is an error. A node that knows no hashes here is asked by number
+//!   between two looks at which block is canonical at that number.
+//! - Answers come in the order asked. No request holds more calls than `Bounds::batch`; one that a node finds too long is
+//!   halved, and so are all after it.
+
+use std::sync::atomic::Ordering;
+
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use futures_util::StreamExt;
+use futures_util::TryStreamExt;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::edge::chain::Chain;
+use crate::edge::chain::ChainError;
+use crate::hot::event::AccountNews;
+
+/// JSON-RPC's invalid parameters: what a node says that does not take a hash for a block's place.
+const INVALID_PARAMS: i64 = -32602;
+/// Too many calls or too long an answer: an invalid request, or a limit of the node's.
+const TOO_MUCH: [i64; 2] = [-32600, -32005];
+
+impl Chain {
+    /// Balance, nonce and code of each.
+    pub async fn accounts(&self, at: B256, addresses: &[Address]) -> Result<Vec<AccountNews>, ChainError> {
+        let params: Vec<Vec<Value>> = addresses.iter().map(|address| vec![json!(address)]).collect();
+        let codes = self.pinned::<Bytes>(at, "eth_getCode", &params);
+        let (mut accounts, codes) = tokio::try_join!(self.holdings(at, addresses), codes)?;
+        for (account, code) in accounts.iter_mut().zip(codes) {
+            account.code = Some(code);
+        }
+        Ok(accounts)
+    }
+
+    /// Balance and nonce of each; of code nothing is said.
+    pub async fn holdings(&self, at: B256, addresses: &[Address]) -> Result<Vec<AccountNews>, ChainError> {
+        let params: Vec<Vec<Value>> = addresses.iter().map(|address| vec![json!(address)]).collect();
+        let balances = self.pinned::<U256>(at, "eth_getBalance", &params);
+        let nonces = self.pinned::<U64>(at, "eth_getTransactionCount", &params);
+        let (balances, nonces) = tokio::try_join!(balances, nonces)?;
+        let account = |((address, balance), nonce): ((&Address, U256), U64)| AccountNews {
+            address: *address,
+            balance: Some(balance),
+            nonce: Some(nonce.to()),
+            ..AccountNews::default()
+        };
+        Ok(addresses.iter().zip(balances).zip(nonces).map(account).collect())
+    }
+
+    /// What each slot holds.
+    pub async fn slots(&self, at: B256, slots: &[(Address, U256)]) -> Result<Vec<U256>, ChainError> {
+        let params = |(address, slot): &(Address, U256)| vec![json!(address), json!(B256::from(*slot))];
+        let params: Vec<Vec<Value>> = slots.iter().map(params).collect();
+        self.pinned(at, "eth_getStorageAt", &params).await
+    }
+
+    /// What each contract answers to each calldata.
+    pub async fn views(&self, at: B256, calls: &[(Address, Bytes)]) -> Result<Vec<Bytes>, ChainError> {
+        let params = |(to, data): &(Address, Bytes)| vec![json!({"to": to, "data": data})];
+        let params: Vec<Vec<Value>> = calls.iter().map(params).collect();
+        self.pinned(at, "eth_call", &params).await
+    }
+
+    /// Calls of one method whose last parameter is the block.
+    pub(super) async fn pinned<T: DeserializeOwned>(
+        &self,
+        at: B256,
+        method: &str,
+        params: &[Vec<Value>],
+    ) -> Result<Vec<T>, ChainError> {
+        if params.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !self.by_number.load(Ordering::Relaxed) {
+            match self.many(method, &placed(params, &json!({"blockHash": at}))).await {
+                Err(ChainError::Refused { code: INVALID_PARAMS, .. }) => (),
+                outcome => return outcome,
+            }
+        }
+        let number = self.canonical(at, method).await?;
+        let answers = self.many(method, &placed(params, &json!(format!("{number:#x}")))).await?;
+        self.canonical(at, method).await?;
+        self.by_number.store(true, Ordering::Relaxed);
+        Ok(answers)
+    }
+
+    /// The number of a block that is canonical now.
+    pub(super) async fn canonical(&self, at: B256, method: &str) -> Result<u64, ChainError> {
+        let number = self.block(at).await?.map(|head| head.number);
+        let canonical = match number {
+            Some(number) => self.at(number).await?.map(|head| head.hash),
+            None => None,
+        };
+        match number {
+            Some(number) if canonical == Some(at) => Ok(number),
+            _ => Err(self.shape(method, format!("block {at} is not of the node's chain"))),
+        }
+    }
+
+    /// Calls of one method, in as many requests as it takes, a few of them at a time.
+    pub(super) async fn many<T: DeserializeOwned>(&self, method: &str, params: &[Value]) -> Result<Vec<T>, ChainError> {
+        let batch = self.bounds.batch.min(self.most.load(Ordering::Relaxed)).max(1);
+        let requests: Vec<_> = params.chunks(batch).map(|part| self.part(method, part)).collect();
+        let parts: Vec<Vec<T>> =
+            futures_util::stream::iter(requests).buffered(self.bounds.in_flight.max(1)).try_collect().await?;
+        Ok(parts.into_iter().flatten().collect())
+    }
+
+    async fn part<T: DeserializeOwned>(&self, method: &str, mut params: &[Value]) -> Result<Vec<T>, ChainError> {
+        let mut answers = Vec::with_capacity(params.len());
+        let mut size = params.len();
+        while !params.is_empty() {
+            let (now, later) = params.split_at(size.min(params.len()));
+            match self.rpc.batch(method, now).await {
+                Ok(part) => {
+                    answers.extend::<Vec<T>>(part);
+                    params = later;
+                }
+                Err(error) if now.len() > 1 && is_too_much(&error) => {
+                    size = now.len() / 2;
+                    self.most.fetch_min(size, Ordering::Relaxed);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(answers)
+    }
+
+    pub(super) fn shape(&self, method: &str, cause: String) -> ChainError {
+        ChainError::Shape { host: self.host().to_owned(), method: method.to_owned(), cause }
+    }
+}
+
+/// An answer that is none may be a proxy's page about the length of the request.
+fn is_too_much(error: &ChainError) -> bool {
+    match error {
+        ChainError::Refused { code, .. } => TOO_MUCH.contains(code),
+        ChainError::Shape { .. } => true,
+        ChainError::Transport { .. } => false,
+    }
+}
+
+fn placed(params: &[Vec<Value>], place: &Value) -> Vec<Value> {
+    let placed = |params: &Vec<Value>| params.iter().chain([place]).cloned().collect();
+    params.iter().map(placed).collect()
+}

@@ -1,0 +1,56 @@
+//! A devnet, and what is to be loaded of it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use peregrine::edge::bootstrap::{self, BootstrapError, Config, Factory, Hear, Loaded, Rules, Wanted};
+use peregrine::edge::chain::Chain;
+use peregrine::edge::devnet::{Devnet, Options};
+use peregrine::hot::evm::fork::Fork;
+use revm::primitives::eip4844::BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE;
+use revm::primitives::hardfork::SpecId;
+
+pub struct World {
+    pub net: Devnet,
+}
+
+impl World {
+    pub async fn start(seed: u64) -> Self {
+        let net = Devnet::start(Options { seed, ..Options::default() }).await;
+        Self { net: net.unwrap_or_else(|error| panic!("{error}")) }
+    }
+
+    pub fn chain(&self) -> Chain {
+        Chain::new(&self.net.anvil.http(), Duration::from_secs(30)).unwrap()
+    }
+
+    pub fn rules(&self) -> Rules {
+        let fork = Fork { spec: SpecId::PRAGUE, blob_update_fraction: BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE };
+        Rules { chain_id: 1, fixed: Some(fork) }
+    }
+
+    pub fn config(&self, snapshot: Option<&Path>) -> Config {
+        Config { snapshot: snapshot.map(Into::into), page_blocks: 4, verify_pools: 59, ..Config::default() }
+    }
+
+    pub fn wanted(&self) -> Wanted {
+        let contracts = &self.net.contracts;
+        let row = |(name, protocol, address): (&str, &str, _)| Factory {
+            name: name.into(),
+            protocol: protocol.into(),
+            address,
+            from_block: 0,
+        };
+        let rows = [
+            ("uniswap v2", "uniswap_v2", contracts.v2_factory),
+            ("sushi", "uniswap_v2", contracts.sushi_factory),
+            ("uniswap v3", "uniswap_v3", contracts.v3_factory),
+        ];
+        let accounts = vec![self.net.owner.address(), self.net.executor];
+        Wanted { factories: rows.map(row).into(), accounts, ..Wanted::default() }
+    }
+
+    pub async fn load(&self, chain: &Chain, config: &Config, hear: Hear<'_>) -> Result<Loaded, BootstrapError> {
+        bootstrap::load(chain, config, self.rules(), &self.wanted(), hear).await
+    }
+}

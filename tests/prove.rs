@@ -9,7 +9,7 @@ use common::chain::{Chain, USER, depositCall, swapCall, transferCall};
 use peregrine::hot::engine::Engine;
 use peregrine::hot::event::{Event, Outcome, Trigger};
 use peregrine::hot::evm::db::Unknown;
-use peregrine::hot::evm::own::Own;
+use peregrine::hot::evm::own::{Own, REPLAY_OWNER};
 use peregrine::hot::evm::probe::EvmProbe;
 use peregrine::hot::refused::Refused;
 use peregrine::hot::search::Search;
@@ -21,6 +21,7 @@ use peregrine::protocols::executor::Bid;
 use peregrine::protocols::uniswap_v2;
 use peregrine::types::amount::Wei;
 use revm::context::TxEnv;
+use revm::state::AccountInfo;
 
 fn ether(n: u64) -> U256 {
     U256::from(n) * U256::from(10).pow(U256::from(18))
@@ -131,6 +132,26 @@ fn the_builder_is_paid_his_share_of_the_profit() {
     assert_eq!(shared.builder_paid(), Wei(share));
     let fixed = Market::new(PLAIN, 2).head(Bid::Wei(Wei(U256::from(12_345))));
     assert_eq!(fixed.proven[0].builder_paid(), Wei(U256::from(12_345)));
+}
+
+#[test]
+fn a_bid_paid_out_of_ether_that_the_executor_holds_is_not_taken_for_profit_or_loss() {
+    let mut engine = Market::new(PLAIN, 2).engine(Bid::Wei(Wei(U256::from(12_345))));
+    let executor = REPLAY_OWNER.create(0);
+    let db = engine.machine_mut().db_mut();
+    let info = db.known_account(executor).expect("installed").clone();
+    db.tell_account(executor, AccountInfo { balance: ether(10), ..info });
+    let outcome = engine.on_event(Event::Head);
+    let [proven] = &outcome.proven[..] else { panic!("{outcome:?}") };
+    assert_eq!(proven.builder_paid(), Wei(U256::from(12_345)));
+}
+
+#[test]
+fn of_several_opportunities_the_best_are_proven_and_the_rest_is_counted() {
+    let all = Market::new(PLAIN, 3).engine(Bid::Wei(Wei(U256::ZERO))).on_event(Event::Head);
+    let one = Market::new(PLAIN, 3).engine(Bid::Wei(Wei(U256::ZERO))).proving_at_most(1).on_event(Event::Head);
+    assert_eq!((all.left, one.left, one.proven.len()), (0, 2, 1));
+    assert_eq!(one.proven[0].candidate().amounts(), all.proven[0].candidate().amounts());
 }
 
 #[test]

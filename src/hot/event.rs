@@ -42,6 +42,8 @@ pub enum Event {
 pub struct Outcome {
     /// Opportunities, best first.
     pub proven: Vec<Proven>,
+    /// Candidates that were left unproven: as many as were asked for had been proven, each worth more.
+    pub left: usize,
     /// Candidates that the EVM, or the limits, turned down: each with its reason.
     pub rejected: Vec<(Candidate, Refused)>,
     /// How many cycles and candidates came to nothing, by reason; those of `rejected` among them.

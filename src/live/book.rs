@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::edge::ledger::row::Bundle;
 use crate::edge::ledger::row::Outcome;
+use crate::hot::refused::Refused;
 use crate::live::meter::Latency;
 use crate::live::meter::Meters;
 use crate::metrics::count::Counter;
@@ -72,6 +73,10 @@ pub struct Status {
     pub lost_explained: u64,
     /// ... to another searcher.
     pub outbid: u64,
+    /// Triggers and candidates that came to nothing, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Everything else that is counted.
+    pub counters: BTreeMap<&'static str, u64>,
     /// By stage.
     pub latency_us: BTreeMap<&'static str, Percentiles>,
 }
@@ -153,6 +158,8 @@ impl Book {
             lost: pages.lost,
             lost_explained: pages.lost_explained,
             outbid: pages.outbid,
+            refused: Refused::ALL.iter().map(|reason| (reason.name(), meters.refused(*reason))).collect(),
+            counters: Counter::ALL.iter().map(|counter| (counter.name(), meters.count(*counter))).collect(),
             latency_us: Stage::ALL.iter().map(|stage| (stage.name(), meters.latency(*stage).into())).collect(),
         }
     }

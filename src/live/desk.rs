@@ -30,6 +30,7 @@ use crate::hot::evm::fork::Rules;
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::own::Own;
+use crate::hot::refused::Refused;
 use crate::hot::rt::inbox::Inbox;
 use crate::hot::rt::inbox::Item;
 use crate::hot::search;
@@ -41,6 +42,7 @@ use crate::hot::state::pools::Pools;
 use crate::live::meter::Meter;
 use crate::live::report::Found;
 use crate::live::report::Hop;
+use crate::live::report::Look;
 use crate::live::report::Offer;
 use crate::live::report::Report;
 use crate::live::report::Work;
@@ -51,6 +53,11 @@ use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
 use crate::protocols::executor::Bid;
 use crate::types::amount::Wei;
+use crate::types::amount::WeiPerGas;
+
+/// Candidates proven an event. One bundle a trigger is sent; the best by gross profit may not be the best by what is left
+/// after gas, so that a few are held against each other.
+const PROOFS: usize = 3;
 
 /// What an engine is made of, besides the state.
 #[derive(Clone, Debug)]
@@ -76,6 +83,7 @@ impl Plan {
         db.tell(&Told { at: loaded.head.hash, accounts: loaded.accounts.clone(), hashes: Vec::new() });
         db.tell_block_hash(loaded.head.number, loaded.head.hash);
         let fork = self.rules.at(loaded.head.number, loaded.head.timestamp);
+        db.tell(&Told { at: loaded.head.hash, accounts: Vec::new(), hashes: loaded.hashes.clone() });
         let machine = Machine::new(self.chain_id, fork, block::Terms::from(&loaded.head).env(fork), db);
         let mut pools = Pools::default();
         for pool in &loaded.pools {
@@ -88,7 +96,9 @@ impl Plan {
         // A bid that is not zero, so that the payment is in the gas that is measured.
         let prover = Prover::new(self.own, 0, Unknown::Refuse, Bid::Wei(Wei(U256::from(1))));
         let tip = Tip::new(loaded.head, self.rules, self.slot_seconds);
-        Engine::new(machine, pools, cycles, prover, Wei(self.search.min_profit_wei)).following(tip)
+        Engine::new(machine, pools, cycles, prover, Wei(self.search.min_profit_wei))
+            .proving_at_most(PROOFS)
+            .following(tip)
     }
 }
 
@@ -163,7 +173,7 @@ impl Desk {
             self.meter.counters.add(Counter::PendingStale);
             return;
         }
-        if offer.fresh {
+        if offer.look == Look::First {
             let waited = self.clock.now_ns().saturating_sub(offer.pending.at_ns);
             self.meter.time(Stage::Decode, std::time::Duration::from_nanos(waited));
         }
@@ -176,7 +186,7 @@ impl Desk {
     /// Counts, reports, and makes bundles of what was proven.
     fn settle(&mut self, outcome: Outcome, offer: Option<&Offer>) {
         self.meter.refuse(&outcome.refused);
-        if offer.is_none_or(|offer| offer.fresh) && !outcome.spent.search.is_zero() {
+        if offer.is_none_or(|offer| offer.look != Look::Again) && !outcome.spent.search.is_zero() {
             self.meter.time(Stage::Search, outcome.spent.search);
             if offer.is_some() {
                 self.meter.time(Stage::WhatIf, outcome.spent.execute);
@@ -218,7 +228,9 @@ impl Desk {
         };
         let Some(tip) = self.engine.tip() else { return };
         let target = Target::after(&tip.parent(), self.engine.nonce());
-        for proof in proven {
+        let mut order: Vec<&Proven> = proven.iter().collect();
+        order.sort_by_cached_key(|proof| std::cmp::Reverse(net(proof, target.base_fee)));
+        for proof in order {
             match self.builder.build(proof, self.engine.pools(), victim.as_ref(), &target) {
                 Ok(bundle) => {
                     self.meter.time(Stage::Build, span.lap());
@@ -251,7 +263,7 @@ impl Desk {
             hops: candidate.hops().iter().zip(candidate.amounts().windows(2)).map(hop).collect(),
             heard_ns: offer.map_or(signed_ns, |offer| offer.pending.at_ns),
             signed_ns,
-            fresh: offer.is_some_and(|offer| offer.fresh),
+            fresh: offer.is_some_and(|offer| offer.look != Look::Again),
         }
     }
 
@@ -265,6 +277,12 @@ impl Desk {
     }
 }
 
-fn victim(pending: &Pending) -> Result<Victim, crate::hot::refused::Refused> {
+/// What is left of a proof's profit after gas, in wei; below nothing is nothing.
+fn net(proof: &Proven, price: WeiPerGas) -> U256 {
+    let value = proof.candidate().value().unwrap_or_default().0;
+    value.saturating_sub((proof.gas_used() * price).0)
+}
+
+fn victim(pending: &Pending) -> Result<Victim, Refused> {
     Victim::encode(pending.tx.inner(), pending.hash())
 }

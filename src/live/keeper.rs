@@ -32,6 +32,7 @@ use crate::hot::event::Want;
 use crate::hot::rt::inbox::Feeder;
 use crate::live::meter::Meters;
 use crate::live::mined;
+use crate::live::report::Look;
 use crate::live::report::Offer;
 use crate::live::report::Report;
 use crate::live::report::Work;
@@ -158,6 +159,8 @@ impl Keeper {
                 // Undone before its logs came.
                 _ => (),
             },
+            // A bundle of ours that a builder let out is no trigger.
+            Feed::Pending(pending) if pending.sender() == self.source.owner() => (),
             Feed::Pending(pending) => {
                 self.meters.edge().counters.add(Counter::Pending);
                 self.pending(Arc::from(pending));
@@ -223,12 +226,12 @@ impl Keeper {
         waiting.sort_unstable_by_key(|waiting| waiting.pending.at_ns);
         for waiting in waiting {
             waiting.tries = 0;
-            offer(&self.feeders, &waiting.pending, false);
+            offer(&self.feeders, &waiting.pending, Look::Again);
         }
     }
 
     fn pending(&mut self, pending: Arc<Pending>) {
-        offer(&self.feeders, &pending, true);
+        offer(&self.feeders, &pending, Look::First);
         if self.mempool.len() < MEMPOOL {
             let waiting = Waiting { pending: Arc::clone(&pending), since: self.at.number, tries: 0 };
             self.mempool.insert(pending.hash(), waiting);
@@ -324,7 +327,8 @@ impl Keeper {
             Fetched::Told(told, again) if told.at == self.at.hash => {
                 self.all(&Work::Told(told, again.is_none()));
                 if let Some(pending) = again {
-                    offer(&self.feeders, &pending, false);
+                    let waited = self.mempool.get(&pending.hash()).is_none_or(|waiting| waiting.since < self.at.number);
+                    offer(&self.feeders, &pending, if waited { Look::Again } else { Look::AfterMiss });
                 }
             }
             Fetched::Pool(told, pool) if told.at == self.at.hash => {
@@ -373,11 +377,11 @@ impl Keeper {
 }
 
 /// Each transaction to one thread, always the same.
-fn offer(feeders: &[ToDesk], pending: &Arc<Pending>, fresh: bool) {
+fn offer(feeders: &[ToDesk], pending: &Arc<Pending>, look: Look) {
     let hash = pending.hash();
     let index = usize::from(hash[31]) % feeders.len().max(1);
     if let Some(feeder) = feeders.get(index) {
-        feeder.pending(Offer { pending: Arc::clone(pending), fresh });
+        feeder.pending(Offer { pending: Arc::clone(pending), look });
     }
 }
 

@@ -34,8 +34,19 @@ pub enum Work {
 pub struct Offer {
     /// As it was heard.
     pub pending: Arc<Pending>,
-    /// For the first time. One that waits in the mempool is offered again behind every block, and after a miss.
-    pub fresh: bool,
+    /// Why now.
+    pub look: Look,
+}
+
+/// Why a pending transaction is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// It was heard of.
+    First,
+    /// What was missing at the first look has been fetched.
+    AfterMiss,
+    /// It waits in the mempool, and there is a new block. The time since it was heard of says nothing of us any more.
+    Again,
 }
 
 /// From a hot thread.
@@ -79,7 +90,7 @@ pub struct Found {
     pub heard_ns: u64,
     /// When it was signed.
     pub signed_ns: u64,
-    /// The trigger was looked at for the first time, so that the time since then says something of us.
+    /// The trigger's first block: the time since it was heard of, fetches of what was missing included, is ours.
     pub fresh: bool,
 }
 

@@ -40,8 +40,9 @@ const LINE: Duration = Duration::from_secs(5);
 pub fn run(config: &Config, how: How) -> eyre::Result<Status> {
     runtime()?.block_on(async {
         let screen = Screen::new();
+        let mut hear = screen.progress();
         let searcher = tokio::select! {
-            searcher = start(config, how, 0, &mut screen.progress()) => searcher?,
+            searcher = start(config, how, 0, &mut hear) => searcher?,
             stopped = signalled() => return stopped.and_then(|()| eyre::bail!("stopped before the state was loaded")),
         };
         if let Some(at) = searcher.served_at() {
@@ -157,6 +158,8 @@ fn config(world: &World, folder: &Path, place: &Path) -> eyre::Result<Config> {
     }];
     std::fs::create_dir_all(place).wrap_err_with(|| place.display().to_string())?;
     config.record.ledger = place.join("demo.ledger");
+    // What is left on the table by it is a millionth of the profit; what is gained is time.
+    (config.search.evaluations, config.search.tolerance_bits, config.search.last_unit) = (64, 20, 0);
     config.record.journal = Some(place.join("demo.journal"));
     Ok(config)
 }

@@ -119,8 +119,8 @@ impl Settler {
         let followed = landed::follow(&self.watch(row), &found.0);
         let outcome = match followed {
             Followed::NotYet => return Ok(()),
-            Followed::Landed(at) => self.landed(row, at, found.1).await,
-            Followed::NotLanded(reason) => Outcome::Lost { reason: self.traced(reason).await },
+            Followed::Landed(at) => self.landed(row, at, (found.1, found.0.coinbase)).await,
+            Followed::NotLanded(reason) => Outcome::Lost { reason: self.traced(reason, found.0.coinbase).await },
         };
         self.ledger.settle(row.bundle.uuid, outcome.clone()).done().await?;
         self.book.settle(&row.bundle, &outcome);
@@ -141,13 +141,13 @@ impl Settler {
     }
 
     /// A rival's payment by transfer shows in no receipt.
-    async fn traced(&self, reason: Reason) -> Reason {
+    async fn traced(&self, reason: Reason, coinbase: Address) -> Reason {
         let Reason::Outbid { by, paid } = reason else { return reason };
-        let transferred = self.chain.coinbase_transfers(by).await.unwrap_or_default();
+        let transferred = self.chain.coinbase_transfers(by, coinbase).await.unwrap_or_default();
         Reason::Outbid { by, paid: paid.saturating_add(transferred) }
     }
 
-    async fn landed(&self, row: &Row, at: Landed, parent: B256) -> Outcome {
+    async fn landed(&self, row: &Row, at: Landed, (parent, coinbase): (B256, Address)) -> Outcome {
         let realised = loop {
             match self.realised(row, at.hash, parent).await {
                 Ok(realised) => break realised,
@@ -157,7 +157,7 @@ impl Settler {
                 }
             }
         };
-        let transferred = self.chain.coinbase_transfers(row.bundle.ours).await.unwrap_or_default();
+        let transferred = self.chain.coinbase_transfers(row.bundle.ours, coinbase).await.unwrap_or_default();
         let paid = at.paid.saturating_add(transferred);
         Outcome::Landed { at: Landed { paid, ..at }, realised }
     }
@@ -185,8 +185,8 @@ impl Settler {
     async fn holdings(&self, at: B256, token: Address) -> Result<Holdings, ChainError> {
         let executor = self.own.executor;
         let asked: [(Address, Bytes); 2] = [token, self.own.weth].map(|token| (token, own::balance_of(executor)));
-        let (accounts, tokens) =
-            tokio::try_join!(self.chain.holdings(at, &[self.own.owner, executor]), self.chain.views(at, &asked))?;
+        let ours = [self.own.owner, executor];
+        let (accounts, tokens) = tokio::try_join!(self.chain.holdings(at, &ours), self.chain.views(at, &asked))?;
         let ether = accounts.iter().filter_map(|account| account.balance).sum();
         let mut numbers = tokens.iter().map(|answer| own::number(Some(answer)).unwrap_or_default());
         let (token, weth) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());

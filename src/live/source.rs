@@ -24,6 +24,7 @@ pub struct Source {
     config: bootstrap::Config,
     rules: bootstrap::Rules,
     wanted: Wanted,
+    owner: Address,
 }
 
 impl Source {
@@ -39,7 +40,13 @@ impl Source {
             looks: config.search.base_tokens.iter().map(balance).collect(),
         };
         let rules = bootstrap::Rules { chain_id: config.chain.id, fixed: config.chain.rules().fixed() };
-        Self { chain, config: config.bootstrap.clone(), rules, wanted }
+        Self { chain, config: config.bootstrap.clone(), rules, wanted, owner: own.owner }
+    }
+
+    /// Who sends our transactions.
+    #[must_use]
+    pub const fn owner(&self) -> Address {
+        self.owner
     }
 
     /// The node.

@@ -4,16 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::edge::chain::Bounds;
 use crate::protocols::PROTOCOLS;
 
 /// Settings of the bootstrap.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where what is learnt is kept for the next start. None: nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<PathBuf>,
     /// Blocks whose logs are asked for at once; halved where a node refuses.
     pub page_blocks: u64,
@@ -64,7 +65,7 @@ impl Config {
 }
 
 /// One factory.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Factory {
     /// Name in output.
@@ -91,7 +92,7 @@ impl Factory {
 }
 
 /// One pool that no factory of the list has made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PoolRow {
     /// The contract.

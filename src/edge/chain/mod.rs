@@ -6,6 +6,7 @@
 //! - Logs are of one block, by its hash, so that a reorg between two calls cannot mix two chains.
 
 mod blocks;
+mod mined;
 mod state;
 mod trace;
 

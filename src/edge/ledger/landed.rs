@@ -24,6 +24,8 @@ pub struct Block {
     pub hash: B256,
     /// When we first heard of it, in unix milliseconds.
     pub seen_ms: u64,
+    /// Who was paid.
+    pub coinbase: Address,
     /// In order.
     pub txs: Vec<MinedTx>,
 }
@@ -234,6 +236,6 @@ impl Block {
                 touched,
             });
         }
-        Ok(Self { number, hash: block.header.hash, seen_ms, txs })
+        Ok(Self { number, hash: block.header.hash, seen_ms, coinbase: block.header.beneficiary, txs })
     }
 }

@@ -43,6 +43,8 @@ pub struct Engine {
     candidates: Vec<Candidate>,
     prover: Prover,
     min_profit: Wei,
+    /// Proofs an event: the candidates behind them are worth less, and are left.
+    proofs: usize,
     /// Where the chain stands. A replay of one block has none.
     tip: Option<Tip>,
     /// The last event was a pending transaction that ran: what it left may be included.
@@ -62,9 +64,17 @@ impl Engine {
             candidates: Vec::new(),
             prover,
             min_profit,
+            proofs: usize::MAX,
             tip: None,
             includable: false,
         }
+    }
+
+    /// Proves so many candidates an event, best first, and leaves the rest. Without it all are proven.
+    #[must_use]
+    pub const fn proving_at_most(mut self, proofs: usize) -> Self {
+        self.proofs = proofs;
+        self
     }
 
     /// Follows the chain from `tip`, behind which the state stands.
@@ -221,6 +231,10 @@ impl Engine {
         outcome.refused.add_many(Refused::NoGain, counts.flat);
         outcome.spent.search = span.lap();
         for index in 0..self.candidates.len() {
+            if outcome.proven.len() >= self.proofs {
+                outcome.left = self.candidates.len() - index;
+                break;
+            }
             let candidate = self.candidates[index];
             match self.judge(&candidate) {
                 Ok(proven) => outcome.proven.push(proven),

@@ -15,6 +15,7 @@ use alloy_primitives::Address;
 use alloy_primitives::B256;
 
 use crate::hot::build::fees::Parent;
+use crate::hot::evm::block::Terms;
 use crate::hot::evm::db::Before;
 use crate::hot::evm::fork::Rules;
 use crate::hot::evm::machine::Machine;
@@ -88,7 +89,7 @@ impl Tip {
             ..self.head
         };
         let fork = self.rules.at(next.number, next.timestamp);
-        machine.enter(fork, fork.block_env(&next));
+        machine.enter(fork, Terms::from(&next).env(fork));
     }
 
     /// Goes one block up. `broken` is given the pools whose change was not understood; they are quarantined.

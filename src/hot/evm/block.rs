@@ -16,6 +16,7 @@ use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::context_interface::either::Either;
 
 use crate::hot::evm::fork::Fork;
+use crate::types::news::Head;
 
 /// What of a header the EVM sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +50,22 @@ impl From<&Header> for Terms {
             difficulty: header.difficulty,
             mix_hash: header.mix_hash,
             excess_blob_gas: header.excess_blob_gas,
+        }
+    }
+}
+
+impl From<&Head> for Terms {
+    fn from(head: &Head) -> Self {
+        Self {
+            number: head.number,
+            timestamp: head.timestamp,
+            beneficiary: head.beneficiary,
+            gas_limit: head.gas_limit,
+            base_fee: head.base_fee,
+            difficulty: U256::ZERO,
+            mix_hash: head.mix_hash,
+            // Before Cancun nothing looks at it.
+            excess_blob_gas: Some(head.excess_blob_gas),
         }
     }
 }

@@ -4,17 +4,11 @@
 //! Istanbul (block 9,069,000) to Osaka with its blob-parameter forks. An older block is refused by name; a newer fork
 //! than Osaka shows itself by header fields we do not know, which is for the reader of the header to see.
 
-use alloy::eips::eip4844::{BLOB_TX_MIN_BLOB_GASPRICE, fake_exponential};
 use alloy::eips::eip7892::{BPO1_BASE_UPDATE_FRACTION, BPO2_BASE_UPDATE_FRACTION};
-use alloy_primitives::U256;
-use revm::context::BlockEnv;
-use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::primitives::eip4844::{BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE};
 use revm::primitives::hardfork::SpecId;
 
 use serde::{Deserialize, Serialize};
-
-use crate::types::news::Head;
 
 /// Mainnet's chain id.
 pub const MAINNET: u64 = 1;
@@ -53,25 +47,6 @@ impl Fork {
     /// Prague, with the blobs it began with.
     pub const PRAGUE: Self =
         Self { spec: SpecId::PRAGUE, blob_update_fraction: BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE as u64 };
-
-    /// What the EVM is told of a block.
-    #[must_use]
-    pub fn block_env(self, head: &Head) -> BlockEnv {
-        let fraction = u128::from(self.blob_update_fraction);
-        // Alloy's exponential saturates; revm's overflows on a header that only claims such an excess.
-        let blob_gasprice = fake_exponential(BLOB_TX_MIN_BLOB_GASPRICE, u128::from(head.excess_blob_gas), fraction);
-        let blob = BlobExcessGasAndPrice { excess_blob_gas: head.excess_blob_gas, blob_gasprice };
-        BlockEnv {
-            number: U256::from(head.number),
-            beneficiary: head.beneficiary,
-            timestamp: U256::from(head.timestamp),
-            gas_limit: head.gas_limit,
-            basefee: head.base_fee,
-            prevrandao: self.has_randao().then_some(head.mix_hash),
-            blob_excess_gas_and_price: self.spec.is_enabled_in(SpecId::CANCUN).then_some(blob),
-            ..BlockEnv::default()
-        }
-    }
 
     /// The fork of mainnet's block `number` at `timestamp` (seconds).
     pub const fn mainnet(number: u64, timestamp: u64) -> Result<Self, UnknownFork> {

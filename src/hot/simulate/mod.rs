@@ -131,7 +131,9 @@ impl Prover {
         }
         let token = pools.token(candidate.start());
         let tx = self.transaction(machine, token, candidate, &hops)?;
-        let look = machine.look(self.own.executor, token, own::balance_of(self.own.executor));
+        // The token asks itself. Whoever sends a look is loaded anew for it, and what he held before is forgotten: not the
+        // executor, whose ether before and after is compared.
+        let look = machine.look(token, token, own::balance_of(self.own.executor));
         machine.db_mut().clear_notes();
         machine.db_mut().set_unknown(self.unknown);
         let between = machine.execute_between(tx, &look);

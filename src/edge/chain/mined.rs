@@ -1,0 +1,61 @@
+//! Of a mined block: receipts, and what its builder was paid by transfer.
+
+use alloy::rpc::types::TransactionReceipt;
+use alloy_primitives::{Address, B256, U256};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::edge::chain::Chain;
+use crate::edge::chain::ChainError;
+
+/// A call and those below it, as `callTracer` tells.
+#[derive(Deserialize)]
+struct Frame {
+    to: Option<Address>,
+    #[serde(default)]
+    value: U256,
+    error: Option<String>,
+    #[serde(default)]
+    calls: Vec<Frame>,
+}
+
+impl Frame {
+    /// Ether that reached `to` in calls that were not reverted.
+    fn paid(&self, to: Address) -> U256 {
+        if self.error.is_some() {
+            return U256::ZERO;
+        }
+        let own = if self.to == Some(to) { self.value } else { U256::ZERO };
+        self.calls.iter().fold(own, |sum, call| sum.saturating_add(call.paid(to)))
+    }
+}
+
+impl Chain {
+    /// The receipts of a block, in order; `None` when the node does not know it.
+    pub async fn receipts(&self, block: B256) -> Result<Option<Vec<TransactionReceipt>>, ChainError> {
+        self.rpc.call("eth_getBlockReceipts", json!([block])).await
+    }
+
+    /// What a transaction of a block of `coinbase` transferred to it, in wei, tips apart. Asks for a trace.
+    pub async fn coinbase_transfers(&self, tx: B256, coinbase: Address) -> Result<U256, ChainError> {
+        let frame: Frame = self.rpc.call("debug_traceTransaction", json!([tx, {"tracer": "callTracer"}])).await?;
+        Ok(frame.paid(coinbase))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transfers_that_were_reverted_do_not_count() {
+        let at = |byte| Address::repeat_byte(byte);
+        let text = json!({"to": at(1), "value": "0x5", "calls": [
+            {"to": at(9), "value": "0x7"},
+            {"to": at(2), "error": "execution reverted", "calls": [{"to": at(9), "value": "0xff"}]},
+            {"to": at(3), "calls": [{"to": at(9), "value": "0x1"}]},
+        ]});
+        let frame: Frame = serde_json::from_value(text).expect("a trace");
+        assert_eq!(frame.paid(at(9)), U256::from(8));
+    }
+}

@@ -45,8 +45,8 @@ const EDGE: &[&str] = &["eyre", "revm"];
 const SYNC: &[&str] = &["tokio", "tokio_tungstenite", "alloy::providers", "alloy::transports"];
 const REPLAY: &[&str] = &["eyre", "tokio", "tokio_tungstenite", "alloy::providers", "std::net", "std::process"];
 const CONFIG: &[&str] = &["eyre", "tokio", "tokio_tungstenite", "revm", "std::net", "std::process"];
-/// Makes threads and is handed sockets, so it may name those.
-const RT: &[&str] = &["eyre", "tokio", "tokio_tungstenite", "revm", "serde", "std::fs", "std::process", "std::env"];
+/// Makes threads and is handed sockets, so it may name those; serde for its table of the configuration.
+const RT: &[&str] = &["eyre", "tokio", "tokio_tungstenite", "revm", "std::fs", "std::process", "std::env"];
 
 const NOUNS: Crates = Only(&["alloy_primitives", "serde", "thiserror"]);
 /// A key is a noun, and k256 is what wipes it.

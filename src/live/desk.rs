@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::edge::bootstrap::Loaded;
 use crate::edge::ingest::feed::Pending;
 use crate::edge::record::Clock;
+use crate::hot::build;
 use crate::hot::build::Builder;
 use crate::hot::build::SignedBundle;
 use crate::hot::build::Target;
@@ -37,9 +38,10 @@ use crate::hot::search;
 use crate::hot::search::Search;
 use crate::hot::simulate::Proven;
 use crate::hot::simulate::Prover;
+use crate::hot::simulate::Share;
 use crate::hot::state::pools::Edge;
 use crate::hot::state::pools::Pools;
-use crate::live::meter::Meter;
+use crate::live::numbers::meter::Meter;
 use crate::live::report::Found;
 use crate::live::report::Hop;
 use crate::live::report::Look;
@@ -70,6 +72,8 @@ pub struct Plan {
     pub slot_seconds: u64,
     /// How far and from where to look.
     pub search: search::config::Config,
+    /// What is bid.
+    pub bid: build::config::Bid,
     /// Our accounts.
     pub own: Own,
 }
@@ -93,8 +97,8 @@ impl Plan {
         let bases: Vec<_> = self.search.base_tokens.iter().map(|token| pools.intern(*token)).collect();
         let mut cycles = Search::new(&bases, self.search.max_hops, self.search.effort());
         cycles.extend(&pools);
-        // A bid that is not zero, so that the payment is in the gas that is measured.
-        let prover = Prover::new(self.own, 0, Unknown::Refuse, Bid::Wei(Wei(U256::from(1))));
+        let share = Share { bps: self.bid.share_bps, floor: self.bid.floor_wei, cap: self.bid.cap_wei };
+        let prover = Prover::new(self.own, 0, Unknown::Refuse, Bid::Wei(Wei(U256::from(1)))).bidding(share);
         let tip = Tip::new(loaded.head, self.rules, self.slot_seconds);
         Engine::new(machine, pools, cycles, prover, Wei(self.search.min_profit_wei))
             .proving_at_most(PROOFS)
@@ -230,17 +234,34 @@ impl Desk {
         let target = Target::after(&tip.parent(), self.engine.nonce());
         let mut order: Vec<&Proven> = proven.iter().collect();
         order.sort_by_cached_key(|proof| std::cmp::Reverse(net(proof, target.base_fee)));
+        let order: Vec<Proven> = order.into_iter().cloned().collect();
         for proof in order {
-            match self.builder.build(proof, self.engine.pools(), victim.as_ref(), &target) {
+            let proof = match self.with_its_bid(proof, &target) {
+                Ok(proof) => proof,
+                Err(reason) => {
+                    self.meter.refuse_one(reason);
+                    continue;
+                }
+            };
+            match self.builder.build(&proof, self.engine.pools(), victim.as_ref(), &target) {
                 Ok(bundle) => {
                     self.meter.time(Stage::Build, span.lap());
                     self.meter.counters.add(Counter::Built);
-                    let found = self.found(bundle, proof, offer);
+                    let found = self.found(bundle, &proof, offer);
                     return self.say(Report::Found(Box::new(found)));
                 }
                 Err(reason) => self.meter.refuse_one(reason),
             }
         }
+    }
+
+    /// The proof, if its bid is paid the way the signed one will be; else another, with that bid: the gas differs.
+    fn with_its_bid(&mut self, proof: Proven, target: &Target) -> Result<Proven, Refused> {
+        let (bid, proven_with, held) = (self.builder.offer(&proof, target)?, proof.builder_paid(), self.engine.held());
+        if (bid <= held) == (proven_with <= held) {
+            return Ok(proof);
+        }
+        self.engine.prove_again(proof.candidate(), bid)
     }
 
     fn found(&self, bundle: SignedBundle, proof: &Proven, offer: Option<&Offer>) -> Found {

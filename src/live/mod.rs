@@ -12,18 +12,13 @@
 //! | `ledger` | any | its queue | the ledger's file |
 //! | `journal` | any | its queue | the journal's file |
 
-pub mod book;
+pub mod bundles;
 pub mod desk;
 pub mod dial;
 pub mod keeper;
-pub mod meter;
-mod mined;
 pub mod numbers;
 pub mod report;
-pub mod sender;
 pub mod session;
-pub mod settle;
-pub mod show;
 mod source;
 mod start;
 
@@ -46,9 +41,9 @@ use crate::edge::submit::Setup;
 use crate::edge::submit::SetupError;
 use crate::edge::submit::Submitter;
 use crate::hot::rt::thread::Seat;
-use crate::live::book::Book;
-use crate::live::book::Status;
-use crate::live::meter::Meters;
+use crate::live::numbers::book::Book;
+use crate::live::numbers::book::Status;
+use crate::live::numbers::meter::Meters;
 use crate::metrics::stage::Stage;
 
 pub use start::start;

@@ -22,9 +22,9 @@ use crate::edge::submit;
 use crate::hot::build::config::Executor;
 use crate::live::How;
 use crate::live::Searcher;
-use crate::live::book::Status;
-use crate::live::show;
-use crate::live::show::Aside;
+use crate::live::numbers::book::Status;
+use crate::live::numbers::show;
+use crate::live::numbers::show::Aside;
 use crate::live::start;
 use crate::types::secret::Place;
 

@@ -32,16 +32,16 @@ use crate::hot::rt::thread::Seat;
 use crate::hot::search::config::WETH;
 use crate::live::How;
 use crate::live::Searcher;
-use crate::live::book::Book;
+use crate::live::bundles::sender::Sender;
+use crate::live::bundles::settle::Settler;
 use crate::live::desk::Desk;
 use crate::live::desk::Plan;
 use crate::live::keeper;
 use crate::live::keeper::Keeper;
-use crate::live::meter::Meters;
-use crate::live::numbers::Export;
+use crate::live::numbers::book::Book;
+use crate::live::numbers::export::Export;
+use crate::live::numbers::meter::Meters;
 use crate::live::report::Report;
-use crate::live::sender::Sender;
-use crate::live::settle::Settler;
 use crate::live::source::Source;
 
 /// Tasks that run as long as the searcher: keeper, sender, settler.
@@ -66,67 +66,87 @@ pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> 
         rules: config.chain.rules(),
         slot_seconds: config.chain.slot_seconds,
         search: config.search.clone(),
+        bid: config.bid.clone(),
         own,
     };
     let source = Source::new(chain.clone(), config, own);
     let loaded = Arc::new(source.load(progress).await?);
     let at = BlockId { number: loaded.head.number, hash: loaded.head.hash };
 
-    let meters = Arc::new(Meters::new(config.threads.hot));
-    let book = Arc::new(Book::new(seed));
-    let newest = Arc::new(AtomicU64::new(at.number));
-    let (reports, heard) = mpsc::unbounded_channel();
-    let hot = Hot { config, executor: &executor, plan, clock, newest: &newest, meters: &meters, reports };
-    let (feeders, threads, seats) = hot.start(&loaded)?;
-
-    let watched = source.watched(&loaded);
-    let (ingest, outlet) = ingest::start(&config.node, &config.ingest, Some(at), watched, tap)?;
-    let ingest = Arc::new(ingest);
-    let exporter = exporter(config, &meters, &book).await?;
-    submitter.warm().await;
-
-    let (to_send, found) = mpsc::unbounded_channel();
-    let (to_settle, notes) = mpsc::unbounded_channel();
-    let (stop, stopped) = watch::channel(false);
-    let (halt, halted) = watch::channel(false);
-    let mut tasks = JoinSet::new();
-    let patience = Duration::from_secs(config.chain.slot_seconds);
-    let sender =
-        Sender::new((ledger.clone(), Arc::new(submitter)), (clock, newest.clone()), meters.clone(), halted, patience);
-    tasks.spawn(sender.run(found, how != How::Dry));
-    tasks.spawn(Settler::new(ledger.clone(), chain, own, book.clone()).run(notes));
-    let parts = keeper::Parts {
-        feeders,
-        keep: source.keep(&loaded),
-        source,
-        newest: newest.clone(),
-        meters: meters.clone(),
-        to_settle,
-        at,
-    };
-    let keeper = Keeper::new(parts);
-    tasks.spawn(keeper.run(ingest.clone(), outlet, (heard, to_send), stopped));
-
     let run = clock.unix_start_ns() / 1_000_000;
-    let chain_timeout = Duration::from_millis(config.ingest.timeout_ms).max(patience);
-    let pools = loaded.pools.len();
-    Ok(Searcher {
-        book,
-        meters,
-        ledger,
-        ingest,
-        newest,
-        exporter,
-        halt,
-        stop,
-        tasks,
-        threads,
-        seats,
-        journal,
-        pools,
-        run,
-        chain_timeout,
-    })
+    let ground =
+        Ground { config, executor: &executor, plan, clock, tap, source, loaded, at, ledger, submitter, seed, how };
+    Ok(Searcher { journal, run, ..ground.start().await? })
+}
+
+/// What stands before anything runs.
+struct Ground<'a> {
+    config: &'a Config,
+    executor: &'a Executor,
+    plan: Plan,
+    clock: Clock,
+    tap: Tap,
+    source: Source,
+    loaded: Arc<Loaded>,
+    at: BlockId,
+    ledger: Arc<Ledger>,
+    submitter: Submitter,
+    seed: u64,
+    how: How,
+}
+
+impl Ground<'_> {
+    /// Threads, feed, relays.
+    async fn start(self) -> eyre::Result<Searcher> {
+        let Self { config, executor, plan, clock, tap, source, loaded, at, ledger, submitter, seed, how } = self;
+        let own = plan.own;
+        let meters = Arc::new(Meters::new(config.threads.hot));
+        let book = Arc::new(Book::new(seed));
+        let newest = Arc::new(AtomicU64::new(at.number));
+        let (reports, heard) = mpsc::unbounded_channel();
+        let hot = Hot { config, executor, plan, clock, newest: &newest, meters: &meters, reports };
+        let (feeders, threads, seats) = hot.start(&loaded)?;
+        let (ingest, outlet) = ingest::start(&config.node, &config.ingest, Some(at), source.watched(&loaded), tap)?;
+        let ingest = Arc::new(ingest);
+        let exporter = exporter(config, &meters, &book).await?;
+        submitter.warm().await;
+
+        let (to_send, found) = mpsc::unbounded_channel();
+        let (to_settle, notes) = mpsc::unbounded_channel();
+        let (stop, stopped) = watch::channel(false);
+        let (halt, halted) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let patience = Duration::from_secs(config.chain.slot_seconds);
+        let to_disk_and_relays = (ledger.clone(), Arc::new(submitter));
+        let sender = Sender::new(to_disk_and_relays, (clock, newest.clone()), meters.clone(), halted, patience);
+        tasks.spawn(sender.run(found, how != How::Dry));
+        let settler = Settler::new(ledger.clone(), source.chain().clone(), own, book.clone());
+        tasks.spawn(settler.run(notes));
+        let keep = source.keep(&loaded);
+        let parts =
+            keeper::Parts { feeders, keep, source, newest: newest.clone(), meters: meters.clone(), to_settle, at };
+        tasks.spawn(Keeper::new(parts).run(ingest.clone(), outlet, (heard, to_send), stopped));
+        let pools = loaded.pools.len();
+        let chain_timeout = Duration::from_millis(config.ingest.timeout_ms).max(patience);
+        let (journal, run) = (None, 0);
+        Ok(Searcher {
+            book,
+            meters,
+            ledger,
+            ingest,
+            newest,
+            exporter,
+            halt,
+            stop,
+            tasks,
+            threads,
+            seats,
+            journal,
+            pools,
+            run,
+            chain_timeout,
+        })
+    }
 }
 
 fn submitter(config: &Config, executor: &Executor, how: How) -> eyre::Result<(Submitter, Own)> {

@@ -93,6 +93,20 @@ impl Builder {
         self.key.address()
     }
 
+    /// What the bundle of a proof would bid.
+    ///
+    /// # Errors
+    /// It would not be built: the profit does not bear it.
+    pub fn offer(&self, proven: &Proven, target: &Target) -> Result<Wei, Refused> {
+        self.terms(proven, target).map(|terms| terms.bid)
+    }
+
+    fn terms(&self, proven: &Proven, target: &Target) -> Result<Terms, Refused> {
+        let value = proven.candidate().value().ok_or(Refused::Unvalued)?;
+        let cost = bid::Cost { gas: expected_gas(proven), price: target.base_fee, bid: proven.builder_paid() };
+        bid::settle(value, &cost, &self.bid, &self.limits)
+    }
+
     /// The bundle of a proof: behind `victim`, or alone. `pools`: those that the proof was found in.
     pub fn build(
         &mut self,
@@ -106,11 +120,8 @@ impl Builder {
         if proven.assumed() > self.limits.max_assumed_slots {
             return Err(Refused::Assumed);
         }
-        let value = proven.candidate().value().ok_or(Refused::Unvalued)?;
-        let gas = expected_gas(proven);
-        let gas_limit = self.gas_limit(proven, gas)?;
-        let cost = bid::Cost { gas, price: target.base_fee, bid: proven.builder_paid() };
-        let terms = bid::settle(value, &cost, &self.bid, &self.limits)?;
+        let gas_limit = self.gas_limit(proven, expected_gas(proven))?;
+        let terms = self.terms(proven, target)?;
         let data = calldata(proven, pools, target.block, terms.bid)?;
         let (raw, hash) = self.sign(proven, target, gas_limit, data)?;
         let bytes = raw.len() + victim.map_or(0, |victim| victim.bytes().len());

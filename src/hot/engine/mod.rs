@@ -29,6 +29,7 @@ use crate::hot::state::view::Overlay;
 use crate::metrics::span::Span;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
+use crate::protocols::executor::Bid;
 use crate::types::amount::Wei;
 use crate::types::news::BlockNews;
 use crate::types::news::Told;
@@ -169,6 +170,17 @@ impl Engine {
 
     fn stands_at(&self, hash: B256) -> bool {
         self.tip.as_ref().is_some_and(|tip| tip.head().hash == hash)
+    }
+
+    /// Proves a candidate of the last event once more, with the bid that it is to be signed with.
+    pub fn prove_again(&mut self, candidate: &Candidate, bid: Wei) -> Result<Proven, Refused> {
+        self.prover.prove_bidding(&mut self.machine, &self.pools, candidate, Bid::Wei(bid))
+    }
+
+    /// Ether that the executor holds behind the last event. A bid up to it is paid out of it, a higher one by unwrapping.
+    #[must_use]
+    pub fn held(&self) -> Wei {
+        Wei(self.machine.db().known_account(self.prover.own().executor).map_or(U256::ZERO, |info| info.balance))
     }
 
     /// Where the chain stands, for an engine that follows it.

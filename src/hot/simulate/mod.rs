@@ -76,6 +76,26 @@ impl Proven {
     }
 }
 
+/// A bid that follows from the candidate's gross value: near what will be bid, so that it is paid the same way (out of
+/// ether that the executor holds, or by unwrapping what it earned) and costs the same gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Basis points of the gross value in ether.
+    pub bps: u16,
+    /// At least, in wei.
+    pub floor: U256,
+    /// At most, in wei.
+    pub cap: U256,
+}
+
+impl Share {
+    fn of(&self, value: Option<Wei>) -> Bid {
+        let share = value.unwrap_or_default().0.saturating_mul(U256::from(self.bps)) / U256::from(10_000);
+        // Never nothing: without a payment its gas would not be measured.
+        Bid::Wei(Wei(share.max(self.floor).min(self.cap).max(U256::from(1))))
+    }
+}
+
 /// Turns candidates into proofs.
 #[derive(Debug)]
 pub struct Prover {
@@ -84,6 +104,7 @@ pub struct Prover {
     nonce: u64,
     unknown: Unknown,
     bid: Bid,
+    share: Option<Share>,
     missed: Vec<Want>,
 }
 
@@ -92,7 +113,14 @@ impl Prover {
     /// executor pays the builder.
     #[must_use]
     pub fn new(own: Own, nonce: u64, unknown: Unknown, bid: Bid) -> Self {
-        Self { own, suspicion: Suspicion::default(), nonce, unknown, bid, missed: Vec::new() }
+        Self { own, suspicion: Suspicion::default(), nonce, unknown, bid, share: None, missed: Vec::new() }
+    }
+
+    /// Bids a share of each candidate's value from now on.
+    #[must_use]
+    pub const fn bidding(mut self, share: Share) -> Self {
+        self.share = Some(share);
+        self
     }
 
     /// Another event: on the base state, or behind a pending transaction.
@@ -125,12 +153,24 @@ impl Prover {
         pools: &Pools<AnyPool>,
         candidate: &Candidate,
     ) -> Result<Proven, Refused> {
+        let bid = self.share.map_or(self.bid, |share| share.of(candidate.value()));
+        self.prove_bidding(machine, pools, candidate, bid)
+    }
+
+    /// As [`Prover::prove`], with this bid.
+    pub fn prove_bidding(
+        &mut self,
+        machine: &mut Machine,
+        pools: &Pools<AnyPool>,
+        candidate: &Candidate,
+        bid: Bid,
+    ) -> Result<Proven, Refused> {
         let hops: Vec<Hop> = hops(pools, candidate);
         if self.suspicion.on(&hops) {
             return Err(Refused::Distrusted);
         }
         let token = pools.token(candidate.start());
-        let tx = self.transaction(machine, token, candidate, &hops)?;
+        let tx = self.transaction(machine, (token, bid), candidate, &hops)?;
         // The token asks itself. Whoever sends a look is loaded anew for it, and what he held before is forgotten: not the
         // executor, whose ether before and after is compared.
         let look = machine.look(token, token, own::balance_of(self.own.executor));
@@ -155,7 +195,7 @@ impl Prover {
     fn transaction(
         &self,
         machine: &Machine,
-        token: Address,
+        (token, bid): (Address, Bid),
         candidate: &Candidate,
         hops: &[Hop],
     ) -> Result<TxEnv, Refused> {
@@ -164,7 +204,7 @@ impl Prover {
             block: block.number.try_into().map_err(|_| Refused::Unencodable)?,
             token,
             min_profit: candidate.gross(),
-            bid: self.bid,
+            bid,
             amount_in: candidate.amounts()[0],
             hops,
         };

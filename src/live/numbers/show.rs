@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::live::book::Percentiles;
-use crate::live::book::Status;
+use crate::live::numbers::book::Percentiles;
+use crate::live::numbers::book::Status;
 use crate::metrics::stage::Stage;
 
 /// What the table shows beyond the status.

@@ -23,7 +23,7 @@ use crate::edge::submit::Answer;
 use crate::edge::submit::Reply;
 use crate::edge::submit::Submission;
 use crate::edge::submit::Submitter;
-use crate::live::meter::Meters;
+use crate::live::numbers::meter::Meters;
 use crate::live::report::Found;
 use crate::live::report::Report;
 use crate::metrics::count::Counter;

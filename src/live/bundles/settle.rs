@@ -29,8 +29,8 @@ use crate::edge::ledger::row::Outcome;
 use crate::edge::ledger::row::Row;
 use crate::hot::evm::own;
 use crate::hot::evm::own::Own;
-use crate::live::book::Book;
-use crate::live::mined;
+use crate::live::bundles::mined;
+use crate::live::numbers::book::Book;
 
 /// What happened to the chain.
 #[derive(Debug)]
@@ -157,6 +157,15 @@ impl Settler {
                 }
             }
         };
+        let bundle = &row.bundle;
+        if realised != bundle.predicted {
+            let gas_cost = signed(bundle.value) - signed(bundle.bid) - bundle.predicted;
+            let (predicted, pools) = (bundle.predicted, &bundle.pools);
+            tracing::error!(
+                uuid = %bundle.uuid, block = at.block, ours = %bundle.ours, strategy = bundle.strategy, %predicted, %realised,
+                %gas_cost, fee = %at.fee, gas = at.gas, index = at.index, ?pools, "a landed bundle earned not what was predicted"
+            );
+        }
         let transferred = self.chain.coinbase_transfers(row.bundle.ours, coinbase).await.unwrap_or_default();
         let paid = at.paid.saturating_add(transferred);
         Outcome::Landed { at: Landed { paid, ..at }, realised }

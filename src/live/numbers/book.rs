@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::edge::ledger::row::Bundle;
 use crate::edge::ledger::row::Outcome;
 use crate::hot::refused::Refused;
-use crate::live::meter::Latency;
-use crate::live::meter::Meters;
+use crate::live::numbers::meter::Latency;
+use crate::live::numbers::meter::Meters;
 use crate::metrics::count::Counter;
 use crate::metrics::stage::Stage;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::edge::export::Numbers;
 use crate::hot::refused::Refused;
-use crate::live::book::Book;
-use crate::live::meter::Meters;
+use crate::live::numbers::book::Book;
+use crate::live::numbers::meter::Meters;
 use crate::metrics::count::Counter;
 use crate::metrics::stage::Stage;
 

@@ -1,0 +1,5 @@
+//! What becomes of a signed bundle: sent, followed to its block, settled.
+
+pub mod mined;
+pub mod sender;
+pub mod settle;

@@ -213,11 +213,18 @@ impl Devnet {
         let mut own = Chain::new(rpc.clone(), owner.clone());
         let executor = seed::deploy_executor(&mut own, true).await?;
 
-        rpc.call::<Value>("evm_setBlockGasLimit", json!([format!("{:#x}", options.gas_limit)])).await?;
-        rpc.call::<Value>("anvil_setNextBlockBaseFeePerGas", json!([OPENING_BASE_FEE])).await?;
-        chain.mine().await?;
-        let seed::Seeded { contracts, tokens, pools, positions } = seeded;
-        Ok(Self { anvil, rpc, options, contracts, tokens, pools, positions, senders, executor, owner })
+        let (seed::Seeded { contracts, tokens, pools, positions }, gas_limit) = (seeded, options.gas_limit);
+        let mut devnet = Self { anvil, rpc, options, contracts, tokens, pools, positions, senders, executor, owner };
+        devnet.open(gas_limit).await?;
+        Ok(devnet)
+    }
+
+    /// Mines the block at which trading begins: from here on with this gas limit, and with the opening's base fee.
+    async fn open(&mut self, gas_limit: u64) -> Result<(), DevnetError> {
+        self.rpc.call::<Value>("evm_setBlockGasLimit", json!([format!("{gas_limit:#x}")])).await?;
+        self.rpc.call::<Value>("anvil_setNextBlockBaseFeePerGas", json!([OPENING_BASE_FEE])).await?;
+        self.options.gas_limit = gas_limit;
+        self.mine().await
     }
 
     /// Another executor, for a fresh account: gives it ether, and mines. A rival needs one.

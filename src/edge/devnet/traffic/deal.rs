@@ -72,8 +72,14 @@ pub(super) struct Order {
     pub(super) usd: u64,
 }
 
-/// A price that has strayed by more is mostly traded back, as if the world outside went on trading at the opening's.
-const STRAYED: f64 = 0.03;
+/// A price that has strayed by this and the pool's fee may be traded back; as a logarithm, about 0.05 %.
+const STRAYED: f64 = 0.000_5;
+/// How many of a hundred swaps do so, where there is such a price.
+const BACK_PERCENT: u64 = 40;
+/// Nobody swaps for more at once.
+const MOST_USD: u64 = 200_000;
+/// How many of a hundred of the others are large.
+const LARGE_PERCENT: u64 = 16;
 pub(super) const NEVER: U256 = U256::MAX;
 /// Price limit "none" of V3's router.
 const NO_LIMIT: U160 = U160::ZERO;
@@ -96,7 +102,7 @@ impl Market {
     }
 
     /// The next deal. `None` when there is nobody, or nothing, to deal.
-    pub(super) fn deal(&self, dice: &mut Dice) -> Option<Deal> {
+    pub(super) fn deal(&mut self, dice: &mut Dice) -> Option<Deal> {
         let sender = (!self.senders.is_empty()).then(|| dice.index(self.senders.len()))?;
         match dice.below(100) {
             0..40 => self.swap_v2(sender, dice),
@@ -108,20 +114,46 @@ impl Market {
         }
     }
 
-    /// Any pool, any way round, any size; only prices that have strayed far have a way they would rather go.
+    /// Any pool, any way round, any size.
     pub(super) fn draw(&self, dice: &mut Dice, v3: bool) -> Option<Order> {
-        let ours = |(_, pool): &(usize, &Pool)| (pool.venue == Venue::UniswapV3) == v3;
-        let pools: Vec<(usize, &Pool)> = self.pools.iter().enumerate().filter(ours).collect();
-        let (place, pool) = *dice.pick(&pools)?;
-        let strayed = self.strayed.get(place).copied().unwrap_or_default();
-        let back = strayed.abs() > STRAYED && dice.chance(85);
+        let pool = **dice.pick(&self.house(v3).map(|(_, pool)| pool).collect::<Vec<_>>())?;
+        // A price goes twice as far as the reserve that is paid into: a large one moves it by 1 to 8 %.
+        let large = dice.chance(LARGE_PERCENT);
+        let [low, high] = if large { [pool.depth_usd / 150, pool.depth_usd / 25] } else { [20, pool.depth_usd / 150] };
+        let high = high.min(MOST_USD);
+        let zero_for_one = dice.chance(50);
+        self.order(&pool, zero_for_one, dice.magnitude(low, high))
+    }
+
+    /// The pool at which most is to be earned is traded back, as if the world outside went on trading at the
+    /// opening's: what there is to earn is what a few trades have just opened, and not what a thousand left behind.
+    fn correction(&mut self, dice: &mut Dice, v3: bool) -> Option<Order> {
+        if !dice.chance(BACK_PERCENT) {
+            return None;
+        }
+        let strayed = |place: usize| self.strayed.get(place).copied().unwrap_or_default();
+        // Where no price has strayed by more than its pool's fee, no cycle earns.
+        let beyond = |place: usize, pool: &Pool| strayed(place).abs() - f64::from(pool.fee_pips) / 1e6 - STRAYED;
+        let all = self.house(v3).map(|(place, pool)| (beyond(place, pool), place, pool));
+        // What there is to earn grows with the depth and the square of the distance.
+        let earns = |(beyond, _, pool): &(f64, usize, &Pool)| beyond.max(0.0).powi(2) * pool.depth_usd as f64;
+        let worst = all.max_by(|left, right| earns(left).total_cmp(&earns(right)));
+        let (_, place, pool) = worst.filter(|(beyond, ..)| *beyond > 0.0)?;
+        // A price goes twice as far as the reserve that is paid into, for small steps; the rest is left to the next one.
+        let usd = pool.depth_usd as f64 * strayed(place).abs().min(0.5) / 2.0;
         // Selling the first token lowers its price.
-        let zero_for_one = if back { strayed > 0.0 } else { dice.chance(50) };
+        let order = self.order(pool, strayed(place) > 0.0, usd as u64);
+        // Once is enough until prices are read again.
+        self.strayed[place] = 0.0;
+        order
+    }
+
+    fn house(&self, v3: bool) -> impl Iterator<Item = (usize, &Pool)> {
+        self.pools.iter().enumerate().filter(move |(_, pool)| (pool.venue == Venue::UniswapV3) == v3)
+    }
+
+    fn order(&self, pool: &Pool, zero_for_one: bool, usd: u64) -> Option<Order> {
         let [a, b] = if zero_for_one { [0, 1] } else { [1, 0] };
-        // One in twenty is large enough to move a price by percents.
-        let large = dice.chance(if back { 15 } else { 5 });
-        let [low, high] = if large { [pool.depth_usd / 40, pool.depth_usd / 8] } else { [20, pool.depth_usd / 40] };
-        let usd = dice.magnitude(low, high);
         let token = |side: usize| self.tokens.get(pool.tokens[side]).copied();
         Some(Order { pool: *pool, token_in: token(a)?, token_out: token(b)?, usd })
     }
@@ -141,15 +173,17 @@ impl Market {
         dice.pick(&ways).copied()
     }
 
-    fn swap_v2(&self, sender: usize, dice: &mut Dice) -> Option<Deal> {
-        let order = self.draw(dice, false)?;
+    fn swap_v2(&mut self, sender: usize, dice: &mut Dice) -> Option<Deal> {
+        let back = self.correction(dice, false);
+        let order = back.or_else(|| self.draw(dice, false))?;
         let router = match order.pool.venue {
             Venue::Sushi => self.contracts.sushi_router,
             Venue::UniswapV2 | Venue::UniswapV3 => self.contracts.v2_router,
         };
         let mut path = vec![order.token_in.address, order.token_out.address];
         let mut token_out = order.token_out;
-        if let Some((_, last)) = dice.chance(25).then(|| self.onward(&order, dice)).flatten() {
+        let further = back.is_none() && dice.chance(25);
+        if let Some((_, last)) = further.then(|| self.onward(&order, dice)).flatten() {
             path.push(last.address);
             token_out = last;
         }
@@ -176,12 +210,14 @@ impl Market {
         Some(Deal { kind: Kind::SwapV2, sender, to: router, value, data: data.into(), gas: GAS_V2 })
     }
 
-    fn swap_v3(&self, sender: usize, dice: &mut Dice) -> Option<Deal> {
-        let order = self.draw(dice, true)?;
+    fn swap_v3(&mut self, sender: usize, dice: &mut Dice) -> Option<Deal> {
+        let back = self.correction(dice, true);
+        let order = back.or_else(|| self.draw(dice, true))?;
         let (recipient, deadline) = (self.senders[sender], NEVER);
         let (amount, fee) = (order.token_in.worth(order.usd), U24::from(order.pool.fee_pips));
         let (token_in, token_out) = (order.token_in.address, order.token_out.address);
-        let onward = dice.chance(25).then(|| self.onward(&order, dice)).flatten();
+        let further = back.is_none() && dice.chance(25);
+        let onward = further.then(|| self.onward(&order, dice)).flatten();
         let data = if let Some((pool, last)) = onward {
             let fees = [order.pool.fee_pips, pool.fee_pips].map(|fee| fee.to_be_bytes());
             let tokens = [token_in, token_out, last.address];

@@ -25,7 +25,7 @@ use crate::edge::devnet::wallet::Wallet;
 use crate::edge::rpc::Rpc;
 use crate::edge::rpc::RpcError;
 
-/// Sent on one reading of the base fee, the prices and the nonces. A builder may drop what it was sent: whoever keeps
+/// Sent on one reading of the base fee and the nonces. A builder may drop what it was sent: whoever keeps
 /// counting from there leaves a gap, and is stuck.
 const READING: u64 = 32;
 /// Wei per gas offered to the builder, from and to.
@@ -53,6 +53,8 @@ pub(super) struct Trader {
     nonces: Vec<Option<u64>>,
     /// Base fee, and how many may still be sent on it.
     base_fee: (u128, u64),
+    /// The block at which prices were read.
+    looked: Option<U64>,
     pub(super) dice: Dice,
     pub(super) counts: Counts,
 }
@@ -66,6 +68,7 @@ impl Trader {
             wallets: devnet.senders.clone(),
             nonces: vec![None; devnet.senders.len()],
             base_fee: (0, 0),
+            looked: None,
             dice: Dice::new(devnet.options.seed, 2),
             counts: Counts::default(),
         }
@@ -82,6 +85,7 @@ impl Trader {
     }
 
     async fn try_act(&mut self) -> Result<(), RpcError> {
+        self.look_at_prices().await?;
         let deal = if self.dice.chance(BURN_PERCENT) { self.burn().await? } else { self.market.deal(&mut self.dice) };
         let Some(deal) = deal else { return Ok(()) };
         let tip = self.dice.magnitude(TIP[0], TIP[1]).into();
@@ -150,19 +154,24 @@ impl Trader {
             let head: Head = self.rpc.call("eth_getBlockByNumber", json!(["latest", false])).await?;
             self.base_fee = (head.base_fee_per_gas.to(), READING);
             self.nonces.fill(None);
-            self.look_at_prices().await?;
         }
         self.base_fee.1 -= 1;
         Ok(self.base_fee.0)
     }
 
+    /// Right after a block: later nothing would be seen of what has been sent since, and a price be traded back twice.
     async fn look_at_prices(&mut self) -> Result<(), RpcError> {
+        let head: U64 = self.rpc.call("eth_blockNumber", json!([])).await?;
+        if self.looked == Some(head) {
+            return Ok(());
+        }
         let market = &mut self.market;
         let ask = |(to, data): (Address, Bytes)| json!([{"to": to, "data": data}, "latest"]);
         let questions: Vec<Value> = market.pools.iter().map(|pool| ask(drift::question(pool))).collect();
         let answers: Vec<Bytes> = self.rpc.batch("eth_call", &questions).await?;
         let strayed = |(pool, answer): (&Pool, &Bytes)| drift::strayed(pool, &market.tokens, answer);
         market.strayed = market.pools.iter().zip(&answers).map(strayed).collect();
+        self.looked = Some(head);
         Ok(())
     }
 }

@@ -78,13 +78,14 @@ impl Default for Options {
 
 /// Gas that the traffic burns a transaction, on average (measured over 700).
 const GAS_A_TX: f64 = 114_000.0;
-/// Least gas limit of a block: room for bundles, whose gas limits count and not what they burn, and for a rival's contract.
-const LEAST_GAS: u64 = 20_000_000;
+/// Least gas limit of a block: room for bundles, whose gas limits count and not what they burn.
+const LEAST_GAS: u64 = 12_000_000;
 
 impl Options {
-    /// Twice what the traffic burns, so that the base fee stays about where it is, or falls.
+    /// Three times what the traffic burns. Of that a block at its target burns half: the base fee falls slowly, from
+    /// 5 gwei, since nobody here trades less when gas is dear, and a fee that rises would rise for ever.
     fn gas_limit(&self) -> u64 {
-        let gas = 2.0 * self.per_second * self.slot.as_secs_f64() * GAS_A_TX;
+        let gas = 3.0 * self.per_second * self.slot.as_secs_f64() * GAS_A_TX;
         (gas as u64).max(LEAST_GAS)
     }
 
@@ -141,17 +142,14 @@ impl World {
     /// Starts all of it; within a tokio runtime. Some seconds.
     pub async fn start(options: Options) -> Result<Self, DevnetError> {
         options.check()?;
-        let chain = devnet::Options {
-            seed: options.seed,
-            senders: options.senders,
-            gas_limit: options.gas_limit(),
-            ..devnet::Options::default()
-        };
-        let devnet = Devnet::start(chain).await?;
+        let chain = devnet::Options { seed: options.seed, senders: options.senders, ..devnet::Options::default() };
+        let mut devnet = Devnet::start(chain).await?;
         let mut hired = Vec::new();
         for strength in &options.rivals {
             hired.push(Hired::hire(&devnet, *strength).await?);
         }
+        // After the rivals' contracts, which ask for more gas than a block of a slow world has.
+        devnet.open(options.gas_limit()).await?;
         let node = devnet.anvil.http();
         let front = builder::Options { listen: options.listen, slot: options.slot, ..builder::Options::new(&node) };
         let builder = Builder::start(front).await?;

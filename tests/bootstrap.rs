@@ -1,6 +1,12 @@
 //! Loading and keeping the state of a real chain: what is loaded is the chain's, the next start is quick, what a block
 //! changed is the same whichever way it is learnt, and a node that lies or fails is found out.
 
+#[path = "bootstrap/faults.rs"]
+mod faults;
+#[path = "bootstrap/misses.rs"]
+mod misses;
+#[path = "bootstrap/proxy.rs"]
+mod proxy;
 #[path = "bootstrap/world.rs"]
 mod world;
 
@@ -109,12 +115,7 @@ async fn a_block_changes_the_same_whichever_way_it_is_learnt_and_it_is_what_the_
     let loaded = world.load(&chain, &config, &mut |_| ()).await.unwrap();
     let keep = Keep::new(chain.clone(), world.rules(), &loaded);
     // Blocks first, since the traffic goes by the clock and anvil takes its time over a trace.
-    let traffic = world.net.trade(200.0).unwrap();
-    for block in 1..=24 {
-        assert!(traffic.reached(block * 20).await);
-        world.net.mine().await.unwrap();
-    }
-    traffic.stop().await;
+    world.busy_blocks(24).await;
     let (mut known, mut pools) = (values(&loaded.accounts), loaded.pools.clone());
     let (mut told, mut spent) = (0, [0.0; 3]);
     for block in 1..=24 {

@@ -53,4 +53,14 @@ impl World {
     pub async fn load(&self, chain: &Chain, config: &Config, hear: Hear<'_>) -> Result<Loaded, BootstrapError> {
         bootstrap::load(chain, config, self.rules(), &self.wanted(), hear).await
     }
+
+    /// Mines so many blocks of people's trades.
+    pub async fn busy_blocks(&self, blocks: u64) {
+        let traffic = self.net.trade(200.0).unwrap();
+        for block in 1..=blocks {
+            assert!(traffic.reached(block * 20).await);
+            self.net.mine().await.unwrap();
+        }
+        traffic.stop().await;
+    }
 }

@@ -1,0 +1,189 @@
+//! Nodes that refuse, fail and lie; files that are damaged.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use peregrine::edge::bootstrap::{BootstrapError, Config, Keep, Progress, Way};
+use peregrine::edge::chain::Chain;
+use peregrine::protocols::AnyPool;
+use peregrine::protocols::amm::Amm;
+use serde_json::{Value, json};
+
+use crate::holds;
+use crate::proxy::{Proxy, refusal, without};
+use crate::world::World;
+
+fn chain(proxy: &Proxy) -> Chain {
+    Chain::new(&proxy.url, Duration::from_secs(30)).unwrap()
+}
+
+/// Blocks enough that most of them are read for good.
+async fn aged(world: &World) {
+    world.net.rpc.call::<Value>("anvil_mine", json!(["0xc8"])).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scan_that_broke_off_goes_on_where_it_was() {
+    let world = World::start(31).await;
+    aged(&world).await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config { page_blocks: 8, ..world.config(Some(&folder.path().join("snapshot"))) };
+    let asked = AtomicU64::new(0);
+    let breaks = move |call: &Value, reply| match call["method"] == "eth_getLogs" {
+        // The first factory takes 26 pages.
+        true if asked.fetch_add(1, Ordering::Relaxed) >= 40 => refusal(call, -32000, "out of service"),
+        _ => reply,
+    };
+    let broken = Proxy::before(&world.net.anvil.http(), breaks).await;
+    let error = world.load(&chain(&broken), &config, &mut |_| ()).await.unwrap_err();
+    assert!(error.to_string().contains("out of service"), "{error}");
+
+    let mut spans: Vec<(String, u64, usize)> = Vec::new();
+    let mut hear = |progress: Progress<'_>| match progress {
+        Progress::Scanning { factory, of, pools, .. } if !spans.iter().any(|(name, ..)| name == factory) => {
+            spans.push((factory.to_owned(), of, pools));
+        }
+        _ => (),
+    };
+    let loaded = world.load(&world.chain(), &config, &mut hear).await.unwrap();
+    assert_eq!(loaded.pools.len(), world.net.pools.len());
+    let [(_, first, found), (_, second, _), (_, third, _)] = &spans[..] else { panic!("{spans:?}") };
+    // Of the first factory the last blocks alone are read again, of the third all.
+    assert!(*first == 64 && *found > 0 && second < third && *third > 200, "{spans:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_few_words_is_asked_for_less_at_once_and_by_number() {
+    let world = World::start(32).await;
+    let number = |value: &Value| u64::from_str_radix(value.as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
+    let short = move |call: &Value, reply| {
+        let params = &call["params"];
+        let last = params.as_array().and_then(|params| params.last()).cloned().unwrap_or_default();
+        let span = &params[0];
+        if call["method"] == "eth_getLogs" && span["fromBlock"].is_string() {
+            let blocks = number(&span["toBlock"]) - number(&span["fromBlock"]) + 1;
+            return if blocks > 2 { refusal(call, -32005, "range is too wide") } else { reply };
+        }
+        if last["blockHash"].is_string() && call["method"] != "eth_getLogs" {
+            return refusal(call, -32602, "invalid argument 1: json: cannot unmarshal object");
+        }
+        if call["id"].as_u64() > Some(300) { refusal(call, -32005, "batch is too long") } else { reply }
+    };
+    let proxy = Proxy::before(&world.net.anvil.http(), short).await;
+    let config = Config { page_blocks: 1_000, ..world.config(None) };
+    let loaded = world.load(&chain(&proxy), &config, &mut |_| ()).await.unwrap();
+    assert!(proxy.spoilt() > 3);
+    assert_eq!(loaded.pools.len(), world.net.pools.len());
+    holds(&world.chain(), &loaded).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_or_foreign_snapshot_is_named_and_made_anew() {
+    let world = World::start(33).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("snapshot");
+    let config = world.config(Some(&path));
+    world.load(&world.chain(), &config, &mut |_| ()).await.unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    let packed = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
+    let unpacked = String::from_utf8(zstd::decode_all(&whole[..]).unwrap()).unwrap();
+    let anchor = unpacked.find("anchor\":[0,\"0x").unwrap() + 14;
+    let (mut foreign, mut code) = (unpacked.clone(), unpacked.clone());
+    foreign.replace_range(anchor..anchor + 4, "dead");
+    let byte = unpacked.rfind("5b").unwrap();
+    code.replace_range(byte..byte + 2, "5c");
+    let cases: [(Vec<u8>, &str); 7] = [
+        (whole[..whole.len() / 2].to_vec(), "is damaged"),
+        (flipped, "is damaged"),
+        (b"not a snapshot".to_vec(), "is damaged"),
+        (packed(&code), "is damaged"),
+        (packed(&unpacked.replacen("\"version\":1", "\"version\":0", 1)), "is of version 0, 1 due"),
+        (packed(&unpacked.replacen("\"chain_id\":1", "\"chain_id\":10", 1)), "is of chain 10, 1 due"),
+        (packed(&foreign), "is of another chain (block 0 differs)"),
+    ];
+    for (bytes, due) in cases {
+        std::fs::write(&path, bytes).unwrap();
+        let loaded = world.load(&world.chain(), &config, &mut |_| ()).await.unwrap();
+        let [note] = &loaded.notes[..] else { panic!("{due}: {:?}", loaded.notes) };
+        assert!(note.contains(due) && note.ends_with("it is made anew") && !note.contains('\n'), "{note}");
+        assert_eq!(loaded.pools.len(), world.net.pools.len());
+        let again = world.load(&world.chain(), &config, &mut |_| ()).await.unwrap();
+        assert!(again.notes.is_empty(), "{:?}", again.notes);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_that_is_loaded_wrong_is_named_with_its_block() {
+    let world = World::start(34).await;
+    let honest = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
+    let pair = honest.pools.iter().find(|pool| matches!(pool, AnyPool::UniswapV2(_))).unwrap().address();
+    let v3 = honest.pools.iter().find(|pool| matches!(pool, AnyPool::UniswapV3(_))).unwrap().address();
+    // The pair's reserves (slot 8), and the other's liquidity (slot 4): somewhat more than there is.
+    for (pool, slot) in [(pair, 8), (v3, 4)] {
+        let lies = move |call: &Value, mut reply: Value| {
+            let params = &call["params"];
+            let hit = params[0] == json!(pool) && params[1] == json!(alloy_primitives::B256::with_last_byte(slot));
+            if call["method"] == "eth_getStorageAt" && hit {
+                let text = reply["result"].as_str().unwrap().to_owned();
+                reply["result"] = json!(format!("{}{}", &text[..65], if text.ends_with('7') { '8' } else { '7' }));
+            }
+            reply
+        };
+        let liar = Proxy::before(&world.net.anvil.http(), lies).await;
+        let error = world.load(&chain(&liar), &world.config(None), &mut |_| ()).await.unwrap_err();
+        let BootstrapError::Wrong { pool: named, block, .. } = &error else { panic!("{error}") };
+        assert_eq!((*named, *block, liar.spoilt()), (pool, honest.head.number, 1), "{error}");
+        assert!(
+            error.to_string().contains(&format!("{pool}")) && error.to_string().contains(&format!("block {block}"))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_traces_is_done_without_and_a_header_that_does_not_fit_is_read_back() {
+    let world = World::start(35).await;
+    let loaded = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
+    world.busy_blocks(3).await;
+    let traceless = Proxy::before(&world.net.anvil.http(), without(&["debug_traceBlockByHash"])).await;
+    let misfit = Proxy::before(&world.net.anvil.http(), |call, mut reply| {
+        if call["method"] == "eth_getBlockByHash" && call["params"][1] == true {
+            reply["result"]["receiptsRoot"] = reply["result"]["stateRoot"].clone();
+        }
+        without(&["debug_traceBlockByHash"])(call, reply)
+    })
+    .await;
+    let honest = Keep::new(world.chain(), world.rules(), &loaded);
+    let [by_execution, by_reading] = [&traceless, &misfit].map(|p| Keep::new(chain(p), world.rules(), &loaded));
+    for number in 1..=3 {
+        let head = world.chain().at(loaded.head.number + number).await.unwrap().unwrap();
+        assert_eq!(by_reading.changes(Way::Execute, &head).await.unwrap(), None, "believed a wrong header");
+        let due = honest.news(&head, &[]).await.unwrap();
+        let executed = by_execution.news(&head, &[]).await.unwrap();
+        let read = by_reading.news(&head, &[]).await.unwrap();
+        assert!(!due.accounts.is_empty());
+        assert_eq!((due.head, sets(&due.accounts)), (executed.head, sets(&executed.accounts)));
+        // Reading back leaves out what a pool keeps beside its state.
+        let known = |(address, _): &(_, _)| !loaded.pools.iter().any(|pool| pool.address() == *address);
+        let plain = |news: &[_]| sets(news).into_iter().filter(known).collect::<Vec<_>>();
+        assert_eq!(plain(&due.accounts), plain(&read.accounts));
+    }
+    // Asked for once.
+    assert_eq!(traceless.spoilt(), 1);
+}
+
+type Sets = Vec<(alloy_primitives::Address, String)>;
+
+fn sets(news: &[peregrine::hot::event::AccountNews]) -> Sets {
+    let mut sets: Sets = news
+        .iter()
+        .map(|account| {
+            let mut account = account.clone();
+            account.slots.sort_unstable();
+            (account.address, format!("{account:?}"))
+        })
+        .collect();
+    sets.sort_unstable();
+    sets
+}

@@ -1,0 +1,195 @@
+//! What the engine misses is fetched, and then a transaction runs as it ran on the chain; a pool is taken up anew.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use alloy::consensus::Transaction as _;
+use alloy_primitives::{Address, B256, Bytes};
+use peregrine::edge::bootstrap::Keep;
+use peregrine::edge::chain::{Chain, Head};
+use peregrine::hot::event::{AccountNews, Want};
+use peregrine::hot::evm::block::{Terms, tx_env};
+use peregrine::hot::evm::db::{Cold, Db, Unknown};
+use peregrine::hot::evm::machine::{ExecuteError, Machine};
+use peregrine::protocols::amm::Amm;
+use revm::state::{AccountInfo, Bytecode};
+
+use crate::proxy::{Proxy, without};
+use crate::world::World;
+
+/// Tells a machine's state what was fetched.
+fn tell(db: &mut Db, accounts: &[AccountNews]) {
+    for news in accounts {
+        if let (Some(balance), Some(nonce)) = (news.balance, news.nonce) {
+            let code = news.code.clone().map(Bytecode::new_raw);
+            let code = code.or_else(|| db.known_account(news.address).and_then(|info| info.code.clone())).unwrap();
+            let code_hash = code.hash_slow();
+            let info = AccountInfo { balance, nonce, code_hash, code: Some(code), ..AccountInfo::default() };
+            db.tell_account(news.address, info);
+        }
+        for (slot, value) in &news.slots {
+            db.tell_slot(news.address, *slot, *value);
+        }
+    }
+}
+
+fn want(cold: Cold) -> Want {
+    match cold {
+        Cold::Account(address) => Want::Account(address),
+        Cold::Slot(address, slot) => Want::Slot(address, slot),
+        Cold::BlockHash(number) => Want::BlockHash(number),
+        Cold::Code(hash) => panic!("code {hash} without its account"),
+    }
+}
+
+/// Prefetches for the first transaction of the block, then runs it.
+async fn first_as_on_chain(world: &World, keep: &Keep, head: &Head, known: &mut Known) -> usize {
+    let block = world.chain().full(head.hash).await.unwrap().unwrap();
+    let tx = &block.transactions.as_transactions().unwrap()[0];
+    let told = keep.prefetch(head.parent, &tx.inner).await.unwrap();
+    assert_eq!(told.at, head.parent);
+    lay(known, &told.accounts);
+    run(world, keep, head, known).await
+}
+
+/// Runs the first transaction of the block on the parent's state; returns how often something was still missing.
+async fn run(world: &World, keep: &Keep, head: &Head, known: &mut Known) -> usize {
+    let block = world.chain().full(head.hash).await.unwrap().unwrap();
+    let tx = &block.transactions.as_transactions().unwrap()[0];
+    let mut machine = machine(world, head, &known.values().cloned().collect::<Vec<_>>());
+    let mut misses = 0;
+    let executed = loop {
+        match machine.execute(tx_env(&tx.inner)) {
+            Ok(executed) => break executed,
+            Err(ExecuteError::Cold(cold)) => {
+                misses += 1;
+                assert!(misses < 100, "{cold}");
+                let told = keep.fetch(head.parent, &[want(cold)]).await.unwrap();
+                tell(machine.db_mut(), &told.accounts);
+                lay(known, &told.accounts);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let hash = *tx.inner.inner().tx_hash();
+    let receipt: serde_json::Value =
+        world.net.rpc.call("eth_getTransactionReceipt", serde_json::json!([hash])).await.unwrap();
+    assert_eq!(receipt["gasUsed"], format!("{:#x}", executed.gas_used()), "{:?}", tx.inner.inner().to());
+    let logs = receipt["logs"].as_array().unwrap();
+    assert_eq!(logs.len(), executed.logs().len());
+    for (theirs, ours) in logs.iter().zip(executed.logs()) {
+        let topics: Vec<B256> = serde_json::from_value(theirs["topics"].clone()).unwrap();
+        let data: Bytes = serde_json::from_value(theirs["data"].clone()).unwrap();
+        assert_eq!((topics.as_slice(), &data), (ours.topics(), &ours.data.data));
+    }
+    misses
+}
+
+fn machine(world: &World, head: &Head, accounts: &[AccountNews]) -> Machine {
+    let fork = world.rules().fixed.unwrap();
+    let terms = Terms {
+        number: head.number,
+        timestamp: head.timestamp,
+        beneficiary: head.beneficiary,
+        gas_limit: head.gas_limit,
+        base_fee: head.base_fee.unwrap(),
+        mix_hash: head.mix_hash,
+        excess_blob_gas: head.excess_blob_gas,
+        ..Terms::default()
+    };
+    let mut db = Db::default();
+    db.set_unknown(Unknown::Refuse);
+    tell(&mut db, accounts);
+    Machine::new(1, fork, terms.env(fork), db)
+}
+
+type Known = BTreeMap<Address, AccountNews>;
+
+fn lay(known: &mut Known, told: &[AccountNews]) {
+    for news in told {
+        let account = known.entry(news.address).or_insert_with(|| AccountNews { slots: Vec::new(), ..news.clone() });
+        account.balance = news.balance.or(account.balance);
+        account.nonce = news.nonce.or(account.nonce);
+        account.code = news.code.clone().or(account.code.take());
+        account.slots.extend(&news.slots);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_transaction_misses_is_fetched_at_once_and_it_runs_as_on_the_chain() {
+    let world = World::start(41).await;
+    let loaded = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
+    world.busy_blocks(8).await;
+    let traceless = Proxy::before(&world.net.anvil.http(), without(&["debug_traceCall"])).await;
+    for (name, url) in [("debug_traceCall", &world.net.anvil.http()), ("eth_createAccessList", &traceless.url)] {
+        let keep = Keep::new(Chain::new(url, Duration::from_secs(30)).unwrap(), world.rules(), &loaded);
+        let mut known = Known::new();
+        lay(&mut known, &loaded.accounts);
+        let mut misses = Vec::new();
+        for number in 1..=8 {
+            let head = world.chain().at(loaded.head.number + number).await.unwrap().unwrap();
+            misses.push(first_as_on_chain(&world, &keep, &head, &mut known).await);
+            let news = keep.news(&head, &[]).await.unwrap();
+            lay(&mut known, &news.accounts);
+        }
+        println!("{name}: {misses:?} misses after the prefetch");
+        assert_eq!(misses.iter().sum::<usize>(), 0, "{name}: {misses:?}");
+    }
+    assert_eq!(traceless.spoilt(), 1, "asked again for what the node does not have");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_prefetch_each_miss_is_fetched_and_of_another_block_than_the_tip_nothing() {
+    let world = World::start(42).await;
+    let loaded = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
+    let keep = Keep::new(world.chain(), world.rules(), &loaded);
+    world.busy_blocks(1).await;
+    let head = world.chain().at(loaded.head.number + 1).await.unwrap().unwrap();
+    let mut known = Known::new();
+    lay(&mut known, &loaded.accounts);
+    assert!(run(&world, &keep, &head, &mut known).await > 0);
+
+    let sender = [Want::Account(world.net.senders[0].address()), Want::BlockHash(head.number - 1)];
+    let told = keep.fetch(head.hash, &sender).await.unwrap();
+    assert!(told.accounts.is_empty() && told.hashes.is_empty(), "told of a block that is not the tip yet");
+    keep.news(&head, &[]).await.unwrap();
+    let told = keep.fetch(head.hash, &sender).await.unwrap();
+    assert_eq!(told.accounts.len(), 1);
+    assert_eq!(told.hashes, [(head.number - 1, head.parent)]);
+    assert!(keep.fetch(head.parent, &sender).await.unwrap().accounts.is_empty());
+    keep.rewind(head.parent);
+    let undone = keep.fetch(head.parent, &sender).await.unwrap();
+    assert!(undone.accounts.len() == 1 && undone.at == head.parent);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_found_wrong_is_read_anew_at_a_block_and_a_new_one_is_taken_up() {
+    let world = World::start(43).await;
+    let loaded = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
+    let keep = Keep::new(world.chain(), world.rules(), &loaded);
+    world.busy_blocks(4).await;
+    let mut at = loaded.head.hash;
+    for number in 1..=4 {
+        let head = world.chain().at(loaded.head.number + number).await.unwrap().unwrap();
+        keep.news(&head, &[]).await.unwrap();
+        at = head.hash;
+    }
+    let now = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
+    assert_eq!(now.head.hash, at);
+    for due in now.pools.iter().step_by(5) {
+        let reseeded = keep.reseed(at, due.address()).await.unwrap();
+        let pool = reseeded.pool.unwrap();
+        assert_eq!(pool.views(), due.views());
+        assert_eq!((pool.tokens(), pool.log_fed()), (due.tokens(), due.log_fed()));
+        let theirs = now.accounts.iter().find(|account| account.address == due.address()).unwrap();
+        let ours = reseeded.told.accounts.iter().find(|account| account.address == due.address()).unwrap();
+        for (slot, value) in &ours.slots {
+            let other = theirs.slots.iter().find(|(key, _)| key == slot);
+            assert!(other.is_none_or(|(_, other)| other == value), "slot {slot:#x} of {}", due.address());
+        }
+        assert_eq!((ours.balance, ours.nonce, &ours.code), (theirs.balance, theirs.nonce, &theirs.code));
+    }
+    let token = world.net.tokens[3].address;
+    let refused = keep.reseed(at, token).await.unwrap();
+    assert!(refused.pool.unwrap_err().contains("no pool"));
+}

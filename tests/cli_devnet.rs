@@ -49,7 +49,10 @@ fn config_and_keys_stand_when_it_is_up_and_a_signal_ends_it_well() {
     assert_eq!(table::<Limits>(&config, "limits").out_of_range(), None);
     let relay: Relay = table::<Vec<Relay>>(&config, "relay").remove(0);
     assert_eq!((relay.out_of_range(), relay.sign, relay.timeout_ms), (None, true, 1_000));
-    assert_eq!(config["chain"], toml::Value::Table("id = 1\nhardfork = \"prague\"".parse().expect("toml")));
+    assert_eq!(
+        config["chain"],
+        toml::Value::Table("id = 1\nhardfork = \"prague\"\nslot_seconds = 1".parse().expect("toml"))
+    );
     assert_eq!(config["metrics"]["listen"].as_str(), Some("127.0.0.1:0"));
     let factories: Vec<(&str, Address)> = config["factory"]
         .as_array()

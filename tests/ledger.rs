@@ -38,6 +38,10 @@ fn bundle(uuid: u128, target: u64, opportunity: u8, replaces: Option<u128>) -> B
         pools: vec![Address::repeat_byte(3), Address::repeat_byte(4)],
         strategy: "backrun".into(),
         protocols: vec!["uniswap_v2".into()],
+        token: Address::repeat_byte(5),
+        gross: U256::from(2_000),
+        value: U256::from(2_000),
+        amounts: vec![U256::from(10), U256::from(9), U256::from(2_010)],
         live: true,
         predicted: I256::try_from(1_000_i64 + i64::from(opportunity)).unwrap(),
         bid: U256::from(uuid),
@@ -58,13 +62,14 @@ fn answer(n: u64) -> Answer {
 fn outcome(n: u64) -> Outcome {
     let lost = |reason| Outcome::Lost { reason };
     let at = Landed { block: n, hash: B256::ZERO, index: 1, gas: 21_000, fee: U256::from(n), paid: U256::from(n) };
-    match n % 7 {
+    match n % 8 {
         0 => Outcome::Landed { at, realised: I256::try_from(1_003_i64).unwrap() },
         1 => Outcome::Landed { at, realised: I256::try_from(-5_i64).unwrap() },
         2 => lost(Reason::VictimNotIncluded),
         3 => lost(Reason::Outbid { by: B256::repeat_byte(9), paid: U256::from(n) }),
         4 => lost(Reason::Late),
         5 => lost(Reason::Reverted),
+        6 => lost(Reason::Superseded { by: B256::repeat_byte(8) }),
         _ => Outcome::Unsent,
     }
 }
@@ -326,7 +331,7 @@ fn mined(hash: B256, success: bool, touched: &[Address]) -> MinedTx {
 }
 
 fn at(number: u64, txs: &[MinedTx]) -> Block {
-    Block { number, hash: B256::repeat_byte(5), seen_ms: 1_000, txs: txs.to_vec() }
+    Block { number, hash: B256::repeat_byte(5), seen_ms: 1_000, coinbase: Address::repeat_byte(7), txs: txs.to_vec() }
 }
 
 fn watch() -> Watch<'static> {
@@ -380,5 +385,8 @@ fn the_rival_is_named_with_what_it_paid() {
 fn who_was_late_was_not_outbid_and_our_own_are_no_rivals() {
     let txs = [mined(VICTIM, true, &POOLS), mined(RIVAL, true, &POOLS)];
     assert_eq!(lost(&Watch { sent_ms: Some(1_001), ..watch() }, &txs), Reason::Late);
-    assert_eq!(lost(&Watch { owner: txs[1].from, ..watch() }, &txs), Reason::Unknown);
+    let ours = Watch { owner: txs[1].from, ..watch() };
+    assert_eq!(lost(&ours, &txs), Reason::Superseded { by: RIVAL }, "the nonce is shared");
+    let without_victim = [txs[1].clone()];
+    assert_eq!(lost(&ours, &without_victim), Reason::VictimNotIncluded, "it could not have landed anyway");
 }

@@ -156,9 +156,10 @@ fn unwritten(to: impl Display, cause: &std::io::Error) -> Failure {
 fn config(world: &World, [owner, identity]: [&Path; 2], stem: &Path) -> String {
     let quoted = |text: &dyn Display| toml::Value::String(text.to_string()).to_string();
     let file = |path: &Path| quoted(&path.display());
+    let slot = world.options.slot.as_secs();
     let hardfork = quoted(&world.devnet.options.hardfork);
     let mut text = format!(
-        "# Written by `peregrine devnet --seed {}`. It holds as long as that runs.\n\n[chain]\nid = 1\nhardfork = {hardfork}\n",
+        "# Written by `peregrine devnet --seed {}`. It holds as long as that runs.\n\n[chain]\nid = 1\nhardfork = {hardfork}\nslot_seconds = {slot}\n",
         world.options.seed
     );
     let (ws, http, builder) = (quoted(&world.node_ws()), quoted(&world.node_http()), quoted(&world.builder_url()));

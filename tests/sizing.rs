@@ -257,7 +257,7 @@ fn the_usual_effort_finds_what_thousands_of_walks_near_the_peak_find() {
     for (pools, unit) in coarse() {
         let path = path(&pools);
         let best = Sizer::default().best(&path, Effort::USUAL).expect("pays");
-        let near = best_near(&path, &best, 1_500) - best.profit() as i128;
+        let near = best_near(&path, &best, 400) - best.profit() as i128;
         assert!(best.evaluations() <= 64 && near <= unit as i128 / 500, "{near} more is there: {best:?}");
         assert!(near <= best.gap() as i128);
     }
@@ -265,25 +265,26 @@ fn the_usual_effort_finds_what_thousands_of_walks_near_the_peak_find() {
 
 #[test]
 fn the_usual_effort_tries_what_lies_before_the_end_of_a_stretch() {
-    let (mut kinks, mut better) = (0, 0);
-    for (pools, unit) in coarse() {
+    let unit = ETHER / WBTC;
+    let (mut kinks, mut before) = (0, 0);
+    for i in 0..4_000 {
+        let pools = mainnet(&[ETHER, USDC, WBTC], true, 0.0105 + 1e-5 * f64::from(i));
         let path = path(&pools);
         let mut curve = Curve::default();
         assert!(curve.trace(&path));
-        let (grid, start) = curve.grid();
+        let (grid, _) = curve.grid();
+        // The curve falls by less than what one rounding fewer may save.
+        let Some(kink) = curve.kinks(grid).next().filter(|kink| kink.change > -unit && kinks < 12) else { continue };
         let best = Sizer::default().best(&path, Effort::USUAL).expect("pays");
-        for kink in curve.kinks(grid).take(2) {
-            let end = kink.amount as u128;
-            let found = (end.saturating_sub(1_500)..=end + 1).filter_map(|amount| path.at(grid, amount));
-            let most = found.map(|point| point.profit()).max().unwrap_or(0);
-            assert!(most - best.profit() as i128 <= unit as i128 / 500, "{most} before {end}: {best:?}");
-            better += usize::from(best.amounts()[grid] <= end);
-            kinks += 1;
-        }
-        assert!(best.amounts()[grid] <= 2 * start);
+        let end = kink.amount as u128;
+        let found = (end - 400..=end + 1).filter_map(|amount| path.at(grid, amount));
+        let most = found.map(|point| point.profit()).max().unwrap_or(0);
+        assert!(most - best.profit() as i128 <= unit as i128 / 500, "{most} before {end}: {best:?}");
+        before += usize::from(best.amounts()[grid] <= end);
+        kinks += 1;
     }
-    println!("{better} of {kinks} answers lie before the end of a stretch that the peak is past");
-    assert!(kinks > 10);
+    println!("{before} of {kinks} answers lie before the end of a stretch that the peak is past");
+    assert!(kinks > 5 && before > 0);
 }
 
 proptest! {

@@ -252,6 +252,12 @@ impl Curve {
         })
     }
 
+    /// True when every hop is a constant product, floored once.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.sides[..self.hops].iter().all(|side| side.plain)
+    }
+
     /// What is read of a hop's stretches, and whether it is a constant product, floored once.
     #[must_use]
     pub fn segments(&self, hop: usize) -> (&[Segment], bool) {

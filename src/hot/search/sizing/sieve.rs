@@ -146,6 +146,14 @@ impl Aim {
     fn windows(&self, curve: &Curve) -> ([Window; WINDOWS], usize) {
         let Self { grid, start, tries, .. } = *self;
         let mut windows = [Window::default(); WINDOWS];
+        if curve.is_plain() {
+            // One stretch, and one rounding a hop that no fee's period adds to: fewer tries do.
+            let tries = tries.div_ceil(4);
+            let reach = curve.reach(grid, self.fall) as f64;
+            let half = (reach * (8.0 / f64::from(tries)).sqrt()).max(f64::from(tries) / 2.0).min(reach);
+            windows[0] = Window::over(start as f64 - half, start as f64 + half, tries, 0.5);
+            return (windows, 1);
+        }
         let half = self.spread(curve.reach(grid, self.fall) as f64);
         windows[0] = Window::over(start as f64 - half, start as f64 + half, tries, 0.5);
         let mut count = 1;

@@ -29,7 +29,7 @@ use crate::protocols::amm::Amm;
 /// How much work a cycle is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
-    /// Most exact walks of a cycle. At least one is made. The sieve's guesses are in proportion: sixteen a walk.
+    /// Most exact walks of a cycle. At least one is made. The sieve's guesses are in proportion: eight a walk.
     pub evaluations: u32,
     /// Stops when no input could add more than `profit >> tolerance_bits`, nor more than one unit; or, with less than 128,
     /// when none could add more than what rounding takes, and the sieve has looked for that. 128 and up: exact.
@@ -42,10 +42,10 @@ pub struct Effort {
 
 impl Effort {
     /// For all but proofs: after that, more walks hardly ever find more.
-    pub const USUAL: Self = Self { evaluations: 64, tolerance_bits: 20, last_unit: 48 };
+    pub const USUAL: Self = Self { evaluations: 128, tolerance_bits: 20, last_unit: 104 };
     /// A first look: what is left on the table is a millionth of the profit, or, where a coarse token's rounding is more
     /// than that, a small part of one unit of it.
-    pub const QUICK: Self = Self { last_unit: 0, ..Self::USUAL };
+    pub const QUICK: Self = Self { evaluations: 64, tolerance_bits: 20, last_unit: 0 };
     /// Goes on until it is proven, or for a million walks.
     pub const EXACT: Self = Self { evaluations: 1_000_000, tolerance_bits: 128, last_unit: 0 };
 }

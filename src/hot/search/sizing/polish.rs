@@ -33,7 +33,7 @@ use crate::protocols::amm::Amm;
 const END: u128 = 1 << 127;
 
 /// Amounts guessed at in each of the sieve's windows for each exact walk allowed, and the most of them.
-const TRIES: u32 = 16;
+const TRIES: u32 = 8;
 /// See [`TRIES`].
 const MOST_TRIES: u32 = 1 << 14;
 

@@ -61,7 +61,7 @@ fn market() -> (Pools<Pair>, Search) {
             }
         }
     }
-    let mut search = Search::new(&[base], 4, Effort::QUICK);
+    let mut search = Search::new(&[base], 4, Effort::USUAL);
     search.extend(&pools);
     (pools, search)
 }

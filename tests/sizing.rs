@@ -5,11 +5,14 @@ mod common;
 use peregrine::hot::search::sizing::Best;
 use peregrine::hot::search::sizing::Effort;
 use peregrine::hot::search::sizing::Sizer;
+use peregrine::hot::search::sizing::curve::Curve;
 use peregrine::hot::search::sizing::path::Path;
+use peregrine::hot::search::sizing::sieve::Aim;
+use peregrine::hot::search::sizing::sieve::Sieve;
 use peregrine::protocols::amm::Amm;
 use proptest::prelude::*;
 
-use common::pools::Curve;
+use common::pools::Curve as Shown;
 use common::pools::Pool;
 use common::pools::token;
 
@@ -99,8 +102,11 @@ proptest! {
     ) {
         let pools = build(&shapes, &scales);
         let path = path(&pools);
-        let best = Sizer::default().best(&path, Effort { evaluations, tolerance_bits: 10, ..Effort::EXACT });
-        check(&path, best, brute_force(&path, 60_000));
+        let brute = brute_force(&path, 60_000);
+        for last_unit in [0, 16] {
+            let best = Sizer::default().best(&path, Effort { evaluations, tolerance_bits: 10, last_unit });
+            check(&path, best, brute);
+        }
     }
 }
 
@@ -129,7 +135,7 @@ proptest! {
         let shapes: Vec<_> = shapes.into_iter().map(narrow).collect();
         let mut pools = build(&shapes, &scales);
         for pool in &mut pools {
-            if let Curve::Ranges { sure: known, .. } = &mut pool.curve {
+            if let Shown::Ranges { sure: known, .. } = &mut pool.curve {
                 *known = sure;
             }
         }
@@ -218,6 +224,69 @@ fn tick_ranges_of_mainnet_size_take_a_few_walks_to_a_millionth() {
     }
 }
 
+/// Cycles through two coarse tokens, and what a unit of the coarsest is worth in the start token.
+fn coarse() -> impl Iterator<Item = (Vec<Pool>, u128)> {
+    (0..24).map(|i| {
+        let skew = 0.0105 + 0.0017 * f64::from(i);
+        (mainnet(&[ETHER, USDC, WBTC], i % 4 > 0, skew), (ETHER / WBTC) as u128)
+    })
+}
+
+#[test]
+fn a_guess_is_what_an_exact_walk_makes_where_tokens_are_coarse() {
+    let mut compared = 0;
+    for (pools, unit) in coarse() {
+        let path = path(&pools);
+        let mut curve = Curve::default();
+        assert!(curve.trace(&path));
+        let (grid, start) = curve.grid();
+        let aim = Aim { grid, start, best: 0, fall: unit as f64, tries: 512 };
+        let mut sieve = Sieve::default();
+        for (guess, amount) in sieve.pick(&path, &curve, aim) {
+            let exact = path.at(grid, *amount).expect("can be walked").profit();
+            // A double of the amounts that go in and out holds them to some hundred wei; a unit of USDC is 3e8.
+            assert!((guess - exact as f64).abs() < 1e5, "{amount}: {guess} guessed, {exact} true");
+            compared += 1;
+        }
+    }
+    assert!(compared > 150, "{compared} compared");
+}
+
+#[test]
+fn the_usual_effort_finds_what_thousands_of_walks_near_the_peak_find() {
+    for (pools, unit) in coarse() {
+        let path = path(&pools);
+        let best = Sizer::default().best(&path, Effort::USUAL).expect("pays");
+        let near = best_near(&path, &best, 400) - best.profit() as i128;
+        assert!(best.evaluations() <= 128 && near <= unit as i128 / 500, "{near} more is there: {best:?}");
+        assert!(near <= best.gap() as i128);
+    }
+}
+
+#[test]
+fn the_usual_effort_tries_what_lies_before_the_end_of_a_stretch() {
+    let unit = ETHER / WBTC;
+    let (mut kinks, mut before) = (0, 0);
+    for i in 0..4_000 {
+        let pools = mainnet(&[ETHER, USDC, WBTC], true, 0.0105 + 1e-5 * f64::from(i));
+        let path = path(&pools);
+        let mut curve = Curve::default();
+        assert!(curve.trace(&path));
+        let (grid, _) = curve.grid();
+        // The curve falls by less than what one rounding fewer may save.
+        let Some(kink) = curve.kinks(grid).next().filter(|kink| kink.change > -unit && kinks < 12) else { continue };
+        let best = Sizer::default().best(&path, Effort::USUAL).expect("pays");
+        let end = kink.amount as u128;
+        let found = (end - 400..=end + 1).filter_map(|amount| path.at(grid, amount));
+        let most = found.map(|point| point.profit()).max().unwrap_or(0);
+        assert!(most - best.profit() as i128 <= unit as i128 / 500, "{most} before {end}: {best:?}");
+        before += usize::from(best.amounts()[grid] <= end);
+        kinks += 1;
+    }
+    println!("{before} of {kinks} answers lie before the end of a stretch that the peak is past");
+    assert!(kinks > 5 && before > 0);
+}
+
 proptest! {
     #![proptest_config(common::pools::cases(40))]
 
@@ -242,7 +311,7 @@ proptest! {
             }
         }).collect();
         let path = path(&pools);
-        for effort in [Effort::QUICK, Effort { evaluations: 60, ..Effort::EXACT }] {
+        for effort in [Effort::QUICK, Effort::USUAL, Effort { evaluations: 60, ..Effort::EXACT }] {
             let Some(best) = Sizer::default().best(&path, effort) else { continue };
             let near = best_near(&path, &best, 150);
             prop_assert!(near <= (best.profit().saturating_add(best.gap())).min(1 << 126) as i128, "{near}: {best:?}");

@@ -158,8 +158,6 @@ fn config(world: &World, folder: &Path, place: &Path) -> eyre::Result<Config> {
     }];
     std::fs::create_dir_all(place).wrap_err_with(|| place.display().to_string())?;
     config.record.ledger = place.join("demo.ledger");
-    // What is left on the table by it is a millionth of the profit; what is gained is time.
-    (config.search.evaluations, config.search.tolerance_bits, config.search.last_unit) = (64, 20, 0);
     config.record.journal = Some(place.join("demo.journal"));
     Ok(config)
 }

@@ -67,7 +67,7 @@ pub enum QuoteError {
 
 /// A stretch of a pool's curve with constant-product behaviour. For a further gross input `x <= in_max` past the
 /// stretch's start, the output is about `reserve_out * g * x / (reserve_in + g * x)` with `g = gamma`.
-/// Floats steer and reject; no amount is taken from them.
+/// The contract rounds where a stretch ends, and not before. Floats steer and reject; no amount is taken from them.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment {
     /// Gross input that exhausts the stretch, in units of the token that goes in.
@@ -78,8 +78,6 @@ pub struct Segment {
     pub reserve_out: f64,
     /// Share of the input left after the fee.
     pub gamma: f64,
-    /// How often the contract rounds on the way through the whole stretch; 1 where it does not stop inside it.
-    pub stops: u32,
 }
 
 /// What an event or a storage change meant to a pool.

@@ -256,7 +256,7 @@ impl Amm for Pool {
         if let Curve::Product(reserves) = &self.curve {
             let (r_in, r_out) = (reserves[leg.token_in()], reserves[leg.token_out()]);
             let in_max = (U256::ONE << 112) - U256::ONE - r_in;
-            visit(Segment { in_max, reserve_in: f64::from(r_in), reserve_out: f64::from(r_out), gamma, stops: 1 });
+            visit(Segment { in_max, reserve_in: f64::from(r_in), reserve_out: f64::from(r_out), gamma });
         }
         for range in self.walk(leg) {
             let l = f64::from(range.liquidity);
@@ -265,7 +265,7 @@ impl Amm for Pool {
             } else {
                 (l * real(range.low), l / real(range.low))
             };
-            if !visit(Segment { in_max: range.gross_in(self.fee_ppm), reserve_in, reserve_out, gamma, stops: 1 }) {
+            if !visit(Segment { in_max: range.gross_in(self.fee_ppm), reserve_in, reserve_out, gamma }) {
                 return;
             }
         }

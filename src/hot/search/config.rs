@@ -25,7 +25,8 @@ pub struct Config {
     pub min_profit_wei: U256,
     /// Most exact walks of one cycle while its input is polished.
     pub evaluations: u32,
-    /// The polish stops when no input could add more than this share of the profit: 2 to the power of minus this.
+    /// The polish stops when no input could add more than this share of the profit: 2 to the power of minus this. Nor
+    /// does it go on for what rounding alone takes, once good guesses at that were tried.
     /// 128: goes on until no input is better by more than one unit.
     pub tolerance_bits: u32,
     /// Walks spent on the last unit, once no input can add more than that.
@@ -44,9 +45,9 @@ impl Default for Config {
                 address!("0x2260FAC5E5542a773Aa44fBCfeDf7C193bc2C599"), // WBTC
             ],
             min_profit_wei: U256::from(1),
-            evaluations: 4096,
-            tolerance_bits: 128,
-            last_unit: 1024,
+            evaluations: Effort::USUAL.evaluations,
+            tolerance_bits: Effort::USUAL.tolerance_bits,
+            last_unit: Effort::USUAL.last_unit,
         }
     }
 }

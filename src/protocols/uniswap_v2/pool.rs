@@ -154,7 +154,6 @@ impl Amm for Pool {
             reserve_in: r_in as f64,
             reserve_out: r_out as f64,
             gamma: fee.gamma(),
-            stops: 1,
         });
     }
 

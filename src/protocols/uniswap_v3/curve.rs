@@ -1,7 +1,8 @@
 //! The curve in floats, for search to steer by: the price at the margin, and the stretches of constant liquidity.
 //!
 //! # Invariants
-//! - `in_max` is exact: the contract's own input for the stretch, every word end it rounds at included.
+//! - A stretch ends wherever the contract's loop stops and rounds: at a tick, and at the end of a word of the bitmap.
+//! - `in_max` is exact: the contract's own input for the stretch.
 //! - A stretch without liquidity takes and pays nothing and is not visited.
 
 use crate::protocols::amm::Leg;
@@ -13,14 +14,6 @@ use crate::protocols::uniswap_v3::Pool;
 use crate::protocols::uniswap_v3::swap::Walk;
 use crate::protocols::uniswap_v3::swap::no_limit;
 use alloy_primitives::U256;
-
-/// A stretch under way: where it began, and the input it has taken so far.
-struct Stretch {
-    sqrt_price: U256,
-    liquidity: u128,
-    in_max: U256,
-    stops: u32,
-}
 
 impl Pool {
     /// Share of the input left after the fee.
@@ -55,46 +48,26 @@ impl Pool {
         let down = leg.zero_for_one();
         let limit = no_limit(down);
         let mut walk = Walk::start(self, down);
-        let begin = |walk: &Walk<'_>| Stretch {
-            sqrt_price: walk.sqrt_price,
-            liquidity: walk.liquidity,
-            in_max: U256::ZERO,
-            stops: 0,
-        };
-        let mut stretch = begin(&walk);
         while let Ok(end) = walk.end() {
             let past = if down { end.stop.sqrt_price <= limit } else { end.stop.sqrt_price >= limit };
             let target = if past { limit } else { end.stop.sqrt_price };
             let taken = swap_step::input_to_reach(walk.sqrt_price, target, walk.liquidity, self.fee_pips);
-            let Some(in_max) = taken.and_then(|taken| stretch.in_max.checked_add(taken)) else {
-                break;
-            };
-            stretch.in_max = in_max;
-            stretch.stops += 1;
-            walk.sqrt_price = target;
-            let ends = past || end.tick.is_some();
-            if ends && !self.show(&stretch, down, &mut visit) {
+            let Some(in_max) = taken else { return };
+            if !in_max.is_zero() && !visit(self.segment(&walk, down, in_max)) {
                 return;
             }
+            walk.sqrt_price = target;
             if past || walk.pass(&end).is_err() {
                 return;
             }
-            if ends {
-                stretch = begin(&walk);
-            }
         }
-        // Knowledge ended inside a stretch: what was walked of it is still good.
-        self.show(&stretch, down, &mut visit);
     }
 
-    fn show(&self, stretch: &Stretch, down: bool, visit: &mut impl FnMut(Segment) -> bool) -> bool {
-        if stretch.in_max.is_zero() {
-            return true;
-        }
-        let root = wide::to_f64(stretch.sqrt_price) / wide::Q96;
-        let liquidity = stretch.liquidity as f64;
+    fn segment(&self, walk: &Walk<'_>, down: bool, in_max: U256) -> Segment {
+        let root = wide::to_f64(walk.sqrt_price) / wide::Q96;
+        let liquidity = walk.liquidity as f64;
         let (zero, one) = (liquidity / root, liquidity * root);
         let (reserve_in, reserve_out) = if down { (zero, one) } else { (one, zero) };
-        visit(Segment { in_max: stretch.in_max, reserve_in, reserve_out, gamma: self.gamma(), stops: stretch.stops })
+        Segment { in_max, reserve_in, reserve_out, gamma: self.gamma() }
     }
 }

@@ -142,18 +142,18 @@ fn a_tick_known_to_be_set_but_not_its_liquidity_is_not_walked_past() {
 fn segments_end_where_knowledge_ends() {
     let pool = pool();
     for leg in [down(), up()] {
-        let mut inputs = Vec::new();
+        let (mut sum, mut rates) = (U256::ZERO, Vec::new());
         pool.segments(leg, |segment| {
-            assert!(
-                (segment.reserve_out * segment.gamma / segment.reserve_in / pool.marginal_rate(leg) - 1.0).abs() < 1e-9
-            );
-            inputs.push(segment.in_max);
+            rates.push(segment.reserve_out * segment.gamma / segment.reserve_in);
+            sum += segment.in_max;
             true
         });
-        assert_eq!(inputs.len(), 1);
+        assert!((rates[0] / pool.marginal_rate(leg) - 1.0).abs() < 1e-9);
+        // A word may end before the tick: the contract stops there too, and the price has moved on.
+        assert!(rates.len() <= 2 && rates.is_sorted_by(|a, b| a > b), "{rates:?}");
         // To the unit: all of it reaches the tick, a unit less does not.
         let reach = |amount| pool.swap(leg, true, amount, no_limit(leg.zero_for_one())).map(|s| s.crossed);
-        assert_eq!((reach(inputs[0]), reach(inputs[0] - U256::ONE)), (Ok(1), Ok(0)));
+        assert_eq!((reach(sum), reach(sum - U256::ONE)), (Ok(1), Ok(0)));
     }
 }
 

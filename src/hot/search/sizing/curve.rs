@@ -10,12 +10,12 @@
 //!   unit of the input (the fee is floored first) and one step of a 96-bit square-root price.
 //!
 //! # Cost
-//! A few dozen float operations a hop and stretch. Buffers are kept; a pool's stretches are read eight at a time at first.
+//! A few dozen float operations a hop and stretch. Buffers are kept.
 
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::sizing::path::Path;
+use crate::hot::search::sizing::side::Side;
 use crate::protocols::amm::Amm;
-use crate::protocols::amm::Leg;
 use crate::protocols::amm::Segment;
 
 /// Relative error allowed to a stretch and to the sums over it. Measured for tick ranges: 6e-13 (facts: performance, 5).
@@ -51,89 +51,26 @@ impl Stretch {
     }
 }
 
-/// One hop while the curve is traced.
-#[derive(Debug, Default)]
-struct Side {
-    segments: Vec<Segment>,
-    /// The pool had no more than `segments`.
-    complete: bool,
-    next: usize,
-    room: f64,
-    reserve_in: f64,
-    reserve_out: f64,
-    gamma: f64,
-    /// Times the contract has rounded in the stretches passed, and most times more it may inside the present one.
-    stops: [u32; 2],
-    /// One stretch over a 112-bit reserve: a constant product, floored once.
-    plain: bool,
-    zero_for_one: bool,
+/// The end of a stretch before the peak.
+#[derive(Clone, Copy, Debug)]
+pub struct Kink {
+    /// Amount of the grid's token there.
+    pub amount: f64,
+    /// The curve there, less that at the peak.
+    pub change: f64,
+    /// Most that fewer roundings can make up for it.
+    pub spared: f64,
+    here: Stretch,
+    unit: f64,
 }
 
-impl Side {
-    fn read<P: Amm>(&mut self, pool: &P, leg: Leg, count: usize) {
-        self.segments.clear();
-        self.complete = true;
-        pool.segments(leg, |segment| {
-            self.segments.push(segment);
-            self.complete = self.segments.len() < count;
-            self.complete
-        });
-    }
-
-    fn begin<P: Amm>(&mut self, pool: &P, leg: Leg) -> bool {
-        self.read(pool, leg, 8);
-        self.next = 0;
-        self.stops = [0; 2];
-        self.zero_for_one = leg.zero_for_one();
-        let span = self.segments.first().map_or(0.0, |s| f64::from(s.in_max) + s.reserve_in);
-        self.plain = self.segments.len() == 1 && (span / 2f64.powi(112) - 1.0).abs() < 1e-9;
-        self.enter(pool, leg)
-    }
-
-    /// Enters the next stretch that holds anything. False when there is none.
-    fn enter<P: Amm>(&mut self, pool: &P, leg: Leg) -> bool {
-        loop {
-            if self.next >= self.segments.len() && !self.complete {
-                self.read(pool, leg, self.segments.len() * 4);
-            }
-            let Some(segment) = self.segments.get(self.next) else { return false };
-            self.next += 1;
-            self.room = f64::from(segment.in_max);
-            (self.reserve_in, self.reserve_out) = (segment.reserve_in, segment.reserve_out);
-            self.gamma = segment.gamma;
-            self.stops = [self.stops[0] + self.stops[1], segment.stops];
-            if self.room > 0.0 && self.reserve_in > 0.0 && self.reserve_out > 0.0 {
-                return true;
-            }
-        }
-    }
-
-    fn slope(&self) -> f64 {
-        self.reserve_out * self.gamma / self.reserve_in
-    }
-
-    fn bend(&self) -> f64 {
-        self.gamma / self.reserve_in
-    }
-
-    /// What `x` more makes.
-    fn out(&self, x: f64) -> f64 {
-        self.slope() * x / (1.0 + self.bend() * x)
-    }
-
-    fn advance(&mut self, x: f64) -> f64 {
-        let out = self.out(x);
-        self.reserve_in += self.gamma * x;
-        self.reserve_out -= out;
-        self.room -= x;
-        out
-    }
-
-    /// Units of the output that one step of a 96-bit square-root price is worth.
-    fn price_step(&self) -> f64 {
-        let liquidity = (self.reserve_in * self.reserve_out).sqrt();
-        let price = if self.zero_for_one { 1.0 } else { self.reserve_out / self.reserve_in };
-        liquidity * price / 2f64.powi(96)
+impl Kink {
+    /// How far back from here, in amounts of the grid's token, the curve falls by `fall`. Steers only.
+    #[must_use]
+    pub fn reach(&self, fall: f64) -> f64 {
+        let climb = (self.here.slope - 1.0).max(0.0);
+        let inputs = 2.0 * fall / (climb + (climb * climb + 4.0 * self.here.bend * fall).sqrt());
+        inputs.min(self.here.start) / self.unit
     }
 }
 
@@ -167,6 +104,8 @@ pub struct Curve {
     sides: [Side; MAX_HOPS],
     hops: usize,
     stretches: Vec<Stretch>,
+    /// The amount at every position where each stretch ends.
+    ends: Vec<[f64; MAX_HOPS + 1]>,
     peak: Peak,
 }
 
@@ -175,6 +114,7 @@ impl Curve {
     pub fn trace<P: Amm>(&mut self, path: &Path<'_, P>) -> bool {
         self.hops = path.hops().len();
         self.stretches.clear();
+        self.ends.clear();
         for (side, (pool, leg)) in self.sides.iter_mut().zip(path.hops()) {
             if !side.begin(*pool, *leg) {
                 return false;
@@ -195,6 +135,7 @@ impl Curve {
             }
             start += stretch.len;
             self.advance(stretch.len, &mut paid);
+            self.ends.push(paid);
             let (pool, leg) = path.hops()[shortest];
             if !self.sides[shortest].enter(pool, leg) {
                 return true;
@@ -249,11 +190,8 @@ impl Curve {
                 peak.lost[i] = peak.unit[i] / side.gamma + peak.unit[i + 1] * side.price_step();
                 // Two units of the input (the amount and its fee, each rounded up) and one of the output a range.
                 let range = 2.0 * peak.unit[i] / side.gamma + peak.unit[i + 1];
-                let [passed, inside] = side.stops.map(f64::from);
-                peak.lost[i] += (inside - 1.0).max(0.0) * range;
-                // Neighbouring stretches stop about as often as the present one: the bound is `passed` in any case.
-                peak.crossing += inside.max(1.0) * range;
-                peak.passed += passed * range;
+                peak.crossing += range;
+                peak.passed += f64::from(side.passed) * range;
             }
         }
         peak.profit = self.stretches.iter().rev().skip(1).map(|s| s.gain(s.len)).sum::<f64>() + stretch.gain(into);
@@ -281,12 +219,70 @@ impl Curve {
         (grid, self.peak.amounts[grid].round().max(1.0) as u128)
     }
 
+    /// About the amount at position `at` where that at `grid` is `amount`.
+    #[must_use]
+    pub fn amount_at(&self, grid: usize, at: usize, amount: f64) -> f64 {
+        let peak = &self.peak;
+        if amount >= peak.amounts[grid] {
+            return peak.amounts[at] + (amount - peak.amounts[grid]) * peak.unit[grid] / peak.unit[at];
+        }
+        // Straight lines between the ends of stretches.
+        let mut high = &peak.amounts;
+        for low in self.ends[..peak.stretch].iter().rev().chain([&[0.0; MAX_HOPS + 1]]) {
+            if amount >= low[grid] {
+                let share = (amount - low[grid]) / (high[grid] - low[grid]);
+                return low[at] + share * (high[at] - low[at]);
+            }
+            high = low;
+        }
+        0.0
+    }
+
+    /// The ends of stretches before the peak, nearest first: up to there the contracts round less often.
+    pub fn kinks(&self, grid: usize) -> impl Iterator<Item = Kink> {
+        let mut change = self.stretches[self.peak.stretch].from(self.peak.into).gain(-self.peak.into);
+        (0..self.peak.stretch).rev().map(move |at| {
+            let stretch = &self.stretches[at];
+            let here = stretch.from(stretch.len);
+            let crossed = (self.peak.stretch - at) as f64 * self.peak.crossing;
+            let unit = self.peak.unit[grid] / self.peak.unit[0];
+            let kink = Kink { amount: self.ends[at][grid], change, spared: self.most_crossed(crossed), here, unit };
+            change += here.gain(-stretch.len);
+            kink
+        })
+    }
+
+    /// True when every hop is a constant product, floored once.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.sides[..self.hops].iter().all(|side| side.plain)
+    }
+
+    /// What is read of a hop's stretches, and whether it is a constant product, floored once.
+    #[must_use]
+    pub fn segments(&self, hop: usize) -> (&[Segment], bool) {
+        (&self.sides[hop].segments, self.sides[hop].plain)
+    }
+
+    /// True when doubles tell amounts on the path apart to a fraction of what rounding takes on a grid's points.
+    #[must_use]
+    pub fn is_coarse(&self, grid: usize) -> bool {
+        let step = self.peak.amounts[0].max(self.peak.amounts[self.hops]) * f64::EPSILON;
+        self.noise(grid) > 16.0 * step.max(0.05)
+    }
+
     /// Most by which the profit on a grid's points can lie below the curve, inside the peak's stretch.
     #[must_use]
     pub fn noise(&self, grid: usize) -> f64 {
         let units: f64 = (0..=self.hops).filter(|at| *at != grid).map(|at| self.peak.unit[at]).sum();
         // A thousandth more: rates change a little with the distance from the peak.
         1.001 * (units + self.peak.lost[..self.hops].iter().sum::<f64>())
+    }
+
+    /// Most by which an exact profit near the peak can lie below another: what rounding took there, and on the way there.
+    #[must_use]
+    pub fn rounding(&self, grid: usize) -> f64 {
+        self.noise(grid) + 1.001 * self.peak.passed
     }
 
     /// How far from the peak, in amounts of the grid's token, the curve falls by `fall`. Steers only.

@@ -1,20 +1,24 @@
 //! The best integer input of a cycle: the one that leaves the most of the start token.
 //!
 //! Three steps: [`curve`] composes the pools' stretches into the real-valued curve and finds its peak (pools that offer
-//! no stretches: [`bracket`] searches on exact quotes); [`polish`] looks for the best integers near it, with a bound on
-//! what any integer could pay that also says when to stop.
+//! no stretches: [`bracket`] searches on exact quotes); [`sieve`] guesses which integers near it lose least to rounding;
+//! [`polish`] walks those and others exactly, with a bound on what any integer could pay that also says when to stop.
 //!
 //! # Invariants
 //! - Amounts are exact quotes. The curve picks where to look and what not to look at; it never supplies an amount.
 //! - [`Best::gap`] bounds what a better input could add. It holds if every pool keeps to what [`curve`] assumes of it.
 //!
 //! # Cost
-//! Constant-product chains: about one walk of the hops in floats, then [`Best::evaluations`] exact walks.
+//! Constant-product chains: about one walk of the hops in floats, then [`Best::evaluations`] exact walks. Where a token on
+//! the path is coarse, some hundred to a thousand guesses as well, of some ten nanoseconds a hop.
 
 pub mod bracket;
+pub mod ceiling;
 pub mod curve;
 pub mod path;
 pub mod polish;
+pub mod side;
+pub mod sieve;
 
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::sizing::curve::Curve;
@@ -25,18 +29,22 @@ use crate::protocols::amm::Amm;
 /// How much work a cycle is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
-    /// Most exact walks of a cycle. At least one is made.
+    /// Most exact walks of a cycle. At least one is made. The sieve's guesses are in proportion: eight a walk.
     pub evaluations: u32,
-    /// Stops when no input could add more than `profit >> tolerance_bits`, nor more than one unit. 128 and up: exact.
+    /// Stops when no input could add more than `profit >> tolerance_bits`, nor more than one unit; or, with less than 128,
+    /// when none could add more than what rounding takes, and the sieve has looked for that. 128 and up: exact.
     pub tolerance_bits: u32,
     /// Walks spent on the last unit, once no input can add more than that. Rounding moves profits by a unit or so from
     /// input to input, so that some tries near the peak mostly find it; a proof that it is not there would take them all.
+    /// With none, the sieve is left out as well where the tolerance is met without it.
     pub last_unit: u32,
 }
 
 impl Effort {
-    /// For the hot path: what is left on the table is a millionth of the profit, or, where a coarse token's rounding is
-    /// more than that, a fraction of one unit of it.
+    /// For all but proofs: after that, more walks hardly ever find more.
+    pub const USUAL: Self = Self { evaluations: 128, tolerance_bits: 20, last_unit: 104 };
+    /// A first look: what is left on the table is a millionth of the profit, or, where a coarse token's rounding is more
+    /// than that, a small part of one unit of it.
     pub const QUICK: Self = Self { evaluations: 64, tolerance_bits: 20, last_unit: 0 };
     /// Goes on until it is proven, or for a million walks.
     pub const EXACT: Self = Self { evaluations: 1_000_000, tolerance_bits: 128, last_unit: 0 };
@@ -44,7 +52,7 @@ impl Effort {
 
 impl Default for Effort {
     fn default() -> Self {
-        Self::QUICK
+        Self::USUAL
     }
 }
 

@@ -7,14 +7,12 @@
 //! # Invariants
 //! - An interval of `m` is dropped only when no integer in it can beat the best found. Two bounds
 //!   say so: `after(high) - before(low)`, exact, as both are monotone; and the curve's profit over the inputs
-//!   `before(low)..=before(high)`, largest at the end nearer the peak, as it is concave. The curve's height at the peak
-//!   is what floats say plus their error, or, tighter by far for large amounts, any exact profit near it plus all that
-//!   rounding can have taken (differences along the curve are precise where its height is not).
+//!   `before(low)..=before(high)`, largest at the end nearer the peak, as it is concave: [`Ceiling`].
 //! - Once nothing can add more than one unit, that unit itself is looked for in what is still open, `Effort::last_unit` times.
 //! - What is left when the budget ends is bounded the same way, and reported as the gap.
 //!
 //! # Cost
-//! One exact walk a split, one more (forwards) for each improvement, one heap operation. The heap is kept; it grows no
+//! One exact walk a split or pick, one more (forwards) for each improvement, one heap operation. The heap is kept; it grows no
 //! further than the budget.
 
 use std::cmp::Ordering;
@@ -23,13 +21,21 @@ use std::collections::BinaryHeap;
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::sizing::Best;
 use crate::hot::search::sizing::Effort;
+use crate::hot::search::sizing::ceiling::Ceiling;
 use crate::hot::search::sizing::curve::Curve;
 use crate::hot::search::sizing::path::Path;
 use crate::hot::search::sizing::path::Point;
+use crate::hot::search::sizing::sieve::Aim;
+use crate::hot::search::sizing::sieve::Sieve;
 use crate::protocols::amm::Amm;
 
 /// Beyond every amount, see [`Point::profit`].
 const END: u128 = 1 << 127;
+
+/// Amounts guessed at in each of the sieve's windows for each exact walk allowed, and the most of them.
+const TRIES: u32 = 8;
+/// See [`TRIES`].
+const MOST_TRIES: u32 = 1 << 14;
 
 /// The end of an interval: an exact point, or an amount that is outside of what the path can swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +66,16 @@ impl Open {
         self.high.amount() - self.low.amount
     }
 
+    /// Where to split: halfway, or, sooner, twice as far from the peak as the nearer end. An interval far from the peak
+    /// reaches on to where walks are long and nothing is found.
+    fn middle(&self, peak: u128) -> u128 {
+        let (low, high, half) = (self.low.amount, self.high.amount(), self.width() / 2);
+        if low > peak {
+            return low + half.min(low - peak);
+        }
+        if high < peak { high - half.min(peak - high) } else { low + half }
+    }
+
     const fn holds(&self, amount: u128) -> bool {
         self.low.amount < amount && amount < self.high.amount()
     }
@@ -75,54 +91,6 @@ impl Ord for Open {
 impl PartialOrd for Open {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
-    }
-}
-
-/// The curve's bound, as known so far.
-struct Ceiling<'a> {
-    curve: &'a Curve,
-    grid: usize,
-    /// Heights are kept relative to this, so that a float holds them to a small fraction of a unit.
-    anchor: i128,
-    /// The most the curve's peak can be, less `anchor`, by its floats.
-    top: f64,
-    /// The most the peak of exact profits can be, less `anchor`, by those seen near it.
-    seen: f64,
-}
-
-impl<'a> Ceiling<'a> {
-    fn new(curve: &'a Curve, grid: usize) -> Self {
-        let anchor = curve.peak().profit as i128;
-        Self { curve, grid, anchor, top: curve.peak().profit_most - anchor as f64, seen: f64::INFINITY }
-    }
-
-    fn learn(&mut self, point: Point) {
-        if self.curve.is_near(point.input) {
-            let found = point.profit().saturating_sub(self.anchor) as f64 + self.curve.noise(self.grid);
-            let error = self.curve.slack(point.input) + self.curve.drift(self.grid, point.input);
-            self.seen = self.seen.min(found + error - self.curve.change(point.input));
-        }
-    }
-
-    /// The most at the peak, less `anchor`.
-    fn height(&self) -> f64 {
-        self.top.min(self.seen)
-    }
-
-    /// The most profit that an input between two can make.
-    fn over(&self, low: u128, high: u128) -> i128 {
-        let peak = self.curve.peak().input;
-        // Concave: the most is at the peak or at the end nearer to it.
-        let nearest = peak.clamp(low, high);
-        let jumps = self.curve.crossings(low).max(self.curve.crossings(high));
-        let most = |input| {
-            let change = self.curve.change(input) + self.curve.slack(input);
-            (self.top + change).min(self.seen + change + self.curve.drift(self.grid, input) + jumps)
-        };
-        // The far end as well: a curve that ends while it climbs goes on climbing in what is said of it beyond.
-        let most = most(nearest).max(most(low)).max(most(high));
-        // Float to integer saturates, and so must the sum.
-        self.anchor.saturating_add(most.floor() as i128)
     }
 }
 
@@ -148,6 +116,11 @@ pub struct Polish {
     effort: Effort,
     evaluations: u32,
     best: Option<Walked>,
+    sieve: Sieve,
+    /// The sieve has picked.
+    sifted: bool,
+    /// Walks that [`Polish::scan`] made.
+    scanned: u32,
 }
 
 impl Polish {
@@ -155,6 +128,7 @@ impl Polish {
     pub fn begin(&mut self, effort: Effort) {
         self.open.clear();
         (self.effort, self.evaluations, self.best) = (effort, 0, None);
+        (self.sifted, self.scanned) = (false, 0);
     }
 
     /// Exact walks made since [`Polish::begin`].
@@ -205,7 +179,8 @@ impl Polish {
         let root = Open { bound: i128::MAX, low: Point::ZERO, high: Upper::Outside(END) };
         self.split(path, &mut ceiling, grid, root, start);
         self.bracket(path, &mut ceiling, grid, start);
-        let (mut last_unit, mut unit_left) = (self.effort.last_unit, false);
+        self.try_picks(path, &mut ceiling, grid, start);
+        let (mut last_unit, mut unit_left) = (self.effort.last_unit.saturating_sub(self.scanned), false);
         let gap = loop {
             let Some(next) = self.open.pop() else { break u128::from(unit_left) };
             let next = Open { bound: bound(&ceiling, next.low, next.high), ..next };
@@ -218,12 +193,11 @@ impl Polish {
                 unit_left = true;
                 continue;
             }
-            if self.is_enough(gap) || self.evaluations >= self.effort.evaluations {
+            if self.is_enough(gap) || self.is_sifted(gap, &ceiling) || self.evaluations >= self.effort.evaluations {
                 break self.rest(&ceiling, next).max(u128::from(unit_left));
             }
             last_unit -= u32::from(gap == 1);
-            let middle = next.low.amount + next.width() / 2;
-            self.split(path, &mut ceiling, grid, next, middle);
+            self.split(path, &mut ceiling, grid, next, next.middle(start));
         };
         let best = self.best?;
         Some(Best { amounts: best.amounts, hops: path.hops().len() as u8, gap, evaluations: self.evaluations })
@@ -242,6 +216,46 @@ impl Polish {
             let at = if side < 0 { start.saturating_sub(reach) } else { start.saturating_add(reach) };
             let Some(open) = self.take(at) else { continue };
             self.split(path, ceiling, grid, open, at);
+        }
+    }
+
+    /// Walks the amounts that rounding should be kindest to.
+    fn try_picks<P: Amm>(&mut self, path: &Path<'_, P>, ceiling: &mut Option<Ceiling<'_>>, grid: usize, start: u128) {
+        let Some(limits) = ceiling.as_ref() else { return };
+        let gap = limits.over(0, END).saturating_sub(self.best_profit());
+        let last_unit = self.effort.last_unit > 0;
+        if gap < 1 || !last_unit && (gap == 1 || self.is_enough(gap)) || self.is_spent() {
+            return;
+        }
+        if !limits.curve.is_coarse(grid) {
+            return self.scan(path, limits.curve, grid, start);
+        }
+        let fall = limits.height() - (self.best_profit() - limits.anchor) as f64;
+        let tries = self.effort.evaluations.saturating_mul(TRIES).clamp(TRIES, MOST_TRIES);
+        let aim = Aim { grid, start, best: self.best_profit(), fall, tries };
+        let mut sieve = std::mem::take(&mut self.sieve);
+        for (guess, amount) in sieve.pick(path, limits.curve, aim) {
+            if self.is_spent() || *guess <= self.best_profit() as f64 {
+                break;
+            }
+            let Some(open) = self.take(*amount) else { continue };
+            self.split(path, ceiling, grid, open, *amount);
+        }
+        self.sieve = sieve;
+        self.sifted = true;
+    }
+
+    /// Where no token is coarse, only exact walks tell the last unit: those next to the peak.
+    fn scan<P: Amm>(&mut self, path: &Path<'_, P>, curve: &Curve, grid: usize, start: u128) {
+        let reach = curve.reach(grid, 1.0).min(u128::from(self.effort.last_unit / 2));
+        for amount in start.saturating_sub(reach).max(1)..=start.saturating_add(reach) {
+            if self.is_spent() {
+                return;
+            }
+            if amount != start {
+                self.probe(path, grid, amount);
+                self.scanned += 1;
+            }
         }
     }
 
@@ -281,6 +295,12 @@ impl Polish {
 
     fn is_enough(&self, gap: i128) -> bool {
         gap <= self.best_profit().checked_shr(self.effort.tolerance_bits).unwrap_or(0)
+    }
+
+    /// No more is open than what rounding takes, and the sieve has looked for that: halving on would be blind.
+    fn is_sifted(&self, gap: i128, ceiling: &Option<Ceiling<'_>>) -> bool {
+        let rounding = ceiling.as_ref().map_or(0.0, |ceiling| ceiling.curve.rounding(ceiling.grid));
+        self.sifted && self.effort.tolerance_bits < 128 && gap as f64 <= rounding
     }
 
     /// The gap over all that is still open.

@@ -67,7 +67,7 @@ impl Kind {
     }
 }
 
-/// Leave to send. `live.rs` alone makes one, when the user said `--live`; `tests/submit.rs` holds that.
+/// Leave to send. `live` alone makes one, when the user said `--live`; `tests/submit.rs` holds that.
 /// Outside of the crate none can be made:
 ///
 /// ```compile_fail

@@ -70,6 +70,11 @@ async fn attempt(keep: &Keep, head: &Head) -> Result<Option<Run>, ChainError> {
     let Ok(site) = Site::new(&keep.chain, keep.rules, head.clone()) else { return Ok(None) };
     let mut known = keep.behind(head.parent);
     known.hashes.insert(head.number.saturating_sub(1), head.parent);
+    // Written before the first transaction: what they held at the parent is not what the block reads.
+    for address in SYSTEM {
+        let Some(account) = known.accounts.get_mut(&address) else { continue };
+        account.slots.values_mut().for_each(|value| *value = None);
+    }
     let ends = ends(&block).map(Want::Account).collect();
     read(&site, &mut known, ends).await?;
     for _ in 0..MOST_RUNS {

@@ -14,9 +14,10 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use alloy_primitives::{Address, U256};
-use peregrine::edge::bootstrap::{Keep, Loaded, Progress, Way};
+use peregrine::edge::bootstrap::{self, Factory, Keep, Loaded, Look, PoolRow, Progress, Wanted, Way};
 use peregrine::edge::chain::Chain;
 use peregrine::hot::event::{AccountNews, Want};
+use peregrine::hot::evm::own::balance_of;
 use peregrine::protocols::amm::Amm;
 use world::World;
 
@@ -79,6 +80,35 @@ async fn the_whole_devnet_is_loaded_as_it_stands_and_the_next_start_asks_for_les
     assert_eq!(second.head.number, first.head.number + 1);
     assert_eq!(second.pools.len(), due.len());
     holds(&again, &second).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_pool_is_listed_with_its_reason_and_what_is_asked_for_is_warm() {
+    let world = World::start(23).await;
+    let nobody = Address::repeat_byte(0x42);
+    let (token, pool) = (world.net.tokens[1].address, world.net.pools[0].address);
+    let mut wanted = world.wanted();
+    wanted.factories.truncate(1);
+    wanted.pools = [token, nobody, pool].map(|address| PoolRow { address }).into();
+    let holder = world.net.senders[0].address();
+    wanted.looks = vec![Look { from: holder, to: token, data: balance_of(holder) }];
+    let (chain, config) = (world.chain(), world.config(None));
+    let loaded = bootstrap::load(&chain, &config, world.rules(), &wanted, &mut |_| ()).await.unwrap();
+    let mut due = [token, nobody];
+    due.sort_unstable();
+    assert_eq!(loaded.unusable.iter().map(|(address, _)| *address).collect::<Vec<_>>(), due);
+    assert!(loaded.unusable.iter().all(|(_, reason)| reason.contains("no pool")), "{:?}", loaded.unusable);
+    assert!(loaded.pools.iter().any(|found| found.address() == pool));
+    let balance = chain.views(loaded.head.hash, &[(token, balance_of(holder))]).await.unwrap();
+    let held = loaded.accounts.iter().find(|account| account.address == token).unwrap();
+    assert!(held.slots.iter().any(|(_, value)| *value == U256::from_be_slice(&balance[0])));
+    assert!(loaded.accounts.iter().any(|account| account.address == world.net.executor));
+
+    let stranger = Factory { protocol: "uniswap_v9".into(), ..wanted.factories[0].clone() };
+    assert_eq!(stranger.out_of_range().unwrap().0, "factory.protocol");
+    let wanted = Wanted { factories: vec![stranger], ..Wanted::default() };
+    let error = bootstrap::load(&chain, &config, world.rules(), &wanted, &mut |_| ()).await.unwrap_err();
+    assert!(error.to_string().contains("uniswap_v9"), "{error}");
 }
 
 /// Balance, nonce, code and slots.

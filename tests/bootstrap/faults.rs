@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use peregrine::edge::bootstrap::{BootstrapError, Config, Keep, Progress, Way};
 use peregrine::edge::chain::Chain;
+use peregrine::hot::event::AccountNews;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
 use serde_json::{Value, json};
@@ -175,7 +176,7 @@ async fn a_node_without_traces_is_done_without_and_a_header_that_does_not_fit_is
 
 type Sets = Vec<(alloy_primitives::Address, String)>;
 
-fn sets(news: &[peregrine::hot::event::AccountNews]) -> Sets {
+fn sets(news: &[AccountNews]) -> Sets {
     let mut sets: Sets = news
         .iter()
         .map(|account| {
@@ -186,4 +187,34 @@ fn sets(news: &[peregrine::hot::event::AccountNews]) -> Sets {
         .collect();
     sets.sort_unstable();
     sets
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_trace_leaves_open_is_read_back() {
+    let world = World::start(36).await;
+    let loaded = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
+    world.busy_blocks(1).await;
+    // As a tracer speaks of an account that was destroyed, or that it takes for it.
+    let silent = Proxy::before(&world.net.anvil.http(), |call, mut reply| {
+        if call["method"] == "debug_traceBlockByHash" {
+            for tx in reply["result"].as_array_mut().unwrap() {
+                tx["result"]["post"] = json!({});
+            }
+        }
+        reply
+    })
+    .await;
+    let head = world.chain().at(loaded.head.number + 1).await.unwrap().unwrap();
+    let [due, found] = [world.chain(), chain(&silent)].map(|chain| Keep::new(chain, world.rules(), &loaded));
+    let due = due.changes(Way::Trace, &head).await.unwrap().unwrap();
+    let found = found.changes(Way::Trace, &head).await.unwrap().unwrap();
+    assert!(due.len() > 5 && silent.spoilt() == 1);
+    for news in found {
+        assert!(!news.destroyed, "{}", news.address);
+        let mut due = due.iter().find(|due| due.address == news.address).unwrap().clone();
+        // A slot that was empty before is named nowhere.
+        due.slots.retain(|slot| news.slots.contains(slot));
+        assert_eq!(AccountNews { slots: due.slots.clone(), ..news.clone() }, due);
+        assert_eq!(due.slots.len(), news.slots.len());
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alloy::consensus::Transaction as _;
 use alloy_primitives::{Address, B256, Bytes};
-use peregrine::edge::bootstrap::Keep;
+use peregrine::edge::bootstrap::{self, Config, Keep, Loaded, Progress, Rules, Wanted, Way};
 use peregrine::edge::chain::{Chain, Head};
 use peregrine::hot::event::{AccountNews, Want};
 use peregrine::hot::evm::block::{Terms, tx_env};
@@ -192,4 +192,22 @@ async fn a_pool_found_wrong_is_read_anew_at_a_block_and_a_new_one_is_taken_up() 
     let token = world.net.tokens[3].address;
     let refused = keep.reseed(at, token).await.unwrap();
     assert!(refused.pool.unwrap_err().contains("no pool"));
+}
+
+/// The edge runs all of this on its own threads, and hands what it gets to the hot ones.
+#[tokio::test]
+async fn everything_may_go_from_thread_to_thread() {
+    fn goes<T: Send>(_: &T) {}
+    let (chain, rules) = (Chain::new("http://127.0.0.1:1", Duration::from_secs(1)).unwrap(), Rules::MAINNET);
+    let (loaded, config, wanted, mut hear) =
+        (Loaded::default(), Config::default(), Wanted::default(), |_: Progress<'_>| ());
+    let keep = Keep::new(chain.clone(), rules, &loaded);
+    let head = Head::default();
+    goes(&loaded);
+    goes(&bootstrap::load(&chain, &config, rules, &wanted, &mut hear));
+    goes(&keep.news(&head, &[]));
+    goes(&keep.changes(Way::Execute, &head));
+    goes(&keep.fetch(B256::ZERO, &[]));
+    goes(&keep.reseed(B256::ZERO, Address::ZERO));
+    goes(&std::sync::Arc::new(keep));
 }

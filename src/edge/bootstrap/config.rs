@@ -7,6 +7,8 @@ use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
 use crate::edge::chain::Bounds;
+use crate::edge::chain::Log;
+use crate::protocols;
 use crate::protocols::PROTOCOLS;
 
 /// Settings of the bootstrap.
@@ -88,6 +90,16 @@ impl Factory {
         }
         let known = PROTOCOLS.contains(&self.protocol.as_str());
         (!known).then(|| ("factory.protocol", format!("{:?}", self.protocol), "a protocol of src/protocols"))
+    }
+}
+
+impl Factory {
+    /// The pool that a log announces, if it is of this factory and does.
+    #[must_use]
+    pub fn created(&self, log: &Log) -> Option<Address> {
+        let creation = protocols::creation(&self.protocol).filter(|_| log.address == self.address && !log.removed)?;
+        let announces = log.topics.first() == Some(&creation.topic);
+        announces.then(|| (creation.pool)(&log.topics, &log.data)).flatten()
     }
 }
 

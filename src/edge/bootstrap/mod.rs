@@ -33,6 +33,7 @@ use crate::hot::event::AccountNews;
 use crate::hot::event::Head;
 use crate::hot::event::Want;
 use crate::hot::evm::fork::Fork;
+use crate::hot::evm::fork::MAINNET;
 use crate::hot::evm::fork::UnknownFork;
 use crate::hot::evm::own::balance_of;
 use crate::hot::evm::probe::PROBER;
@@ -57,6 +58,9 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Mainnet's.
+    pub const MAINNET: Self = Self { chain_id: MAINNET, fixed: None };
+
     /// The rules of a block at `number` and `timestamp`.
     pub fn fork(&self, number: u64, timestamp: u64) -> Result<Fork, UnknownFork> {
         self.fixed.map_or_else(|| Fork::mainnet(number, timestamp), Ok)
@@ -217,9 +221,39 @@ pub async fn load(
     // The scan takes its time where nothing is known yet; the block is chosen behind it, and the rest of the scan is short.
     let tip = latest(chain).await?;
     scan::scan(chain, config, wanted, tip.number, &mut snapshot, hear).await?;
+    for _ in 1..ATTEMPTS {
+        let head = latest(chain).await?;
+        match behind(chain, config, rules, wanted, &head, &mut snapshot, hear).await {
+            Err(BootstrapError::Chain(error)) if is_gone(chain, &head).await? => {
+                hear(Progress::Note(&format!("block {} was undone meanwhile ({error}): loading anew", head.number)));
+            }
+            outcome => return outcome.map(|loaded| Loaded { notes, ..loaded }),
+        }
+    }
     let head = latest(chain).await?;
-    scan::scan(chain, config, wanted, head.number, &mut snapshot, hear).await?;
+    let loaded = behind(chain, config, rules, wanted, &head, &mut snapshot, hear).await?;
+    Ok(Loaded { notes, ..loaded })
+}
 
+/// A chain that undoes its tip more often than this is none to work on.
+const ATTEMPTS: usize = 3;
+
+/// The block is no longer of the chain.
+async fn is_gone(chain: &Chain, head: &ChainHead) -> Result<bool, BootstrapError> {
+    Ok(chain.at(head.number).await?.is_none_or(|now| now.hash != head.hash))
+}
+
+/// Loads all of `wanted` behind `head`.
+async fn behind(
+    chain: &Chain,
+    config: &Config,
+    rules: Rules,
+    wanted: &Wanted,
+    head: &ChainHead,
+    snapshot: &mut Snapshot,
+    hear: Hear<'_>,
+) -> Result<Loaded, BootstrapError> {
+    scan::scan(chain, config, wanted, head.number, snapshot, hear).await?;
     let site = Site::new(chain, rules, head.clone())?;
     let mut known = snapshot.known();
     let listed = wanted.pools.iter().map(|row| row.address);
@@ -238,10 +272,11 @@ pub async fn load(
     unusable.sort_unstable();
     site.warm(&mut known, looks(&pools, wanted), &mut rounds).await?;
     verify::verify(&site, &mut known, &pools, config.verify_pools, hear).await?;
-    snapshot.keep(&known, chain, &head).await?;
+    snapshot.keep(&known, chain, head).await?;
     snapshot.write(config)?;
     let hashes = known.hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
-    Ok(Loaded { head: Head::from(&head), accounts: known.all(), hashes, pools, unusable, notes })
+    let (head, accounts) = (Head::from(head), known.all());
+    Ok(Loaded { head, accounts, hashes, pools, unusable, notes: Vec::new() })
 }
 
 async fn latest(chain: &Chain) -> Result<ChainHead, BootstrapError> {

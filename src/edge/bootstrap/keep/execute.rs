@@ -46,13 +46,35 @@ struct Run {
 
 /// What the block changed. `None`: it cannot be executed to its header.
 pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Option<Vec<AccountNews>>, ChainError> {
+    let Some(run) = attempt(keep, head).await? else { return Ok(None) };
+    if !run.verdict.is_some_and(Verdict::is_exact) {
+        return Ok(None);
+    }
+    let rest = keep.unowned(head).await?.read(&keep.chain, head.hash).await?;
+    let mut news = keep.behind(head.parent).sift(run.news);
+    news.extend(rest.accounts);
+    Ok(Some(news))
+}
+
+/// Whom the block touches when it is executed, to its header or not.
+pub(super) async fn touched(keep: &Keep, head: &Head) -> Result<Vec<Address>, ChainError> {
+    let run = attempt(keep, head).await?;
+    Ok(run.into_iter().flat_map(|run| run.news).map(|news| news.address).collect())
+}
+
+/// Runs the block until nothing is missed. `None`: there is no end to it, or its rules are not known.
+async fn attempt(keep: &Keep, head: &Head) -> Result<Option<Run>, ChainError> {
     let Some(mut block) = keep.chain.full(head.hash).await? else {
         return Err(keep.chain.missing(head.hash));
     };
     let Ok(site) = Site::new(&keep.chain, keep.rules, head.clone()) else { return Ok(None) };
     let mut known = keep.behind(head.parent);
-    let before = known.clone();
     known.hashes.insert(head.number.saturating_sub(1), head.parent);
+    // Written before the first transaction: what they held at the parent is not what the block reads.
+    for address in SYSTEM {
+        let Some(account) = known.accounts.get_mut(&address) else { continue };
+        account.slots.values_mut().for_each(|value| *value = None);
+    }
     let ends = ends(&block).map(Want::Account).collect();
     read(&site, &mut known, ends).await?;
     for _ in 0..MOST_RUNS {
@@ -61,13 +83,9 @@ pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Option<Vec<Accou
             return Ok(None);
         };
         block = back;
-        let missed = known::wants(run.missed);
+        let missed = known::wants(run.missed.iter().copied());
         if known.missing(missed.iter().copied()).is_empty() {
-            let exact = run.verdict.is_some_and(Verdict::is_exact);
-            let rest = keep.unowned(head).await?.read(&keep.chain, head.hash).await?;
-            let mut news = before.sift(run.news);
-            news.extend(rest.accounts);
-            return Ok(exact.then_some(news));
+            return Ok(Some(run));
         }
         read(&site, &mut known, missed).await?;
     }

@@ -270,15 +270,8 @@ impl Keep {
     /// By the node's trace; what the trace leaves open, and what no transaction does, is read back.
     async fn traced(&self, head: &Head) -> Result<Vec<AccountNews>, ChainError> {
         let (trace, rest) = tokio::try_join!(self.chain.trace(head.hash), self.unowned(head))?;
-        let known = self.behind(head.parent);
-        let mut open = rest;
-        let mut changes = trace.accounts;
-        for news in changes.iter().filter(|news| trace.unsure.contains(&news.address)) {
-            let Some(account) = known.accounts.get(&news.address) else { continue };
-            let slots = news.slots.iter().map(|(slot, _)| *slot).chain(account.slots.keys().copied());
-            open.slots.extend(slots.map(|slot| (news.address, slot)));
-            open.accounts.insert(news.address);
-        }
+        let (mut open, mut changes) = (rest, trace.accounts);
+        self.open(&mut open, changes.iter().filter(|news| trace.unsure.contains(&news.address)));
         changes.retain(|news| !trace.unsure.contains(&news.address));
         let mut read = open.read(&self.chain, head.hash).await?;
         for account in read.accounts.iter_mut().filter(|account| trace.unsure.contains(&account.address)) {
@@ -287,6 +280,17 @@ impl Keep {
         }
         changes.extend(read.accounts);
         Ok(changes)
+    }
+
+    /// Adds all that is known of accounts, and the slots named besides.
+    fn open<'a>(&self, open: &mut Missing, named: impl Iterator<Item = &'a AccountNews>) {
+        let known = &self.lock().known;
+        for news in named {
+            let Some(account) = known.accounts.get(&news.address) else { continue };
+            let slots = news.slots.iter().map(|(slot, _)| *slot).chain(account.slots.keys().copied());
+            open.slots.extend(slots.map(|slot| (news.address, slot)));
+            open.accounts.insert(news.address);
+        }
     }
 
     /// What of the known a block changes outside of its transactions, to be read back: who may have withdrawn (anyone, so

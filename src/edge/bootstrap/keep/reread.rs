@@ -1,8 +1,9 @@
 //! A block's changes by reading back all that is known of what it may have touched.
 //!
 //! # Limits
-//! Touched is who is named: senders, receivers, access lists, emitters of logs, contracts made, authorities, who is paid.
-//! A contract that is called by another, changes, and says nothing in any log, is not seen. This is the last resort.
+//! Touched is who is named (senders, receivers, access lists, emitters of logs, contracts made, authorities, who is paid)
+//! and whom our own execution of the block touches, to its header or not. Where it goes another way than the chain's, a
+//! contract that is called by another, changes, and says nothing in any log, is not seen. This is the last resort.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +12,7 @@ use alloy::rpc::types::eth::Block;
 use alloy_primitives::Address;
 
 use crate::edge::bootstrap::keep::Keep;
+use crate::edge::bootstrap::keep::execute;
 use crate::edge::bootstrap::known::Account;
 use crate::edge::bootstrap::known::Known;
 use crate::edge::bootstrap::known::Missing;
@@ -27,6 +29,8 @@ pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Vec<AccountNews>
     let block = block.ok_or_else(|| keep.chain.missing(head.hash))?;
     let mut touched = named(&block);
     touched.extend(logs.iter().map(|log| log.address));
+    // A node that cannot serve the parent any more still serves the block itself.
+    touched.extend(execute::touched(keep, head).await.unwrap_or_default());
     let known = keep.behind(head.parent);
     add(&mut open, &known, &touched);
     let read = open.read(&keep.chain, head.hash).await?;

@@ -14,7 +14,6 @@ use crate::edge::chain::Chain;
 use crate::edge::chain::Log;
 use crate::hot::evm::own;
 use crate::hot::evm::own::Own;
-use crate::protocols;
 use crate::protocols::amm::Amm;
 
 /// One node, and what is wanted of it.
@@ -79,11 +78,6 @@ impl Source {
     /// The pool that a log says has been made.
     #[must_use]
     pub fn created(&self, log: &Log) -> Option<Address> {
-        let factory = self.wanted.factories.iter().find(|factory| factory.address == log.address)?;
-        let creation = protocols::creation(&factory.protocol)?;
-        if log.topics.first() != Some(&creation.topic) {
-            return None;
-        }
-        (creation.pool)(&log.topics, &log.data)
+        self.wanted.factories.iter().find_map(|factory| factory.created(log))
     }
 }

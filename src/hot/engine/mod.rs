@@ -139,10 +139,11 @@ impl Engine {
         Outcome { adrift, broken, ..Outcome::default() }
     }
 
-    fn told(&mut self, told: &Told) -> Outcome {
+    fn told(&mut self, told: &Arc<Told>) -> Outcome {
         self.forget_pending();
-        if self.stands_at(told.at) {
+        if let Some(tip) = self.tip.as_mut().filter(|tip| tip.head().hash == told.at) {
             self.machine.db_mut().tell(told);
+            tip.learnt(told);
         }
         Outcome::default()
     }

@@ -30,6 +30,7 @@ use crate::types::news::Adrift;
 use crate::types::news::BlockNews;
 use crate::types::news::Head;
 use crate::types::news::LogNews;
+use crate::types::news::Told;
 
 /// Blocks that can be undone: two epochs. Finality is never further away while the chain is well.
 pub const DEPTH: usize = 64;
@@ -43,6 +44,8 @@ struct Entry {
     pools: Vec<(PoolId, AnyPool, bool)>,
     /// Pools told as they stand behind this block: below it nothing is known of them.
     told: Vec<PoolId>,
+    /// State told behind this block. The block's own news do not speak of it: it was not known when the block came.
+    learnt: Vec<Arc<Told>>,
 }
 
 /// Where the state stands.
@@ -122,6 +125,7 @@ impl Tip {
             before,
             pools: pools_before,
             told: Vec::new(),
+            learnt: Vec::new(),
         });
         self.head = news.head;
         self.enter(machine);
@@ -135,6 +139,13 @@ impl Tip {
         }
     }
 
+    /// State was told as it is at the tip.
+    pub fn learnt(&mut self, told: &Arc<Told>) {
+        if let Some(entry) = self.log.back_mut() {
+            entry.learnt.push(Arc::clone(told));
+        }
+    }
+
     /// Goes back down to the block of this hash. `broken` is given the pools of which nothing is known down there; they
     /// are quarantined.
     pub fn undo(
@@ -145,8 +156,9 @@ impl Tip {
         broken: &mut Vec<Address>,
     ) -> Result<(), Adrift> {
         while self.head.hash != to {
-            let Entry { below, news, before, pools: old, told } = self.log.pop_back().ok_or(Adrift::TooDeep)?;
+            let Entry { below, news, before, pools: old, told, learnt } = self.log.pop_back().ok_or(Adrift::TooDeep)?;
             machine.db_mut().undo(&news.accounts, before);
+            learnt.iter().for_each(|told| machine.db_mut().forget(told));
             for (id, pool, out) in old {
                 pools.edit(id, |now| now.clone_from(&pool));
                 pools.quarantine(id, out);

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //! - News of an account that is not known teaches nothing: a part of an account is not an account. It stays a miss.
-//! - After [`Db::undo`] everything known is as it was before the block. What was told in between stays known where the
-//!   block did not change it; where it did and the old value was never known, it is forgotten.
+//! - After [`Db::undo`] everything known is as it was before the block, or is not known any more. What was told behind the
+//!   block is for its owner to forget ([`Db::forget`]): a block tells no change of what nobody knew.
 
 use alloy_primitives::{Bytes, KECCAK256_EMPTY, U256};
 use revm::state::{AccountInfo, Bytecode};
@@ -75,6 +75,20 @@ impl Db {
             entry.storage.extend(account.slots.iter().copied());
         }
         self.hashes.extend(told.hashes.iter().copied());
+    }
+
+    /// Unlearns what was told: it was true behind a block that is no more.
+    pub fn forget(&mut self, told: &Told) {
+        for account in &told.accounts {
+            if account.balance.is_some() {
+                self.base.remove(&account.address);
+            } else if let Some(entry) = self.base.get_mut(&account.address) {
+                entry.storage.retain(|slot, _| account.slots.iter().all(|(told, _)| told != slot));
+            }
+        }
+        for (number, _) in &told.hashes {
+            self.hashes.remove(number);
+        }
     }
 }
 
@@ -159,6 +173,16 @@ mod tests {
         db.undo(&news, before);
         assert!(db.known_account(at(3)).is_none());
         assert_eq!(slot(&db, at(3), 0), None);
+    }
+
+    #[test]
+    fn what_was_told_behind_an_undone_block_is_unlearnt() {
+        let mut db = db(vec![whole(at(1), 5, &[(0, 7)])]);
+        let told = Told { accounts: vec![part(at(1), &[(3, 3)]), whole(at(2), 1, &[(0, 1)])], ..Told::default() };
+        db.tell(&told);
+        db.forget(&told);
+        assert_eq!((slot(&db, at(1), 0), slot(&db, at(1), 3)), (Some(U256::from(7)), None));
+        assert!(db.known_account(at(2)).is_none());
     }
 
     #[test]

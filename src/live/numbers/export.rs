@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::edge::export::Numbers;
+use crate::edge::ingest::Ingest;
+use crate::edge::ingest::SourceStats;
 use crate::hot::refused::Refused;
 use crate::live::numbers::book::Book;
 use crate::live::numbers::meter::Meters;
@@ -11,12 +13,13 @@ use crate::metrics::count::Counter;
 use crate::metrics::stage::Stage;
 
 /// What is exported.
-#[derive(Debug)]
 pub struct Export {
     /// Counters and times.
     pub meters: Arc<Meters>,
     /// What became of bundles.
     pub book: Arc<Book>,
+    /// Who told first.
+    pub ingest: Arc<Ingest>,
 }
 
 impl Numbers for Export {
@@ -64,6 +67,7 @@ impl Export {
             }
             writeln!(text, "{name}_count{{stage=\"{stage}\"}} {}", latency.count)?;
         }
+        self.sources(text)?;
         for (name, help, wei) in [
             ("peregrine_profit_predicted_wei", "Predicted profit of landed bundles.", &status.profit_predicted_wei),
             (
@@ -75,5 +79,30 @@ impl Export {
             writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {wei}")?;
         }
         Ok(())
+    }
+
+    /// Who was first, source by source, and what was wrong with what they said.
+    fn sources(&self, text: &mut String) -> std::fmt::Result {
+        type Row = (&'static str, &'static str, fn(&SourceStats) -> f64);
+        let rows: [Row; 5] = [
+            ("peregrine_source_pending_first_total", "Pending transactions that this source told of first.", |s| {
+                s.txs.first as f64
+            }),
+            ("peregrine_source_pending_behind_total", "... that another had told of before.", |s| s.txs.behind as f64),
+            ("peregrine_source_pending_behind_seconds", "How long after, summed up.", |s| s.txs.behind_ns as f64 / 1e9),
+            ("peregrine_source_heads_first_total", "Heads that this source told of first.", |s| s.heads.first as f64),
+            ("peregrine_source_heads_behind_total", "... that another had told of before.", |s| s.heads.behind as f64),
+        ];
+        let stats = self.ingest.stats();
+        for (name, help, read) in rows {
+            writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter")?;
+            for source in &stats {
+                writeln!(text, "{name}{{source=\"{}\"}} {}", source.name, read(source))?;
+            }
+        }
+        let (name, help) = ("peregrine_bad_frames_total", "Frames that did not decode.");
+        writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", self.ingest.bad_frames())?;
+        let (name, help) = ("peregrine_ingest_dropped_total", "Pending transactions that found the feed's queue full.");
+        writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", self.ingest.dropped_pending())
     }
 }

@@ -3,7 +3,7 @@
 //! # Invariants
 //! - Hot threads hear of the chain in its order, and of nothing behind a block before the block.
 //! - What cannot be had of a block (its changes) is not guessed: the whole state is loaded anew.
-//! - A transaction that waits is offered again behind every block, for [`WAITS`] blocks.
+//! - A transaction that waits is offered again behind every block, for five blocks.
 //!
 //! # Limits
 //! - While a block's changes are fetched nothing is judged: pending transactions wait in ingest's queue.

@@ -39,16 +39,23 @@ impl Export {
     fn write(&self, text: &mut String) -> std::fmt::Result {
         let status = self.book.status(&self.meters);
         for counter in Counter::ALL {
-            let count = match counter {
-                // Outcomes are the book's: a reorg takes one back.
-                Counter::Landed => status.bundles_landed,
-                Counter::Lost => status.lost,
-                Counter::LostExplained => status.lost_explained,
-                Counter::Mismatched => status.mismatched,
-                counter => self.meters.count(*counter),
-            };
+            let count = self.meters.count(*counter);
             let name = counter.name();
             writeln!(text, "# HELP {name} {}\n# TYPE {name} counter\n{name} {count}", counter.help())?;
+        }
+        // Gauges: a reorg takes an outcome back.
+        for (name, help, count) in [
+            ("peregrine_bundles_landed", "Bundles in the chain.", status.bundles_landed),
+            ("peregrine_bundles_lost", "Bundles not in the chain.", status.lost),
+            ("peregrine_bundles_lost_explained", "... where the chain shows why.", status.lost_explained),
+            ("peregrine_bundles_outbid", "... because another searcher took it.", status.outbid),
+            (
+                "peregrine_bundles_mismatched",
+                "Landed bundles whose realised profit is not the predicted one, to the wei.",
+                status.mismatched,
+            ),
+        ] {
+            writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {count}")?;
         }
         let name = "peregrine_refused_total";
         writeln!(

@@ -5,7 +5,7 @@
 mod faults;
 #[path = "bootstrap/misses.rs"]
 mod misses;
-#[path = "bootstrap/proxy.rs"]
+#[path = "common/requests.rs"]
 mod proxy;
 #[path = "bootstrap/world.rs"]
 mod world;

@@ -11,7 +11,7 @@ mod follower;
 mod journal;
 #[path = "ingest/node.rs"]
 mod node;
-#[path = "ingest/proxy.rs"]
+#[path = "common/socket.rs"]
 mod proxy;
 
 use alloy_primitives::Address;

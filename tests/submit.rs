@@ -3,7 +3,7 @@
 mod common;
 #[path = "build/market.rs"]
 mod market;
-#[path = "submit/relay.rs"]
+#[path = "common/relay.rs"]
 mod relay;
 
 use std::time::{Duration, Instant};

@@ -47,6 +47,7 @@ use crate::live::report::Hop;
 use crate::live::report::Look;
 use crate::live::report::Offer;
 use crate::live::report::Report;
+use crate::live::report::Seen;
 use crate::live::report::Work;
 use crate::metrics::count::Counter;
 use crate::metrics::span::Span;
@@ -116,6 +117,8 @@ pub struct Desk {
     newest: Arc<AtomicU64>,
     meter: Arc<Meter>,
     out: mpsc::UnboundedSender<Report>,
+    /// How often the state was loaded anew.
+    loads: u64,
 }
 
 impl Desk {
@@ -130,7 +133,7 @@ impl Desk {
         out: mpsc::UnboundedSender<Report>,
     ) -> Self {
         let engine = plan.engine(loaded);
-        Self { plan, engine, builder, clock, newest, meter, out }
+        Self { plan, engine, builder, clock, newest, meter, out, loads: 0 }
     }
 
     /// Works until the inbox ends.
@@ -164,7 +167,13 @@ impl Desk {
             }
             Work::Load(loaded) => {
                 self.engine = self.plan.engine(&loaded);
+                self.loads += 1;
                 Event::Head
+            }
+            Work::Look(to) => {
+                // Nobody waits for it any more.
+                let _unheard = self.seen().map(|seen| to.send(seen));
+                return;
             }
         };
         let outcome = self.engine.on_event(event);
@@ -218,7 +227,7 @@ impl Desk {
             self.say(Report::Broken(outcome.broken));
         }
         if let Some(adrift) = outcome.adrift {
-            self.say(Report::Adrift(adrift));
+            self.say(Report::Adrift { why: adrift, loads: self.loads });
         }
     }
 
@@ -287,6 +296,16 @@ impl Desk {
             signed_ns,
             fresh: offer.is_some_and(|offer| offer.look != Look::Again),
         }
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        let pools = self.engine.pools();
+        let one = |pool: &AnyPool| {
+            let out = pools.find(pool.address()).is_none_or(|id| pools.is_quarantined(id));
+            (pool.clone(), out)
+        };
+        let head = *self.engine.tip()?.head();
+        Some(Seen { head, nonce: self.engine.nonce(), pools: pools.iter().map(one).collect() })
     }
 
     fn at(&self) -> B256 {

@@ -36,6 +36,7 @@ use crate::live::numbers::meter::Meters;
 use crate::live::report::Look;
 use crate::live::report::Offer;
 use crate::live::report::Report;
+use crate::live::report::Seen;
 use crate::live::report::Work;
 use crate::live::source::Source;
 use crate::metrics::count::Counter;
@@ -83,6 +84,9 @@ pub struct Keeper {
     /// Pools to be read anew at the tip.
     broken: HashSet<Address>,
     fetches: JoinSet<Fetched>,
+    looks: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>,
+    /// How often the state was loaded anew.
+    loads: u64,
 }
 
 /// What a keeper is made of.
@@ -101,13 +105,15 @@ pub struct Parts {
     pub to_settle: mpsc::UnboundedSender<settle::Note>,
     /// The block behind which the hot threads begin.
     pub at: BlockId,
+    /// Who asks how the state stands.
+    pub looks: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>,
 }
 
 impl Keeper {
     /// A keeper.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { feeders, source, keep, newest, meters, to_settle, at } = parts;
+        let Parts { feeders, source, keep, newest, meters, to_settle, at, looks } = parts;
         newest.store(at.number, Ordering::Relaxed);
         Self {
             feeders,
@@ -121,6 +127,8 @@ impl Keeper {
             mempool: HashMap::new(),
             broken: HashSet::new(),
             fetches: JoinSet::new(),
+            looks,
+            loads: 0,
         }
     }
 
@@ -138,6 +146,7 @@ impl Keeper {
                 // An error: whoever could stop it is gone.
                 _ = stopped.changed() => return,
                 Some(report) = reports.recv() => self.report(report, &to_send, &ingest).await,
+                Some(asker) = self.looks.recv() => self.all(&Work::Look(asker)),
                 Some(fetched) = self.fetches.join_next() => self.fetched(fetched.unwrap_or(Fetched::Nothing)),
                 item = feed.recv() => match item {
                     Some(item) => self.feed(item, &ingest).await,
@@ -173,6 +182,8 @@ impl Keeper {
             Feed::Recovered { at } => tracing::info!(block = at.number, "the feed has no gap any more"),
             Feed::Lost { at } => {
                 tracing::warn!(block = at.number, "the chain was lost");
+                // Its logs will never come.
+                self.head = None;
                 self.reload(ingest).await;
             }
         }
@@ -180,8 +191,13 @@ impl Keeper {
 
     async fn block(&mut self, head: &Head, logs: &[Log], ingest: &Ingest) {
         // The state was loaded behind a later block than this one, or this very one.
-        if head.number <= self.at.number {
+        if head.number < self.at.number || head.id() == self.at {
             return;
+        }
+        // It was loaded behind a block that has been undone since, before the feed came to it.
+        if head.parent != self.at.hash {
+            tracing::warn!(block = head.number, "no child of the block that the state was loaded behind");
+            return self.reload(ingest).await;
         }
         let news = match self.keep.news(head, logs).await {
             Ok(news) => news,
@@ -243,10 +259,11 @@ impl Keeper {
         self.meters.edge().counters.add_many(Counter::Undone, from.number.saturating_sub(to.number));
         if self.at.number > to.number {
             self.at = to;
-            self.newest.store(to.number, Ordering::Relaxed);
             self.keep.rewind(to.hash);
             self.all(&Work::Undo(to.hash));
         }
+        // Also when the head alone had come: nothing would be judged until there is one as high again.
+        self.newest.store(self.at.number, Ordering::Relaxed);
         let _ending = self.to_settle.send(settle::Note::Undone { above: to.number });
     }
 
@@ -266,8 +283,10 @@ impl Keeper {
                     self.meters.edge().counters.add(Counter::Reseeded);
                 }
             }
-            Report::Adrift(adrift) => {
-                tracing::warn!(%adrift, "the state is adrift");
+            // Each thread says it, and of every block until it is given the state anew: once is enough.
+            Report::Adrift { loads, .. } if loads < self.loads => (),
+            Report::Adrift { why, .. } => {
+                tracing::warn!(%why, "the state is adrift");
                 self.reload(ingest).await;
             }
         }
@@ -360,8 +379,9 @@ impl Keeper {
         self.keep = Arc::new(self.source.keep(&loaded));
         self.fetches = JoinSet::new();
         self.at = BlockId { number: loaded.head.number, hash: loaded.head.hash };
-        self.newest.store(loaded.head.number, Ordering::Relaxed);
-        self.head = None;
+        let head = self.head.as_ref().map_or(0, |head| head.number);
+        self.newest.store(loaded.head.number.max(head), Ordering::Relaxed);
+        self.loads += 1;
         self.broken.clear();
         ingest.watch(self.source.watched(&loaded));
         self.all(&Work::Load(Arc::new(loaded)));

@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -44,6 +45,7 @@ use crate::hot::rt::thread::Seat;
 use crate::live::numbers::book::Book;
 use crate::live::numbers::book::Status;
 use crate::live::numbers::meter::Meters;
+use crate::live::report::Seen;
 use crate::metrics::stage::Stage;
 
 pub use start::start;
@@ -82,6 +84,7 @@ pub struct Searcher {
     halt: watch::Sender<bool>,
     /// True: the feed ends, and with it everything behind it.
     stop: watch::Sender<bool>,
+    looks: mpsc::UnboundedSender<mpsc::UnboundedSender<Seen>>,
     tasks: JoinSet<()>,
     threads: Vec<JoinHandle<()>>,
     seats: Vec<Seat>,
@@ -135,6 +138,16 @@ impl Searcher {
         self.pools
     }
 
+    /// What each hot thread holds for the state of the chain, behind all that the keeper has told it. Empty when it ends.
+    pub async fn look(&self) -> Vec<Seen> {
+        let (to, mut answers) = mpsc::unbounded_channel();
+        let (mut seen, _ending) = (Vec::new(), self.looks.send(to));
+        while let Some(answer) = answers.recv().await {
+            seen.push(answer);
+        }
+        seen
+    }
+
     /// Where each hot thread runs.
     #[must_use]
     pub fn seats(&self) -> &[Seat] {
@@ -178,12 +191,14 @@ impl Searcher {
 
     /// Ends it: feed, threads, senders, in this order. What was earned is in the ledger.
     pub async fn stop(self) -> Status {
-        let Self { stop, tasks, threads, ledger, journal, meters, book, run, ingest, exporter, .. } = self;
+        let Self { stop, mut tasks, threads, ledger, journal, meters, book, run, ingest, exporter, .. } = self;
         stop.send_replace(true);
         // Bounded: a relay that hangs has its own time, a node as well.
-        let ended = tokio::time::timeout(self.chain_timeout * 2, tasks.join_all()).await;
-        if ended.is_err() {
+        let ended = tokio::time::timeout(self.chain_timeout * 2, async { while tasks.join_next().await.is_some() {} });
+        if ended.await.is_err() {
             tracing::warn!("a task did not end in time");
+            // The hot threads end with the keeper: they are waited for below.
+            tasks.shutdown().await;
         }
         drop((ingest, exporter));
         for thread in threads {

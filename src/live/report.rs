@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};
+use tokio::sync::mpsc;
 
 use crate::edge::bootstrap::Loaded;
 use crate::edge::ingest::feed::Pending;
 use crate::hot::build::SignedBundle;
 use crate::hot::event::Adrift;
 use crate::hot::event::BlockNews;
+use crate::hot::event::Head;
 use crate::hot::event::Told;
 use crate::hot::event::Want;
 use crate::protocols::AnyPool;
@@ -27,6 +29,19 @@ pub enum Work {
     Pool(B256, Arc<AnyPool>),
     /// All that was known is void: this is the state.
     Load(Arc<Loaded>),
+    /// How does the state stand, behind all that was said before?
+    Look(mpsc::UnboundedSender<Seen>),
+}
+
+/// What one hot thread holds for the state of the chain: for whoever holds it against the chain.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The block behind which it stands.
+    pub head: Head,
+    /// The owner's next nonce.
+    pub nonce: u64,
+    /// Every pool, and whether it is in quarantine.
+    pub pools: Vec<(AnyPool, bool)>,
 }
 
 /// To one hot thread: a pending transaction.
@@ -68,7 +83,12 @@ pub enum Report {
     /// A pool was put in place.
     Placed(Address),
     /// The state does not follow the chain any more.
-    Adrift(Adrift),
+    Adrift {
+        /// Why.
+        why: Adrift,
+        /// How often the state had been loaded anew: said of an earlier state it means nothing.
+        loads: u64,
+    },
 }
 
 /// A bundle, and all that the ledger is to know of it.

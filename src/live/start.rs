@@ -116,6 +116,7 @@ impl Ground<'_> {
         let (to_settle, notes) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let (halt, halted) = watch::channel(false);
+        let (looks, asked) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
         let patience = Duration::from_secs(config.chain.slot_seconds);
         let to_disk_and_relays = (ledger.clone(), Arc::new(submitter));
@@ -124,8 +125,16 @@ impl Ground<'_> {
         let settler = Settler::new(ledger.clone(), source.chain().clone(), own, book.clone());
         tasks.spawn(settler.run(notes));
         let keep = source.keep(&loaded);
-        let parts =
-            keeper::Parts { feeders, keep, source, newest: newest.clone(), meters: meters.clone(), to_settle, at };
+        let parts = keeper::Parts {
+            feeders,
+            keep,
+            source,
+            newest: newest.clone(),
+            meters: meters.clone(),
+            to_settle,
+            at,
+            looks: asked,
+        };
         tasks.spawn(Keeper::new(parts).run(ingest.clone(), outlet, (heard, to_send), stopped));
         let pools = loaded.pools.len();
         let chain_timeout = Duration::from_millis(config.ingest.timeout_ms).max(patience);
@@ -139,6 +148,7 @@ impl Ground<'_> {
             exporter,
             halt,
             stop,
+            looks,
             tasks,
             threads,
             seats,

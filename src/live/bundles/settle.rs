@@ -119,7 +119,10 @@ impl Settler {
         let followed = landed::follow(&self.watch(row), &found.0);
         let outcome = match followed {
             Followed::NotYet => return Ok(()),
-            Followed::Landed(at) => self.landed(row, at, (found.1, found.0.coinbase)).await,
+            Followed::Landed(at) => match self.landed(row, at, (found.1, found.0.coinbase)).await {
+                Some(outcome) => outcome,
+                None => return Ok(()),
+            },
             Followed::NotLanded(reason) => Outcome::Lost { reason: self.traced(reason, found.0.coinbase).await },
         };
         self.ledger.settle(row.bundle.uuid, outcome.clone()).done().await?;
@@ -147,10 +150,12 @@ impl Settler {
         Reason::Outbid { by, paid: paid.saturating_add(transferred) }
     }
 
-    async fn landed(&self, row: &Row, at: Landed, (parent, coinbase): (B256, Address)) -> Outcome {
+    /// `None`: the block has been undone meanwhile. It will be said, and the bundle looked at again.
+    async fn landed(&self, row: &Row, at: Landed, (parent, coinbase): (B256, Address)) -> Option<Outcome> {
         let realised = loop {
             match self.realised(row, at.hash, parent).await {
                 Ok(realised) => break realised,
+                Err(_) if self.is_gone(&at).await => return None,
                 Err(error) => {
                     tracing::warn!(%error, "balances are not to be had; asked again");
                     tokio::time::sleep(RETRY).await;
@@ -168,7 +173,11 @@ impl Settler {
         }
         let transferred = self.chain.coinbase_transfers(row.bundle.ours, coinbase).await.unwrap_or_default();
         let paid = at.paid.saturating_add(transferred);
-        Outcome::Landed { at: Landed { paid, ..at }, realised }
+        Some(Outcome::Landed { at: Landed { paid, ..at }, realised })
+    }
+
+    async fn is_gone(&self, at: &Landed) -> bool {
+        self.chain.at(at.block).await.is_ok_and(|now| now.is_none_or(|now| now.hash != at.hash))
     }
 
     /// What the block left us, in wei.

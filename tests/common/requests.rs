@@ -1,10 +1,14 @@
-//! Stands between the node and us, and spoils what passes.
+//! Stands between the node and those who ask it, and spoils the answers.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
 
@@ -16,6 +20,8 @@ struct Between {
     client: reqwest::Client,
     spoil: Box<Spoil>,
     calls: AtomicU64,
+    /// Nothing is spoilt, nor even read: a block's trace is megabytes.
+    idle: AtomicBool,
 }
 
 pub struct Proxy {
@@ -27,7 +33,13 @@ impl Proxy {
     pub async fn before(node: &str, spoil: impl Fn(&Value, Value) -> Value + Send + Sync + 'static) -> Self {
         peregrine::edge::rpc::install_tls();
         let (client, calls) = (reqwest::Client::new(), AtomicU64::new(0));
-        let between = Arc::new(Between { node: node.to_owned(), client, spoil: Box::new(spoil), calls });
+        let between = Arc::new(Between {
+            node: node.to_owned(),
+            client,
+            spoil: Box::new(spoil),
+            calls,
+            idle: AtomicBool::new(false),
+        });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let limit = axum::extract::DefaultBodyLimit::disable();
@@ -36,14 +48,26 @@ impl Proxy {
         Self { url, between }
     }
 
+    /// From now on everything passes as it is, or is given to be spoilt.
+    pub fn idle(&self, idle: bool) {
+        self.between.idle.store(idle, Ordering::Relaxed);
+    }
+
     /// Answers that were spoilt.
     pub fn spoilt(&self) -> u64 {
         self.between.calls.load(Ordering::Relaxed)
     }
 }
 
-async fn carry(State(between): State<Arc<Between>>, axum::Json(asked): axum::Json<Value>) -> axum::Json<Value> {
-    let said = between.client.post(&between.node).json(&asked).send().await.unwrap().bytes().await.unwrap();
+async fn carry(State(between): State<Arc<Between>>, asked: Bytes) -> Response {
+    let call = between.client.post(&between.node).header("content-type", "application/json").body(asked.clone());
+    // Who asks may end before the node answers, and so may the node.
+    let Ok(said) = call.send().await else { return StatusCode::BAD_GATEWAY.into_response() };
+    let Ok(said) = said.bytes().await else { return StatusCode::BAD_GATEWAY.into_response() };
+    if between.idle.load(Ordering::Relaxed) {
+        return ([("content-type", "application/json")], said).into_response();
+    }
+    let asked: Value = serde_json::from_slice(&asked).unwrap();
     let said: Value = serde_json::from_slice(&said).unwrap();
     let spoil = |(call, reply): (&Value, Value)| {
         let spoilt = (between.spoil)(call, reply.clone());
@@ -57,6 +81,7 @@ async fn carry(State(between): State<Arc<Between>>, axum::Json(asked): axum::Jso
         }
         (call, reply) => spoil((&call, reply)),
     })
+    .into_response()
 }
 
 /// The node's no.

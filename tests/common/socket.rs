@@ -1,9 +1,11 @@
-//! Stands between a node and the searcher, and spoils what passes.
+//! Stands between a node's socket and the searcher, and spoils what passes.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::broadcast;
@@ -20,6 +22,12 @@ pub enum Mode {
     Swapped,
     /// No head.
     NoHeads,
+    /// Behind every frame, one that is none.
+    Garbage,
+    /// Whoever asks for whole pending transactions is refused: an error takes the place of the answer.
+    HashesAlone,
+    /// Every log once more, as removed.
+    Removed,
 }
 
 /// What it does to the connections of this moment.
@@ -72,7 +80,14 @@ async fn carry(socket: TcpStream, node: String, mode: Arc<Mutex<Mode>>, mut acts
                 _ => return std::future::pending().await,
             },
             asked = client.next() => match asked {
-                Some(Ok(message @ Message::Text(_))) => node.send(message).await.unwrap(),
+                Some(Ok(message @ Message::Text(_))) => {
+                    let mode = *mode.lock().unwrap();
+                    match refused(mode, &message) {
+                        // A client that is gone is noticed at the next turn.
+                        Some(refusal) => drop(client.send(refusal).await),
+                        None => node.send(message).await.unwrap(),
+                    }
+                }
                 Some(Ok(_)) => {}
                 _ => return,
             },
@@ -91,7 +106,7 @@ async fn carry(socket: TcpStream, node: String, mode: Arc<Mutex<Mode>>, mut acts
 
 fn spoil(mode: Mode, message: Message, kept: &mut Option<Message>) -> Vec<Message> {
     match mode {
-        Mode::Pass => kept.take().into_iter().chain([message]).collect(),
+        Mode::Pass | Mode::HashesAlone => kept.take().into_iter().chain([message]).collect(),
         Mode::Twice => vec![message.clone(), message],
         Mode::Swapped => match kept.take() {
             Some(earlier) => vec![message, earlier],
@@ -102,7 +117,27 @@ fn spoil(mode: Mode, message: Message, kept: &mut Option<Message>) -> Vec<Messag
         },
         Mode::NoHeads if message.to_text().is_ok_and(|text| text.contains("parentHash")) => Vec::new(),
         Mode::NoHeads => vec![message],
+        Mode::Garbage => {
+            let text = message.to_text().unwrap_or_default();
+            let half = text.get(..text.len() / 2).unwrap_or_default().to_owned();
+            vec![message, Message::text(half), Message::text("<html>no</html>")]
+        }
+        Mode::Removed => {
+            let text = message.to_text().unwrap_or_default();
+            let gone = text.contains("\"topics\"").then(|| text.replace("\"removed\":false", "\"removed\":true"));
+            let gone = gone.map(Message::text);
+            std::iter::once(message).chain(gone).collect()
+        }
     }
+}
+
+/// The node's no to whole pending transactions.
+fn refused(mode: Mode, asked: &Message) -> Option<Message> {
+    let asked: Value = serde_json::from_str(asked.to_text().ok()?).ok()?;
+    let whole = asked["params"] == json!(["newPendingTransactions", true]);
+    let error = json!({"code": -32602, "message": "data did not match any variant"});
+    let refusal = json!({"jsonrpc": "2.0", "id": asked["id"], "error": error});
+    (mode == Mode::HashesAlone && whole).then(|| Message::text(refusal.to_string()))
 }
 
 /// A text frame of 4096 bytes, of which five come.

@@ -1,4 +1,5 @@
 //! A relay on 127.0.0.1 that behaves as it is told and remembers what it was sent.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

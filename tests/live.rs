@@ -1,0 +1,21 @@
+//! The whole searcher against a local chain: what it earns, what becomes of it when the node or a relay misbehaves, and
+//! whether what it holds for the chain's state is the chain's. Nothing here sleeps; time-outs are bounds.
+
+#[path = "live/earns.rs"]
+mod earns;
+#[path = "live/faults.rs"]
+mod faults;
+#[path = "common/relay.rs"]
+mod relay;
+#[path = "live/relays.rs"]
+mod relays;
+#[path = "live/reorg.rs"]
+mod reorg;
+#[path = "common/requests.rs"]
+mod requests;
+#[path = "live/rig.rs"]
+mod rig;
+#[path = "common/socket.rs"]
+mod socket;
+#[path = "live/truth.rs"]
+mod truth;

@@ -1,0 +1,173 @@
+//! What it is for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use alloy::consensus::TxEip1559;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, eip191_hash_message, hex, keccak256};
+use peregrine::edge::builder::{Fate, LeftOut};
+use peregrine::edge::devnet::Wallet;
+use peregrine::edge::devnet::rivals::Strength;
+use peregrine::edge::devnet::world::{self, World};
+use peregrine::edge::ledger::landed::Reason;
+use peregrine::edge::ledger::row::Outcome;
+use peregrine::live::{How, start};
+use peregrine::types::secret::Key;
+use serde_json::{Value, json};
+
+use crate::rig::{Rig, until};
+use crate::truth;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backruns_of_two_three_and_four_hops_land_over_v2_and_v3_and_earn_what_was_predicted() {
+    let rig = Rig::start(77).await;
+    let searcher = rig.search().await;
+    let enough = |book: &peregrine::live::numbers::book::Status| {
+        let hops = |hops: &str| book.landed_by_hops[hops] > 0;
+        let protocols = book.landed_by_protocol["uniswap_v2"] > 0 && book.landed_by_protocol["uniswap_v3"] > 0;
+        hops("2") && hops("3") && hops("4") && protocols && book.landed_by_strategy["backrun"] >= 5
+    };
+    let mut blocks = 0;
+    while !enough(&searcher.status()) {
+        assert!(blocks < 400, "{:?}", searcher.status());
+        rig.block(6).await;
+        rig.followed(&searcher).await;
+        blocks += 1;
+    }
+    truth::whole(&rig, &searcher).await;
+    let rows = searcher.ledger().all().unwrap();
+    let mut backruns: BTreeMap<usize, u64> = BTreeMap::new();
+    for row in rows.iter().filter(|row| matches!(row.outcome, Some(Outcome::Landed { .. }))) {
+        *backruns.entry(row.bundle.pools.len()).or_default() += u64::from(row.bundle.trigger.is_some());
+    }
+    println!("{blocks} blocks; backruns landed by hops: {backruns:?}");
+    let status = rig.close(searcher).await;
+    assert_eq!(status.profit_predicted_wei, status.profit_realised_wei);
+    assert!(!status.profit_realised_wei.starts_with(['-', '0']), "{} earned", status.profit_realised_wei);
+}
+
+/// Hands in a bundle as a stranger does.
+async fn send(url: &str, identity: &Wallet, target: u64, txs: &[Bytes]) -> B256 {
+    let params = json!([{"txs": txs, "blockNumber": U64::from(target), "revertingTxHashes": []}]);
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_sendBundle", "params": params}).to_string();
+    let digest = eip191_hash_message(hex::encode_prefixed(keccak256(&body)).as_bytes());
+    let key = Key::from_bytes(&identity.secret().0).unwrap();
+    let signature = hex::encode_prefixed(key.sign(&digest).unwrap().as_bytes());
+    let request = reqwest::Client::new().post(url).header("content-type", "application/json");
+    let request = request.header("x-flashbots-signature", format!("{}:{signature}", identity.address()));
+    let reply = request.body(body).send().await.unwrap().bytes().await.unwrap();
+    let reply: Value = serde_json::from_slice(&reply).unwrap();
+    serde_json::from_value(reply["result"]["bundleHash"].clone()).unwrap_or_else(|_| panic!("{reply}"))
+}
+
+/// What the owner has spent and the executor holds, behind the last block: ether, nonce, ether.
+async fn purse(rig: &Rig) -> [Value; 3] {
+    let [owner, executor] = [rig.net.owner.address(), rig.net.executor];
+    [
+        rig.ask("eth_getBalance", json!([owner, "latest"])).await,
+        rig.ask("eth_getTransactionCount", json!([owner, "latest"])).await,
+        rig.ask("eth_getBalance", json!([executor, "latest"])).await,
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bundle_whose_victim_vanished_costs_nothing_and_the_ledger_says_why() {
+    let rig = Rig::start(78).await;
+    let (searcher, stranger) = (rig.search().await, Wallet::fresh().unwrap());
+    let ours = rig.net.owner.address();
+    let mut shown = 0;
+    for _ in 0..200 {
+        if shown >= 3 {
+            break;
+        }
+        rig.block(6).await;
+        rig.followed(&searcher).await;
+        let before = purse(&rig).await;
+        let target = searcher.tip() + 1;
+        // Each victim's sender has somebody else include another transaction of the same nonce, dearer than ours.
+        let mut foiled = Vec::new();
+        until("a bundle behind a victim, or none to be had", async || {
+            let waiting: Vec<_> = rig.builder.bundles().into_iter().filter(|b| b.target == Some(target)).collect();
+            foiled = waiting;
+            !foiled.is_empty() || rig.waiting_for(4)
+        })
+        .await;
+        for bundle in &foiled {
+            let [victim, _] = bundle.txs[..] else { continue };
+            let victim = rig.ask("eth_getTransactionByHash", json!([victim])).await;
+            let Ok(from) = serde_json::from_value::<Address>(victim["from"].clone()) else { continue };
+            let Some(sender) = rig.net.senders.iter().find(|sender| sender.address() == from) else { continue };
+            let nonce: U64 = serde_json::from_value(victim["nonce"].clone()).unwrap();
+            let instead = TxEip1559 {
+                chain_id: 1,
+                nonce: nonce.to(),
+                gas_limit: 21_000,
+                max_fee_per_gas: 3_000_000_000_000,
+                max_priority_fee_per_gas: 2_000_000_000_000,
+                to: TxKind::Call(from),
+                value: U256::ZERO,
+                ..TxEip1559::default()
+            };
+            send(&rig.builder.url(), &stranger, target, &[sender.sign(instead).raw]).await;
+        }
+        let built = rig.builder.build_now().await.unwrap();
+        rig.followed(&searcher).await;
+        let mined = rig.chain.receipts(built.hash).await.unwrap().unwrap();
+        if mined.iter().any(|receipt| receipt.from == ours) || foiled.is_empty() {
+            continue;
+        }
+        assert_eq!(purse(&rig).await, before, "nothing was paid, nothing spent");
+        until("outcomes", async || searcher.ledger().open_bundles().unwrap().iter().all(|r| r.bundle.target > target))
+            .await;
+        let rows = searcher.ledger().for_block(target).unwrap();
+        let vanished = |row: &&peregrine::edge::ledger::row::Row| {
+            matches!(row.outcome, Some(Outcome::Lost { reason: Reason::VictimNotIncluded }))
+        };
+        shown += rows.iter().filter(vanished).count();
+    }
+    println!("{shown} bundles lost to a victim that vanished, at no cost");
+    assert!(shown >= 3);
+    rig.close(searcher).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rival_who_bids_more_wins_and_the_ledger_says_so() {
+    let rig_folder = tempfile::tempdir().unwrap();
+    let rival = Strength { bid_bps: 9_900, ..Strength::FULL };
+    let options = world::Options {
+        seed: 79,
+        slot: Duration::from_secs(1),
+        per_second: 25.0,
+        rivals: vec![rival],
+        ..world::Options::default()
+    };
+    let _alone = crate::rig::alone().await;
+    let world = World::start(options).await.unwrap_or_else(|error| panic!("{error}"));
+    let config = crate::rig::of_world(&world, rig_folder.path());
+    let searcher = start(&config, How::Loopback, 0, &mut |_| ()).await.unwrap();
+    let rival = &world.rivals[0];
+    let outbid = || {
+        let rows = searcher.ledger().all().unwrap().into_iter();
+        let lost = rows.filter_map(|row| match row.outcome {
+            Some(Outcome::Lost { reason: Reason::Outbid { by, paid } }) => Some((row.bundle, by, paid)),
+            _ => None,
+        });
+        lost.collect::<Vec<_>>()
+    };
+    until("three bundles lost to the rival", async || outbid().len() >= 3).await;
+    for (bundle, by, paid) in outbid() {
+        let winner = world.verdicts().into_iter().find(|entry| entry.txs.contains(&by) && entry.signer.is_some());
+        let winner = winner.expect("a bundle of the rival's");
+        assert_eq!(winner.signer, Some(rival.identity));
+        let Fate::Landed { paid: theirs, .. } = winner.fate else { panic!("{winner:?} did not land") };
+        let loser = world.verdicts().into_iter().find(|entry| entry.txs == bundle.txs).expect("ours was sent");
+        assert!(matches!(&loser.fate, Fate::LeftOut { .. }), "{loser:?}");
+        if let Fate::LeftOut { why: LeftOut::Outbid { paid: seen, .. } } = loser.fate {
+            assert!(seen > U256::ZERO);
+        }
+        println!("block {}: bid {}, the rival's {theirs} (the ledger says {paid})", bundle.target, bundle.bid);
+    }
+    searcher.wind_down(Duration::from_secs(5)).await;
+    println!("{}", crate::rig::summary(&searcher.stop().await));
+    world.stop().await;
+}

@@ -1,0 +1,313 @@
+//! A chain whose blocks are made when a test says so, people who trade on it, and the searcher behind two proxies.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use alloy_primitives::hex;
+use peregrine::config::Config;
+use peregrine::edge::bootstrap::Factory;
+use peregrine::edge::builder::{self, Builder, Built};
+use peregrine::edge::chain::Chain;
+use peregrine::edge::devnet::{Contracts, Devnet, Options, Traffic, Wallet, World};
+use peregrine::edge::ingest;
+use peregrine::edge::rpc::Rpc;
+use peregrine::edge::submit::{self, Kind};
+use peregrine::hot::build::config::Executor;
+use peregrine::live::numbers::book::Status;
+use peregrine::live::report::Seen;
+use peregrine::live::{How, Searcher, start};
+use peregrine::types::secret::Place;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::requests;
+use crate::socket;
+
+/// Longest wait for anything.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at something that cannot call.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What the node's answers are spoilt with.
+#[derive(Clone, Copy, PartialEq)]
+#[repr(u8)]
+pub enum Sick {
+    /// Not at all.
+    No = 0,
+    /// Every answer is an error.
+    Busy = 1,
+    /// Every answer is something that nobody asked for.
+    Babbles = 2,
+}
+
+/// One world at a time: there are two cores.
+static ALONE: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
+
+pub struct Rig {
+    pub net: Devnet,
+    pub builder: Builder,
+    pub chain: Chain,
+    pub socket: socket::Proxy,
+    pub folder: TempDir,
+    traffic: Traffic,
+    /// Transactions sent when the last block was asked for.
+    asked: AtomicU64,
+    identity: Wallet,
+    requests: requests::Proxy,
+    sick: Arc<AtomicU8>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// Waits until `done` says so.
+pub async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let mut looks = tokio::time::interval(LOOK);
+    let wait = async {
+        while !done().await {
+            looks.tick().await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "waited in vain: {what}");
+}
+
+impl Rig {
+    pub async fn start(seed: u64) -> Self {
+        // What `PEREGRINE_LOG` asks for; nothing without it.
+        let filter = tracing_subscriber::EnvFilter::try_from_env("PEREGRINE_LOG");
+        let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
+        let _twice = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+        let alone = ALONE.lock().await;
+        let net = Devnet::start(Options { seed, senders: 120, ..Options::default() }).await;
+        let net = net.unwrap_or_else(|error| panic!("{error}"));
+        let node = net.anvil.http();
+        let front = builder::Options { timer: false, slot: Duration::from_secs(1), ..builder::Options::new(&node) };
+        let builder = Builder::start(front).await.unwrap();
+        let door = Rpc::new(&builder.url(), PATIENCE).unwrap();
+        let traffic = net.trade_through(&door, 150.0).unwrap();
+        let sick = Arc::new(AtomicU8::new(0));
+        let how = sick.clone();
+        let requests = requests::Proxy::before(&node, move |call, reply| spoil(&how, call, reply)).await;
+        requests.idle(true);
+        let socket = socket::Proxy::before(&net.anvil.ws()).await;
+        let (chain, identity) = (Chain::new(&node, PATIENCE).unwrap(), Wallet::fresh().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            net,
+            builder,
+            chain,
+            socket,
+            folder,
+            traffic,
+            asked: AtomicU64::new(0),
+            identity,
+            requests,
+            sick,
+            _alone: alone,
+        }
+    }
+
+    pub fn make_sick(&self, sick: Sick) {
+        self.sick.store(sick as u8, Ordering::Relaxed);
+        self.requests.idle(sick == Sick::No);
+    }
+
+    pub fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.chain.hardfork = "prague".to_owned();
+        config.chain.slot_seconds = 1;
+        config.ingest = ingest::Config {
+            ping_ms: 50,
+            silence_ms: 1_500,
+            head_silence_ms: 5_000,
+            timeout_ms: 4_000,
+            retry_least_ms: 5,
+            retry_most_ms: 50,
+            ..ingest::Config::default()
+        };
+        let (ws, http) = (Some(self.socket.ws.clone()), Some(self.requests.url.clone()));
+        config.node = vec![ingest::Node { name: "devnet".to_owned(), ws, http, ipc: None }];
+        config.factory = factories(&self.net.contracts);
+        config.executor = Some(Executor {
+            address: self.net.executor,
+            owner: key(self.folder.path(), "owner", &self.net.owner),
+            identity: Some(key(self.folder.path(), "identity", &self.identity)),
+            access_list: false,
+            gas_margin_bps: 1_000,
+        });
+        config.relay = vec![relay("devnet", &self.builder.url())];
+        config.record.ledger = self.folder.path().join("ledger");
+        config.record.journal = None;
+        config.threads.hot = 2;
+        config
+    }
+
+    pub async fn search(&self) -> Searcher {
+        self.search_as(&self.config()).await
+    }
+
+    pub async fn search_as(&self, config: &Config) -> Searcher {
+        start(config, How::Loopback, 0, &mut |_| ()).await.unwrap()
+    }
+
+    /// So many transactions more, then a block.
+    pub async fn block(&self, txs: u64) -> Built {
+        let due = self.traffic.counts().sent() + txs;
+        assert!(self.traffic.reached(due).await);
+        self.asked.store(due, Ordering::Relaxed);
+        self.builder.build_now().await.unwrap()
+    }
+
+    /// So many blocks, each of them followed; the builder is given a while for bundles before each.
+    pub async fn blocks(&self, searcher: &Searcher, blocks: u64) {
+        for _ in 0..blocks {
+            self.block(4).await;
+            self.followed(searcher).await;
+        }
+    }
+
+    /// Once every hot thread stands behind the chain's last block, with no pool out: what each holds.
+    pub async fn followed(&self, searcher: &Searcher) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        until("a searcher behind the last block, no pool in quarantine", async || {
+            let tip = self.chain.latest().await.unwrap().unwrap();
+            seen = searcher.look().await;
+            searcher.check().unwrap();
+            let stands = |seen: &Seen| seen.head.hash == tip.hash && seen.pools.iter().all(|(_, out)| !*out);
+            !seen.is_empty() && seen.iter().all(stands)
+        })
+        .await;
+        seen
+    }
+
+    /// Whether so many more transactions have been sent since the last block was asked for.
+    pub fn waiting_for(&self, txs: u64) -> bool {
+        self.traffic.counts().sent() >= self.asked.load(Ordering::Relaxed) + txs
+    }
+
+    /// The node's answer.
+    pub async fn ask(&self, method: &str, params: Value) -> Value {
+        self.net.rpc.call(method, params).await.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// Sends nothing more, settles everything, and holds ledger and builder against each other.
+    pub async fn close(self, searcher: Searcher) -> Status {
+        let until_settled = searcher.wind_down(PATIENCE);
+        let mining = async {
+            loop {
+                self.block(1).await;
+                self.followed(&searcher).await;
+            }
+        };
+        let open = tokio::select! {
+            open = until_settled => open,
+            () = mining => unreachable!(),
+        };
+        assert_eq!(open, 0, "every bundle has an outcome");
+        nothing_twice(&self, &searcher);
+        let status = searcher.stop().await;
+        println!("{}", summary(&status));
+        assert_eq!(status.mismatched, 0, "realised is predicted");
+        status
+    }
+}
+
+/// No bundle reached the builder twice, none is in the ledger twice, and the ledger's sums are those of its rows.
+pub fn nothing_twice(rig: &Rig, searcher: &Searcher) {
+    let mut came: Vec<_> = rig.builder.bundles().into_iter().map(|entry| entry.txs).collect();
+    let all = came.len();
+    came.sort_unstable();
+    came.dedup();
+    assert_eq!(came.len(), all, "a bundle was sent twice");
+    let rows = searcher.ledger().all().unwrap();
+    let mut keys: Vec<_> = rows.iter().map(|row| (row.bundle.target, row.bundle.opportunity)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), rows.len(), "an opportunity was taken twice");
+    assert_eq!(searcher.ledger().totals().unwrap(), searcher.ledger().recount().unwrap());
+}
+
+pub fn summary(status: &Status) -> String {
+    let count = |name: &str| status.counters[&*format!("peregrine_{name}_total")];
+    format!(
+        "{} blocks, {} undone, {} reloads, {} gaps, {} pools out, {} back, {} edge errors; {} sent, {} landed {:?}, {} lost",
+        status.blocks,
+        count("blocks_undone"),
+        count("reloads"),
+        count("gaps"),
+        count("pools_quarantined"),
+        count("pools_reseeded"),
+        count("edge_errors"),
+        status.bundles_sent,
+        status.bundles_landed,
+        status.landed_by_hops,
+        status.lost,
+    )
+}
+
+pub fn factories(contracts: &Contracts) -> Vec<Factory> {
+    let row = |(name, protocol, address): (&str, &str, _)| Factory {
+        name: name.into(),
+        protocol: protocol.into(),
+        address,
+        from_block: 0,
+    };
+    let rows = [
+        ("uniswap_v2", "uniswap_v2", contracts.v2_factory),
+        ("sushi", "uniswap_v2", contracts.sushi_factory),
+        ("uniswap_v3", "uniswap_v3", contracts.v3_factory),
+    ];
+    rows.map(row).into()
+}
+
+pub fn relay(name: &str, url: &str) -> submit::config::Relay {
+    let (name, url) = (name.to_owned(), url.to_owned());
+    submit::config::Relay { name, url, dialect: Kind::Flashbots, sign: true, timeout_ms: 500 }
+}
+
+/// A file that nobody else may read.
+pub fn key(folder: &Path, name: &str, wallet: &Wallet) -> Place {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = folder.join(name);
+    if !path.exists() {
+        let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).unwrap();
+        file.write_all(hex::encode(wallet.secret()).as_bytes()).unwrap();
+    }
+    Place::File(path)
+}
+
+fn spoil(how: &AtomicU8, call: &Value, reply: Value) -> Value {
+    match how.load(Ordering::Relaxed) {
+        1 => requests::refusal(call, -32000, "busy"),
+        2 => json!({"jsonrpc": "2.0", "id": call["id"], "result": {"what": ["nobody", "asked", 4]}}),
+        _ => reply,
+    }
+}
+
+/// Whoever holds it has the machine.
+pub async fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().await
+}
+
+/// A searcher in a world that goes by itself.
+pub fn of_world(world: &World, folder: &Path) -> Config {
+    let mut config = Config::default();
+    config.chain.hardfork = "prague".to_owned();
+    config.chain.slot_seconds = world.options.slot.as_secs();
+    let (ws, http) = (Some(world.node_ws()), Some(world.node_http()));
+    config.node = vec![ingest::Node { name: "devnet".to_owned(), ws, http, ipc: None }];
+    config.factory = factories(&world.devnet.contracts);
+    config.executor = Some(Executor {
+        address: world.devnet.executor,
+        owner: key(folder, "owner", &world.devnet.owner),
+        identity: Some(key(folder, "identity", &world.identity)),
+        access_list: false,
+        gas_margin_bps: 1_000,
+    });
+    config.relay = vec![relay("devnet", &world.builder_url())];
+    config.record.ledger = folder.join("ledger");
+    config.record.journal = None;
+    config
+}

@@ -1,0 +1,83 @@
+//! What the searcher holds for the chain's state against the chain's, to the wei.
+
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use peregrine::edge::bootstrap::{self, Rules, Wanted};
+use peregrine::live::Searcher;
+use peregrine::live::report::Seen;
+use peregrine::protocols::AnyPool;
+use peregrine::protocols::amm::Amm;
+use serde_json::json;
+
+use crate::rig::{Rig, until};
+use crate::socket::Act;
+
+/// Every pool's own getters, asked of the node behind the block, against what each thread holds. How many numbers were
+/// compared.
+pub async fn views(rig: &Rig, seen: &[Seen]) -> usize {
+    let mut compared = 0;
+    for seen in seen {
+        let views = |(pool, _): &(AnyPool, bool)| pool.views().into_iter().map(|view| (pool.address(), view)).collect();
+        let views: Vec<(Address, _)> = seen.pools.iter().flat_map(|pool| -> Vec<_> { views(pool) }).collect();
+        let calls: Vec<(Address, Bytes)> =
+            views.iter().map(|(pool, view)| (*pool, Bytes::from(view.data.clone()))).collect();
+        let answers = rig.chain.views(seen.head.hash, &calls).await.unwrap();
+        for ((pool, view), answer) in views.iter().zip(&answers) {
+            for (place, due) in &view.due {
+                let word = answer.get(place * 32..place * 32 + 32).map(U256::from_be_slice);
+                assert_eq!(word, Some(*due), "pool {pool} behind block {}", seen.head.number);
+                compared += 1;
+            }
+        }
+    }
+    compared
+}
+
+/// Everything loaded anew behind the chain's last block, against what each thread holds behind it: each pool whole, ticks
+/// and all, and the owner's nonce.
+pub async fn whole(rig: &Rig, searcher: &Searcher) -> Vec<Seen> {
+    let (seen, config) = (rig.followed(searcher).await, rig.config());
+    let rules = Rules { chain_id: 1, fixed: config.chain.rules().fixed() };
+    let accounts = vec![rig.net.owner.address()];
+    let wanted = Wanted { factories: config.factory, accounts, ..Wanted::default() };
+    let due = bootstrap::load(&rig.chain, &config.bootstrap, rules, &wanted, &mut |_| ()).await.unwrap();
+    let owner = rig.net.owner.address();
+    let nonce: U64 = rig.net.rpc.call("eth_getTransactionCount", json!([owner, "latest"])).await.unwrap();
+    for seen in &seen {
+        assert_eq!((seen.head, seen.nonce), (due.head, nonce.to()));
+        assert_eq!(seen.pools.len(), due.pools.len());
+        for (pool, out) in &seen.pools {
+            let due = due.pools.iter().find(|due| due.address() == pool.address()).unwrap();
+            assert!(!out && due.agrees(pool) && pool.agrees(due), "{due:?} due, {pool:?} held");
+        }
+    }
+    views(rig, &seen).await;
+    seen
+}
+
+/// Blocks of the long run.
+const BLOCKS: u64 = 500;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_five_hundred_blocks_with_reconnects_every_pool_is_as_the_chain_has_it_to_the_wei() {
+    let rig = Rig::start(21).await;
+    let searcher = rig.search().await;
+    let (began, mut compared, mut hash) = (std::time::Instant::now(), 0, B256::ZERO);
+    for block in 1..=BLOCKS {
+        hash = rig.block(1).await.hash;
+        if block % 50 == 25 {
+            rig.socket.act(Act::CutMidFrame);
+        }
+        if block % 5 == 0 {
+            let seen = rig.followed(&searcher).await;
+            assert!(seen.iter().all(|seen| seen.head.hash == hash));
+            compared += views(&rig, &seen).await;
+        }
+        if block % 100 == 0 {
+            whole(&rig, &searcher).await;
+        }
+    }
+    println!("{BLOCKS} blocks in {:.1?}, {compared} numbers compared, tip {hash}", began.elapsed());
+    until("ten gaps closed", async || searcher.status().counters["peregrine_gaps_total"] >= 1).await;
+    let status = rig.close(searcher).await;
+    assert!(status.blocks >= BLOCKS / 2 && status.bundles_landed > 0);
+}

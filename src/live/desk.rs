@@ -24,6 +24,7 @@ use crate::hot::event::Event;
 use crate::hot::event::Outcome;
 use crate::hot::event::Told;
 use crate::hot::event::Trigger;
+use crate::hot::event::Want;
 use crate::hot::evm::block;
 use crate::hot::evm::db::Db;
 use crate::hot::evm::db::Unknown;
@@ -73,6 +74,8 @@ pub struct Plan {
     pub slot_seconds: u64,
     /// How far and from where to look.
     pub search: search::config::Config,
+    /// Looks at the base state, too: one thread is enough for that. The others judge pending transactions alone.
+    pub base: bool,
     /// What is bid.
     pub bid: build::config::Bid,
     /// Our accounts.
@@ -117,6 +120,7 @@ pub struct Desk {
     newest: Arc<AtomicU64>,
     meter: Arc<Meter>,
     out: mpsc::UnboundedSender<Report>,
+    to_send: mpsc::UnboundedSender<Box<Found>>,
     /// How often the state was loaded anew.
     loads: u64,
 }
@@ -130,10 +134,10 @@ impl Desk {
         builder: Builder,
         (clock, newest): (Clock, Arc<AtomicU64>),
         meter: Arc<Meter>,
-        out: mpsc::UnboundedSender<Report>,
+        (out, to_send): (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>),
     ) -> Self {
         let engine = plan.engine(loaded);
-        Self { plan, engine, builder, clock, newest, meter, out, loads: 0 }
+        Self { plan, engine, builder, clock, newest, meter, out, to_send, loads: 0 }
     }
 
     /// Works until the inbox ends.
@@ -216,12 +220,22 @@ impl Desk {
         self.complain(outcome, offer);
     }
 
-    fn complain(&mut self, outcome: Outcome, offer: Option<&Offer>) {
-        if !outcome.wanted.is_empty() {
-            self.meter.counters.add_many(Counter::Misses, outcome.wanted.len() as u64);
-            let again = offer.map(|offer| Arc::clone(&offer.pending));
-            self.say(Report::Missed { at: self.at(), wants: outcome.wanted, again });
+    /// What the proof in hand missed.
+    fn missed(&self, offer: Option<&Offer>) {
+        self.miss(self.engine.missed().to_vec(), offer);
+    }
+
+    fn miss(&self, wants: Vec<Want>, offer: Option<&Offer>) {
+        if wants.is_empty() {
+            return;
         }
+        self.meter.counters.add_many(Counter::Misses, wants.len() as u64);
+        let again = offer.map(|offer| Arc::clone(&offer.pending));
+        self.say(Report::Missed { at: self.at(), wants, again });
+    }
+
+    fn complain(&mut self, outcome: Outcome, offer: Option<&Offer>) {
+        self.miss(outcome.wanted, offer);
         if !outcome.broken.is_empty() {
             self.meter.counters.add_many(Counter::Quarantined, outcome.broken.len() as u64);
             self.say(Report::Broken(outcome.broken));
@@ -249,6 +263,7 @@ impl Desk {
                 Ok(proof) => proof,
                 Err(reason) => {
                     self.meter.refuse_one(reason);
+                    self.missed(offer);
                     continue;
                 }
             };
@@ -257,7 +272,9 @@ impl Desk {
                     self.meter.time(Stage::Build, span.lap());
                     self.meter.counters.add(Counter::Built);
                     let found = self.found(bundle, &proof, offer);
-                    return self.say(Report::Found(Box::new(found)));
+                    // As in `say`.
+                    let _ending = self.to_send.send(Box::new(found));
+                    return;
                 }
                 Err(reason) => self.meter.refuse_one(reason),
             }

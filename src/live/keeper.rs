@@ -30,7 +30,6 @@ use crate::edge::ingest::queue::Outlet;
 use crate::hot::event::Told;
 use crate::hot::event::Want;
 use crate::hot::rt::inbox::Feeder;
-use crate::live::bundles::mined;
 use crate::live::bundles::settle;
 use crate::live::numbers::meter::Meters;
 use crate::live::report::Look;
@@ -51,6 +50,8 @@ const WAITS: u64 = 5;
 const MEMPOOL: usize = 5_000;
 /// Between two tries to load the state.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+/// Times that the base state's misses are fetched behind one block: each fetch shows the next, and some want cannot be met.
+const BASE_MISSES: u32 = 64;
 /// Misses of one transaction that are fetched before it is given up until the next block: a trace fetches most at once.
 const TRIES: u8 = 12;
 
@@ -65,8 +66,9 @@ struct Waiting {
 /// What was fetched meanwhile.
 enum Fetched {
     Told(Arc<Told>, Option<Arc<Pending>>),
-    Pool(Arc<Told>, Arc<AnyPool>),
+    Pool(Address, Arc<Told>, Arc<AnyPool>),
     Unusable(Address),
+    Unread(Address),
     Nothing,
 }
 
@@ -83,7 +85,12 @@ pub struct Keeper {
     mempool: HashMap<B256, Waiting>,
     /// Pools to be read anew at the tip.
     broken: HashSet<Address>,
+    /// ... being read.
+    seeding: HashSet<Address>,
     fetches: JoinSet<Fetched>,
+    tip: watch::Sender<B256>,
+    /// Misses of the base state that were asked for behind this tip.
+    base_misses: u32,
     looks: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>,
     /// How often the state was loaded anew.
     loads: u64,
@@ -103,6 +110,8 @@ pub struct Parts {
     pub meters: Arc<Meters>,
     /// Who follows bundles.
     pub to_settle: mpsc::UnboundedSender<settle::Note>,
+    /// Where the tip's hash is told.
+    pub tip: watch::Sender<B256>,
     /// The block behind which the hot threads begin.
     pub at: BlockId,
     /// Who asks how the state stands.
@@ -113,7 +122,7 @@ impl Keeper {
     /// A keeper.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { feeders, source, keep, newest, meters, to_settle, at, looks } = parts;
+        let Parts { feeders, source, keep, newest, meters, to_settle, tip, at, looks } = parts;
         newest.store(at.number, Ordering::Relaxed);
         Self {
             feeders,
@@ -126,7 +135,10 @@ impl Keeper {
             at,
             mempool: HashMap::new(),
             broken: HashSet::new(),
+            seeding: HashSet::new(),
             fetches: JoinSet::new(),
+            tip,
+            base_misses: 0,
             looks,
             loads: 0,
         }
@@ -137,7 +149,7 @@ impl Keeper {
         mut self,
         ingest: Arc<Ingest>,
         mut feed: Outlet,
-        (mut reports, to_send): (mpsc::UnboundedReceiver<Report>, mpsc::UnboundedSender<Report>),
+        mut reports: mpsc::UnboundedReceiver<Report>,
         mut stopped: watch::Receiver<bool>,
     ) {
         loop {
@@ -145,7 +157,7 @@ impl Keeper {
                 biased;
                 // An error: whoever could stop it is gone.
                 _ = stopped.changed() => return,
-                Some(report) = reports.recv() => self.report(report, &to_send, &ingest).await,
+                Some(report) = reports.recv() => self.report(report, &ingest).await,
                 Some(asker) = self.looks.recv() => self.all(&Work::Look(asker)),
                 Some(fetched) = self.fetches.join_next() => self.fetched(fetched.unwrap_or(Fetched::Nothing)),
                 item = feed.recv() => match item {
@@ -190,6 +202,7 @@ impl Keeper {
     }
 
     async fn block(&mut self, head: &Head, logs: &[Log], ingest: &Ingest) {
+        let _ending = self.to_settle.send(settle::Note::Grown(head.id()));
         // The state was loaded behind a later block than this one, or this very one.
         if head.number < self.at.number || head.id() == self.at {
             return;
@@ -207,32 +220,20 @@ impl Keeper {
                 return self.reload(ingest).await;
             }
         };
-        self.at = head.id();
+        self.stand(head.id());
         self.meters.edge().counters.add(Counter::Blocks);
         self.all(&Work::Block(Arc::new(news)));
-        self.settled(head).await;
         self.offer_again(head.number);
         let made = logs.iter().filter_map(|log| self.source.created(log));
         self.broken.extend(made);
         self.reseed();
     }
 
-    /// Takes what the block holds out of the mempool, and hands the block to whoever follows bundles.
-    async fn settled(&mut self, head: &Head) {
-        match mined::mined(self.source.chain(), head.hash).await {
-            // A reorg took it meanwhile.
-            Ok(None) => (),
-            Ok(Some((block, parent))) => {
-                for tx in &block.txs {
-                    self.mempool.remove(&tx.hash);
-                }
-                let _ending = self.to_settle.send(settle::Note::Block(Box::new(block), parent));
-            }
-            Err(error) => {
-                self.meters.edge().counters.add(Counter::EdgeErrors);
-                tracing::warn!(block = head.number, %error, "a block's receipts are not to be had");
-            }
-        }
+    /// From here on this is the tip: what was found behind another is not sent.
+    fn stand(&mut self, at: BlockId) {
+        self.at = at;
+        self.tip.send_replace(at.hash);
+        self.base_misses = 0;
     }
 
     fn offer_again(&mut self, number: u64) {
@@ -242,23 +243,25 @@ impl Keeper {
         waiting.sort_unstable_by_key(|waiting| waiting.pending.at_ns);
         for waiting in waiting {
             waiting.tries = 0;
-            offer(&self.feeders, &waiting.pending, Look::Again);
+            offer(&self.feeders, &self.meters, &waiting.pending, Look::Again);
         }
     }
 
     fn pending(&mut self, pending: Arc<Pending>) {
-        offer(&self.feeders, &pending, Look::First);
-        if self.mempool.len() < MEMPOOL {
-            let waiting = Waiting { pending: Arc::clone(&pending), since: self.at.number, tries: 0 };
-            self.mempool.insert(pending.hash(), waiting);
+        if self.mempool.len() >= MEMPOOL {
+            let oldest = self.mempool.iter().min_by_key(|(_, waiting)| waiting.pending.at_ns).map(|(hash, _)| *hash);
+            oldest.and_then(|hash| self.mempool.remove(&hash));
         }
+        let waiting = Waiting { pending: Arc::clone(&pending), since: self.at.number, tries: 0 };
+        self.mempool.insert(pending.hash(), waiting);
+        offer(&self.feeders, &self.meters, &pending, Look::First);
     }
 
     fn undo(&mut self, from: BlockId, to: BlockId) {
         self.head = None;
         self.meters.edge().counters.add_many(Counter::Undone, from.number.saturating_sub(to.number));
         if self.at.number > to.number {
-            self.at = to;
+            self.stand(to);
             self.keep.rewind(to.hash);
             self.all(&Work::Undo(to.hash));
         }
@@ -267,11 +270,9 @@ impl Keeper {
         let _ending = self.to_settle.send(settle::Note::Undone { above: to.number });
     }
 
-    async fn report(&mut self, report: Report, to_send: &mpsc::UnboundedSender<Report>, ingest: &Ingest) {
+    async fn report(&mut self, report: Report, ingest: &Ingest) {
         match report {
-            Report::Found(_) => {
-                let _ending = to_send.send(report);
-            }
+            Report::Mined(hashes) => hashes.iter().for_each(|hash| drop(self.mempool.remove(hash))),
             Report::Missed { at, wants, again } => self.missed(at, wants, again),
             Report::Broken(pools) => {
                 tracing::warn!(?pools, "pools in quarantine");
@@ -304,6 +305,10 @@ impl Keeper {
             }
             first = waiting.tries == 0;
             waiting.tries += 1;
+        } else if self.base_misses >= BASE_MISSES {
+            return;
+        } else {
+            self.base_misses += 1;
         }
         let (keep, meters) = (Arc::clone(&self.keep), Arc::clone(&self.meters));
         self.fetches.spawn(async move {
@@ -323,18 +328,18 @@ impl Keeper {
 
     /// Reads pools anew that are in quarantine, or new.
     fn reseed(&mut self) {
-        for pool in self.broken.iter().copied() {
+        for pool in self.broken.iter().copied().filter(|pool| self.seeding.insert(*pool)) {
             let (keep, at) = (Arc::clone(&self.keep), self.at.hash);
             self.fetches.spawn(async move {
                 match keep.reseed(at, pool).await {
-                    Ok(Reseeded { told, pool: Ok(read) }) => Fetched::Pool(Arc::new(told), Arc::new(read)),
+                    Ok(Reseeded { told, pool: Ok(read) }) => Fetched::Pool(pool, Arc::new(told), Arc::new(read)),
                     Ok(Reseeded { pool: Err(reason), .. }) => {
                         tracing::info!(%pool, reason, "a pool cannot be used");
                         Fetched::Unusable(pool)
                     }
                     Err(error) => {
                         tracing::info!(%pool, %error, "a pool was not read");
-                        Fetched::Nothing
+                        Fetched::Unread(pool)
                     }
                 }
             });
@@ -342,15 +347,18 @@ impl Keeper {
     }
 
     fn fetched(&mut self, fetched: Fetched) {
+        if let Fetched::Pool(pool, ..) | Fetched::Unusable(pool) | Fetched::Unread(pool) = &fetched {
+            self.seeding.remove(pool);
+        }
         match fetched {
             Fetched::Told(told, again) if told.at == self.at.hash => {
                 self.all(&Work::Told(told, again.is_none()));
                 if let Some(pending) = again {
                     let waited = self.mempool.get(&pending.hash()).is_none_or(|waiting| waiting.since < self.at.number);
-                    offer(&self.feeders, &pending, if waited { Look::Again } else { Look::AfterMiss });
+                    offer(&self.feeders, &self.meters, &pending, if waited { Look::Again } else { Look::AfterMiss });
                 }
             }
-            Fetched::Pool(told, pool) if told.at == self.at.hash => {
+            Fetched::Pool(_, told, pool) if told.at == self.at.hash => {
                 let at = told.at;
                 self.all(&Work::Told(told, false));
                 self.all(&Work::Pool(at, pool));
@@ -359,7 +367,7 @@ impl Keeper {
                 self.broken.remove(&pool);
             }
             // Behind another block by now: transactions are offered again there, pools read again.
-            Fetched::Told(..) | Fetched::Pool(..) | Fetched::Nothing => (),
+            Fetched::Told(..) | Fetched::Pool(..) | Fetched::Unread(_) | Fetched::Nothing => (),
         }
     }
 
@@ -367,7 +375,7 @@ impl Keeper {
     async fn reload(&mut self, ingest: &Ingest) {
         self.meters.edge().counters.add(Counter::Reloads);
         let loaded = loop {
-            match self.source.load(&mut |_| ()).await {
+            match self.source.load(&mut |progress| tracing::debug!(?progress, "loading anew")).await {
                 Ok(loaded) => break loaded,
                 Err(error) => {
                     self.meters.edge().counters.add(Counter::EdgeErrors);
@@ -378,7 +386,9 @@ impl Keeper {
         };
         self.keep = Arc::new(self.source.keep(&loaded));
         self.fetches = JoinSet::new();
-        self.at = BlockId { number: loaded.head.number, hash: loaded.head.hash };
+        self.seeding.clear();
+        self.stand(BlockId { number: loaded.head.number, hash: loaded.head.hash });
+        let _ending = self.to_settle.send(settle::Note::Lost);
         let head = self.head.as_ref().map_or(0, |head| head.number);
         self.newest.store(loaded.head.number.max(head), Ordering::Relaxed);
         self.loads += 1;
@@ -397,11 +407,15 @@ impl Keeper {
 }
 
 /// Each transaction to one thread, always the same.
-fn offer(feeders: &[ToDesk], pending: &Arc<Pending>, look: Look) {
+fn offer(feeders: &[ToDesk], meters: &Meters, pending: &Arc<Pending>, look: Look) {
     let hash = pending.hash();
     let index = usize::from(hash[31]) % feeders.len().max(1);
     if let Some(feeder) = feeders.get(index) {
-        feeder.pending(Offer { pending: Arc::clone(pending), look });
+        let offer = Offer { pending: Arc::clone(pending), look };
+        let taken = if look == Look::Again { feeder.later(offer) } else { feeder.pending(offer) };
+        if !taken {
+            meters.edge().counters.add(Counter::PendingDropped);
+        }
     }
 }
 

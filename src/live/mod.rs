@@ -1,4 +1,5 @@
-//! The composition root: cores, threads, channels, runtime, shutdown. The only maker of `Armed`.
+//! The composition root: cores, threads, channels, runtime, shutdown. `Armed` is made here, when the user said `--live`, and by
+//! `edge::submit` for relays on this very host.
 //!
 //! ```text
 //!  ingest --Feed--> keeper --Work, Offer--> desk (a hot thread each) --Report--> keeper --Found--> sender --> relays
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::task::JoinSet;
 
 use crate::edge::export::Exporter;
@@ -86,6 +88,8 @@ pub struct Searcher {
     stop: watch::Sender<bool>,
     looks: mpsc::UnboundedSender<mpsc::UnboundedSender<Seen>>,
     tasks: JoinSet<()>,
+    /// Of each task: a set counts those that have ended until they are joined.
+    alive: Vec<AbortHandle>,
     threads: Vec<JoinHandle<()>>,
     seats: Vec<Seat>,
     journal: Option<Writer>,
@@ -169,7 +173,7 @@ impl Searcher {
             self.halt.send_replace(true);
             return Err(Fault("a hot thread"));
         }
-        if self.tasks.len() < start::TASKS {
+        if self.alive.iter().any(AbortHandle::is_finished) {
             self.halt.send_replace(true);
             return Err(Fault("a task of the edge"));
         }

@@ -67,8 +67,6 @@ pub enum Look {
 /// From a hot thread.
 #[derive(Debug)]
 pub enum Report {
-    /// A bundle to be sent.
-    Found(Box<Found>),
     /// State was missing.
     Missed {
         /// The block behind which.
@@ -78,6 +76,8 @@ pub enum Report {
         /// To be offered again once it is told.
         again: Option<Arc<Pending>>,
     },
+    /// Transactions that a block holds.
+    Mined(Vec<B256>),
     /// Pools were quarantined.
     Broken(Vec<Address>),
     /// A pool was put in place.

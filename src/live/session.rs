@@ -52,8 +52,12 @@ pub fn run(config: &Config, how: How) -> eyre::Result<Report> {
             fault = watch(&searcher, &screen, how == How::Dry) => Err(fault),
             stopped = signalled() => stopped,
         };
-        screen.say("ending: nothing is sent any more, outcomes are waited for");
-        searcher.wind_down(Duration::from_secs(config.chain.slot_seconds * 2)).await;
+        screen.say("ending: nothing is sent any more, outcomes are waited for; once more ends at once");
+        let patience = Duration::from_secs(config.chain.slot_seconds * 2);
+        tokio::select! {
+            _ = searcher.wind_down(patience) => (),
+            _ = signalled() => (),
+        }
         let report = Report::of(searcher, how == How::Dry).await;
         screen.clear();
         ended.map(|()| report)

@@ -42,11 +42,9 @@ use crate::live::keeper::Keeper;
 use crate::live::numbers::book::Book;
 use crate::live::numbers::export::Export;
 use crate::live::numbers::meter::Meters;
+use crate::live::report::Found;
 use crate::live::report::Report;
 use crate::live::source::Source;
-
-/// Tasks that run as long as the searcher: keeper, sender, settler.
-pub(in crate::live) const TASKS: usize = 3;
 
 /// Starts a searcher; within a tokio runtime. `seed`: of the world it runs in, for its report. `progress` is told how the
 /// loading goes.
@@ -67,11 +65,15 @@ pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> 
         rules: config.chain.rules(),
         slot_seconds: config.chain.slot_seconds,
         search: config.search.clone(),
+        base: true,
         bid: config.bid.clone(),
         own,
     };
     let source = Source::new(chain.clone(), config, own);
     let loaded = Arc::new(source.load(progress).await?);
+    for (pool, reason) in &loaded.unusable {
+        tracing::info!(%pool, reason, "a pool cannot be used");
+    }
     let at = BlockId { number: loaded.head.number, hash: loaded.head.hash };
 
     let run = clock.unix_start_ns() / 1_000_000;
@@ -105,14 +107,16 @@ impl Ground<'_> {
         let book = Arc::new(Book::new(seed));
         let newest = Arc::new(AtomicU64::new(at.number));
         let (reports, heard) = mpsc::unbounded_channel();
-        let hot = Hot { config, executor, plan, clock, newest: &newest, meters: &meters, reports };
+        let (to_send, found) = mpsc::unbounded_channel();
+        let mined = reports.clone();
+        let hot = Hot { config, executor, plan, clock, newest: &newest, meters: &meters, out: (reports, to_send) };
         let (feeders, threads, seats) = hot.start(&loaded)?;
         let (ingest, outlet) = ingest::start(&config.node, &config.ingest, Some(at), source.watched(&loaded), tap)?;
         let ingest = Arc::new(ingest);
         let exporter = exporter(config, &meters, &book, &ingest).await?;
         submitter.warm().await;
 
-        let (to_send, found) = mpsc::unbounded_channel();
+        let (tip, tip_told) = watch::channel(at.hash);
         let (to_settle, notes) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let (halt, halted) = watch::channel(false);
@@ -120,10 +124,13 @@ impl Ground<'_> {
         let mut tasks = JoinSet::new();
         let patience = Duration::from_secs(config.chain.slot_seconds);
         let to_disk_and_relays = (ledger.clone(), Arc::new(submitter));
-        let sender = Sender::new(to_disk_and_relays, (clock, newest.clone()), meters.clone(), halted, patience);
-        tasks.spawn(sender.run(found, how != How::Dry));
-        let settler = Settler::new(ledger.clone(), source.chain().clone(), own, book.clone());
-        tasks.spawn(settler.run(notes));
+        let times = (clock, newest.clone(), tip_told);
+        let sender = Sender::new(to_disk_and_relays, times, meters.clone(), halted, patience);
+        let most = config.limits.max_bundles_per_block;
+        let mut alive = vec![tasks.spawn(sender.run(found, (how != How::Dry, most)))];
+        let since_ms = clock.unix_start_ns() / 1_000_000;
+        let settler = Settler::new((ledger.clone(), since_ms), source.chain().clone(), own, book.clone());
+        alive.push(tasks.spawn(settler.run(notes, mined)));
         let keep = source.keep(&loaded);
         let parts = keeper::Parts {
             feeders,
@@ -132,10 +139,11 @@ impl Ground<'_> {
             newest: newest.clone(),
             meters: meters.clone(),
             to_settle,
+            tip,
             at,
             looks: asked,
         };
-        tasks.spawn(Keeper::new(parts).run(ingest.clone(), outlet, (heard, to_send), stopped));
+        alive.push(tasks.spawn(Keeper::new(parts).run(ingest.clone(), outlet, heard, stopped)));
         let pools = loaded.pools.len();
         let chain_timeout = Duration::from_millis(config.ingest.timeout_ms).max(patience);
         let (journal, run) = (None, 0);
@@ -150,6 +158,7 @@ impl Ground<'_> {
             stop,
             looks,
             tasks,
+            alive,
             threads,
             seats,
             journal,
@@ -213,7 +222,7 @@ struct Hot<'a> {
     clock: Clock,
     newest: &'a Arc<AtomicU64>,
     meters: &'a Arc<Meters>,
-    reports: mpsc::UnboundedSender<Report>,
+    out: (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>),
 }
 
 type Threads = (Vec<keeper::ToDesk>, Vec<std::thread::JoinHandle<()>>, Vec<Seat>);
@@ -233,9 +242,10 @@ impl Hot<'_> {
             let key = keys::read(&self.executor.owner).wrap_err("executor.owner")?;
             let (bid, limits) = (self.config.bid.clone(), self.config.limits.clone());
             let builder = Builder::new(key, self.config.chain.id, self.executor.clone(), bid, limits);
-            let (plan, loaded, reports) = (self.plan.clone(), loaded.clone(), self.reports.clone());
+            let (plan, loaded, out) =
+                (Plan { base: index == 0, ..self.plan.clone() }, loaded.clone(), self.out.clone());
             let (clock, newest, meter) = (self.clock, self.newest.clone(), self.meters.thread(index));
-            let run = move |_pinned| Desk::new(plan, &loaded, builder, (clock, newest), meter, reports).run(&inbox);
+            let run = move |_pinned| Desk::new(plan, &loaded, builder, (clock, newest), meter, out).run(&inbox);
             handles.push(thread::spawn(&format!("hot-{index}"), *seat, run)?);
             feeders.push(feeder);
         }

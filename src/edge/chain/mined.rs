@@ -31,6 +31,12 @@ impl Frame {
 }
 
 impl Chain {
+    /// The error that an answer came and says nothing that can be used.
+    #[must_use]
+    pub fn unreadable(&self, method: &str, cause: &str) -> ChainError {
+        self.shape(method, cause.to_owned())
+    }
+
     /// The receipts of a block, in order; `None` when the node does not know it.
     pub async fn receipts(&self, block: B256) -> Result<Option<Vec<TransactionReceipt>>, ChainError> {
         self.rpc.call("eth_getBlockReceipts", json!([block])).await

@@ -33,6 +33,7 @@ use crate::protocols::executor::Bid;
 use crate::types::amount::Wei;
 use crate::types::news::BlockNews;
 use crate::types::news::Told;
+use crate::types::news::Want;
 
 /// State, search and proof behind one door.
 pub struct Engine {
@@ -46,6 +47,8 @@ pub struct Engine {
     min_profit: Wei,
     /// Proofs an event: the candidates behind them are worth less, and are left.
     proofs: usize,
+    /// The base state is searched, too.
+    base: bool,
     /// Where the chain stands. A replay of one block has none.
     tip: Option<Tip>,
     /// The last event was a pending transaction that ran: what it left may be included.
@@ -66,6 +69,7 @@ impl Engine {
             prover,
             min_profit,
             proofs: usize::MAX,
+            base: true,
             tip: None,
             includable: false,
         }
@@ -75,6 +79,13 @@ impl Engine {
     #[must_use]
     pub const fn proving_at_most(mut self, proofs: usize) -> Self {
         self.proofs = proofs;
+        self
+    }
+
+    /// Whether the base state is searched, too, or only what stands behind pending transactions.
+    #[must_use]
+    pub const fn with_base(mut self, base: bool) -> Self {
+        self.base = base;
         self
     }
 
@@ -96,7 +107,7 @@ impl Engine {
             Event::Pool(at, pool) => self.pool(at, *pool),
             Event::Head => {
                 self.forget_pending();
-                self.solve(false)
+                if self.base { self.solve(false) } else { Outcome::default() }
             }
             Event::Pending(tx) => {
                 self.forget_pending();
@@ -124,7 +135,7 @@ impl Engine {
         }
         self.read_nonce();
         let apply = span.lap();
-        let mut outcome = self.solve(false);
+        let mut outcome = if self.base { self.solve(false) } else { Outcome::default() };
         outcome.spent.execute += apply;
         outcome.broken = broken;
         outcome
@@ -142,9 +153,9 @@ impl Engine {
     fn told(&mut self, told: &Arc<Told>) -> Outcome {
         self.forget_pending();
         if let Some(tip) = self.tip.as_mut().filter(|tip| tip.head().hash == told.at) {
-            self.machine.db_mut().tell(told);
-            tip.learnt(told);
+            tip.learnt(self.machine.db_mut().tell(told));
         }
+        self.read_nonce();
         Outcome::default()
     }
 
@@ -176,6 +187,12 @@ impl Engine {
     /// Proves a candidate of the last event once more, with the bid that it is to be signed with.
     pub fn prove_again(&mut self, candidate: &Candidate, bid: Wei) -> Result<Proven, Refused> {
         self.prover.prove_bidding(&mut self.machine, &self.pools, candidate, Bid::Wei(bid))
+    }
+
+    /// What proofs since the last event read and the state does not know.
+    #[must_use]
+    pub fn missed(&self) -> &[Want] {
+        self.prover.missed()
     }
 
     /// Ether that the executor holds behind the last event. A bid up to it is paid out of it, a higher one by unwrapping.

@@ -17,6 +17,7 @@ use alloy_primitives::B256;
 use crate::hot::build::fees::Parent;
 use crate::hot::evm::block::Terms;
 use crate::hot::evm::db::Before;
+use crate::hot::evm::db::Learnt;
 use crate::hot::evm::fork::Rules;
 use crate::hot::evm::machine::Machine;
 use crate::hot::state::pools::Pools;
@@ -30,7 +31,6 @@ use crate::types::news::Adrift;
 use crate::types::news::BlockNews;
 use crate::types::news::Head;
 use crate::types::news::LogNews;
-use crate::types::news::Told;
 
 /// Blocks that can be undone: two epochs. Finality is never further away while the chain is well.
 pub const DEPTH: usize = 64;
@@ -45,7 +45,7 @@ struct Entry {
     /// Pools told as they stand behind this block: below it nothing is known of them.
     told: Vec<PoolId>,
     /// State told behind this block. The block's own news do not speak of it: it was not known when the block came.
-    learnt: Vec<Arc<Told>>,
+    learnt: Vec<Learnt>,
 }
 
 /// Where the state stands.
@@ -139,10 +139,10 @@ impl Tip {
         }
     }
 
-    /// State was told as it is at the tip.
-    pub fn learnt(&mut self, told: &Arc<Told>) {
+    /// State was told as it is at the tip: what of it was new.
+    pub fn learnt(&mut self, learnt: Learnt) {
         if let Some(entry) = self.log.back_mut() {
-            entry.learnt.push(Arc::clone(told));
+            entry.learnt.push(learnt);
         }
     }
 
@@ -158,7 +158,7 @@ impl Tip {
         while self.head.hash != to {
             let Entry { below, news, before, pools: old, told, learnt } = self.log.pop_back().ok_or(Adrift::TooDeep)?;
             machine.db_mut().undo(&news.accounts, before);
-            learnt.iter().for_each(|told| machine.db_mut().forget(told));
+            learnt.into_iter().for_each(|learnt| machine.db_mut().forget(learnt));
             for (id, pool, out) in old {
                 pools.edit(id, |now| now.clone_from(&pool));
                 pools.quarantine(id, out);

@@ -19,6 +19,7 @@ use revm::state::{Account, AccountInfo, Bytecode, EvmState};
 use crate::types::news::Want;
 
 pub use news::Before;
+pub use news::Learnt;
 
 /// What an execution wanted and the state does not know. Never an RPC: the edge fetches, the event is offered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]

@@ -2,11 +2,9 @@
 //!
 //! # Invariants
 //! - What concerns the chain is read before any pending transaction: none is judged on a state that is known to be old.
-//! - A full pending part drops what comes, and counts it. The other part grows: a block is never lost.
+//! - Transactions heard of now are read before those that wait: [`Feeder::later`].
+//! - A full pending part refuses what comes. The chain's part grows: a block is never lost.
 //! - The reader ends when the writer is gone and everything is read.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam::channel;
 
@@ -15,7 +13,7 @@ use crossbeam::channel;
 pub struct Feeder<C, P> {
     chain: channel::Sender<C>,
     pending: channel::Sender<P>,
-    dropped: Arc<AtomicU64>,
+    later: channel::Sender<P>,
 }
 
 /// The reader's end.
@@ -23,6 +21,7 @@ pub struct Feeder<C, P> {
 pub struct Inbox<C, P> {
     chain: channel::Receiver<C>,
     pending: channel::Receiver<P>,
+    later: channel::Receiver<P>,
     spin: bool,
 }
 
@@ -40,8 +39,8 @@ pub enum Item<C, P> {
 pub fn pair<C, P>(room: usize, spin: bool) -> (Feeder<C, P>, Inbox<C, P>) {
     let (chain, chain_out) = channel::unbounded();
     let (pending, pending_out) = channel::bounded(room);
-    let dropped = Arc::default();
-    (Feeder { chain, pending, dropped }, Inbox { chain: chain_out, pending: pending_out, spin })
+    let (later, later_out) = channel::bounded(room);
+    (Feeder { chain, pending, later }, Inbox { chain: chain_out, pending: pending_out, later: later_out, spin })
 }
 
 impl<C, P> Feeder<C, P> {
@@ -50,17 +49,14 @@ impl<C, P> Feeder<C, P> {
         self.chain.send(item).is_ok()
     }
 
-    /// Hands in a pending transaction, or drops it.
-    pub fn pending(&self, item: P) {
-        if self.pending.try_send(item).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Hands in a pending transaction. False when there is no room.
+    pub fn pending(&self, item: P) -> bool {
+        self.pending.try_send(item).is_ok()
     }
 
-    /// Pending transactions that found no room.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    /// Hands in one that can wait until no other is there. False when there is no room.
+    pub fn later(&self, item: P) -> bool {
+        self.later.try_send(item).is_ok()
     }
 }
 
@@ -70,15 +66,19 @@ impl<C, P> Inbox<C, P> {
         loop {
             match self.chain.try_recv() {
                 Ok(item) => return Some(Item::Chain(item)),
-                // The writer holds both ends or none.
-                Err(channel::TryRecvError::Disconnected) => return self.pending.try_recv().ok().map(Item::Pending),
+                // The writer holds all ends or none.
+                Err(channel::TryRecvError::Disconnected) => return self.waiting(),
                 Err(channel::TryRecvError::Empty) => (),
             }
-            if let Ok(item) = self.pending.try_recv() {
-                return Some(Item::Pending(item));
+            if let Some(item) = self.waiting() {
+                return Some(item);
             }
             self.wait();
         }
+    }
+
+    fn waiting(&self) -> Option<Item<C, P>> {
+        self.pending.try_recv().or_else(|_| self.later.try_recv()).ok().map(Item::Pending)
     }
 
     fn wait(&self) {
@@ -89,6 +89,7 @@ impl<C, P> Inbox<C, P> {
         let mut select = channel::Select::new();
         select.recv(&self.chain);
         select.recv(&self.pending);
+        select.recv(&self.later);
         select.ready();
     }
 }
@@ -101,9 +102,10 @@ mod tests {
     fn the_chain_comes_first_and_a_full_inbox_drops_pending_transactions_alone() {
         for spin in [false, true] {
             let (feeder, inbox) = pair(2, spin);
-            (0..5).for_each(|item| feeder.pending(item));
+            assert!(feeder.later(7));
+            let taken: Vec<bool> = (0..5).map(|item| feeder.pending(item)).collect();
+            assert_eq!(taken, [true, true, false, false, false]);
             assert!(feeder.chain('a') && feeder.chain('b'));
-            assert_eq!(feeder.dropped(), 3);
             let read = || match inbox.next() {
                 Some(Item::Chain(item)) => item.to_string(),
                 Some(Item::Pending(item)) => item.to_string(),
@@ -111,7 +113,7 @@ mod tests {
             };
             assert_eq!([read(), read(), read()], ["a", "b", "0"]);
             drop(feeder);
-            assert_eq!([read(), read()], ["1", "end"]);
+            assert_eq!([read(), read(), read()], ["1", "7", "end"]);
         }
     }
 
@@ -127,10 +129,9 @@ mod tests {
                 seen
             });
             assert!(feeder.chain(1));
-            feeder.pending(10);
-            assert!(feeder.chain(100));
+            assert!(feeder.pending(10) && feeder.later(1000) && feeder.chain(100));
             drop(feeder);
-            assert_eq!(reader.join().expect("the reader"), 111);
+            assert_eq!(reader.join().expect("the reader"), 1111);
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - A bundle is on disk before it is sent: after a crash it is known of, and not sent twice.
-//! - One bundle a block and opportunity; one whose block has come is not sent.
+//! - One bundle a block and opportunity; none that was found behind another block than the tip.
 //! - Without `--live` nothing is sent: the ledger holds what would have been.
 
 use std::sync::Arc;
@@ -25,7 +25,6 @@ use crate::edge::submit::Submission;
 use crate::edge::submit::Submitter;
 use crate::live::numbers::meter::Meters;
 use crate::live::report::Found;
-use crate::live::report::Report;
 use crate::metrics::count::Counter;
 use crate::metrics::stage::Stage;
 
@@ -35,6 +34,7 @@ pub struct Sender {
     submitter: Arc<Submitter>,
     clock: Clock,
     newest: Arc<AtomicU64>,
+    tip: watch::Receiver<B256>,
     meters: Arc<Meters>,
     /// True: nothing is sent any more.
     halted: watch::Receiver<bool>,
@@ -47,25 +47,31 @@ impl Sender {
     #[must_use]
     pub fn new(
         (ledger, submitter): (Arc<Ledger>, Arc<Submitter>),
-        (clock, newest): (Clock, Arc<AtomicU64>),
+        (clock, newest, tip): (Clock, Arc<AtomicU64>, watch::Receiver<B256>),
         meters: Arc<Meters>,
         halted: watch::Receiver<bool>,
         patience: Duration,
     ) -> Self {
-        Self { ledger, submitter, clock, newest, meters, halted, patience }
+        Self { ledger, submitter, clock, newest, tip, meters, halted, patience }
     }
 
-    /// Works until nobody finds bundles any more, then waits for the answers under way. `live`: what is decided is sent.
-    pub async fn run(self, mut found: mpsc::UnboundedReceiver<Report>, live: bool) {
+    /// Works until nobody finds bundles any more, then waits for the answers under way. `live`: what is decided is sent. `most`:
+    /// bundles a block.
+    pub async fn run(self, mut found: mpsc::UnboundedReceiver<Box<Found>>, (live, most): (bool, u32)) {
         let this = Arc::new(self);
         let mut under_way = JoinSet::new();
-        while let Some(report) = found.recv().await {
-            match report {
-                Report::Found(found) if !*this.halted.borrow() => {
-                    under_way.spawn(Arc::clone(&this).send(found, live));
-                }
-                _ => this.meters.edge().counters.add(Counter::NotSent),
+        // Each hot thread keeps to the limit by itself; together they must.
+        let (mut parent, mut sent) = (B256::ZERO, 0);
+        while let Some(found) = found.recv().await {
+            if found.parent != parent {
+                (parent, sent) = (found.parent, 0);
             }
+            sent += 1;
+            if sent > most {
+                this.meters.edge().counters.add(Counter::NotSent);
+                continue;
+            }
+            under_way.spawn(Arc::clone(&this).send(found, live));
             while under_way.try_join_next().is_some() {}
         }
         under_way.join_all().await;
@@ -77,13 +83,17 @@ impl Sender {
             Err(error) => return self.drop_it(&found, &error),
         };
         let uuid = prepared.uuid();
-        match self.decide(uuid, &found, live).await {
+        if !self.stands(&found) {
+            return self.meters.edge().counters.add(Counter::NotSent);
+        }
+        match self.ledger.decide(self.row(uuid, &found, live)).done().await {
             Ok(()) => (),
             // The same opportunity, met twice: behind the block, and again after a miss.
             Err(LedgerError::Taken { .. }) => return self.meters.edge().counters.add(Counter::NotSent),
             Err(error) => return self.drop_it(&found, &error),
         }
-        if self.newest.load(Ordering::Relaxed) >= found.bundle.block() {
+        // The disk took its time.
+        if !self.stands(&found) {
             self.meters.edge().counters.add(Counter::NotSent);
             return self.unsent(uuid).await;
         }
@@ -102,16 +112,10 @@ impl Sender {
         }
     }
 
-    /// Writes it down. After a reorg the block below is another: what was decided behind the old one does not stand in the
-    /// way of what is found behind the new one.
-    async fn decide(&self, uuid: Uuid, found: &Found, live: bool) -> Result<(), LedgerError> {
-        let row = self.row(uuid, found, live);
-        match self.ledger.decide(row.clone()).done().await {
-            Err(LedgerError::Taken { by }) if self.ledger.row(by)?.bundle.parent != row.parent => {
-                self.ledger.decide(row::Bundle { replaces: Some(by), ..row }).done().await
-            }
-            decided => decided,
-        }
+    /// It was found behind the tip, nobody has heard of a later block, and sending goes on.
+    fn stands(&self, found: &Found) -> bool {
+        let ahead = self.newest.load(Ordering::Relaxed) < found.bundle.block();
+        ahead && *self.tip.borrow() == found.parent && !*self.halted.borrow()
     }
 
     async fn answers(&self, uuid: Uuid, sent_ms: u64, replies: Vec<Reply>) {
@@ -172,9 +176,11 @@ impl Sender {
     }
 }
 
-/// Trigger and path, in order. Amounts are not in it: the same cycle sized anew is the same opportunity.
+/// The block below, trigger and path, in order. Amounts are not in it: the same cycle sized anew is the same opportunity; behind
+/// another block, after a reorg, it is another.
 fn fingerprint(found: &Found) -> B256 {
-    let mut bytes = found.bundle.trigger().unwrap_or_default().to_vec();
+    let mut bytes = found.parent.to_vec();
+    bytes.extend_from_slice(found.bundle.trigger().unwrap_or_default().as_slice());
     for hop in &found.hops {
         bytes.extend_from_slice(hop.pool.as_slice());
         bytes.extend_from_slice(hop.token_in.as_slice());

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, Bytes, I256, U256};
 use tokio::sync::mpsc;
 
+use crate::edge::chain::BlockId;
 use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
 use crate::edge::ledger::Ledger;
@@ -31,12 +32,15 @@ use crate::hot::evm::own;
 use crate::hot::evm::own::Own;
 use crate::live::bundles::mined;
 use crate::live::numbers::book::Book;
+use crate::live::report::Report;
 
 /// What happened to the chain.
 #[derive(Debug)]
 pub enum Note {
-    /// A block, and its parent's hash.
-    Block(Box<Block>, B256),
+    /// It has grown by the block of this number and hash.
+    Grown(BlockId),
+    /// It was lost, and the state loaded anew: what was seen of the last blocks may be of another branch.
+    Lost,
     /// Blocks above this number are undone.
     Undone {
         /// The highest number that still is.
@@ -56,29 +60,46 @@ pub struct Settler {
     held: VecDeque<(Block, B256)>,
     /// Where a transaction was mined, of the blocks held.
     mined: HashMap<B256, u64>,
+    /// The highest block seen.
+    highest: u64,
+    /// When the run began, in unix milliseconds: bundles of earlier ones are settled, and are not this run's numbers.
+    since_ms: u64,
 }
 
 impl Settler {
     /// A settler for our accounts.
     #[must_use]
-    pub fn new(ledger: Arc<Ledger>, chain: Chain, own: Own, book: Arc<Book>) -> Self {
-        Self { ledger, chain, own, book, held: VecDeque::with_capacity(HELD), mined: HashMap::new() }
+    pub fn new((ledger, since_ms): (Arc<Ledger>, u64), chain: Chain, own: Own, book: Arc<Book>) -> Self {
+        let held = VecDeque::with_capacity(HELD);
+        Self { ledger, chain, own, book, held, mined: HashMap::new(), highest: 0, since_ms }
     }
 
-    /// Works until nobody tells it of blocks any more.
-    pub async fn run(mut self, mut notes: mpsc::UnboundedReceiver<Note>) {
+    /// Works until nobody tells it of blocks any more. `mined` is told what each block holds.
+    pub async fn run(mut self, mut notes: mpsc::UnboundedReceiver<Note>, mined: mpsc::UnboundedSender<Report>) {
         while let Some(note) = notes.recv().await {
             let done = match note {
-                Note::Block(block, parent) => {
-                    self.hold(*block, parent);
-                    self.settle_all().await
-                }
+                Note::Grown(block) => self.grown(block, &mined).await,
                 Note::Undone { above } => self.undo(above).await,
+                Note::Lost => self.doubt().await,
             };
             if let Err(error) = done {
                 tracing::error!(%error, "the ledger does not take an outcome");
             }
         }
+    }
+
+    async fn grown(&mut self, id: BlockId, to: &mpsc::UnboundedSender<Report>) -> Result<(), LedgerError> {
+        match mined::mined(&self.chain, id.hash).await {
+            // A reorg took it meanwhile: that will be said.
+            Ok(None) => return Ok(()),
+            Ok(Some((block, parent))) => {
+                let _ending = to.send(Report::Mined(block.txs.iter().map(|tx| tx.hash).collect()));
+                self.hold(block, parent);
+            }
+            // Its bundles are settled by number, at the next block.
+            Err(error) => tracing::warn!(block = id.number, %error, "a block's receipts are not to be had"),
+        }
+        self.settle_all(id.number).await
     }
 
     fn hold(&mut self, block: Block, parent: B256) {
@@ -91,10 +112,10 @@ impl Settler {
         self.held.push_back((block, parent));
     }
 
-    async fn settle_all(&self) -> Result<(), LedgerError> {
-        let Some((tip, _)) = self.held.back() else { return Ok(()) };
+    async fn settle_all(&mut self, tip: u64) -> Result<(), LedgerError> {
+        self.highest = self.highest.max(tip);
         for row in self.ledger.open_bundles()? {
-            if row.bundle.target <= tip.number {
+            if row.bundle.target <= tip {
                 self.settle(&row).await?;
             }
         }
@@ -126,7 +147,9 @@ impl Settler {
             Followed::NotLanded(reason) => Outcome::Lost { reason: self.traced(reason, found.0.coinbase).await },
         };
         self.ledger.settle(row.bundle.uuid, outcome.clone()).done().await?;
-        self.book.settle(&row.bundle, &outcome);
+        if row.bundle.decided_ms >= self.since_ms {
+            self.book.settle(&row.bundle, &outcome);
+        }
         Ok(())
     }
 
@@ -152,12 +175,18 @@ impl Settler {
 
     /// `None`: the block has been undone meanwhile. It will be said, and the bundle looked at again.
     async fn landed(&self, row: &Row, at: Landed, (parent, coinbase): (B256, Address)) -> Option<Outcome> {
+        let mut tries = 0;
         let realised = loop {
             match self.realised(row, at.hash, parent).await {
                 Ok(realised) => break realised,
                 Err(_) if self.is_gone(&at).await => return None,
                 Err(error) => {
                     tracing::warn!(%error, "balances are not to be had; asked again");
+                    tries += 1;
+                    if tries == TRIES {
+                        // Open still: tried again behind the next block.
+                        return None;
+                    }
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -206,29 +235,55 @@ impl Settler {
         let ours = [self.own.owner, executor];
         let (accounts, tokens) = tokio::try_join!(self.chain.holdings(at, &ours), self.chain.views(at, &asked))?;
         let ether = accounts.iter().filter_map(|account| account.balance).sum();
-        let mut numbers = tokens.iter().map(|answer| own::number(Some(answer)).unwrap_or_default());
-        let (token, weth) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
-        Ok(Holdings { ether, token, weth })
+        // A token that says no number says nothing of what was earned: as good as no answer.
+        let number = |index: usize| {
+            let answer = tokens.get(index).and_then(|answer| own::number(Some(answer)));
+            answer.ok_or_else(|| self.chain.unreadable("eth_call", "a balance that is no number"))
+        };
+        Ok(Holdings { ether, token: number(0)?, weth: number(1)? })
     }
 
     async fn undo(&mut self, above: u64) -> Result<(), LedgerError> {
         self.held.retain(|(block, _)| block.number <= above);
         self.mined.retain(|_, number| *number <= above);
-        for row in self.ledger.all()? {
-            let undone = match &row.outcome {
-                Some(Outcome::Landed { at, .. }) => at.block > above,
-                Some(Outcome::Lost { .. }) => row.bundle.target > above,
-                Some(Outcome::Unsent) | None => false,
-            };
-            if let Some(outcome) = row.outcome.filter(|_| undone) {
-                self.ledger.revive(row.bundle.uuid).done().await?;
-                self.book.revive(&row.bundle, &outcome);
+        for target in above + 1..=self.highest + 1 {
+            for row in self.ledger.for_block(target)? {
+                self.revive(&row).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an outcome that the chain gave back.
+    async fn revive(&self, row: &Row) -> Result<(), LedgerError> {
+        let Some(outcome) = row.outcome.as_ref().filter(|outcome| !matches!(outcome, Outcome::Unsent)) else {
+            return Ok(());
+        };
+        self.ledger.revive(row.bundle.uuid).done().await?;
+        if row.bundle.decided_ms >= self.since_ms {
+            self.book.revive(&row.bundle, outcome);
+        }
+        Ok(())
+    }
+
+    /// Nobody said which blocks were undone: whatever landed in a block that is not the chain's is open again.
+    async fn doubt(&mut self) -> Result<(), LedgerError> {
+        self.held.clear();
+        self.mined.clear();
+        for target in self.highest.saturating_sub(HELD as u64)..=self.highest + 1 {
+            for row in self.ledger.for_block(target)? {
+                let Some(Outcome::Landed { at, .. }) = &row.outcome else { continue };
+                if self.is_gone(at).await {
+                    self.revive(&row).await?;
+                }
             }
         }
         Ok(())
     }
 }
 
+/// Tries to read balances behind one block.
+const TRIES: u32 = 5;
 /// Between two tries to read balances.
 const RETRY: std::time::Duration = std::time::Duration::from_millis(500);
 

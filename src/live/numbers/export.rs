@@ -109,6 +109,8 @@ impl Export {
         }
         let (name, help) = ("peregrine_bad_frames_total", "Frames that did not decode.");
         writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", self.ingest.bad_frames())?;
+        let (name, help) = ("peregrine_samples_lost_total", "Times of stages that found no room.");
+        writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", self.meters.lost_samples())?;
         let (name, help) = ("peregrine_ingest_dropped_total", "Pending transactions that found the feed's queue full.");
         writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", self.ingest.dropped_pending())
     }

@@ -5,7 +5,7 @@
 //! - After [`Db::undo`] everything known is as it was before the block, or is not known any more. What was told behind the
 //!   block is for its owner to forget ([`Db::forget`]): a block tells no change of what nobody knew.
 
-use alloy_primitives::{Bytes, KECCAK256_EMPTY, U256};
+use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY, U256};
 use revm::state::{AccountInfo, Bytecode};
 
 use crate::hot::evm::db::Db;
@@ -16,6 +16,14 @@ use crate::types::news::Told;
 /// What a block wrote over, in the order of its news.
 #[derive(Debug, Default)]
 pub struct Before(Vec<Old>);
+
+/// What of something told was new.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Learnt {
+    accounts: Vec<Address>,
+    /// Of accounts known before.
+    slots: Vec<(Address, U256)>,
+}
 
 #[derive(Debug)]
 enum Old {
@@ -63,31 +71,42 @@ impl Db {
         }
     }
 
-    /// Learns what was fetched. Slots of an account that is neither known nor told wait for the account.
-    pub fn tell(&mut self, told: &Told) {
+    /// Learns what was fetched. Slots of an account that is neither known nor told wait for the account. What of it was not
+    /// known before, for [`Db::forget`].
+    pub fn tell(&mut self, told: &Told) -> Learnt {
+        let mut learnt = Learnt::default();
         for account in &told.accounts {
             let whole_of_it = account.balance.is_some() && account.nonce.is_some() && account.code.is_some();
-            if !whole_of_it && !self.base.contains_key(&account.address) {
+            let known = self.base.contains_key(&account.address);
+            if !whole_of_it && !known {
                 continue;
+            }
+            if !known {
+                learnt.accounts.push(account.address);
             }
             let entry = self.base.entry(account.address).or_default();
             update(&mut entry.info, account);
-            entry.storage.extend(account.slots.iter().copied());
-        }
-        self.hashes.extend(told.hashes.iter().copied());
-    }
-
-    /// Unlearns what was told: it was true behind a block that is no more.
-    pub fn forget(&mut self, told: &Told) {
-        for account in &told.accounts {
-            if account.balance.is_some() {
-                self.base.remove(&account.address);
-            } else if let Some(entry) = self.base.get_mut(&account.address) {
-                entry.storage.retain(|slot, _| account.slots.iter().all(|(told, _)| told != slot));
+            for (slot, value) in &account.slots {
+                if entry.storage.insert(*slot, *value).is_none() && known {
+                    learnt.slots.push((account.address, *slot));
+                }
             }
         }
-        for (number, _) in &told.hashes {
-            self.hashes.remove(number);
+        for (number, hash) in &told.hashes {
+            self.hashes.insert(*number, *hash);
+        }
+        learnt
+    }
+
+    /// Unlearns what was learnt behind a block that is no more. (Hashes of older blocks stay: the chain below is the same.)
+    pub fn forget(&mut self, learnt: Learnt) {
+        for address in learnt.accounts {
+            self.base.remove(&address);
+        }
+        for (address, slot) in learnt.slots {
+            if let Some(entry) = self.base.get_mut(&address) {
+                entry.storage.remove(&slot);
+            }
         }
     }
 }
@@ -120,7 +139,6 @@ fn set_code(info: &mut AccountInfo, code: &Bytes) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::Address;
 
     fn at(byte: u8) -> Address {
         Address::repeat_byte(byte)
@@ -138,7 +156,7 @@ mod tests {
 
     fn db(accounts: Vec<AccountNews>) -> Db {
         let mut db = Db::default();
-        db.tell(&Told { accounts, ..Told::default() });
+        let _all_of_it = db.tell(&Told { accounts, ..Told::default() });
         db
     }
 
@@ -168,7 +186,7 @@ mod tests {
         let mut db = db(vec![]);
         let news = [part(at(3), &[(0, 1)])];
         let before = db.apply(&news);
-        db.tell(&Told { accounts: vec![whole(at(3), 1, &[(0, 1), (5, 5)])], ..Told::default() });
+        let _learnt = db.tell(&Told { accounts: vec![whole(at(3), 1, &[(0, 1), (5, 5)])], ..Told::default() });
         assert_eq!(slot(&db, at(3), 0), Some(U256::from(1)));
         db.undo(&news, before);
         assert!(db.known_account(at(3)).is_none());
@@ -178,9 +196,9 @@ mod tests {
     #[test]
     fn what_was_told_behind_an_undone_block_is_unlearnt() {
         let mut db = db(vec![whole(at(1), 5, &[(0, 7)])]);
-        let told = Told { accounts: vec![part(at(1), &[(3, 3)]), whole(at(2), 1, &[(0, 1)])], ..Told::default() };
-        db.tell(&told);
-        db.forget(&told);
+        let known_too = whole(at(1), 5, &[(0, 7), (3, 3)]);
+        let learnt = db.tell(&Told { accounts: vec![known_too, whole(at(2), 1, &[(0, 1)])], ..Told::default() });
+        db.forget(learnt);
         assert_eq!((slot(&db, at(1), 0), slot(&db, at(1), 3)), (Some(U256::from(7)), None));
         assert!(db.known_account(at(2)).is_none());
     }

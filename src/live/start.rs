@@ -25,6 +25,7 @@ use crate::edge::submit::Submitter;
 use crate::edge::submit::keys;
 use crate::hot::build::Builder;
 use crate::hot::build::config::Executor;
+use crate::hot::engine::plan::Plan;
 use crate::hot::evm::own::Own;
 use crate::hot::rt::inbox;
 use crate::hot::rt::thread;
@@ -35,7 +36,6 @@ use crate::live::Searcher;
 use crate::live::bundles::sender::Sender;
 use crate::live::bundles::settle::Settler;
 use crate::live::desk::Desk;
-use crate::live::desk::Plan;
 use crate::live::keeper;
 use crate::live::keeper::Keeper;
 use crate::live::numbers::book::Book;
@@ -43,6 +43,8 @@ use crate::live::numbers::export::Export;
 use crate::live::numbers::meter::Meters;
 use crate::live::report::Report;
 use crate::live::source::Source;
+use crate::live::tape;
+use crate::live::tape::Tape;
 
 /// Tasks that run as long as the searcher: keeper, sender, settler.
 pub(in crate::live) const TASKS: usize = 3;
@@ -69,6 +71,7 @@ pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> 
         bid: config.bid.clone(),
         own,
     };
+    tape::plan(&tap, config, &executor, own);
     let source = Source::new(chain.clone(), config, own);
     let loaded = Arc::new(source.load(progress).await?);
     let at = BlockId { number: loaded.head.number, hash: loaded.head.hash };
@@ -104,7 +107,7 @@ impl Ground<'_> {
         let book = Arc::new(Book::new(seed));
         let newest = Arc::new(AtomicU64::new(at.number));
         let (reports, heard) = mpsc::unbounded_channel();
-        let hot = Hot { config, executor, plan, clock, newest: &newest, meters: &meters, reports };
+        let hot = Hot { config, executor, plan, clock, newest: &newest, meters: &meters, reports, tap: &tap };
         let (feeders, threads, seats) = hot.start(&loaded)?;
         let (ingest, outlet) = ingest::start(&config.node, &config.ingest, Some(at), source.watched(&loaded), tap)?;
         let ingest = Arc::new(ingest);
@@ -198,6 +201,7 @@ struct Hot<'a> {
     newest: &'a Arc<AtomicU64>,
     meters: &'a Arc<Meters>,
     reports: mpsc::UnboundedSender<Report>,
+    tap: &'a Tap,
 }
 
 type Threads = (Vec<keeper::ToDesk>, Vec<std::thread::JoinHandle<()>>, Vec<Seat>);
@@ -219,7 +223,8 @@ impl Hot<'_> {
             let builder = Builder::new(key, self.config.chain.id, self.executor.clone(), bid, limits);
             let (plan, loaded, reports) = (self.plan.clone(), loaded.clone(), self.reports.clone());
             let (clock, newest, meter) = (self.clock, self.newest.clone(), self.meters.thread(index));
-            let run = move |_pinned| Desk::new(plan, &loaded, builder, (clock, newest), meter, reports).run(&inbox);
+            let out = (reports, Tape::new(self.tap.clone(), index));
+            let run = move |_pinned| Desk::new(plan, &loaded, builder, (clock, newest), meter, out).run(&inbox);
             handles.push(thread::spawn(&format!("hot-{index}"), *seat, run)?);
             feeders.push(feeder);
         }

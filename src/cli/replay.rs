@@ -1,5 +1,7 @@
 //! `peregrine replay`: recorded input through the engine.
 
+mod bundle;
+mod extract;
 mod journal;
 
 use std::fmt::Display;
@@ -32,6 +34,9 @@ pub enum Replay {
     /// Feed a recorded run to the same engine; every decision must come out bit for bit.
     #[command(after_help = journal::HELP)]
     Journal(journal::Journal),
+    /// Explain one bundle: the state used, each hop predicted and actual, who got what, and why it failed if it did.
+    #[command(after_help = bundle::HELP)]
+    Bundle(bundle::Bundle),
 }
 
 const BLOCK_HELP: &str = "Each DIR is a record (block.json.zst, prestate.json.zst; codes.json.zst in it or in its parent) or a folder of records.
@@ -70,6 +75,7 @@ pub fn run(verb: Replay) -> Result<(), Failure> {
     match verb {
         Replay::Block(arguments) => block(&arguments),
         Replay::Journal(arguments) => journal::run(&arguments),
+        Replay::Bundle(arguments) => bundle::run(&arguments),
     }
 }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::cli::Failure;
 use crate::cli::log;
 use crate::cli::replay::Output;
+use crate::cli::replay::extract::Extract;
 use crate::replay::journal;
 use crate::replay::journal::Gap;
 use crate::replay::journal::JournalError;
@@ -27,7 +28,10 @@ The first difference is printed and exits 1; so do frames that are missing, as n
 
 Examples:
   peregrine replay journal peregrine.journal                    the whole run; a summary on stdout
-  peregrine replay journal peregrine.journal --json out.jsonl   a line for each bundle, and the summary as the last";
+  peregrine replay journal peregrine.journal --json out.jsonl   a line for each bundle, and the summary as the last
+  peregrine replay journal peregrine.journal --bundle 0x2d80.. --out bundle.json
+                                                                one bundle with its state, for `replay bundle`
+  peregrine replay journal peregrine.journal --bundles DIR      all of them";
 
 /// Arguments of `replay journal`.
 #[derive(Debug, Args)]
@@ -38,6 +42,8 @@ pub struct Journal {
     /// Write a line for each bundle, each gap, the difference, and a summary to FILE, whole or not at all.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    extract: Extract,
 }
 
 /// A bundle that came out as it was recorded.
@@ -89,11 +95,12 @@ struct Summary<'a> {
 /// Runs the verb.
 pub fn run(arguments: &Journal) -> Result<(), Failure> {
     let mut out = arguments.json.as_deref().map(|path| Output::open(Some(path))).transpose()?;
+    let mut found = arguments.extract.begin()?;
     let start = Instant::now();
     let mut lines = Vec::new();
     let mut hear = |thread: &mut Thread, judged: &Judged| {
         lines.extend(line(thread, judged));
-        Ok(())
+        found.hear(thread, judged)
     };
     let report = journal::replay(&arguments.file, &mut hear).map_err(failure)?;
     let elapsed_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -107,7 +114,10 @@ pub fn run(arguments: &Journal) -> Result<(), Failure> {
         out.line(&summary(&report, elapsed_us))?;
         out.close("")?;
     }
-    log::say(&table(&report, elapsed_us));
+    let said = found.end(&arguments.file)?;
+    if !arguments.extract.takes_stdout() {
+        log::say(&format!("{}{}", table(&report, elapsed_us), said.unwrap_or_default()));
+    }
     verdict(arguments, &report)
 }
 

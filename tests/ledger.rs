@@ -30,6 +30,7 @@ fn bundle(uuid: u128, target: u64, opportunity: u8, replaces: Option<u128>) -> B
     Bundle {
         uuid: Uuid::from_u128(uuid),
         target,
+        parent: B256::repeat_byte(6),
         opportunity: B256::repeat_byte(opportunity),
         replaces: replaces.map(Uuid::from_u128),
         trigger: Some(B256::repeat_byte(1)),

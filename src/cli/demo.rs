@@ -64,12 +64,12 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
         ..world::Options::default()
     };
     let demo = session::Demo { seconds: arguments.seconds, world, keep: arguments.keep.clone() };
-    let status = session::demo(&demo).map_err(Failure::Run)?;
+    let report = session::demo(&demo).map_err(Failure::Run)?;
     if let (Some(path), Some(file)) = (&arguments.json, json.take()) {
-        write(file, path, &status)?;
+        write(file, path, &report.status)?;
     }
-    log::say(&show::table(&status, show::Aside::default()));
-    judge(&status)
+    log::say(&show::table(&report.status, report.aside));
+    judge(&report.status)
 }
 
 fn judge(status: &Status) -> Result<(), Failure> {

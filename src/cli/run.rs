@@ -37,7 +37,7 @@ pub fn run(arguments: &Run) -> Result<(), Failure> {
     log::start()?;
     let config = Config::read_for_run(&arguments.config).map_err(Failure::input)?;
     let how = if arguments.live { How::Live } else { How::Dry };
-    let status = session::run(&config, how).map_err(Failure::Run)?;
-    log::say(&show::table(&status, show::Aside { dry: how == How::Dry, ..show::Aside::default() }));
+    let report = session::run(&config, how).map_err(Failure::Run)?;
+    log::say(&show::table(&report.status, report.aside));
     Ok(())
 }

@@ -190,6 +190,7 @@ impl Desk {
         let signed_ns = self.clock.now_ns();
         Found {
             bundle,
+            parent: self.at(),
             strategy: if offer.is_some() { "backrun" } else { "atomic_arb" },
             token: pools.token(candidate.start()),
             gross: U256::from(candidate.gross()),

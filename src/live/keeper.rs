@@ -3,7 +3,7 @@
 //! # Invariants
 //! - Hot threads hear of the chain in its order, and of nothing behind a block before the block.
 //! - What cannot be had of a block (its changes) is not guessed: the whole state is loaded anew.
-//! - A transaction that waits is offered again behind every block, for [`WAITS`] blocks.
+//! - A transaction that waits is offered again behind every block, for five blocks.
 //!
 //! # Limits
 //! - While a block's changes are fetched nothing is judged: pending transactions wait in ingest's queue.
@@ -387,11 +387,10 @@ fn offer(feeders: &[ToDesk], pending: &Arc<Pending>, look: Look) {
 
 /// A transaction's first misses: all that it reads, in one go. What a proof misses, and what is still missing then: that.
 async fn fetch(keep: &Keep, at: B256, wants: &[Want], first: Option<&Pending>) -> Result<Told, ChainError> {
-    let mut told = keep.fetch(at, wants).await?;
-    if let Some(pending) = first {
-        let more = keep.prefetch(at, &pending.tx).await?;
-        told.accounts.extend(more.accounts);
-        told.hashes.extend(more.hashes);
-    }
+    let Some(pending) = first else { return keep.fetch(at, wants).await };
+    // What is missing for sure, whatever the node makes of the transaction.
+    let (mut told, more) = tokio::try_join!(keep.fetch(at, wants), keep.prefetch(at, &pending.tx))?;
+    told.accounts.extend(more.accounts);
+    told.hashes.extend(more.hashes);
     Ok(told)
 }

@@ -76,6 +76,8 @@ pub enum Report {
 pub struct Found {
     /// What is sent.
     pub bundle: SignedBundle,
+    /// The block behind which it was found.
+    pub parent: B256,
     /// `backrun` or `atomic_arb`.
     pub strategy: &'static str,
     /// The token that the cycle starts from.

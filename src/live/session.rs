@@ -37,7 +37,7 @@ const LINE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// It could not start, or a part of it died.
-pub fn run(config: &Config, how: How) -> eyre::Result<Status> {
+pub fn run(config: &Config, how: How) -> eyre::Result<Report> {
     runtime()?.block_on(async {
         let screen = Screen::new();
         let mut hear = screen.progress();
@@ -54,10 +54,27 @@ pub fn run(config: &Config, how: How) -> eyre::Result<Status> {
         };
         screen.say("ending: nothing is sent any more, outcomes are waited for");
         searcher.wind_down(Duration::from_secs(config.chain.slot_seconds * 2)).await;
-        let status = searcher.stop().await;
+        let report = Report::of(searcher, how == How::Dry).await;
         screen.clear();
-        ended.map(|()| status)
+        ended.map(|()| report)
     })
+}
+
+/// How a session ended.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What was earned, and how fast.
+    pub status: Status,
+    /// What the table shows beside it.
+    pub aside: Aside,
+}
+
+impl Report {
+    /// Ends the searcher.
+    async fn of(searcher: Searcher, dry: bool) -> Self {
+        let aside = Aside { pools: searcher.pools(), tip: searcher.tip(), dry };
+        Self { status: searcher.stop().await, aside }
+    }
 }
 
 /// What kind of demo.
@@ -75,7 +92,7 @@ pub struct Demo {
 ///
 /// # Errors
 /// Either could not start, or died.
-pub fn demo(demo: &Demo) -> eyre::Result<Status> {
+pub fn demo(demo: &Demo) -> eyre::Result<Report> {
     runtime()?.block_on(async {
         let screen = Screen::new();
         screen.say("starting a local chain with the real protocols, a block builder and traffic");
@@ -93,10 +110,10 @@ pub fn demo(demo: &Demo) -> eyre::Result<Status> {
             stopped = signalled() => stopped,
         };
         searcher.wind_down(demo.world.slot * 5).await;
-        let status = searcher.stop().await;
+        let report = Report::of(searcher, false).await;
         world.stop().await;
         screen.clear();
-        ended.map(|()| status)
+        ended.map(|()| report)
     })
 }
 

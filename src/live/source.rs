@@ -16,6 +16,9 @@ use crate::hot::evm::own;
 use crate::hot::evm::own::Own;
 use crate::protocols::amm::Amm;
 
+/// Times that the state is read before the node is not believed any more.
+const TRIES: usize = 3;
+
 /// One node, and what is wanted of it.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -54,12 +57,22 @@ impl Source {
         &self.chain
     }
 
-    /// Loads all of it behind the node's latest block.
+    /// Loads all of it behind the node's latest block. What was not read right is read again: a node that is taking a block
+    /// in may answer for the latest block with the next one's state (anvil does, for some milliseconds).
     ///
     /// # Errors
-    /// The node does not answer as due, or what it answers is not right.
+    /// The node does not answer as due, or what it answers is not right three times.
     pub async fn load(&self, hear: Hear<'_>) -> Result<Loaded, BootstrapError> {
-        bootstrap::load(&self.chain, &self.config, self.rules, &self.wanted, hear).await
+        let mut tries = 1;
+        loop {
+            match bootstrap::load(&self.chain, &self.config, self.rules, &self.wanted, hear).await {
+                Err(wrong @ BootstrapError::Wrong { .. }) if tries < TRIES => {
+                    tracing::warn!(%wrong, tries, "read again");
+                    tries += 1;
+                }
+                loaded => return loaded,
+            }
+        }
     }
 
     /// Keeps what was loaded current.

@@ -16,6 +16,7 @@ use crate::edge::chain::BlockId;
 use crate::edge::chain::Chain;
 use crate::edge::export;
 use crate::edge::ingest;
+use crate::edge::ingest::Ingest;
 use crate::edge::ledger::Ledger;
 use crate::edge::record::Clock;
 use crate::edge::record::Tap;
@@ -111,7 +112,7 @@ impl Ground<'_> {
         let (feeders, threads, seats) = hot.start(&loaded)?;
         let (ingest, outlet) = ingest::start(&config.node, &config.ingest, Some(at), source.watched(&loaded), tap)?;
         let ingest = Arc::new(ingest);
-        let exporter = exporter(config, &meters, &book).await?;
+        let exporter = exporter(config, &meters, &book, &ingest).await?;
         submitter.warm().await;
 
         let (to_send, found) = mpsc::unbounded_channel();
@@ -185,9 +186,14 @@ fn journal(config: &Config, clock: Clock) -> eyre::Result<(Tap, Option<Writer>)>
     })
 }
 
-async fn exporter(config: &Config, meters: &Arc<Meters>, book: &Arc<Book>) -> eyre::Result<Option<export::Exporter>> {
+async fn exporter(
+    config: &Config,
+    meters: &Arc<Meters>,
+    book: &Arc<Book>,
+    ingest: &Arc<Ingest>,
+) -> eyre::Result<Option<export::Exporter>> {
     let Some(listen) = config.metrics.listen else { return Ok(None) };
-    let numbers = Arc::new(Export { meters: meters.clone(), book: book.clone() });
+    let numbers = Arc::new(Export { meters: meters.clone(), book: book.clone(), ingest: ingest.clone() });
     let served = export::serve(listen, numbers).await;
     Ok(Some(served.wrap_err_with(|| format!("metrics.listen {listen}"))?))
 }

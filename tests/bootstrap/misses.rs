@@ -43,7 +43,7 @@ fn want(cold: Cold) -> Want {
 }
 
 /// Prefetches for the first transaction of the block, then runs it.
-async fn first_as_on_chain(world: &World, keep: &Keep, head: &Head, known: &mut Known) -> usize {
+async fn first_as_on_chain(world: &World, keep: &Keep, head: &Head, known: &mut Known) -> (usize, bool) {
     let block = world.chain().full(head.hash).await.unwrap().unwrap();
     let tx = &block.transactions.as_transactions().unwrap()[0];
     let told = keep.prefetch(head.parent, &tx.inner).await.unwrap();
@@ -52,8 +52,9 @@ async fn first_as_on_chain(world: &World, keep: &Keep, head: &Head, known: &mut 
     run(world, keep, head, known).await
 }
 
-/// Runs the first transaction of the block on the parent's state; returns how often something was still missing.
-async fn run(world: &World, keep: &Keep, head: &Head, known: &mut Known) -> usize {
+/// Runs the first transaction of the block on the parent's state; returns how often something was still missing,
+/// and whether it succeeded.
+async fn run(world: &World, keep: &Keep, head: &Head, known: &mut Known) -> (usize, bool) {
     let block = world.chain().full(head.hash).await.unwrap().unwrap();
     let tx = &block.transactions.as_transactions().unwrap()[0];
     let mut machine = machine(world, head, &known.values().cloned().collect::<Vec<_>>());
@@ -82,7 +83,7 @@ async fn run(world: &World, keep: &Keep, head: &Head, known: &mut Known) -> usiz
         let data: Bytes = serde_json::from_value(theirs["data"].clone()).unwrap();
         assert_eq!((topics.as_slice(), &data), (ours.topics(), &ours.data.data));
     }
-    misses
+    (misses, executed.is_success())
 }
 
 fn machine(world: &World, head: &Head, accounts: &[AccountNews]) -> Machine {
@@ -128,12 +129,17 @@ async fn what_a_transaction_misses_is_fetched_at_once_and_it_runs_as_on_the_chai
         let mut misses = Vec::new();
         for number in 1..=8 {
             let head = world.chain().at(loaded.head.number + number).await.unwrap().unwrap();
-            misses.push(first_as_on_chain(&world, &keep, &head, &mut known).await);
+            let (missed, succeeded) = first_as_on_chain(&world, &keep, &head, &mut known).await;
+            // A node lists nothing for a call that reverts, and nothing is done behind a transaction that does.
+            if succeeded || name == "debug_traceCall" {
+                misses.push(missed);
+            }
             let news = keep.news(&head, &[]).await.unwrap();
             lay(&mut known, &news.accounts);
         }
         println!("{name}: {misses:?} misses after the prefetch");
         assert_eq!(misses.iter().sum::<usize>(), 0, "{name}: {misses:?}");
+        assert!(misses.len() >= 4, "{name}: {misses:?}");
     }
     assert_eq!(traceless.spoilt(), 1, "asked again for what the node does not have");
 }
@@ -147,7 +153,7 @@ async fn without_a_prefetch_each_miss_is_fetched_and_of_another_block_than_the_t
     let head = world.chain().at(loaded.head.number + 1).await.unwrap().unwrap();
     let mut known = Known::new();
     lay(&mut known, &loaded.accounts);
-    assert!(run(&world, &keep, &head, &mut known).await > 0);
+    assert!(run(&world, &keep, &head, &mut known).await.0 > 0);
 
     let sender = [Want::Account(world.net.senders[0].address()), Want::BlockHash(head.number - 1)];
     let told = keep.fetch(head.hash, &sender).await.unwrap();

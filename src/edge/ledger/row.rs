@@ -16,6 +16,9 @@ pub struct Bundle {
     pub uuid: Uuid,
     /// The block it is for.
     pub target: u64,
+    /// The hash of the block below it.
+    #[serde(default)]
+    pub parent: B256,
     /// What it takes: the caller's fingerprint of trigger and cycle. One bundle per block and opportunity.
     pub opportunity: B256,
     /// The earlier bundle for the same block and opportunity that this one takes the place of.

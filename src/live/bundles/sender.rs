@@ -77,7 +77,7 @@ impl Sender {
             Err(error) => return self.drop_it(&found, &error),
         };
         let uuid = prepared.uuid();
-        match self.ledger.decide(self.row(uuid, &found, live)).done().await {
+        match self.decide(uuid, &found, live).await {
             Ok(()) => (),
             // The same opportunity, met twice: behind the block, and again after a miss.
             Err(LedgerError::Taken { .. }) => return self.meters.edge().counters.add(Counter::NotSent),
@@ -99,6 +99,18 @@ impl Sender {
         match submission {
             Submission { replies: Some(replies), .. } => self.answers(uuid, sent_ms, replies).await,
             Submission { replies: None, .. } => self.unsent(uuid).await,
+        }
+    }
+
+    /// Writes it down. After a reorg the block below is another: what was decided behind the old one does not stand in the
+    /// way of what is found behind the new one.
+    async fn decide(&self, uuid: Uuid, found: &Found, live: bool) -> Result<(), LedgerError> {
+        let row = self.row(uuid, found, live);
+        match self.ledger.decide(row.clone()).done().await {
+            Err(LedgerError::Taken { by }) if self.ledger.row(by)?.bundle.parent != row.parent => {
+                self.ledger.decide(row::Bundle { replaces: Some(by), ..row }).done().await
+            }
+            decided => decided,
         }
     }
 
@@ -135,6 +147,7 @@ impl Sender {
         row::Bundle {
             uuid,
             target: bundle.block(),
+            parent: found.parent,
             opportunity: fingerprint(found),
             replaces: None,
             trigger: bundle.trigger(),

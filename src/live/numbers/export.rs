@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::edge::export::Numbers;
+use crate::edge::ingest::Ingest;
+use crate::edge::ingest::SourceStats;
 use crate::hot::refused::Refused;
 use crate::live::numbers::book::Book;
 use crate::live::numbers::meter::Meters;
@@ -11,12 +13,13 @@ use crate::metrics::count::Counter;
 use crate::metrics::stage::Stage;
 
 /// What is exported.
-#[derive(Debug)]
 pub struct Export {
     /// Counters and times.
     pub meters: Arc<Meters>,
     /// What became of bundles.
     pub book: Arc<Book>,
+    /// Who told first.
+    pub ingest: Arc<Ingest>,
 }
 
 impl Numbers for Export {
@@ -36,16 +39,23 @@ impl Export {
     fn write(&self, text: &mut String) -> std::fmt::Result {
         let status = self.book.status(&self.meters);
         for counter in Counter::ALL {
-            let count = match counter {
-                // Outcomes are the book's: a reorg takes one back.
-                Counter::Landed => status.bundles_landed,
-                Counter::Lost => status.lost,
-                Counter::LostExplained => status.lost_explained,
-                Counter::Mismatched => status.mismatched,
-                counter => self.meters.count(*counter),
-            };
+            let count = self.meters.count(*counter);
             let name = counter.name();
             writeln!(text, "# HELP {name} {}\n# TYPE {name} counter\n{name} {count}", counter.help())?;
+        }
+        // Gauges: a reorg takes an outcome back.
+        for (name, help, count) in [
+            ("peregrine_bundles_landed", "Bundles in the chain.", status.bundles_landed),
+            ("peregrine_bundles_lost", "Bundles not in the chain.", status.lost),
+            ("peregrine_bundles_lost_explained", "... where the chain shows why.", status.lost_explained),
+            ("peregrine_bundles_outbid", "... because another searcher took it.", status.outbid),
+            (
+                "peregrine_bundles_mismatched",
+                "Landed bundles whose realised profit is not the predicted one, to the wei.",
+                status.mismatched,
+            ),
+        ] {
+            writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {count}")?;
         }
         let name = "peregrine_refused_total";
         writeln!(
@@ -64,6 +74,7 @@ impl Export {
             }
             writeln!(text, "{name}_count{{stage=\"{stage}\"}} {}", latency.count)?;
         }
+        self.sources(text)?;
         for (name, help, wei) in [
             ("peregrine_profit_predicted_wei", "Predicted profit of landed bundles.", &status.profit_predicted_wei),
             (
@@ -75,5 +86,30 @@ impl Export {
             writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {wei}")?;
         }
         Ok(())
+    }
+
+    /// Who was first, source by source, and what was wrong with what they said.
+    fn sources(&self, text: &mut String) -> std::fmt::Result {
+        type Row = (&'static str, &'static str, fn(&SourceStats) -> f64);
+        let rows: [Row; 5] = [
+            ("peregrine_source_pending_first_total", "Pending transactions that this source told of first.", |s| {
+                s.txs.first as f64
+            }),
+            ("peregrine_source_pending_behind_total", "... that another had told of before.", |s| s.txs.behind as f64),
+            ("peregrine_source_pending_behind_seconds", "How long after, summed up.", |s| s.txs.behind_ns as f64 / 1e9),
+            ("peregrine_source_heads_first_total", "Heads that this source told of first.", |s| s.heads.first as f64),
+            ("peregrine_source_heads_behind_total", "... that another had told of before.", |s| s.heads.behind as f64),
+        ];
+        let stats = self.ingest.stats();
+        for (name, help, read) in rows {
+            writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter")?;
+            for source in &stats {
+                writeln!(text, "{name}{{source=\"{}\"}} {}", source.name, read(source))?;
+            }
+        }
+        let (name, help) = ("peregrine_bad_frames_total", "Frames that did not decode.");
+        writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", self.ingest.bad_frames())?;
+        let (name, help) = ("peregrine_ingest_dropped_total", "Pending transactions that found the feed's queue full.");
+        writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", self.ingest.dropped_pending())
     }
 }

@@ -316,7 +316,13 @@ impl Keep {
                 Err(error) => return Err(error),
             }
         }
-        let listed = self.chain.access_list(at, call).await?;
+        let listed = match self.chain.access_list(at, call).await {
+            Ok(listed) => listed,
+            // It reverts there, and a list of what it read is not given. Nothing is done behind such a transaction; should it
+            // not revert with us, the rest is missed one by one.
+            Err(ChainError::Refused { .. }) => Vec::new(),
+            Err(error) => return Err(error),
+        };
         let item = |(address, slots): (Address, Vec<U256>)| {
             let slots = slots.into_iter().map(move |slot| Want::Slot(address, slot));
             slots.chain([Want::Account(address)]).collect::<Vec<_>>()

@@ -3,6 +3,7 @@
 #[path = "replay_journal/run.rs"]
 mod run;
 
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -10,6 +11,7 @@ use std::sync::OnceLock;
 use alloy_primitives::{U256, hex};
 use peregrine::edge::record::format::tape::{self, Decided, Fed};
 use peregrine::edge::record::format::{self, End, Frame, Kind, Reader};
+use peregrine::replay::bundle::{Case, explain};
 use peregrine::replay::journal::{self, Difference, Gap, JournalError, Report};
 use serde_json::Value;
 
@@ -86,6 +88,37 @@ fn a_run_replays_decision_for_decision() {
     assert_eq!(lines.len() as u64, report.bundles + 1);
     let last = &lines[lines.len() - 1];
     assert_eq!((&last["kind"], &last["equal"]), (&Value::from("summary"), &Value::from(true)));
+}
+
+#[test]
+fn every_bundle_of_the_run_can_be_explained_out_of_its_journal() {
+    let (recorded, _) = recorded();
+    let (file, folder) = (file(recorded), tempfile::tempdir().expect("a folder"));
+    let [journal, out] = [file.path(), folder.path()].map(|path| path.to_str().expect("text"));
+    let output = peregrine(&["replay", "journal", journal, "--bundles", out]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let due = bundles(&frames(recorded));
+    let written: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").map(|e| e.expect("one").path()).collect();
+    // Both threads may find the same one.
+    let names: BTreeSet<_> = due.iter().map(|(.., decided)| decided.names.expect("names").bundle).collect();
+    assert_eq!(written.len(), names.len());
+    for path in written {
+        let case = Case::read(&path).unwrap_or_else(|error| panic!("{error}"));
+        let said = explain::explain(&case).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(said.verdict, "as_predicted", "{}", path.display());
+    }
+    let names = due[0].2.names.expect("names");
+    let one = folder.path().join("one");
+    let one_path = one.to_str().expect("text");
+    let bundle = names.bundle.to_string();
+    let output = peregrine(&["replay", "journal", journal, "--bundle", &bundle, "--out", one_path]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(Case::read(&one).map(|case| case.names).ok(), Some(Some(names)));
+    let nobodys = format!("0x{:064x}", 7);
+    let output = peregrine(&["replay", "journal", journal, "--bundle", &nobodys, "--out", one_path]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no bundle is called 0x00"), "{said}");
 }
 
 #[test]

@@ -191,7 +191,7 @@ impl Desk {
         Found {
             bundle,
             parent: self.at(),
-            strategy: if offer.is_some() { "backrun" } else { "atomic_arb" },
+            strategy: choice::strategy(offer.is_some()),
             token: pools.token(candidate.start()),
             gross: U256::from(candidate.gross()),
             gas: proof.gas_used(),

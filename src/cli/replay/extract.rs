@@ -1,5 +1,6 @@
 //! Bundles out of a journal, each with the state that it reads, for `peregrine replay bundle`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -35,7 +36,8 @@ pub struct Extract {
 pub struct Found<'a> {
     wanted: &'a Extract,
     one: Option<Case>,
-    written: usize,
+    /// The same bundle may have been found by two threads: it is one file.
+    written: BTreeSet<PathBuf>,
 }
 
 impl Extract {
@@ -47,7 +49,7 @@ impl Extract {
         if let Some(folder) = &self.bundles {
             std::fs::create_dir_all(folder).map_err(|cause| unwritten(folder, &cause))?;
         }
-        Ok(Found { wanted: self, one: None, written: 0 })
+        Ok(Found { wanted: self, one: None, written: BTreeSet::new() })
     }
 
     /// The bundle alone goes to stdout, and the summary must not.
@@ -77,8 +79,10 @@ impl Found<'_> {
         };
         let hash = names.bundle.to_string();
         let name = format!("{}-{}-{}.json", case.block.number, case.strategy, hash.get(..10).unwrap_or_default());
-        self.written += 1;
-        write(&folder.join(name), &case).map_err(|failure| match failure {
+        let path = folder.join(name);
+        let outcome = write(&path, &case);
+        self.written.insert(path);
+        outcome.map_err(|failure| match failure {
             Failure::Input(error) | Failure::Run(error) => format!("{error:#}"),
         })
     }
@@ -89,7 +93,7 @@ impl Found<'_> {
     /// There is no such bundle, or it cannot be written.
     pub fn end(self, journal: &Path) -> Result<Option<String>, Failure> {
         if let Some(folder) = &self.wanted.bundles {
-            return Ok(Some(format!("{} bundles written to {}", self.written, folder.display())));
+            return Ok(Some(format!("{} bundles written to {}", self.written.len(), folder.display())));
         }
         let Some(hash) = self.wanted.bundle else { return Ok(None) };
         let Some(case) = self.one else {

@@ -1,4 +1,5 @@
-//! The journal: raw frames with their arrival times, from the moment a run starts. What the run saw can be replayed.
+//! The journal: raw frames with their arrival times, from the moment a run starts, and what its hot threads were fed and
+//! decided. What the run did can be replayed.
 //!
 //! # Invariants
 //! - A tap never waits: a full queue costs the journal a frame, which is counted, and the feed nothing.
@@ -27,7 +28,8 @@ use crate::edge::record::format::Reader;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// File for the raw frames with their arrival times; appended to. Without it they are not kept.
+    /// File for the raw frames with their arrival times, and for what hot threads were fed and decided; appended to. Without
+    /// it they are not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<PathBuf>,
     /// File of the ledger: bundles, outcomes, profit and loss.

@@ -33,6 +33,15 @@ use crate::types::decision::Proof;
 use crate::types::decision::Ran;
 use crate::types::decision::Rejected;
 
+/// All strategies, by name. `tests/golden.rs` demands a case of each.
+pub const STRATEGIES: [&str; 2] = ["atomic_arb", "backrun"];
+
+/// The name of what is done: behind a transaction, or in the state as it is.
+#[must_use]
+pub const fn strategy(behind: bool) -> &'static str {
+    STRATEGIES[behind as usize]
+}
+
 /// A bundle, and the proof that it was made of.
 #[derive(Clone, Debug)]
 pub struct Choice {

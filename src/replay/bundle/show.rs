@@ -115,7 +115,8 @@ fn short(name: &str) -> &str {
 fn call(out: &mut String, call: &Call, depth: usize, legend: &Legend) -> std::fmt::Result {
     let indent = "  ".repeat(depth);
     let value = trace::moves(call).map_or_else(String::new, |value: U256| format!(" with {value} wei"));
-    write!(out, "{indent}{} {}.{}{value}  [{} gas]", call.kind, legend.name(call.to), call.function, call.gas_used)?;
+    let function = if call.function.is_empty() { String::new() } else { format!(".{}", call.function) };
+    write!(out, "{indent}{} {}{function}{value}  [{} gas]", call.kind, legend.name(call.to), call.gas_used)?;
     if let Some(failure) = &call.failure {
         write!(out, "  <- {failure}")?;
     }

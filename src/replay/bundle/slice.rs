@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use alloy_primitives::{Address, U256};
 use revm::state::EvmState;
 
+use crate::hot::engine::choice;
 use crate::hot::evm::db::Db;
 use crate::hot::evm::machine::Machine;
 use crate::replay::bundle::Block;
@@ -34,7 +35,7 @@ pub fn slice(thread: &mut Thread, judged: &Judged) -> Result<Option<Case>, Strin
     let trigger = event.trigger.clone();
     let mut case = Case {
         format: FORMAT.to_owned(),
-        strategy: if trigger.is_some() { "backrun" } else { "atomic_arb" }.to_owned(),
+        strategy: choice::strategy(trigger.is_some()).to_owned(),
         chain: setup.chain,
         block: block(machine),
         owner: setup.owner,

@@ -11,7 +11,7 @@ use crate::replay::bundle::trace::Emitted;
 use crate::types::decision::Hop;
 
 /// Functions that are called in a run of ours or in a plain trade.
-const FUNCTIONS: [&str; 19] = [
+const FUNCTIONS: [&str; 27] = [
     "transfer(address,uint256)",
     "transferFrom(address,address,uint256)",
     "approve(address,uint256)",
@@ -31,6 +31,14 @@ const FUNCTIONS: [&str; 19] = [
     "pancakeV3SwapCallback(int256,int256,bytes)",
     "mint(address)",
     "burn(address)",
+    "slot0()",
+    "mint(address,int24,int24,uint128,bytes)",
+    "uniswapV3MintCallback(uint256,uint256,bytes)",
+    "positions(bytes32)",
+    "exactInputSingle((address,address,uint24,address,uint256,uint256,uint256,uint160))",
+    "exactInput((bytes,address,uint256,uint256,uint256))",
+    "swapExactTokensForTokens(uint256,uint256,address[],address,uint256)",
+    "mint((address,address,uint24,int24,int24,uint256,uint256,uint256,uint256,address,uint256))",
 ];
 
 /// Events that they emit. The first three are a pool's swaps.

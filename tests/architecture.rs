@@ -123,6 +123,9 @@ const ROOMS: &[Room] = &[
     Room { at: "edge::bootstrap", may: BOOTSTRAP, doors: &["edge::*"], crates: Any, bans: &["eyre"] },
     // A chain of its own may run on an EVM of its own.
     Room { at: "edge::devnet", may: SEAM, doors: &["edge::*"], crates: Any, bans: &["eyre"] },
+    // A journal says with what settings a run was made: they are nouns, beside the code that reads them.
+    Room { at: "edge::record", may: &["types", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt",
+        "hot::build::config", "hot::evm::fork", "hot::search::config"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::*", may: SEAM, doors: &["edge::*"], crates: Any, bans: EDGE },
     // Files in, report out. It cannot submit, because it cannot name what submits.
     Room { at: "replay", may: &["types", "metrics", "protocols", "hot", "config", "edge::record::format"], doors: &[],

@@ -28,6 +28,8 @@ const EXAMPLES: &str = "Examples:
   peregrine devnet                                         a chain to search on, and ./devnet.toml
   peregrine replay block mainnet/blocks                    every recorded block of a folder, JSON lines on stdout
   peregrine replay block mainnet/blocks/12047794 --strict  one block; nothing unknown is assumed
+  peregrine replay journal peregrine.journal               a recorded run again: every decision must come out
+  peregrine replay bundle bundle.json --trace              one bundle explained, call by call
 Exit code: 0 done, 1 failed, 2 bad usage or bad input.";
 
 #[derive(Debug, Subcommand)]

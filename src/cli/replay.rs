@@ -1,5 +1,9 @@
 //! `peregrine replay`: recorded input through the engine.
 
+mod bundle;
+mod extract;
+mod journal;
+
 use std::fmt::Display;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -8,6 +12,7 @@ use alloy_primitives::U256;
 use clap::{Args, Subcommand};
 use eyre::eyre;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use crate::cli::Failure;
@@ -26,6 +31,12 @@ pub enum Replay {
     /// Run recorded blocks through the engine and print every opportunity that the EVM proves.
     #[command(after_help = BLOCK_HELP)]
     Block(Block),
+    /// Feed a recorded run to the same engine; every decision must come out bit for bit.
+    #[command(after_help = journal::HELP)]
+    Journal(journal::Journal),
+    /// Explain one bundle: the state used, each hop predicted and actual, who got what, and why it failed if it did.
+    #[command(after_help = bundle::HELP)]
+    Bundle(bundle::Bundle),
 }
 
 const BLOCK_HELP: &str = "Each DIR is a record (block.json.zst, prestate.json.zst; codes.json.zst in it or in its parent) or a folder of records.
@@ -63,6 +74,8 @@ pub struct Block {
 pub fn run(verb: Replay) -> Result<(), Failure> {
     match verb {
         Replay::Block(arguments) => block(&arguments),
+        Replay::Journal(arguments) => journal::run(&arguments),
+        Replay::Bundle(arguments) => bundle::run(&arguments),
     }
 }
 
@@ -139,7 +152,7 @@ impl Output {
         Ok(Self::File { path: path.to_path_buf(), to: BufWriter::new(file) })
     }
 
-    fn line(&mut self, line: &Line) -> Result<(), Failure> {
+    fn line(&mut self, line: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string(line).map_err(Failure::run)?;
         match self {
             Self::Stdout(to) => writeln!(to, "{text}").map_err(|cause| unwritten("stdout", &cause)),

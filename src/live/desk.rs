@@ -11,37 +11,25 @@ use alloy_primitives::{B256, U256};
 use tokio::sync::mpsc;
 
 use crate::edge::bootstrap::Loaded;
-use crate::edge::ingest::feed::Pending;
 use crate::edge::record::Clock;
-use crate::hot::build;
 use crate::hot::build::Builder;
 use crate::hot::build::SignedBundle;
-use crate::hot::build::Target;
-use crate::hot::build::Victim;
 use crate::hot::engine::Engine;
-use crate::hot::engine::tip::Tip;
+use crate::hot::engine::choice;
+use crate::hot::engine::choice::Choice;
+use crate::hot::engine::plan::Ground;
+use crate::hot::engine::plan::Plan;
 use crate::hot::event::Event;
 use crate::hot::event::Outcome;
-use crate::hot::event::Told;
 use crate::hot::event::Trigger;
 use crate::hot::event::Want;
 use crate::hot::evm::block;
-use crate::hot::evm::db::Db;
-use crate::hot::evm::db::Unknown;
-use crate::hot::evm::fork::Rules;
 use crate::hot::evm::machine::ExecuteError;
-use crate::hot::evm::machine::Machine;
-use crate::hot::evm::own::Own;
 use crate::hot::refused::Refused;
 use crate::hot::rt::inbox::Inbox;
 use crate::hot::rt::inbox::Item;
-use crate::hot::search;
-use crate::hot::search::Search;
 use crate::hot::simulate::Proven;
-use crate::hot::simulate::Prover;
-use crate::hot::simulate::Share;
 use crate::hot::state::pools::Edge;
-use crate::hot::state::pools::Pools;
 use crate::live::numbers::meter::Meter;
 use crate::live::report::Found;
 use crate::live::report::Hop;
@@ -50,65 +38,15 @@ use crate::live::report::Offer;
 use crate::live::report::Report;
 use crate::live::report::Seen;
 use crate::live::report::Work;
+use crate::live::tape::Tape;
 use crate::metrics::count::Counter;
 use crate::metrics::span::Span;
 use crate::metrics::stage::Stage;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
-use crate::protocols::executor::Bid;
-use crate::types::amount::Wei;
-use crate::types::amount::WeiPerGas;
 
-/// Candidates proven an event. One bundle a trigger is sent; the best by gross profit may not be the best by what is left
-/// after gas, so that a few are held against each other.
-const PROOFS: usize = 3;
-
-/// What an engine is made of, besides the state.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The chain's id.
-    pub chain_id: u64,
-    /// Its rules.
-    pub rules: Rules,
-    /// Seconds between two blocks.
-    pub slot_seconds: u64,
-    /// How far and from where to look.
-    pub search: search::config::Config,
-    /// Looks at the base state, too: one thread is enough for that. The others judge pending transactions alone.
-    pub base: bool,
-    /// What is bid.
-    pub bid: build::config::Bid,
-    /// Our accounts.
-    pub own: Own,
-}
-
-impl Plan {
-    /// An engine that follows the chain from `loaded` on.
-    #[must_use]
-    pub fn engine(&self, loaded: &Loaded) -> Engine {
-        let mut db = Db::default();
-        db.set_unknown(Unknown::Refuse);
-        db.tell(&Told { at: loaded.head.hash, accounts: loaded.accounts.clone(), hashes: Vec::new() });
-        db.tell_block_hash(loaded.head.number, loaded.head.hash);
-        let fork = self.rules.at(loaded.head.number, loaded.head.timestamp);
-        db.tell(&Told { at: loaded.head.hash, accounts: Vec::new(), hashes: loaded.hashes.clone() });
-        let machine = Machine::new(self.chain_id, fork, block::Terms::from(&loaded.head).env(fork), db);
-        let mut pools = Pools::default();
-        for pool in &loaded.pools {
-            // Discovery gives each address once, and no pool twice the same token.
-            let _known = pools.add(pool.clone());
-        }
-        let bases: Vec<_> = self.search.base_tokens.iter().map(|token| pools.intern(*token)).collect();
-        let mut cycles = Search::new(&bases, self.search.max_hops, self.search.effort());
-        cycles.extend(&pools);
-        let share = Share { bps: self.bid.share_bps, floor: self.bid.floor_wei, cap: self.bid.cap_wei };
-        let prover = Prover::new(self.own, 0, Unknown::Refuse, Bid::Wei(Wei(U256::from(1)))).bidding(share);
-        let tip = Tip::new(loaded.head, self.rules, self.slot_seconds);
-        Engine::new(machine, pools, cycles, prover, Wei(self.search.min_profit_wei))
-            .proving_at_most(PROOFS)
-            .following(tip)
-    }
-}
+/// The ways out: to the keeper, to the sender, to the journal.
+pub type Ways = (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>, Tape);
 
 /// One hot thread's desk.
 pub struct Desk {
@@ -121,6 +59,7 @@ pub struct Desk {
     meter: Arc<Meter>,
     out: mpsc::UnboundedSender<Report>,
     to_send: mpsc::UnboundedSender<Box<Found>>,
+    tape: Tape,
     /// How often the state was loaded anew.
     loads: u64,
 }
@@ -130,14 +69,15 @@ impl Desk {
     #[must_use]
     pub fn new(
         plan: Plan,
-        loaded: &Loaded,
+        loaded: &Arc<Loaded>,
         builder: Builder,
         (clock, newest): (Clock, Arc<AtomicU64>),
         meter: Arc<Meter>,
-        (out, to_send): (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>),
+        (out, to_send, mut tape): Ways,
     ) -> Self {
-        let engine = plan.engine(loaded);
-        Self { plan, engine, builder, clock, newest, meter, out, to_send, loads: 0 }
+        let engine = plan.engine(&ground(loaded));
+        tape.fed(&Work::Load(Arc::clone(loaded)));
+        Self { plan, engine, builder, clock, newest, meter, out, to_send, tape, loads: 0 }
     }
 
     /// Works until the inbox ends.
@@ -153,6 +93,7 @@ impl Desk {
     }
 
     fn chain(&mut self, work: Work) {
+        self.tape.fed(&work);
         let event = match work {
             Work::Block(news) => Event::Block(news),
             Work::Undo(to) => Event::Undo(to),
@@ -170,7 +111,7 @@ impl Desk {
                 Event::Pool(at, Box::new(AnyPool::clone(&pool)))
             }
             Work::Load(loaded) => {
-                self.engine = self.plan.engine(&loaded);
+                self.engine = self.plan.engine(&ground(&loaded));
                 self.loads += 1;
                 Event::Head
             }
@@ -195,6 +136,7 @@ impl Desk {
             self.meter.time(Stage::Decode, std::time::Duration::from_nanos(waited));
         }
         self.meter.counters.add(Counter::Looked);
+        self.tape.offered(&offer.pending);
         let event = Event::Pending(Box::new(block::tx_env(&offer.pending.tx)));
         let outcome = self.engine.on_event(event);
         self.settle(outcome, Some(offer));
@@ -215,14 +157,9 @@ impl Desk {
         if !outcome.proven.is_empty() {
             self.meter.time(Stage::Simulate, outcome.spent.simulate);
             self.meter.counters.add_many(Counter::Opportunities, outcome.proven.len() as u64);
-            self.build(&outcome.proven, offer);
         }
+        self.build(&outcome, offer);
         self.complain(outcome, offer);
-    }
-
-    /// What the proof in hand missed.
-    fn missed(&self, offer: Option<&Offer>) {
-        self.miss(self.engine.missed().to_vec(), offer);
     }
 
     fn miss(&self, wants: Vec<Want>, offer: Option<&Offer>) {
@@ -245,49 +182,23 @@ impl Desk {
         }
     }
 
-    /// The best that passes the limits is sent: all bundles of a block share a nonce, and those behind one trigger exclude
-    /// each other.
-    fn build(&mut self, proven: &[Proven], offer: Option<&Offer>) {
+    /// One bundle an event, and the rest of what was decided into the journal.
+    fn build(&mut self, outcome: &Outcome, offer: Option<&Offer>) {
         let mut span = Span::start();
-        let victim = match offer.map(|offer| victim(&offer.pending)).transpose() {
-            Ok(victim) => victim,
-            Err(reason) => return self.meter.refuse_one(reason),
-        };
-        let Some(tip) = self.engine.tip() else { return };
-        let target = Target::after(&tip.parent(), self.engine.nonce());
-        let mut order: Vec<&Proven> = proven.iter().collect();
-        order.sort_by_cached_key(|proof| std::cmp::Reverse(net(proof, target.base_fee)));
-        let order: Vec<Proven> = order.into_iter().cloned().collect();
-        for proof in order {
-            let proof = match self.with_its_bid(proof, &target) {
-                Ok(proof) => proof,
-                Err(reason) => {
-                    self.meter.refuse_one(reason);
-                    self.missed(offer);
-                    continue;
-                }
-            };
-            match self.builder.build(&proof, self.engine.pools(), victim.as_ref(), &target) {
-                Ok(bundle) => {
-                    self.meter.time(Stage::Build, span.lap());
-                    self.meter.counters.add(Counter::Built);
-                    let found = self.found(bundle, &proof, offer);
-                    // As in `say`.
-                    let _ending = self.to_send.send(Box::new(found));
-                    return;
-                }
-                Err(reason) => self.meter.refuse_one(reason),
-            }
+        let trigger = offer.map(|offer| (offer.pending.tx.inner(), offer.pending.hash()));
+        let made = choice::choose(&mut self.engine, &mut self.builder, &outcome.proven, trigger);
+        self.meter.refuse(&made.refused);
+        if made.refused.iter().any(|(reason, _)| reason == Refused::Cold) {
+            self.miss(self.engine.missed().to_vec(), offer);
         }
-    }
-
-    /// The proof, if its bid is paid the way the signed one will be; else another, with that bid: the gas differs.
-    fn with_its_bid(&mut self, proof: Proven, target: &Target) -> Result<Proven, Refused> {
-        let (bid, proven_with, held) = (self.builder.offer(&proof, target)?, proof.builder_paid(), self.engine.held());
-        if (bid <= held) == (proven_with <= held) {
-            return Ok(proof);
+        if let Some(Choice { bundle, proof, .. }) = &made.choice {
+            self.meter.time(Stage::Build, span.lap());
+            self.meter.counters.add(Counter::Built);
+            let found = self.found(bundle.clone(), proof, offer);
+            // As in `say`.
+            let _ending = self.to_send.send(Box::new(found));
         }
-        self.engine.prove_again(proof.candidate(), bid)
+        self.tape.decided(|| choice::decision(&self.engine, outcome, &made), made.choice.as_ref());
     }
 
     fn found(&self, bundle: SignedBundle, proof: &Proven, offer: Option<&Offer>) -> Found {
@@ -304,7 +215,7 @@ impl Desk {
         Found {
             bundle,
             parent: self.at(),
-            strategy: if offer.is_some() { "backrun" } else { "atomic_arb" },
+            strategy: choice::strategy(offer.is_some()),
             token: pools.token(candidate.start()),
             gross: U256::from(candidate.gross()),
             gas: proof.gas_used(),
@@ -335,12 +246,7 @@ impl Desk {
     }
 }
 
-/// What is left of a proof's profit after gas, in wei; below nothing is nothing.
-fn net(proof: &Proven, price: WeiPerGas) -> U256 {
-    let value = proof.candidate().value().unwrap_or_default().0;
-    value.saturating_sub((proof.gas_used() * price).0)
-}
-
-fn victim(pending: &Pending) -> Result<Victim, Refused> {
-    Victim::encode(pending.tx.inner(), pending.hash())
+/// The state, as an engine takes it.
+fn ground(loaded: &Loaded) -> Ground<'_> {
+    Ground { head: &loaded.head, accounts: &loaded.accounts, hashes: &loaded.hashes, pools: &loaded.pools }
 }

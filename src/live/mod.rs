@@ -22,6 +22,7 @@ pub mod report;
 pub mod session;
 mod source;
 mod start;
+mod tape;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

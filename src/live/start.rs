@@ -26,6 +26,7 @@ use crate::edge::submit::Submitter;
 use crate::edge::submit::keys;
 use crate::hot::build::Builder;
 use crate::hot::build::config::Executor;
+use crate::hot::engine::plan::Plan;
 use crate::hot::evm::own::Own;
 use crate::hot::rt::inbox;
 use crate::hot::rt::thread;
@@ -36,7 +37,6 @@ use crate::live::Searcher;
 use crate::live::bundles::sender::Sender;
 use crate::live::bundles::settle::Settler;
 use crate::live::desk::Desk;
-use crate::live::desk::Plan;
 use crate::live::keeper;
 use crate::live::keeper::Keeper;
 use crate::live::numbers::book::Book;
@@ -45,6 +45,8 @@ use crate::live::numbers::meter::Meters;
 use crate::live::report::Found;
 use crate::live::report::Report;
 use crate::live::source::Source;
+use crate::live::tape;
+use crate::live::tape::Tape;
 
 /// Starts a searcher; within a tokio runtime. `seed`: of the world it runs in, for its report. `progress` is told how the
 /// loading goes.
@@ -69,6 +71,7 @@ pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> 
         bid: config.bid.clone(),
         own,
     };
+    tape::plan(&tap, config, &executor, own);
     let source = Source::new(chain.clone(), config, own);
     let loaded = Arc::new(source.load(progress).await?);
     for (pool, reason) in &loaded.unusable {
@@ -109,7 +112,8 @@ impl Ground<'_> {
         let (reports, heard) = mpsc::unbounded_channel();
         let (to_send, found) = mpsc::unbounded_channel();
         let mined = reports.clone();
-        let hot = Hot { config, executor, plan, clock, newest: &newest, meters: &meters, out: (reports, to_send) };
+        let out = (reports, to_send);
+        let hot = Hot { config, executor, plan, clock, newest: &newest, meters: &meters, out, tap: &tap };
         let (feeders, threads, seats) = hot.start(&loaded)?;
         let (ingest, outlet) = ingest::start(&config.node, &config.ingest, Some(at), source.watched(&loaded), tap)?;
         let ingest = Arc::new(ingest);
@@ -223,6 +227,7 @@ struct Hot<'a> {
     newest: &'a Arc<AtomicU64>,
     meters: &'a Arc<Meters>,
     out: (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>),
+    tap: &'a Tap,
 }
 
 type Threads = (Vec<keeper::ToDesk>, Vec<std::thread::JoinHandle<()>>, Vec<Seat>);
@@ -245,6 +250,7 @@ impl Hot<'_> {
             let (plan, loaded, out) =
                 (Plan { base: index == 0, ..self.plan.clone() }, loaded.clone(), self.out.clone());
             let (clock, newest, meter) = (self.clock, self.newest.clone(), self.meters.thread(index));
+            let out = (out.0, out.1, Tape::new(self.tap.clone(), index));
             let run = move |_pinned| Desk::new(plan, &loaded, builder, (clock, newest), meter, out).run(&inbox);
             handles.push(thread::spawn(&format!("hot-{index}"), *seat, run)?);
             feeders.push(feeder);

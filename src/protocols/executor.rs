@@ -24,11 +24,36 @@ alloy::sol! {
     error WrongBlock();
     error BidTooHigh();
     error PaymentFailed();
+    error NotDue();
+    error CallbackMissing();
+    error AskedTooMuch();
+    error BalanceUnreadable();
+    error TransferFailed();
+    error Unprofitable();
 }
 
 /// Selectors of the executor's errors that speak of our own call and of nobody on the path.
 pub const OWN_FAULTS: [[u8; 4]; 5] =
     [NotOwner::SELECTOR, BadPayload::SELECTOR, WrongBlock::SELECTOR, BidTooHigh::SELECTOR, PaymentFailed::SELECTOR];
+
+/// The name of the executor's error that `output` is, if it is one.
+#[must_use]
+pub fn error_name(output: &[u8]) -> Option<&'static str> {
+    let names = [
+        (NotOwner::SELECTOR, "NotOwner"),
+        (BadPayload::SELECTOR, "BadPayload"),
+        (WrongBlock::SELECTOR, "WrongBlock"),
+        (BidTooHigh::SELECTOR, "BidTooHigh"),
+        (PaymentFailed::SELECTOR, "PaymentFailed"),
+        (NotDue::SELECTOR, "NotDue"),
+        (CallbackMissing::SELECTOR, "CallbackMissing"),
+        (AskedTooMuch::SELECTOR, "AskedTooMuch"),
+        (BalanceUnreadable::SELECTOR, "BalanceUnreadable"),
+        (TransferFailed::SELECTOR, "TransferFailed"),
+        (Unprofitable::SELECTOR, "Unprofitable"),
+    ];
+    names.into_iter().find(|(selector, _)| selector == output).map(|(_, name)| name)
+}
 
 const HEAD: usize = 4 + 1 + 5 + 20 + 16 + 16 + 16;
 const HOP: usize = 1 + 20 + 20 + 16;

@@ -15,6 +15,8 @@ pub mod uniswap_v3;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::U256;
+use serde::Deserialize;
+use serde::Serialize;
 
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Applied;
@@ -58,8 +60,9 @@ pub fn discover(
 /// Makes the registry from one line a protocol: `Variant(type)`. A closed enum, so every call is a jump, not a vtable.
 macro_rules! each {
     ($($variant:ident($pool:ty)),+ $(,)?) => {
-        /// A pool of any protocol.
-        #[derive(Clone, Debug)]
+        /// A pool of any protocol. As it stands it can be written down, and read back as the same pool.
+        #[derive(Clone, Debug, Deserialize, Serialize)]
+        #[serde(rename_all = "snake_case")]
         pub enum AnyPool {
             $(
                 #[doc = concat!("A pool of [`", stringify!($pool), "`].")]

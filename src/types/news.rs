@@ -1,9 +1,11 @@
 //! What the chain has done, as edge tells it and the engine takes it: blocks, what they changed, and what was missed.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
+use serde::{Deserialize, Serialize};
 
 /// A block's place, name and terms, as far as what comes after it depends on them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Head {
     /// Height.
     pub number: u64,
@@ -28,24 +30,31 @@ pub struct Head {
 }
 
 /// What became of an account. `None`: as it was.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct AccountNews {
     /// Which.
     pub address: Address,
     /// Wei.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub balance: Option<U256>,
     /// Its next nonce.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<u64>,
     /// Its code.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Bytes>,
     /// Slots and what they hold now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slots: Vec<(U256, U256)>,
     /// It is gone, storage and all.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub destroyed: bool,
 }
 
 /// A log of a block.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LogNews {
     /// Who emitted it.
     pub address: Address,
@@ -56,7 +65,8 @@ pub struct LogNews {
 }
 
 /// The chain has grown by a block, and this is all that changed by it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct BlockNews {
     /// The block.
     pub head: Head,
@@ -67,7 +77,8 @@ pub struct BlockNews {
 }
 
 /// State fetched after a miss.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Told {
     /// As it is behind this block; told at any other tip it is stale and means nothing.
     pub at: B256,
@@ -78,7 +89,8 @@ pub struct Told {
 }
 
 /// What the engine had to do without: the edge fetches it, tells it, and offers the event again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Want {
     /// An account: balance, nonce, code.
     Account(Address),

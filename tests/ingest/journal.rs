@@ -12,7 +12,8 @@ use crate::follower::Follower;
 use crate::node::{FakeNode, POOL};
 
 fn frames() -> impl Strategy<Value = Vec<Frame>> {
-    let kind = prop_oneof![Just(Kind::Start), Just(Kind::Source), Just(Kind::Raw), Just(Kind::Fetched)];
+    let old = prop_oneof![Just(Kind::Start), Just(Kind::Source), Just(Kind::Raw), Just(Kind::Fetched)];
+    let kind = prop_oneof![old, Just(Kind::Plan), Just(Kind::Fed), Just(Kind::Decided)];
     let frame = (any::<u64>(), any::<u16>(), kind, prop::collection::vec(any::<u8>(), 0..200));
     prop::collection::vec(
         frame.prop_map(|(at_ns, source, kind, payload)| Frame { at_ns, source, kind, payload }),

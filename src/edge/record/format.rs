@@ -7,11 +7,15 @@
 //! ```
 //! All numbers are little-endian. A run opens with a [`Kind::Start`] frame: its payload is the unix time of the run's
 //! start in ns, so a file may hold many runs and each keeps its own clock. [`Kind::Source`] names a source's number.
+//! What hot threads were fed and what they decided is in frames of the last three kinds ([`tape`]); a file of an older
+//! program has none of them.
 //!
 //! # Invariants
 //! - A frame is read whole and with its checksum, or not at all.
 //! - A torn tail (the process died within a write) ends the reading with [`End::Torn`] and may be cut off. Damage with
 //!   more bytes after it is [`End::Damaged`]: nothing is ever cut there.
+
+pub mod tape;
 
 use std::io::{self, Read, Write};
 
@@ -21,10 +25,12 @@ pub const MAGIC: [u8; 4] = *b"PRGJ";
 pub const VERSION: u16 = 1;
 /// Bytes before the first frame.
 pub const HEADER: u64 = 8;
-/// Longest body. A claim beyond it is damage, not a frame to allocate for.
+/// Longest body: a writer loses what is longer. A claim beyond it is damage, not a frame to allocate for.
 pub const MAX_BODY: usize = 64 << 20;
 /// Arrival, source, kind.
 const FIXED: usize = 11;
+/// Longest payload.
+pub const MAX_PAYLOAD: usize = MAX_BODY - FIXED;
 
 /// What a frame's payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +44,18 @@ pub enum Kind {
     Raw = 2,
     /// A transaction that was fetched by hash, as the node answered.
     Fetched = 3,
+    /// What the run's engines were made with: [`tape::Setup`].
+    Plan = 4,
+    /// What a hot thread was fed: [`tape::Fed`]. The frame's source is the thread's index.
+    Fed = 5,
+    /// What a hot thread decided: [`tape::Decided`]. The frame's source is the thread's index.
+    Decided = 6,
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        [Self::Start, Self::Source, Self::Raw, Self::Fetched].into_iter().find(|kind| *kind as u8 == byte)
+        let all = [Self::Start, Self::Source, Self::Raw, Self::Fetched, Self::Plan, Self::Fed, Self::Decided];
+        all.into_iter().find(|kind| *kind as u8 == byte)
     }
 }
 

@@ -1,7 +1,9 @@
-//! The journal: raw frames with their arrival times, from the moment a run starts. What the run saw can be replayed.
+//! The journal: raw frames with their arrival times, from the moment a run starts, and what its hot threads were fed and
+//! decided. What the run did can be replayed.
 //!
 //! # Invariants
 //! - A tap never waits: a full queue costs the journal a frame, which is counted, and the feed nothing.
+//! - What is long to serialise is serialised by the writer ([`Tap::late`]).
 //! - The writer is a thread of its own. It hands everything to the system whenever it has caught up.
 
 pub mod format;
@@ -26,7 +28,8 @@ use crate::edge::record::format::Reader;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// File for the raw frames with their arrival times; appended to. Without it they are not kept.
+    /// File for the raw frames with their arrival times, and for what hot threads were fed and decided; appended to. Without
+    /// it they are not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<PathBuf>,
     /// File of the ledger: bundles, outcomes, profit and loss.
@@ -103,8 +106,16 @@ struct Entry {
     at_ns: u64,
     source: u16,
     kind: Kind,
-    payload: Vec<u8>,
+    payload: Payload,
 }
+
+enum Payload {
+    Made(Vec<u8>),
+    Late(Late),
+}
+
+/// A payload that the writer's thread makes.
+pub type Late = Box<dyn FnOnce() -> io::Result<Vec<u8>> + Send>;
 
 /// Where frames are handed in. Cheap to clone.
 #[derive(Clone)]
@@ -142,15 +153,32 @@ impl Tap {
         self.keep(at_ns, source, Kind::Fetched, payload);
     }
 
-    /// Frames that found the queue full.
+    /// Whether anything is kept.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.sender.is_some()
+    }
+
+    /// A frame whose payload the writer's thread is to make.
+    pub fn late(&self, source: u16, kind: Kind, payload: Late) {
+        self.hand_in(self.clock.now_ns(), source, kind, Payload::Late(payload));
+    }
+
+    /// Frames that found the queue full, or were too long to be read back.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 
     fn keep(&self, at_ns: u64, source: u16, kind: Kind, payload: &[u8]) {
+        if self.is_on() {
+            self.hand_in(at_ns, source, kind, Payload::Made(payload.to_vec()));
+        }
+    }
+
+    fn hand_in(&self, at_ns: u64, source: u16, kind: Kind, payload: Payload) {
         let Some(sender) = &self.sender else { return };
-        if sender.try_send(Entry { at_ns, source, kind, payload: payload.to_vec() }).is_err() {
+        if sender.try_send(Entry { at_ns, source, kind, payload }).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -167,10 +195,12 @@ impl Writer {
     pub fn open(path: &Path, clock: Clock) -> Result<(Tap, Self), RecordError> {
         let file = prepare(path)?;
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let run = move || drain(BufWriter::new(file), receiver, clock);
+        let lost: Arc<AtomicU64> = Arc::default();
+        let counted = lost.clone();
+        let run = move || drain(BufWriter::new(file), receiver, clock, &counted);
         let spawned = std::thread::Builder::new().name("journal".to_owned()).spawn(run);
         let thread = spawned.map_err(|cause| RecordError::Io { path: path.to_path_buf(), cause })?;
-        let tap = Tap { clock, sender: Some(sender), lost: Arc::default() };
+        let tap = Tap { clock, sender: Some(sender), lost };
         Ok((tap, Self { path: path.to_path_buf(), thread }))
     }
 
@@ -211,19 +241,40 @@ fn prepare(path: &Path) -> Result<File, RecordError> {
     Ok(file)
 }
 
-fn drain(mut out: BufWriter<File>, mut queue: mpsc::Receiver<Entry>, clock: Clock) -> io::Result<u64> {
+fn drain(
+    mut out: BufWriter<File>,
+    mut queue: mpsc::Receiver<Entry>,
+    clock: Clock,
+    lost: &AtomicU64,
+) -> io::Result<u64> {
     format::write(&mut out, 0, 0, Kind::Start, &clock.unix_start_ns().to_le_bytes())?;
     out.flush()?;
     let mut written = 1;
     while let Some(first) = queue.blocking_recv() {
         let mut next = Some(first);
         while let Some(entry) = next {
-            format::write(&mut out, entry.at_ns, entry.source, entry.kind, &entry.payload)?;
-            written += 1;
+            match entry.payload.bytes() {
+                Some(payload) => {
+                    format::write(&mut out, entry.at_ns, entry.source, entry.kind, &payload)?;
+                    written += 1;
+                }
+                None => _ = lost.fetch_add(1, Ordering::Relaxed),
+            }
             next = queue.try_recv().ok();
         }
         out.flush()?;
     }
     out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     Ok(written)
+}
+
+impl Payload {
+    /// `None` when it cannot be made, or could not be read back.
+    fn bytes(self) -> Option<Vec<u8>> {
+        let bytes = match self {
+            Self::Made(bytes) => bytes,
+            Self::Late(make) => make().ok()?,
+        };
+        (bytes.len() <= format::MAX_PAYLOAD).then_some(bytes)
+    }
 }

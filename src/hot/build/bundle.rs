@@ -4,6 +4,9 @@
 //! - Only `hot::build` makes one, so each has passed the limits and is signed.
 //! - No transaction in it may revert: all of it lands, or nothing.
 
+use alloy::consensus::SignableTransaction;
+use alloy::consensus::TxEnvelope;
+use alloy::eips::eip2718::Decodable2718;
 use alloy_primitives::{B256, Bytes, keccak256};
 
 use crate::hot::build::bid::Terms;
@@ -92,6 +95,14 @@ impl SignedBundle {
     #[must_use]
     pub fn txs(&self) -> &[Bytes] {
         &self.txs
+    }
+
+    /// Our transaction without its signature, and the digest that was signed. `None` for what [`crate::hot::build`] does
+    /// not make.
+    #[must_use]
+    pub fn unsigned(&self) -> Option<(Bytes, B256)> {
+        let TxEnvelope::Eip1559(ours) = TxEnvelope::decode_2718(&mut &self.txs.last()?[..]).ok()? else { return None };
+        Some((ours.tx().encoded_for_signing().into(), ours.signature_hash()))
     }
 
     /// Our transaction's gas limit.

@@ -4,6 +4,8 @@
 //! - The same events on the same state give the same outcomes.
 //! - A pending transaction changes nothing until it is included: its diff lies over the state, its pools over the table.
 
+pub mod choice;
+pub mod plan;
 pub mod tip;
 
 use std::sync::Arc;

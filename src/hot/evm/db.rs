@@ -117,6 +117,14 @@ impl Db {
         self.hashes.insert(number, hash);
     }
 
+    /// Blocks whose hashes are known, in order.
+    #[must_use]
+    pub fn block_hashes(&self) -> Vec<(u64, B256)> {
+        let mut all: Vec<(u64, B256)> = self.hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
+        all.sort_unstable();
+        all
+    }
+
     /// A slot that may be assumed empty in either mode: a balance or allowance of our own accounts.
     pub fn tell_own_slot(&mut self, address: Address, slot: U256) {
         self.own_slots.insert((address, slot));

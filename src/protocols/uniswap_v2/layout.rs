@@ -4,12 +4,15 @@
 //! - A layout other than [`Layout::Opaque`] has been tested on the pair itself: writing the slots moves `getReserves`.
 
 use alloy_primitives::U256;
+use serde::Deserialize;
+use serde::Serialize;
 
 use crate::protocols::amm::ApplyError;
 use crate::protocols::uniswap_v2::curve::MAX_RESERVE;
 
 /// Storage slots that hold the reserves, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Layout {
     /// `uint112 reserve0 | uint112 reserve1 | uint32 timestamp` from the low end of one slot: slot 8 in Uniswap's pair.
     Packed {

@@ -6,6 +6,7 @@
 //! - `curve`: the pair's K check solved for the output and for the input, exactly.
 //! - `layout`: where a pair keeps its reserves.
 //! - `pool`: the state, and [`Amm`](crate::protocols::amm::Amm) over it.
+//! - `kept`: the state, written down and read back.
 //! - `discover`, `rig`, `infer`: is it a pair, how to execute its swap, what does it charge.
 //! - `abi`: selectors and topics.
 
@@ -13,6 +14,7 @@ pub mod abi;
 mod curve;
 mod discover;
 mod infer;
+mod kept;
 mod layout;
 mod pool;
 mod rig;

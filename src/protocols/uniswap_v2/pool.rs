@@ -14,6 +14,8 @@ use alloy::sol_types::SolEvent;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::U256;
+use serde::Deserialize;
+use serde::Serialize;
 
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Applied;
@@ -28,11 +30,13 @@ use crate::protocols::uniswap_v2::abi;
 use crate::protocols::uniswap_v2::curve;
 use crate::protocols::uniswap_v2::curve::Fee;
 use crate::protocols::uniswap_v2::curve::MAX_RESERVE;
+use crate::protocols::uniswap_v2::kept::Kept;
 use crate::protocols::uniswap_v2::layout::Layout;
 use crate::protocols::uniswap_v2::layout::narrow;
 
 /// A constant-product pair.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(try_from = "Kept", into = "Kept")]
 pub struct Pool {
     reserves: [u128; 2],
     /// By the token that goes in. Equal in every fork met so far, but found separately.

@@ -44,13 +44,17 @@ use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
 use crate::protocols::math::swap_step::PIPS;
+use crate::protocols::uniswap_v3::storage::kept::Kept;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::U256;
+use serde::Deserialize;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// Whose contract it is, where that shows in events, storage and callbacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Flavour {
     /// `feeProtocol` is a byte in the first slot. Callback: `uniswapV3SwapCallback`.
     Uniswap,
@@ -96,7 +100,8 @@ struct State {
 }
 
 /// A pool.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(try_from = "Kept", into = "Kept")]
 pub struct Pool {
     address: Address,
     tokens: [Address; 2],

@@ -8,6 +8,8 @@
 //! # Cost
 //! [`Slots`]: one keccak a word of the spacing, once. A change: one binary search; a newly listed tick: one keccak.
 
+pub(super) mod kept;
+
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
 use crate::protocols::math::tick;
@@ -19,10 +21,13 @@ use crate::protocols::uniswap_v3::Pool;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 use alloy_primitives::keccak256;
+use serde::Deserialize;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// Numbers of the slots a pool's state lies in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Layout {
     /// Price, tick and, at Uniswap, the protocol fee.
     pub slot0: U256,

@@ -12,10 +12,12 @@
 use crate::protocols::math::tick;
 use crate::protocols::uniswap_v3::grid::Grid;
 use alloy_primitives::U256;
+use serde::Deserialize;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// A tick's share of the liquidity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Liquidity {
     /// Sum of the positions that end here. Zero means the tick is not initialised.
     pub gross: u128,
@@ -53,6 +55,25 @@ impl Ticks {
     #[must_use]
     pub const fn new(grid: Arc<Grid>) -> Self {
         Self { grid, words: Vec::new(), ticks: Vec::new() }
+    }
+
+    /// What was known once: words by position, ticks by index, each in order. `None` when they are not what a pool of
+    /// this grid can hold.
+    pub(super) fn restore(grid: Arc<Grid>, words: &[(i16, U256)], ticks: &[(i32, Option<Liquidity>)]) -> Option<Self> {
+        let ordered = words.is_sorted_by(|a, b| a.0 < b.0) && ticks.is_sorted_by(|a, b| a.0 < b.0);
+        let mut restored = Self::new(grid);
+        if !ordered || !ticks.iter().all(|(tick, _)| restored.is_usable(*tick)) {
+            return None;
+        }
+        restored.words = words.iter().map(|(at, bits)| Word { position: i32::from(*at), bits: *bits }).collect();
+        let entry = |(tick, liquidity): &(i32, _)| Some(Tick { liquidity: *liquidity, ..unknown_tick(*tick)? });
+        restored.ticks = ticks.iter().map(entry).collect::<Option<_>>()?;
+        Some(restored)
+    }
+
+    /// Known words, in order of position.
+    pub(super) fn words(&self) -> impl Iterator<Item = (i16, U256)> + '_ {
+        self.words.iter().filter_map(|word| Some((i16::try_from(word.position).ok()?, word.bits)))
     }
 
     /// Word ends of the spacing.

@@ -1,0 +1,197 @@
+//! From an outcome to a bundle, and to the decision that a journal keeps: the same live and in a replay.
+//!
+//! # Invariants
+//! - One bundle an event: all bundles of a block share a nonce, and those behind one trigger exclude each other.
+//! - [`decision`] says all that was decided, and nothing of when.
+
+use std::borrow::Cow;
+
+use alloy::consensus::TxEnvelope;
+use alloy_primitives::B256;
+use alloy_primitives::U256;
+
+use crate::hot::build::Builder;
+use crate::hot::build::SignedBundle;
+use crate::hot::build::Target;
+use crate::hot::build::Victim;
+use crate::hot::engine::Engine;
+use crate::hot::event::Outcome;
+use crate::hot::event::Trigger;
+use crate::hot::refused::Refused;
+use crate::hot::refused::Tally;
+use crate::hot::search::Candidate;
+use crate::hot::simulate::Proven;
+use crate::hot::state::pools::Edge;
+use crate::protocols::amm::Amm;
+use crate::types::amount::WeiPerGas;
+use crate::types::decision;
+use crate::types::decision::Count;
+use crate::types::decision::Decision;
+use crate::types::decision::Hop;
+use crate::types::decision::Path;
+use crate::types::decision::Proof;
+use crate::types::decision::Ran;
+use crate::types::decision::Rejected;
+
+/// All strategies, by name. `tests/golden.rs` demands a case of each.
+pub const STRATEGIES: [&str; 2] = ["atomic_arb", "backrun"];
+
+/// The name of what is done: behind a transaction, or in the state as it is.
+#[must_use]
+pub const fn strategy(behind: bool) -> &'static str {
+    STRATEGIES[behind as usize]
+}
+
+/// A bundle, and the proof that it was made of.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// What is sent.
+    pub bundle: SignedBundle,
+    /// Why.
+    pub proof: Proven,
+    /// The block below the bundle's.
+    pub parent: B256,
+}
+
+/// What was made of an outcome.
+#[derive(Clone, Debug, Default)]
+pub struct Made {
+    /// The best proof that passes the limits.
+    pub choice: Option<Choice>,
+    /// What became of better ones.
+    pub refused: Tally,
+}
+
+/// Makes a bundle of the best of `proven`. `trigger`: the transaction that it goes behind, with the hash it was announced
+/// by.
+pub fn choose(
+    engine: &mut Engine,
+    builder: &mut Builder,
+    proven: &[Proven],
+    trigger: Option<(&TxEnvelope, B256)>,
+) -> Made {
+    let mut made = Made::default();
+    if proven.is_empty() {
+        return made;
+    }
+    let victim = match trigger.map(|(tx, hash)| Victim::encode(tx, hash)).transpose() {
+        Ok(victim) => victim,
+        Err(reason) => {
+            made.refused.add(reason);
+            return made;
+        }
+    };
+    let Some(tip) = engine.tip() else { return made };
+    let target = Target::after(&tip.parent(), engine.nonce());
+    let mut order: Vec<&Proven> = proven.iter().collect();
+    order.sort_by_cached_key(|proof| std::cmp::Reverse(net(proof, target.base_fee)));
+    for proof in order {
+        let built = with_its_bid(engine, builder, proof, &target).and_then(|proof| {
+            let bundle = builder.build(&proof, engine.pools(), victim.as_ref(), &target)?;
+            Ok(Choice { bundle, proof, parent: target.parent })
+        });
+        match built {
+            Ok(choice) => {
+                made.choice = Some(choice);
+                return made;
+            }
+            Err(reason) => made.refused.add(reason),
+        }
+    }
+    made
+}
+
+/// The proof, if its bid is paid the way the signed one will be; else another, with that bid: the gas differs.
+fn with_its_bid(engine: &mut Engine, builder: &Builder, proof: &Proven, target: &Target) -> Result<Proven, Refused> {
+    let (bid, proven_with, held) = (builder.offer(proof, target)?, proof.builder_paid(), engine.held());
+    if (bid <= held) == (proven_with <= held) {
+        return Ok(proof.clone());
+    }
+    engine.prove_again(proof.candidate(), bid)
+}
+
+/// What is left of a proof's profit after gas, in wei; below nothing is nothing.
+fn net(proof: &Proven, price: WeiPerGas) -> U256 {
+    let value = proof.candidate().value().unwrap_or_default().0;
+    value.saturating_sub((proof.gas_used() * price).0)
+}
+
+/// A candidate's cycle, in addresses.
+#[must_use]
+pub fn path(engine: &Engine, candidate: &Candidate) -> Path {
+    let pools = engine.pools();
+    let hop = |(edge, pair): (&Edge, &[u128])| Hop {
+        pool: pools.pool(edge.pool).address(),
+        protocol: Cow::Borrowed(pools.pool(edge.pool).protocol()),
+        token_in: pools.token(edge.token_in),
+        token_out: pools.token(edge.token_out),
+        amount_in: U256::from(pair[0]),
+        amount_out: U256::from(pair[1]),
+    };
+    Path {
+        hops: candidate.hops().iter().zip(candidate.amounts().windows(2)).map(hop).collect(),
+        gross: U256::from(candidate.gross()),
+        value: candidate.value().map(|value| value.0),
+    }
+}
+
+/// All that was decided: what the engine said, and what was made of it.
+#[must_use]
+pub fn decision(engine: &Engine, outcome: &Outcome, made: &Made) -> Decision {
+    let rejected = |(candidate, reason): &(Candidate, Refused)| Rejected {
+        path: path(engine, candidate),
+        reason: Cow::Borrowed(reason.name()),
+    };
+    Decision {
+        trigger: outcome.trigger.as_ref().map(ran),
+        refused: counts(&outcome.refused),
+        unbuilt: counts(&made.refused),
+        wanted: outcome.wanted.clone(),
+        broken: outcome.broken.clone(),
+        adrift: outcome.adrift.map(|adrift| adrift.to_string()),
+        left: outcome.left as u64,
+        rejected: outcome.rejected.iter().map(rejected).collect(),
+        proven: outcome.proven.iter().map(|proven| proof(engine, proven)).collect(),
+        bundle: made.choice.as_ref().map(|choice| bundle(engine, choice)),
+    }
+}
+
+fn ran(trigger: &Trigger) -> Ran {
+    match trigger {
+        Trigger::Ran(result) => {
+            Ran::Ended { success: result.is_success(), gas: result.tx_gas_used(), logs: result.logs().len() }
+        }
+        Trigger::Stopped(error) => Ran::Stopped(error.to_string()),
+    }
+}
+
+fn counts(tally: &Tally) -> Vec<Count> {
+    tally.iter().map(|(reason, count)| (Cow::Borrowed(reason.name()), count)).collect()
+}
+
+fn proof(engine: &Engine, proven: &Proven) -> Proof {
+    Proof {
+        path: path(engine, proven.candidate()),
+        gas: proven.gas_used().0,
+        paid: proven.builder_paid().0,
+        assumed: proven.assumed(),
+        access: proven.access().to_vec(),
+    }
+}
+
+fn bundle(engine: &Engine, choice: &Choice) -> decision::Bundle {
+    let (bundle, terms) = (&choice.bundle, choice.bundle.terms());
+    let (unsigned, digest) = bundle.unsigned().unwrap_or_default();
+    decision::Bundle {
+        block: bundle.block(),
+        parent: choice.parent,
+        trigger: bundle.trigger(),
+        of: proof(engine, &choice.proof),
+        digest,
+        unsigned,
+        value: terms.value.0,
+        gas_cost: terms.gas_cost.0,
+        bid: terms.bid.0,
+        take: terms.take.0,
+    }
+}

@@ -1,0 +1,119 @@
+//! A hot thread's tape: what it was fed and what it decided, into the journal. Nothing waits, and nothing is serialised
+//! here: the journal's own thread does that.
+//!
+//! # Cost
+//! With a journal an event costs two boxes and two places in a queue; without one, two branches.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use alloy::eips::eip2718::Encodable2718;
+
+use crate::config::Config;
+use crate::edge::bootstrap::Loaded;
+use crate::edge::ingest::feed::Pending;
+use crate::edge::record::Tap;
+use crate::edge::record::format::Kind;
+use crate::edge::record::format::tape;
+use crate::edge::record::format::tape::Decided;
+use crate::edge::record::format::tape::Fed;
+use crate::edge::record::format::tape::Names;
+use crate::edge::record::format::tape::Setup;
+use crate::edge::record::format::tape::State;
+use crate::hot::build::config::Executor;
+use crate::hot::engine::choice::Choice;
+use crate::hot::event::Told;
+use crate::hot::evm::own::Own;
+use crate::live::report::Work;
+use crate::types::decision::Decision;
+
+/// Numbers a thread's frames and hands them in.
+pub struct Tape {
+    tap: Tap,
+    thread: u16,
+    next: u64,
+}
+
+impl Tape {
+    /// Of the hot thread of this index.
+    #[must_use]
+    pub fn new(tap: Tap, thread: usize) -> Self {
+        Self { tap, thread: u16::try_from(thread).unwrap_or(u16::MAX), next: 0 }
+    }
+
+    /// What concerns the chain.
+    pub fn fed(&mut self, work: &Work) {
+        // A question changes nothing, and is no part of the run.
+        if matches!(work, Work::Look(_)) {
+            return;
+        }
+        let Some(number) = self.number() else { return };
+        let work = work.clone();
+        let payload = move || tape::pack_numbered(number, &fed(&work));
+        self.tap.late(self.thread, Kind::Fed, Box::new(payload));
+    }
+
+    /// A pending transaction that is looked at.
+    pub fn offered(&mut self, pending: &Arc<Pending>) {
+        let Some(number) = self.number() else { return };
+        let pending = Arc::clone(pending);
+        let payload = move || {
+            let raw = pending.tx.inner().encoded_2718().into();
+            tape::pack_numbered(number, &Fed::Pending { hash: pending.hash(), sender: pending.sender(), raw })
+        };
+        self.tap.late(self.thread, Kind::Fed, Box::new(payload));
+    }
+
+    /// What was decided about the item fed last.
+    pub fn decided(&mut self, decision: impl FnOnce() -> Decision, choice: Option<&Choice>) {
+        let Some(number) = self.number() else { return };
+        let names = choice.map(|choice| Names { bundle: choice.bundle.hash(), ours: choice.bundle.ours() });
+        let decided = Decided { decision: decision(), names };
+        let payload = move || tape::pack_numbered(number, &decided);
+        self.tap.late(self.thread, Kind::Decided, Box::new(payload));
+    }
+
+    /// The next frame's; `None` without a journal.
+    fn number(&mut self) -> Option<u64> {
+        let number = self.next;
+        self.next += 1;
+        self.tap.is_on().then_some(number)
+    }
+}
+
+fn fed(work: &Work) -> Fed<'_> {
+    match work {
+        Work::Block(news) => Fed::Block(Cow::Borrowed(news)),
+        Work::Undo(to) => Fed::Undo(*to),
+        Work::Told(told, again) => Fed::Told { told: Cow::Borrowed(told), again: *again },
+        Work::Pool(at, pool) => Fed::Pool { at: *at, pool: Cow::Borrowed(pool) },
+        Work::Load(loaded) => Fed::Load(state(loaded)),
+        // Never taped: see above.
+        Work::Look(_) => Fed::Told { told: Cow::Owned(Told::default()), again: false },
+    }
+}
+
+fn state(loaded: &Loaded) -> State<'_> {
+    State {
+        head: loaded.head,
+        accounts: Cow::Borrowed(&loaded.accounts),
+        hashes: Cow::Borrowed(&loaded.hashes),
+        pools: Cow::Borrowed(&loaded.pools),
+    }
+}
+
+/// What the run's engines and bundles are made with, without the places of its keys.
+pub fn plan(tap: &Tap, config: &Config, executor: &Executor, own: Own) {
+    let setup = Setup {
+        chain: config.chain.clone(),
+        search: config.search.clone(),
+        bid: config.bid.clone(),
+        limits: config.limits.clone(),
+        owner: own.owner,
+        executor: own.executor,
+        weth: own.weth,
+        access_list: executor.access_list,
+        gas_margin_bps: executor.gas_margin_bps,
+    };
+    tap.late(0, Kind::Plan, Box::new(move || tape::pack(&setup)));
+}

@@ -1,0 +1,223 @@
+//! One recorded hot thread: what it was fed goes into an engine of its own, as its desk did it.
+
+use std::rc::Rc;
+
+use alloy::consensus::TxEnvelope;
+use alloy::consensus::transaction::Recovered;
+use alloy::eips::eip2718::Decodable2718;
+use alloy_primitives::{Address, B256, Bytes};
+
+use crate::edge::record::format::tape::Decided;
+use crate::edge::record::format::tape::Fed;
+use crate::edge::record::format::tape::Setup;
+use crate::edge::record::format::tape::State;
+use crate::hot::build::Builder;
+use crate::hot::build::config::Executor;
+use crate::hot::engine::Engine;
+use crate::hot::engine::choice;
+use crate::hot::engine::plan::Ground;
+use crate::hot::engine::plan::Plan;
+use crate::hot::event::Event;
+use crate::hot::event::Outcome;
+use crate::hot::evm::block;
+use crate::hot::evm::own::Own;
+use crate::replay::journal::Difference;
+use crate::replay::journal::difference;
+use crate::types::decision::Decision;
+use crate::types::secret::Key;
+use crate::types::secret::Place;
+
+/// Signs in the owner's place, for nobody: what it signs is not compared, kept or sent.
+const STAND_IN: [u8; 32] = [1; 32];
+
+/// An event, for people.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// Its frame's number.
+    pub number: u64,
+    /// What it was.
+    pub what: String,
+    /// The pending transaction, if it was one.
+    pub trigger: Option<Trigger>,
+}
+
+/// A pending transaction as it was fed.
+#[derive(Clone, Debug)]
+pub struct Trigger {
+    /// As it was announced.
+    pub hash: B256,
+    /// As the node said it.
+    pub sender: Address,
+    /// EIP-2718.
+    pub raw: Bytes,
+}
+
+/// A decision that came out.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// About what.
+    pub event: Heard,
+    /// As it was recorded.
+    pub decided: Decided,
+}
+
+/// One hot thread of one run.
+pub struct Thread {
+    run: usize,
+    index: u16,
+    setup: Rc<Setup>,
+    plan: Plan,
+    builder: Builder,
+    engine: Option<Engine>,
+    next: u64,
+    lost: bool,
+    /// What was decided here, and waits for what was recorded.
+    due: Option<(Heard, Decision)>,
+}
+
+impl Thread {
+    /// A thread that has not been fed yet.
+    pub(super) fn new(run: usize, index: u16, setup: Rc<Setup>) -> Result<Self, String> {
+        let own = Own { owner: setup.owner, executor: setup.executor, weth: setup.weth };
+        let plan = Plan {
+            chain_id: setup.chain.id,
+            rules: setup.chain.rules(),
+            slot_seconds: setup.chain.slot_seconds,
+            search: setup.search.clone(),
+            // As in the run: the first thread alone looks at the base state.
+            base: index == 0,
+            bid: setup.bid.clone(),
+            own,
+        };
+        let executor = Executor {
+            address: setup.executor,
+            owner: Place::Naked,
+            identity: None,
+            access_list: setup.access_list,
+            gas_margin_bps: setup.gas_margin_bps,
+        };
+        let key = Key::from_bytes(&STAND_IN).map_err(|error| error.to_string())?;
+        let builder = Builder::new(key, setup.chain.id, executor, setup.bid.clone(), setup.limits.clone());
+        Ok(Self { run, index, setup, plan, builder, engine: None, next: 0, lost: false, due: None })
+    }
+
+    /// Its index in its run.
+    #[must_use]
+    pub const fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// Its run, from 1.
+    #[must_use]
+    pub const fn run(&self) -> usize {
+        self.run
+    }
+
+    /// What its engine was made with.
+    #[must_use]
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// The engine as it stands behind the last event; `None` before the first.
+    pub const fn engine(&mut self) -> Option<&mut Engine> {
+        self.engine.as_mut()
+    }
+
+    /// Nothing more is said of it.
+    pub(super) const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Holds a frame's number against the one that is due; the latter, when another came.
+    pub(super) const fn expect(&mut self, number: u64) -> Result<(), u64> {
+        if number != self.next {
+            self.lost = true;
+            return Err(self.next);
+        }
+        self.next += 1;
+        Ok(())
+    }
+
+    /// Feeds an event. A difference: the one before it was decided here and not there.
+    pub(super) fn fed(&mut self, number: u64, fed: Fed<'static>) -> Result<Option<Difference>, String> {
+        if let Some((event, _)) = self.due.take() {
+            return Ok(Some(self.difference(&event, "decision", "none", "one")));
+        }
+        let mut event = Heard { number, what: fed.name().to_owned(), trigger: None };
+        if let Fed::Load(state) = &fed {
+            self.engine = Some(self.plan.engine(&ground(state)));
+        }
+        let Self { engine: Some(engine), builder, .. } = self else {
+            return Err(format!("thread {} is fed a {} before any state", self.index, fed.name()));
+        };
+        let (outcome, tx) = feed(engine, fed, &mut event)?;
+        let Some(outcome) = outcome else { return Ok(None) };
+        if let Some(tip) = engine.tip() {
+            event.what = format!("{} behind block {}", event.what, tip.head().number);
+        }
+        let trigger = tx.as_ref().zip(event.trigger.as_ref()).map(|(tx, of)| (tx, of.hash));
+        let made = choice::choose(engine, builder, &outcome.proven, trigger);
+        let decision = choice::decision(engine, &outcome, &made);
+        self.due = Some((event, decision));
+        Ok(None)
+    }
+
+    /// Holds a recorded decision against the one made here.
+    pub(super) fn decided(&mut self, decided: Decided) -> Result<Result<Judged, Box<Difference>>, String> {
+        let Some((event, decision)) = self.due.take() else {
+            return Err(format!("thread {} decides about nothing", self.index));
+        };
+        if decided.decision == decision {
+            return Ok(Ok(Judged { event, decided }));
+        }
+        let first = difference::first(&decided.decision, &decision);
+        Ok(Err(Box::new(self.difference(&event, &first.at, &first.recorded, &first.replayed))))
+    }
+
+    fn difference(&self, event: &Heard, at: &str, recorded: &str, replayed: &str) -> Difference {
+        Difference {
+            run: self.run,
+            thread: self.index,
+            event: event.number,
+            what: event.what.clone(),
+            at: at.to_owned(),
+            recorded: recorded.to_owned(),
+            replayed: replayed.to_owned(),
+        }
+    }
+}
+
+fn ground<'a>(state: &'a State<'_>) -> Ground<'a> {
+    Ground { head: &state.head, accounts: &state.accounts, hashes: &state.hashes, pools: &state.pools }
+}
+
+/// What a desk does with an item. No outcome: nothing was decided.
+fn feed(
+    engine: &mut Engine,
+    fed: Fed<'static>,
+    event: &mut Heard,
+) -> Result<(Option<Outcome>, Option<TxEnvelope>), String> {
+    let item = match fed {
+        Fed::Load(_) => Event::Head,
+        Fed::Block(news) => Event::Block(news.into_owned().into()),
+        Fed::Undo(to) => Event::Undo(to),
+        Fed::Told { told, again } => {
+            engine.on_event(Event::Told(told.into_owned().into()));
+            if !again {
+                return Ok((None, None));
+            }
+            Event::Head
+        }
+        Fed::Pool { at, pool } => Event::Pool(at, Box::new(pool.into_owned())),
+        Fed::Pending { hash, sender, raw } => {
+            let tx = TxEnvelope::decode_2718(&mut &raw[..]).map_err(|error| format!("transaction {hash}: {error}"))?;
+            let tx = Recovered::new_unchecked(tx, sender);
+            event.what = format!("pending {hash}");
+            event.trigger = Some(Trigger { hash, sender, raw });
+            let outcome = engine.on_event(Event::Pending(Box::new(block::tx_env(&tx))));
+            return Ok((Some(outcome), Some(tx.into_inner())));
+        }
+    };
+    Ok((Some(engine.on_event(item)), None))
+}

@@ -1,0 +1,89 @@
+//! A short run of the searcher in a world of its own, journalled.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use peregrine::config::Config;
+use peregrine::edge::bootstrap::Factory;
+use peregrine::edge::devnet::Wallet;
+use peregrine::edge::devnet::world::{Options, World};
+use peregrine::edge::ingest::Node;
+use peregrine::edge::submit;
+use peregrine::hot::build::config::Executor;
+use peregrine::live::{self, How};
+use peregrine::metrics::count::Counter;
+use peregrine::types::secret::Place;
+
+const SEED: u64 = 3;
+/// Until so many bundles were decided on, and so many blocks seen.
+const BUNDLES: u64 = 6;
+const BLOCKS: u64 = 4;
+/// Longest run.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn key(folder: &Path, name: &str, wallet: &Wallet) -> Place {
+    let path = folder.join(name);
+    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).expect("a file");
+    write!(file, "{:x}", wallet.secret()).expect("written");
+    Place::File(path)
+}
+
+fn config(world: &World, folder: &Path) -> Config {
+    let mut config = Config::default();
+    config.chain.hardfork = world.devnet.options.hardfork.to_owned();
+    config.chain.slot_seconds = world.options.slot.as_secs();
+    config.node =
+        vec![Node { name: "devnet".to_owned(), ws: Some(world.node_ws()), http: Some(world.node_http()), ipc: None }];
+    let factory = |factory: &peregrine::edge::devnet::world::Factory| Factory {
+        name: factory.name.to_owned(),
+        protocol: factory.protocol.to_owned(),
+        address: factory.address,
+        from_block: factory.from_block,
+    };
+    config.factory = world.factories().iter().map(factory).collect();
+    config.executor = Some(Executor {
+        address: world.devnet.executor,
+        owner: key(folder, "owner.key", &world.devnet.owner),
+        identity: Some(key(folder, "identity.key", &world.identity)),
+        access_list: false,
+        gas_margin_bps: 1_000,
+    });
+    config.relay = vec![submit::config::Relay {
+        name: "devnet".to_owned(),
+        url: world.builder_url(),
+        dialect: submit::Kind::Flashbots,
+        sign: true,
+        timeout_ms: 2_000,
+    }];
+    config.threads.hot = 2;
+    config.record.ledger = folder.join("ledger");
+    config.record.journal = Some(folder.join("journal"));
+    config
+}
+
+/// The journal's bytes, and the owner's key in hex.
+pub fn run() -> (Vec<u8>, String) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
+    runtime.block_on(async {
+        let options = Options { seed: SEED, slot: Duration::from_secs(1), per_second: 25.0, ..Options::default() };
+        let world = World::start(options).await.unwrap_or_else(|error| panic!("{error}"));
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = config(&world, folder.path());
+        let mut blocks = world.blocks();
+        blocks.recv().await.expect("a block");
+        let searcher = live::start(&config, How::Loopback, SEED, &mut |_| ()).await.unwrap_or_else(|e| panic!("{e:#}"));
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut seen = 0;
+        while searcher.meters().count(Counter::Built) < BUNDLES || seen < BLOCKS {
+            assert!(tokio::time::Instant::now() < deadline, "too few bundles");
+            blocks.recv().await.expect("a block");
+            seen += 1;
+        }
+        searcher.stop().await;
+        let owner = format!("{:x}", world.devnet.owner.secret());
+        world.stop().await;
+        (std::fs::read(folder.path().join("journal")).expect("a journal"), owner)
+    })
+}

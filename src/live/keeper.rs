@@ -134,22 +134,34 @@ impl Keeper {
 
     /// Keeps on until it is stopped, or the feed ends.
     pub async fn run(
-        mut self,
+        self,
         ingest: Arc<Ingest>,
+        feed: Outlet,
+        reports: (mpsc::UnboundedReceiver<Report>, mpsc::UnboundedSender<Report>),
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        tokio::select! {
+            biased;
+            // An error: whoever could stop it is gone. Wherever it stands: a node that is gone may be asked for ever.
+            _ = stopped.changed() => (),
+            () = self.keep_on(&ingest, feed, reports) => (),
+        }
+    }
+
+    async fn keep_on(
+        mut self,
+        ingest: &Ingest,
         mut feed: Outlet,
         (mut reports, to_send): (mpsc::UnboundedReceiver<Report>, mpsc::UnboundedSender<Report>),
-        mut stopped: watch::Receiver<bool>,
     ) {
         loop {
             tokio::select! {
                 biased;
-                // An error: whoever could stop it is gone.
-                _ = stopped.changed() => return,
-                Some(report) = reports.recv() => self.report(report, &to_send, &ingest).await,
+                Some(report) = reports.recv() => self.report(report, &to_send, ingest).await,
                 Some(asker) = self.looks.recv() => self.all(&Work::Look(asker)),
                 Some(fetched) = self.fetches.join_next() => self.fetched(fetched.unwrap_or(Fetched::Nothing)),
                 item = feed.recv() => match item {
-                    Some(item) => self.feed(item, &ingest).await,
+                    Some(item) => self.feed(item, ingest).await,
                     None => return,
                 },
             }

@@ -196,6 +196,7 @@ impl Keeper {
                 tracing::warn!(block = at.number, "the chain was lost");
                 // Its logs will never come.
                 self.head = None;
+                let _ending = self.to_settle.send(settle::Note::Lost);
                 self.reload(ingest).await;
             }
         }

@@ -45,8 +45,7 @@ pub struct UnknownFork {
 
 impl Fork {
     /// Prague, with the blobs it began with.
-    pub const PRAGUE: Self =
-        Self { spec: SpecId::PRAGUE, blob_update_fraction: BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE as u64 };
+    pub const PRAGUE: Self = Self { spec: SpecId::PRAGUE, blob_update_fraction: BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE };
 
     /// The fork of mainnet's block `number` at `timestamp` (seconds).
     pub const fn mainnet(number: u64, timestamp: u64) -> Result<Self, UnknownFork> {

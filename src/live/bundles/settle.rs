@@ -42,6 +42,8 @@ pub enum Note {
         /// The highest number that still is.
         above: u64,
     },
+    /// The chain was lost: which blocks are undone nobody says.
+    Lost,
 }
 
 /// Blocks held for bundles that are written down after their block came: they are late, and it shall be said.
@@ -74,6 +76,10 @@ impl Settler {
                     self.settle_all().await
                 }
                 Note::Undone { above } => self.undo(above).await,
+                Note::Lost => match self.last_that_stands().await {
+                    Some(above) => self.undo(above).await,
+                    None => Ok(()),
+                },
             };
             if let Err(error) = done {
                 tracing::error!(%error, "the ledger does not take an outcome");
@@ -125,8 +131,12 @@ impl Settler {
             },
             Followed::NotLanded(reason) => Outcome::Lost { reason: self.traced(reason, found.0.coinbase).await },
         };
-        self.ledger.settle(row.bundle.uuid, outcome.clone()).done().await?;
-        self.book.settle(&row.bundle, &outcome);
+        match self.ledger.settle(row.bundle.uuid, outcome.clone()).done().await {
+            Ok(()) => self.book.settle(&row.bundle, &outcome),
+            // The sender gave it up meanwhile: that is its outcome.
+            Err(LedgerError::Settled { .. }) => (),
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
@@ -211,6 +221,25 @@ impl Settler {
         Ok(Holdings { ether, token, weth })
     }
 
+    /// The block below the lowest of those held that is not of the chain any more. `None`: all are.
+    async fn last_that_stands(&self) -> Option<u64> {
+        for (block, _) in &self.held {
+            let now = loop {
+                match self.chain.at(block.number).await {
+                    Ok(now) => break now,
+                    Err(error) => {
+                        tracing::warn!(%error, "a block is not to be had; asked again");
+                        tokio::time::sleep(RETRY).await;
+                    }
+                }
+            };
+            if now.is_none_or(|now| now.hash != block.hash) {
+                return Some(block.number.saturating_sub(1));
+            }
+        }
+        None
+    }
+
     async fn undo(&mut self, above: u64) -> Result<(), LedgerError> {
         self.held.retain(|(block, _)| block.number <= above);
         self.mined.retain(|_, number| *number <= above);
@@ -229,7 +258,7 @@ impl Settler {
     }
 }
 
-/// Between two tries to read balances.
+/// Between two tries to read balances, or a block.
 const RETRY: std::time::Duration = std::time::Duration::from_millis(500);
 
 struct Holdings {

@@ -13,6 +13,8 @@ mod relays;
 mod reorg;
 #[path = "common/requests.rs"]
 mod requests;
+#[path = "live/restart.rs"]
+mod restart;
 #[path = "live/rig.rs"]
 mod rig;
 #[path = "common/socket.rs"]

@@ -116,8 +116,10 @@ impl Desk {
                 Event::Head
             }
             Work::Look(to) => {
-                // Nobody waits for it any more.
-                let _unheard = self.seen().map(|seen| to.send(seen));
+                if let Some(seen) = self.seen() {
+                    // Nobody waits for it any more.
+                    drop(to.send(seen));
+                }
                 return;
             }
         };

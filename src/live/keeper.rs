@@ -146,22 +146,29 @@ impl Keeper {
 
     /// Keeps on until it is stopped, or the feed ends.
     pub async fn run(
-        mut self,
+        self,
         ingest: Arc<Ingest>,
-        mut feed: Outlet,
-        mut reports: mpsc::UnboundedReceiver<Report>,
+        feed: Outlet,
+        reports: mpsc::UnboundedReceiver<Report>,
         mut stopped: watch::Receiver<bool>,
     ) {
+        tokio::select! {
+            biased;
+            // An error: whoever could stop it is gone. Wherever it stands: a node that is gone may be asked for ever.
+            _ = stopped.changed() => (),
+            () = self.keep_on(&ingest, feed, reports) => (),
+        }
+    }
+
+    async fn keep_on(mut self, ingest: &Ingest, mut feed: Outlet, mut reports: mpsc::UnboundedReceiver<Report>) {
         loop {
             tokio::select! {
                 biased;
-                // An error: whoever could stop it is gone.
-                _ = stopped.changed() => return,
-                Some(report) = reports.recv() => self.report(report, &ingest).await,
+                Some(report) = reports.recv() => self.report(report, ingest).await,
                 Some(asker) = self.looks.recv() => self.all(&Work::Look(asker)),
                 Some(fetched) = self.fetches.join_next() => self.fetched(fetched.unwrap_or(Fetched::Nothing)),
                 item = feed.recv() => match item {
-                    Some(item) => self.feed(item, &ingest).await,
+                    Some(item) => self.feed(item, ingest).await,
                     None => return,
                 },
             }

@@ -151,5 +151,5 @@ async fn a_searcher_whose_node_is_gone_for_good_still_ends() {
     rig.make_sick(Sick::Busy);
     rig.block(4).await;
     until("an error", async || count(&searcher.status(), "edge_errors") + count(&searcher.status(), "gaps") > 0).await;
-    assert!(tokio::time::timeout(Duration::from_secs(20), searcher.stop()).await.is_ok());
+    assert!(tokio::time::timeout(Duration::from_secs(40), searcher.stop()).await.is_ok());
 }

@@ -28,6 +28,8 @@ use crate::socket;
 
 /// Longest wait for anything.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Transactions a second. What comes while nobody mines comes in one block, whose trace takes anvil long.
+const RATE: f64 = 25.0;
 /// Between two looks at something that cannot call.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -85,7 +87,7 @@ impl Rig {
         let front = builder::Options { timer: false, slot: Duration::from_secs(1), ..builder::Options::new(&node) };
         let builder = Builder::start(front).await.unwrap();
         let door = Rpc::new(&builder.url(), PATIENCE).unwrap();
-        let traffic = net.trade_through(&door, 150.0).unwrap();
+        let traffic = net.trade_through(&door, RATE).unwrap();
         let sick = Arc::new(AtomicU8::new(0));
         let how = sick.clone();
         let requests = requests::Proxy::before(&node, move |call, reply| spoil(&how, call, reply)).await;
@@ -121,7 +123,7 @@ impl Rig {
             ping_ms: 50,
             silence_ms: 1_500,
             head_silence_ms: 5_000,
-            timeout_ms: 4_000,
+            timeout_ms: 10_000,
             retry_least_ms: 5,
             retry_most_ms: 50,
             ..ingest::Config::default()

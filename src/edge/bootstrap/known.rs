@@ -226,15 +226,26 @@ impl Known {
 
     /// What of `changes` is of known things, and differs from what is known of them.
     pub(super) fn sift(&self, changes: Vec<AccountNews>) -> Vec<AccountNews> {
+        self.pick(changes, true)
+    }
+
+    /// Of changes those of what is known, whatever is known of it. What we hold may be ahead of what the engine was told: an
+    /// answer that came too late to be passed on; or, of a node that answers for a block while it makes the next one
+    /// (anvil), what that next one holds.
+    pub(super) fn concern(&self, changes: Vec<AccountNews>) -> Vec<AccountNews> {
+        self.pick(changes, false)
+    }
+
+    fn pick(&self, changes: Vec<AccountNews>, only_new: bool) -> Vec<AccountNews> {
         let sifted = changes.into_iter().filter_map(|mut news| {
             let account = self.accounts.get(&news.address)?;
             let (balance, nonce) = account.holding.unzip();
-            news.balance = news.balance.filter(|value| balance != Some(*value));
-            news.nonce = news.nonce.filter(|value| nonce != Some(*value));
+            news.balance = news.balance.filter(|value| !only_new || balance != Some(*value));
+            news.nonce = news.nonce.filter(|value| !only_new || nonce != Some(*value));
             let code = account.code.as_ref().map(Bytecode::original_bytes);
             news.code = news.code.filter(|value| code.as_ref() != Some(value));
             let new = |slot: &U256, value: U256| match account.slots.get(slot) {
-                Some(known) => *known != Some(value),
+                Some(known) => !only_new || *known != Some(value),
                 None => account.pool,
             };
             news.slots.retain(|(slot, value)| new(slot, *value));

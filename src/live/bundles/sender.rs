@@ -131,8 +131,10 @@ impl Sender {
     }
 
     async fn unsent(&self, uuid: Uuid) {
-        if let Err(error) = self.ledger.settle(uuid, row::Outcome::Unsent).done().await {
-            tracing::error!(%error, "the ledger does not take an outcome");
+        match self.ledger.settle(uuid, row::Outcome::Unsent).done().await {
+            // Its block has come, and whoever follows bundles was faster.
+            Ok(()) | Err(LedgerError::Settled { .. }) => (),
+            Err(error) => tracing::error!(%error, "the ledger does not take an outcome"),
         }
     }
 

@@ -39,13 +39,13 @@ use crate::live::report::Report;
 pub enum Note {
     /// It has grown by the block of this number and hash.
     Grown(BlockId),
-    /// It was lost, and the state loaded anew: what was seen of the last blocks may be of another branch.
-    Lost,
     /// Blocks above this number are undone.
     Undone {
         /// The highest number that still is.
         above: u64,
     },
+    /// The chain was lost: which blocks are undone nobody says.
+    Lost,
 }
 
 /// Blocks held for bundles that are written down after their block came: they are late, and it shall be said.
@@ -80,7 +80,10 @@ impl Settler {
             let done = match note {
                 Note::Grown(block) => self.grown(block, &mined).await,
                 Note::Undone { above } => self.undo(above).await,
-                Note::Lost => self.doubt().await,
+                Note::Lost => match self.last_that_stands().await {
+                    Some(above) => self.undo(above).await,
+                    None => Ok(()),
+                },
             };
             if let Err(error) = done {
                 tracing::error!(%error, "the ledger does not take an outcome");
@@ -146,9 +149,11 @@ impl Settler {
             },
             Followed::NotLanded(reason) => Outcome::Lost { reason: self.traced(reason, found.0.coinbase).await },
         };
-        self.ledger.settle(row.bundle.uuid, outcome.clone()).done().await?;
-        if row.bundle.decided_ms >= self.since_ms {
-            self.book.settle(&row.bundle, &outcome);
+        match self.ledger.settle(row.bundle.uuid, outcome.clone()).done().await {
+            Ok(()) if row.bundle.decided_ms >= self.since_ms => self.book.settle(&row.bundle, &outcome),
+            // Of an earlier run. Or the sender gave it up meanwhile: that is its outcome.
+            Ok(()) | Err(LedgerError::Settled { .. }) => (),
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -243,6 +248,26 @@ impl Settler {
         Ok(Holdings { ether, token: number(0)?, weth: number(1)? })
     }
 
+    /// The block below the lowest of those held that is not of the chain any more. `None`: all are.
+    async fn last_that_stands(&self) -> Option<u64> {
+        for (block, _) in &self.held {
+            let mut now = self.chain.at(block.number).await;
+            for _ in 1..TRIES {
+                if now.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(RETRY).await;
+                now = self.chain.at(block.number).await;
+            }
+            // Without an answer it is taken to be gone: its bundles are open again, and followed anew.
+            if now.is_ok_and(|now| now.is_some_and(|now| now.hash == block.hash)) {
+                continue;
+            }
+            return Some(block.number.saturating_sub(1));
+        }
+        None
+    }
+
     async fn undo(&mut self, above: u64) -> Result<(), LedgerError> {
         self.held.retain(|(block, _)| block.number <= above);
         self.mined.retain(|_, number| *number <= above);
@@ -265,26 +290,11 @@ impl Settler {
         }
         Ok(())
     }
-
-    /// Nobody said which blocks were undone: whatever landed in a block that is not the chain's is open again.
-    async fn doubt(&mut self) -> Result<(), LedgerError> {
-        self.held.clear();
-        self.mined.clear();
-        for target in self.highest.saturating_sub(HELD as u64)..=self.highest + 1 {
-            for row in self.ledger.for_block(target)? {
-                let Some(Outcome::Landed { at, .. }) = &row.outcome else { continue };
-                if self.is_gone(at).await {
-                    self.revive(&row).await?;
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
-/// Tries to read balances behind one block.
+/// Tries to read balances, or a block, before it is left for the next one.
 const TRIES: u32 = 5;
-/// Between two tries to read balances.
+/// Between two tries.
 const RETRY: std::time::Duration = std::time::Duration::from_millis(500);
 
 struct Holdings {

@@ -148,7 +148,7 @@ impl Keep {
                 Err(error) => return Err(error),
             }
         };
-        let accounts = self.advance(head, changes);
+        let accounts = self.advance(head, way, changes);
         let log = |log: &Log| LogNews { address: log.address, topics: log.topics.clone(), data: log.data.clone() };
         let logs = logs.iter().filter(|log| log.block_hash == head.hash && !log.removed).map(log).collect();
         Ok(BlockNews { head: event::Head::from(head), accounts, logs })
@@ -247,12 +247,16 @@ impl Keep {
     }
 
     /// Makes `head` the tip, and of its changes what is to be told.
-    fn advance(&self, head: &Head, changes: Vec<AccountNews>) -> Vec<AccountNews> {
+    fn advance(&self, head: &Head, way: Way, changes: Vec<AccountNews>) -> Vec<AccountNews> {
         let mut inner = self.lock();
         if inner.at != head.parent {
             inner.known.forget();
         }
-        let news = inner.known.sift(changes);
+        let news = match way {
+            Way::Trace => inner.known.concern(changes),
+            // All that the block may have touched: most of it has not changed.
+            Way::Execute | Way::Reread => inner.known.sift(changes),
+        };
         inner.known.learn(&news);
         inner.known.hashes.insert(head.number.saturating_sub(1), head.parent);
         inner.at = head.hash;

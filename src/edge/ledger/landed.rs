@@ -149,21 +149,26 @@ pub fn follow(watch: &Watch<'_>, block: &Block) -> Followed {
     if late {
         return not(Reason::Late);
     }
-    if let Some(ours) = block.txs.iter().find(|tx| tx.from == watch.owner) {
-        return not(Reason::Superseded { by: ours.hash });
-    }
-    not(rival(watch, block, victim)
-        .map_or(Reason::Unknown, |rival| Reason::Outbid { by: rival.hash, paid: rival.paid }))
+    let rival = rival(watch, block, victim);
+    let ours = block.txs.iter().find(|tx| tx.from == watch.owner);
+    not(match (rival, ours) {
+        // Who stands right behind the trigger took it. Further down it may be a user, and our nonce is gone for certain.
+        (Some((index, rival)), ours) if ours.is_none() || victim.is_some_and(|victim| index == victim + 1) => {
+            Reason::Outbid { by: rival.hash, paid: rival.paid }
+        }
+        (_, Some(ours)) => Reason::Superseded { by: ours.hash },
+        _ => Reason::Unknown,
+    })
 }
 
 /// The first transaction of another that took what ours was to take.
-fn rival<'a>(watch: &Watch<'_>, block: &'a Block, victim: Option<usize>) -> Option<&'a MinedTx> {
+fn rival<'a>(watch: &Watch<'_>, block: &'a Block, victim: Option<usize>) -> Option<(usize, &'a MinedTx)> {
     let first = victim.map_or(0, |index| index + 1);
     block.txs.iter().enumerate().skip(first).find_map(|(index, tx)| {
         let common = watch.pools.iter().filter(|pool| tx.touched.contains(pool)).count();
         let right_behind = victim.is_some_and(|victim| index == victim + 1);
         let enough = if right_behind { 1 } else { watch.pools.len().min(2) };
-        (tx.success && tx.from != watch.owner && common > 0 && common >= enough).then_some(tx)
+        (tx.success && tx.from != watch.owner && common > 0 && common >= enough).then_some((index, tx))
     })
 }
 

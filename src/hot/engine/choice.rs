@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - One bundle an event: all bundles of a block share a nonce, and those behind one trigger exclude each other.
-//! - [`decision`] says all that was decided, and nothing of when.
+//! - [`decision()`] says all that was decided, and nothing of when.
 
 use std::borrow::Cow;
 

@@ -134,7 +134,6 @@ async fn a_bundle_whose_victim_vanished_costs_nothing_and_the_ledger_says_why() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not green yet: on a busy host no bundle was lost to the rival within a minute"]
 async fn a_rival_who_bids_more_wins_and_the_ledger_says_so() {
     let rig_folder = tempfile::tempdir().unwrap();
     let rival = Strength { bid_bps: 9_900, ..Strength::FULL };

@@ -145,6 +145,11 @@ impl Keep {
                     self.no_trace.store(true, Ordering::Relaxed);
                     way = next(way);
                 }
+                // A node that cannot trace this block, or not in time, may still answer for what it holds.
+                Err(error) if way != Way::Reread => {
+                    tracing::debug!(?way, block = head.number, %error, "learnt in another way");
+                    way = next(way);
+                }
                 Err(error) => return Err(error),
             }
         };

@@ -151,25 +151,13 @@ impl Ground<'_> {
         let pools = loaded.pools.len();
         let chain_timeout = Duration::from_millis(config.ingest.timeout_ms).max(patience);
         let (journal, run) = (None, 0);
-        Ok(Searcher {
-            book,
-            meters,
-            ledger,
-            ingest,
-            newest,
-            exporter,
-            halt,
-            stop,
-            looks,
-            tasks,
-            alive,
-            threads,
-            seats,
-            journal,
-            pools,
-            run,
-            chain_timeout,
-        })
+        #[rustfmt::skip]
+        let searcher = Searcher {
+            book, meters, ledger, ingest, newest, exporter, halt,
+            stop, looks, tasks, alive, threads, seats, journal,
+            pools, run, chain_timeout,
+        };
+        Ok(searcher)
     }
 }
 

@@ -157,7 +157,8 @@ fn a_decision_that_was_changed_is_told_with_its_event_and_field() {
 fn a_slot_that_was_changed_is_told_at_the_first_decision_it_changes() {
     let mut frames = frames(&recorded().0);
     // The state: a pool's reserves in storage, which the EVM reads, say something else than the pool that is searched in.
-    let place = frames.iter().position(|frame| frame.kind == Kind::Fed).expect("a state");
+    // The first thread's, which looks at the base state at once: before a block writes the true reserves over it.
+    let place = frames.iter().position(|frame| frame.kind == Kind::Fed && frame.source == 0).expect("a state");
     let (number, fed): (u64, Fed) = tape::unpack_numbered(&frames[place].payload).expect("a state");
     let Fed::Load(mut state) = fed else { panic!("a thread begins with its state") };
     let thread = frames[place].source;

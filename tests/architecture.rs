@@ -63,6 +63,7 @@ const BASE: &[&str] = &["types", "metrics", "protocols"];
 #[rustfmt::skip]
 const SEAM: &[&str] = &[
     "types", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt", "hot::build::SignedBundle",
+    "hot::send",
 ];
 /// ... and what of them bootstrap needs besides.
 #[rustfmt::skip]
@@ -80,6 +81,7 @@ const ROOMS: &[Room] = &[
     // Transactions (hot::build) and relay headers (edge::submit) are signed with the same type of key, and neither may name
     // the other. Where a key is read from is not its business: `std::fs` and `std::env` stay closed.
     Room { at: "types::secret", may: &[], doors: &[], crates: KEYS, bans: PURE },
+    Room { at: "types::onetime", may: &["types::secret"], doors: &[], crates: KEYS, bans: PURE },
     Room { at: "metrics", may: &["types"], doors: &[], crates: Only(&[]), bans: PURE },
     // Sans-IO: a protocol knows the shared traits and maths, never its neighbour, never the registry above it.
     Room { at: "protocols", may: &["types", "protocols"], doors: &[], crates: ABI, bans: PURE },
@@ -110,13 +112,19 @@ const ROOMS: &[Room] = &[
         "hot::search::Candidate", "hot::search::candidate"], doors: &[], crates: EVM, bans: PURE },
     Room { at: "hot::build", may: &["types", "metrics", "protocols", "hot::state", "hot::refused",
         "hot::simulate::Proven"], doors: &[], crates: SIGNER, bans: PURE },
+    // A bundle onto a relay's socket, one that edge has dialled.
+    Room { at: "hot::send", may: &["types", "hot::rt", "hot::build::SignedBundle"], doors: &[], crates: Only(&[
+        "alloy_primitives", "httparse", "rand", "thiserror", "uuid"]), bans: PURE },
+    // What a node says, read into nouns: before the pipeline, and without it.
+    Room { at: "hot::decode", may: &["types"], doors: &[], crates: Only(&["alloy", "alloy_primitives", "revm", "serde",
+        "serde_json", "thiserror"]), bans: PURE },
     Room { at: "hot::engine", may: &["types", "metrics", "protocols", "hot"], doors: &[], crates: ENGINE, bans: PURE },
     // Siblings meet at their doors; ingest and submit not even there. `chain` dials through `rpc`, and names no other.
     Room { at: "edge", may: &["types", "metrics", "protocols", "hot", "edge"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::chain", may: SEAM, doors: &["edge::rpc"], crates: Any, bans: EDGE },
-    Room { at: "edge::ingest", may: SEAM, doors: &["edge::chain", "edge::record"], crates: Any, bans: EDGE },
+    Room { at: "edge::ingest", may: SEAM, doors: &["edge::chain", "edge::dial", "edge::record"], crates: Any, bans: EDGE },
     // `rpc` for the process's one TLS provider.
-    Room { at: "edge::submit", may: SEAM, doors: &["edge::chain", "edge::record", "edge::ledger", "edge::rpc"],
+    Room { at: "edge::submit", may: SEAM, doors: &["edge::chain", "edge::dial", "edge::record", "edge::ledger", "edge::rpc"],
         crates: Any, bans: EDGE },
     // Runs the discovery that `protocols` describe, and blocks, on a machine of its own, off the hot threads: what a pool
     // is, and what a block changed, is found out by the same EVM that will prove on it.

@@ -17,5 +17,7 @@ mod restart;
 mod rig;
 #[path = "common/socket.rs"]
 mod socket;
+#[path = "live/spin.rs"]
+mod spin;
 #[path = "live/truth.rs"]
 mod truth;

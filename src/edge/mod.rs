@@ -4,6 +4,7 @@ pub mod bootstrap;
 pub mod builder;
 pub mod chain;
 pub mod devnet;
+pub mod dial;
 pub mod export;
 pub mod host;
 pub mod ingest;

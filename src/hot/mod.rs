@@ -4,11 +4,13 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod build;
+pub mod decode;
 pub mod engine;
 pub mod event;
 pub mod evm;
 pub mod refused;
 pub mod rt;
 pub mod search;
+pub mod send;
 pub mod simulate;
 pub mod state;

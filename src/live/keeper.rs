@@ -31,6 +31,7 @@ use crate::hot::event::Told;
 use crate::hot::event::Want;
 use crate::hot::rt::inbox::Feeder;
 use crate::live::bundles::settle;
+use crate::live::desk::lane::share;
 use crate::live::numbers::meter::Meters;
 use crate::live::report::Look;
 use crate::live::report::Offer;
@@ -89,6 +90,8 @@ pub struct Keeper {
     seeding: HashSet<Address>,
     fetches: JoinSet<Fetched>,
     tip: watch::Sender<B256>,
+    /// Misses of transactions that a hot thread heard of before we did.
+    early: HashMap<B256, Vec<Want>>,
     /// Misses of the base state that were asked for behind this tip.
     base_misses: u32,
     looks: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>,
@@ -138,6 +141,7 @@ impl Keeper {
             seeding: HashSet::new(),
             fetches: JoinSet::new(),
             tip,
+            early: HashMap::new(),
             base_misses: 0,
             looks,
             loads: 0,
@@ -240,6 +244,7 @@ impl Keeper {
     fn stand(&mut self, at: BlockId) {
         self.at = at;
         self.tip.send_replace(at.hash);
+        self.early.clear();
         self.base_misses = 0;
     }
 
@@ -260,8 +265,12 @@ impl Keeper {
             oldest.and_then(|hash| self.mempool.remove(&hash));
         }
         let waiting = Waiting { pending: Arc::clone(&pending), since: self.at.number, tries: 0 };
-        self.mempool.insert(pending.hash(), waiting);
-        offer(&self.feeders, &self.meters, &pending, Look::First);
+        let hash = pending.hash();
+        self.mempool.insert(hash, waiting);
+        match self.early.remove(&hash) {
+            Some(wants) => self.missed(self.at.hash, wants, Some(hash)),
+            None => offer(&self.feeders, &self.meters, &pending, Look::First),
+        }
     }
 
     fn undo(&mut self, from: BlockId, to: BlockId) {
@@ -300,18 +309,23 @@ impl Keeper {
         }
     }
 
-    fn missed(&mut self, at: B256, wants: Vec<Want>, again: Option<Arc<Pending>>) {
+    fn missed(&mut self, at: B256, wants: Vec<Want>, again: Option<B256>) {
         if at != self.at.hash {
             return;
         }
         let mut first = false;
-        if let Some(pending) = &again {
-            let Some(waiting) = self.mempool.get_mut(&pending.hash()) else { return };
+        let mut pending = None;
+        if let Some(hash) = again {
+            let Some(waiting) = self.mempool.get_mut(&hash) else {
+                self.early.insert(hash, wants);
+                return;
+            };
             if waiting.tries >= TRIES {
                 return;
             }
             first = waiting.tries == 0;
             waiting.tries += 1;
+            pending = Some(Arc::clone(&waiting.pending));
         } else if self.base_misses >= BASE_MISSES {
             return;
         } else {
@@ -319,10 +333,10 @@ impl Keeper {
         }
         let (keep, meters) = (Arc::clone(&self.keep), Arc::clone(&self.meters));
         self.fetches.spawn(async move {
-            match fetch(&keep, at, &wants, again.as_deref().filter(|_| first)).await {
+            match fetch(&keep, at, &wants, pending.as_deref().filter(|_| first)).await {
                 Ok(told) => {
                     meters.edge().counters.add(Counter::Fetched);
-                    Fetched::Told(Arc::new(told), again)
+                    Fetched::Told(Arc::new(told), pending)
                 }
                 Err(error) => {
                     meters.edge().counters.add(Counter::EdgeErrors);
@@ -416,7 +430,7 @@ impl Keeper {
 /// Each transaction to one thread, always the same.
 fn offer(feeders: &[ToDesk], meters: &Meters, pending: &Arc<Pending>, look: Look) {
     let hash = pending.hash();
-    let index = usize::from(hash[31]) % feeders.len().max(1);
+    let index = share(hash, feeders.len());
     if let Some(feeder) = feeders.get(index) {
         let offer = Offer { pending: Arc::clone(pending), look };
         let taken = if look == Look::Again { feeder.later(offer) } else { feeder.pending(offer) };

@@ -2,13 +2,15 @@
 //! `edge::submit` for relays on this very host.
 //!
 //! ```text
+//!  nodes ==Ear==> desk ==Line==> relays            (the lane of a spinning thread, ahead of all below)
 //!  ingest --Feed--> keeper --Work, Offer--> desk (a hot thread each) --Report--> keeper --Found--> sender --> relays
 //!                     |  ^--- fetches --- Keep (state at the edge)                                     |
 //!                     `--Note--> settler <------------------------- ledger <---------------------------'
 //! ```
 //! | thread | core | reads | writes |
 //! |---|---|---|---|
-//! | `hot-N` | `threads.cores`, or the host's last ones | its inbox | reports, its meter |
+//! | `hot-N` | `threads.cores`, or the host's last ones | its inbox; spinning, its ears and lines | reports, its meter; spinning, its lines |
+//! | `nonces` | any | the system's randomness | a spinning thread's supply |
 //! | tokio's workers | any | sockets, reports | inboxes, relays |
 //! | `ledger` | any | its queue | the ledger's file |
 //! | `journal` | any | its queue | the journal's file |
@@ -18,11 +20,11 @@ pub mod desk;
 pub mod dial;
 pub mod keeper;
 pub mod numbers;
+pub mod ports;
 pub mod report;
 pub mod session;
 mod source;
 mod start;
-mod tape;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,6 +47,7 @@ use crate::edge::submit::Setup;
 use crate::edge::submit::SetupError;
 use crate::edge::submit::Submitter;
 use crate::hot::rt::thread::Seat;
+use crate::live::bundles::gate::Gate;
 use crate::live::numbers::book::Book;
 use crate::live::numbers::book::Status;
 use crate::live::numbers::meter::Meters;
@@ -75,6 +78,20 @@ impl How {
     }
 }
 
+/// What tokio runs of a searcher.
+#[derive(Default)]
+struct Tasks {
+    set: JoinSet<()>,
+    /// Of each: a set counts those that have ended until they are joined.
+    alive: Vec<AbortHandle>,
+}
+
+impl Tasks {
+    fn run(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.alive.push(self.set.spawn(task));
+    }
+}
+
 /// A running searcher.
 pub struct Searcher {
     book: Arc<Book>,
@@ -83,14 +100,12 @@ pub struct Searcher {
     ingest: Arc<Ingest>,
     newest: Arc<AtomicU64>,
     exporter: Option<Exporter>,
-    /// True: no bundle is sent any more.
-    halt: watch::Sender<bool>,
+    /// What sends must pass.
+    gate: Arc<Gate>,
     /// True: the feed ends, and with it everything behind it.
     stop: watch::Sender<bool>,
     looks: mpsc::UnboundedSender<mpsc::UnboundedSender<Seen>>,
-    tasks: JoinSet<()>,
-    /// Of each task: a set counts those that have ended until they are joined.
-    alive: Vec<AbortHandle>,
+    tasks: Tasks,
     threads: Vec<JoinHandle<()>>,
     seats: Vec<Seat>,
     journal: Option<Writer>,
@@ -171,11 +186,11 @@ impl Searcher {
     /// A part has died.
     pub fn check(&self) -> Result<(), Fault> {
         if self.threads.iter().any(JoinHandle::is_finished) {
-            self.halt.send_replace(true);
+            self.gate.halt();
             return Err(Fault("a hot thread"));
         }
-        if self.alive.iter().any(AbortHandle::is_finished) {
-            self.halt.send_replace(true);
+        if self.tasks.alive.iter().any(AbortHandle::is_finished) {
+            self.gate.halt();
             return Err(Fault("a task of the edge"));
         }
         Ok(())
@@ -183,7 +198,7 @@ impl Searcher {
 
     /// Sends nothing more, and waits until every bundle has an outcome, or for `patience`. How many have none.
     pub async fn wind_down(&self, patience: Duration) -> usize {
-        self.halt.send_replace(true);
+        self.gate.halt();
         let deadline = tokio::time::Instant::now() + patience;
         loop {
             let open = self.ledger.open_bundles().map_or(0, |rows| rows.len());
@@ -199,16 +214,21 @@ impl Searcher {
         let Self { stop, mut tasks, threads, ledger, journal, meters, book, run, ingest, exporter, .. } = self;
         stop.send_replace(true);
         // Bounded: a relay that hangs has its own time, a node as well.
-        let ended = tokio::time::timeout(self.chain_timeout * 2, async { while tasks.join_next().await.is_some() {} });
+        let ended =
+            tokio::time::timeout(self.chain_timeout * 2, async { while tasks.set.join_next().await.is_some() {} });
         if ended.await.is_err() {
             tracing::warn!("a task did not end in time");
             // The hot threads end with the keeper: they are waited for below.
-            tasks.shutdown().await;
+            tasks.set.shutdown().await;
         }
         drop((ingest, exporter));
         for thread in threads {
             // A panic of its own was said when it happened.
             let _ended = thread.join();
+        }
+        // Everything that went out is in its rows.
+        if let Err(error) = ledger.lease(0).done().await {
+            tracing::error!(%error, "the ledger does not take the lease back");
         }
         let latency = |stage: &Stage| (stage.name().to_owned(), filed(&meters, *stage));
         if let Err(error) = ledger.latencies(run, Stage::ALL.iter().map(latency).collect()).done().await {

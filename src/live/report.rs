@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::edge::bootstrap::Loaded;
 use crate::edge::ingest::feed::Pending;
@@ -13,6 +14,7 @@ use crate::hot::event::BlockNews;
 use crate::hot::event::Head;
 use crate::hot::event::Told;
 use crate::hot::event::Want;
+use crate::hot::send::Relays;
 use crate::protocols::AnyPool;
 use crate::types::amount::Gas;
 
@@ -73,8 +75,8 @@ pub enum Report {
         at: B256,
         /// What.
         wants: Vec<Want>,
-        /// To be offered again once it is told.
-        again: Option<Arc<Pending>>,
+        /// The transaction that is to be offered again once it is told.
+        again: Option<B256>,
     },
     /// Transactions that a block holds.
     Mined(Vec<B256>),
@@ -112,8 +114,21 @@ pub struct Found {
     pub heard_ns: u64,
     /// When it was signed.
     pub signed_ns: u64,
+    /// A hot thread has sent it already.
+    pub sent: Option<Sent>,
     /// The trigger's first block: the time since it was heard of, fetches of what was missing included, is ours.
     pub fresh: bool,
+}
+
+/// How a hot thread sent a bundle.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// Its `replacementUuid`.
+    pub uuid: Uuid,
+    /// Where it went.
+    pub relays: Relays,
+    /// When, in ns since the run's start.
+    pub at_ns: u64,
 }
 
 /// One hop of the path.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use alloy_primitives::B256;
 use eyre::WrapErr;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::edge::bootstrap::Hear;
@@ -24,29 +24,32 @@ use crate::edge::record::Writer;
 use crate::edge::submit::Setup;
 use crate::edge::submit::Submitter;
 use crate::edge::submit::keys;
-use crate::hot::build::Builder;
 use crate::hot::build::config::Executor;
 use crate::hot::engine::plan::Plan;
 use crate::hot::evm::own::Own;
-use crate::hot::rt::inbox;
-use crate::hot::rt::thread;
-use crate::hot::rt::thread::Seat;
 use crate::hot::search::config::WETH;
 use crate::live::How;
 use crate::live::Searcher;
+use crate::live::Tasks;
+use crate::live::bundles::gate;
+use crate::live::bundles::gate::Gate;
 use crate::live::bundles::sender::Sender;
+use crate::live::bundles::settle;
 use crate::live::bundles::settle::Settler;
-use crate::live::desk::Desk;
+use crate::live::desk::crew::Crew;
+use crate::live::desk::lane;
+use crate::live::desk::tape;
 use crate::live::keeper;
 use crate::live::keeper::Keeper;
 use crate::live::numbers::book::Book;
 use crate::live::numbers::export::Export;
 use crate::live::numbers::meter::Meters;
+use crate::live::ports::Dials;
+use crate::live::ports::Ports;
 use crate::live::report::Found;
 use crate::live::report::Report;
+use crate::live::report::Seen;
 use crate::live::source::Source;
-use crate::live::tape;
-use crate::live::tape::Tape;
 
 /// Starts a searcher; within a tokio runtime. `seed`: of the world it runs in, for its report. `progress` is told how the
 /// loading goes.
@@ -79,10 +82,13 @@ pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> 
     }
     let at = BlockId { number: loaded.head.number, hash: loaded.head.hash };
 
-    let run = clock.unix_start_ns() / 1_000_000;
-    let ground =
-        Ground { config, executor: &executor, plan, clock, tap, source, loaded, at, ledger, submitter, seed, how };
-    Ok(Searcher { journal, run, ..ground.start().await? })
+    let floor = ledger.leased().wrap_err("the ledger's lease")?;
+    let newest = Arc::new(AtomicU64::new(at.number));
+    let gate = Arc::new(Gate::new(newest.clone(), floor, config.limits.max_bundles_per_block));
+    let ground = Ground { config, executor: &executor, plan, clock, tap, source, loaded, at, ledger, newest, gate };
+    let mut searcher = ground.start(submitter, how, seed).await?;
+    searcher.journal = journal;
+    Ok(searcher)
 }
 
 /// What stands before anything runs.
@@ -96,68 +102,115 @@ struct Ground<'a> {
     loaded: Arc<Loaded>,
     at: BlockId,
     ledger: Arc<Ledger>,
-    submitter: Submitter,
-    seed: u64,
-    how: How,
+    newest: Arc<AtomicU64>,
+    gate: Arc<Gate>,
 }
+
+type Replies = mpsc::UnboundedSender<lane::Reply>;
+type Out = (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>);
+type Told =
+    (mpsc::UnboundedSender<settle::Note>, watch::Sender<B256>, mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>);
 
 impl Ground<'_> {
     /// Threads, feed, relays.
-    async fn start(self) -> eyre::Result<Searcher> {
-        let Self { config, executor, plan, clock, tap, source, loaded, at, ledger, submitter, seed, how } = self;
-        let own = plan.own;
-        let meters = Arc::new(Meters::new(config.threads.hot));
+    async fn start(self, submitter: Submitter, how: How, seed: u64) -> eyre::Result<Searcher> {
+        let meters = Arc::new(Meters::new(self.config.threads.hot));
         let book = Arc::new(Book::new(seed));
-        let newest = Arc::new(AtomicU64::new(at.number));
         let (reports, heard) = mpsc::unbounded_channel();
         let (to_send, found) = mpsc::unbounded_channel();
-        let mined = reports.clone();
-        let out = (reports, to_send);
-        let hot = Hot { config, executor, plan, clock, newest: &newest, meters: &meters, out, tap: &tap };
-        let (feeders, threads, seats) = hot.start(&loaded)?;
-        let (ingest, outlet) = ingest::start(&config.node, &config.ingest, Some(at), source.watched(&loaded), tap)?;
+        let (replies, said) = mpsc::unbounded_channel();
+        let (tip, tip_told) = watch::channel(self.at.hash);
+        let mut tasks = Tasks::default();
+        let ports = self.ports((&submitter, &meters), replies, (&mut tasks, tip_told.clone()));
+        let crew = self.crew(&meters, (reports.clone(), to_send), ports);
+        let (running, diallers) = crew.start(&self.loaded)?;
+        diallers.into_iter().for_each(|dialler| tasks.run(dialler.run()));
+        let watched = self.source.watched(&self.loaded);
+        let (ingest, outlet) =
+            ingest::start(&self.config.node, &self.config.ingest, Some(self.at), watched, self.tap.clone())?;
         let ingest = Arc::new(ingest);
-        let exporter = exporter(config, &meters, &book, &ingest).await?;
+        let exporter = exporter(self.config, &meters, &book, &ingest).await?;
         submitter.warm().await;
 
-        let (tip, tip_told) = watch::channel(at.hash);
+        let patience = Duration::from_secs(self.config.chain.slot_seconds);
+        let times = (self.clock, self.gate.clone(), tip_told);
+        let sender = Sender::new((self.ledger.clone(), Arc::new(submitter)), times, meters.clone(), patience);
+        tasks.run(sender.run((found, said), how != How::Dry));
         let (to_settle, notes) = mpsc::unbounded_channel();
+        tasks.run(self.settler(&book).run(notes, reports));
         let (stop, stopped) = watch::channel(false);
-        let (halt, halted) = watch::channel(false);
         let (looks, asked) = mpsc::unbounded_channel();
-        let mut tasks = JoinSet::new();
-        let patience = Duration::from_secs(config.chain.slot_seconds);
-        let to_disk_and_relays = (ledger.clone(), Arc::new(submitter));
-        let times = (clock, newest.clone(), tip_told);
-        let sender = Sender::new(to_disk_and_relays, times, meters.clone(), halted, patience);
-        let most = config.limits.max_bundles_per_block;
-        let mut alive = vec![tasks.spawn(sender.run(found, (how != How::Dry, most)))];
-        let since_ms = clock.unix_start_ns() / 1_000_000;
-        let settler = Settler::new((ledger.clone(), since_ms), source.chain().clone(), own, book.clone());
-        alive.push(tasks.spawn(settler.run(notes, mined)));
-        let keep = source.keep(&loaded);
-        let parts = keeper::Parts {
+        let keeper = self.keeper(running.feeders, &meters, (to_settle, tip, asked));
+        tasks.run(keeper.run(ingest.clone(), outlet, heard, stopped));
+        Ok(Searcher {
+            book,
+            meters,
+            ledger: self.ledger,
+            ingest,
+            newest: self.newest,
+            exporter,
+            gate: self.gate,
+            stop,
+            looks,
+            tasks,
+            threads: running.threads,
+            seats: running.seats,
+            journal: None,
+            pools: self.loaded.pools.len(),
+            run: self.clock.unix_start_ns() / 1_000_000,
+            chain_timeout: Duration::from_millis(self.config.ingest.timeout_ms).max(patience),
+        })
+    }
+
+    /// Who dials for the lanes, where threads spin. Where they may also send, a lease is kept.
+    fn ports(
+        &self,
+        (submitter, meters): (&Submitter, &Arc<Meters>),
+        to: Replies,
+        (tasks, tip): (&mut Tasks, watch::Receiver<B256>),
+    ) -> Option<Ports> {
+        if !self.config.threads.spin {
+            return None;
+        }
+        let lines = submitter.dials();
+        if !lines.is_empty() {
+            tasks.run(gate::keep_lease(self.gate.clone(), self.ledger.clone(), tip));
+        }
+        let dials = Dials::new(self.config, lines);
+        Some(Ports::new(self.config, dials, (self.gate.clone(), self.clock, meters.clone()), self.plan.own.owner, to))
+    }
+
+    fn crew<'b>(&'b self, meters: &'b Arc<Meters>, out: Out, ports: Option<Ports>) -> Crew<'b> {
+        Crew {
+            config: self.config,
+            executor: self.executor,
+            plan: self.plan.clone(),
+            clock: self.clock,
+            newest: &self.newest,
+            meters,
+            out,
+            tap: &self.tap,
+            ports,
+        }
+    }
+
+    fn settler(&self, book: &Arc<Book>) -> Settler {
+        let since_ms = self.clock.unix_start_ns() / 1_000_000;
+        Settler::new((self.ledger.clone(), since_ms), self.source.chain().clone(), self.plan.own, book.clone())
+    }
+
+    fn keeper(&self, feeders: Vec<keeper::ToDesk>, meters: &Arc<Meters>, (to_settle, tip, looks): Told) -> Keeper {
+        Keeper::new(keeper::Parts {
             feeders,
-            keep,
-            source,
-            newest: newest.clone(),
+            keep: self.source.keep(&self.loaded),
+            source: self.source.clone(),
+            newest: self.newest.clone(),
             meters: meters.clone(),
             to_settle,
             tip,
-            at,
-            looks: asked,
-        };
-        alive.push(tasks.spawn(Keeper::new(parts).run(ingest.clone(), outlet, heard, stopped)));
-        let pools = loaded.pools.len();
-        let chain_timeout = Duration::from_millis(config.ingest.timeout_ms).max(patience);
-        let (journal, run) = (None, 0);
-        #[rustfmt::skip]
-        let searcher = Searcher {
-            book, meters, ledger, ingest, newest, exporter, halt,
-            stop, looks, tasks, alive, threads, seats, journal,
-            pools, run, chain_timeout,
-        };
-        Ok(searcher)
+            at: self.at,
+            looks,
+        })
     }
 }
 
@@ -204,45 +257,4 @@ async fn exporter(
     let numbers = Arc::new(Export { meters: meters.clone(), book: book.clone(), ingest: ingest.clone() });
     let served = export::serve(listen, numbers).await;
     Ok(Some(served.wrap_err_with(|| format!("metrics.listen {listen}"))?))
-}
-
-/// What hot threads are made of.
-struct Hot<'a> {
-    config: &'a Config,
-    executor: &'a Executor,
-    plan: Plan,
-    clock: Clock,
-    newest: &'a Arc<AtomicU64>,
-    meters: &'a Arc<Meters>,
-    out: (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>),
-    tap: &'a Tap,
-}
-
-type Threads = (Vec<keeper::ToDesk>, Vec<std::thread::JoinHandle<()>>, Vec<Seat>);
-
-impl Hot<'_> {
-    /// Starts them. Each makes its own engine: none is shared.
-    fn start(self, loaded: &Arc<Loaded>) -> eyre::Result<Threads> {
-        let threads = &self.config.threads;
-        let seats = thread::seats(threads.hot, &threads.cores);
-        if seats.contains(&Seat::Any) {
-            tracing::warn!("fewer cores than threads: hot threads are not all pinned");
-        }
-        let (mut feeders, mut handles) = (Vec::new(), Vec::new());
-        for (index, seat) in seats.iter().enumerate() {
-            let (feeder, inbox) = inbox::pair(self.config.ingest.pending_room, threads.spin);
-            // Keys cannot be copied: each thread reads its own.
-            let key = keys::read(&self.executor.owner).wrap_err("executor.owner")?;
-            let (bid, limits) = (self.config.bid.clone(), self.config.limits.clone());
-            let builder = Builder::new(key, self.config.chain.id, self.executor.clone(), bid, limits);
-            let (plan, loaded, out) =
-                (Plan { base: index == 0, ..self.plan.clone() }, loaded.clone(), self.out.clone());
-            let (clock, newest, meter) = (self.clock, self.newest.clone(), self.meters.thread(index));
-            let out = (out.0, out.1, Tape::new(self.tap.clone(), index));
-            let run = move |_pinned| Desk::new(plan, &loaded, builder, (clock, newest), meter, out).run(&inbox);
-            handles.push(thread::spawn(&format!("hot-{index}"), *seat, run)?);
-            feeders.push(feeder);
-        }
-        Ok((feeders, handles, seats))
-    }
 }

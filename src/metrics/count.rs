@@ -40,6 +40,7 @@ macro_rules! counters {
 counters! {
     Blocks "blocks" "Blocks followed."
     Undone "blocks_undone" "Blocks undone by reorgs."
+    Heard "pending_heard_in_line" "Pending transactions that a spinning thread heard on a socket of its own before the edge told it."
     Pending "pending" "Pending transactions heard of, each once."
     PendingDropped "pending_dropped" "Pending transactions that found no room and were not looked at."
     PendingStale "pending_stale" "Pending transactions put off because a newer head was known."
@@ -48,6 +49,8 @@ counters! {
     Opportunities "opportunities" "Candidates that the EVM proved."
     Built "bundles_built" "Bundles signed."
     Sent "bundles_sent" "Bundles sent to relays, or that would have been."
+    SentInLine "bundles_sent_in_line" "Bundles that a spinning thread wrote to a relay itself."
+    PortsLost "ports_lost" "Sockets of spinning threads that broke, and were dialled anew."
     NotSent "bundles_not_sent" "Bundles not sent: too late, a double, or not written to the ledger."
     Misses "cold_misses" "Accounts and slots that were not known when they were needed."
     Fetched "cold_fetched" "Answers to misses, each for one transaction or proof."

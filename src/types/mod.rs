@@ -6,4 +6,5 @@ pub mod amount;
 pub mod decision;
 pub mod id;
 pub mod news;
+pub mod onetime;
 pub mod secret;

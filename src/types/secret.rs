@@ -3,7 +3,8 @@
 //! # Invariants
 //! - A key is never printed: `Debug` of it is `***`, no error holds what was read, and it is wiped when dropped.
 //! - A key cannot be copied; who signs, holds it.
-//! - Signatures are deterministic (RFC 6979) and have the low `s` (EIP-2).
+//! - Signatures have the low `s` (EIP-2), and are deterministic (RFC 6979) but for those made with a
+//!   [`OneTime`](crate::types::onetime::OneTime).
 //!
 //! # Limits
 //! - Moving a key may leave a copy on the stack, and memory is not locked: swap and core dumps are the host's to turn off.
@@ -15,6 +16,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use alloy_primitives::{Address, B256, Signature, U256, hex, keccak256};
+use k256::NonZeroScalar;
 use k256::ecdsa::SigningKey;
 use k256::elliptic_curve::zeroize::Zeroize;
 use serde::{Deserialize, Serialize, Serializer};
@@ -140,6 +142,10 @@ impl Key {
     #[must_use]
     pub const fn address(&self) -> Address {
         self.address
+    }
+
+    pub(in crate::types) fn scalar(&self) -> &NonZeroScalar {
+        self.signing.as_nonzero_scalar()
     }
 
     /// Signs a digest.

@@ -7,6 +7,7 @@
 //! A source only decodes. `supervise` owns retries, `sequence` order and completeness, `queue` what is dropped when the
 //! reader is slow. What the reader may rely on stands in [`feed`].
 
+pub mod ear;
 pub mod feed;
 pub mod inlet;
 mod node;
@@ -41,9 +42,10 @@ use crate::edge::ingest::queue::Queue;
 use crate::edge::ingest::race::Race;
 use crate::edge::ingest::race::Standing;
 use crate::edge::ingest::sequence::Sequence;
-use crate::edge::ingest::supervise::Backoff;
 use crate::edge::record::Tap;
 use crate::types::secret;
+
+pub use supervise::Backoff;
 
 /// Every kind of source.
 pub const SOURCES: [&str; 2] = [NodeWs::NAME, NodeIpc::NAME];

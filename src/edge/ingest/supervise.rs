@@ -9,14 +9,17 @@ use crate::edge::ingest::inlet::Inlet;
 
 /// How long to wait before the next try.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::edge::ingest) struct Backoff {
-    pub(in crate::edge::ingest) least: Duration,
-    pub(in crate::edge::ingest) most: Duration,
+pub struct Backoff {
+    /// The first wait.
+    pub least: Duration,
+    /// The longest.
+    pub most: Duration,
 }
 
 impl Backoff {
     /// Doubles with every try; drawn from its upper half, so that many clients of one node do not come back at once.
-    pub(in crate::edge::ingest) fn delay(self, tries: u32) -> Duration {
+    #[must_use]
+    pub fn delay(self, tries: u32) -> Duration {
         let whole = self.least.saturating_mul(1_u32 << tries.min(20)).min(self.most);
         whole.mul_f64(rand::random_range(0.5..=1.0))
     }

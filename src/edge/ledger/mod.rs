@@ -105,6 +105,8 @@ pub enum Op {
     Settle(Uuid, Box<Outcome>),
     /// Its block was undone by a reorg: it has no outcome again.
     Revive(Uuid),
+    /// Bundles may go out, unrecorded, for blocks up to this one.
+    Lease(u64),
     /// Latencies of a run, stage by stage; those of the same run and stage are written over.
     Latencies(u64, Vec<(String, Latency)>),
 }
@@ -174,6 +176,16 @@ impl Ledger {
     /// Writes down the latencies of the run that began at `run`, in unix milliseconds.
     pub fn latencies(&self, run: u64, stages: Vec<(String, Latency)>) -> Ack {
         self.ask(Op::Latencies(run, stages))
+    }
+
+    /// Writes down that bundles for blocks up to `block` may go out before their rows are written; zero: none may have.
+    pub fn lease(&self, block: u64) -> Ack {
+        self.ask(Op::Lease(block))
+    }
+
+    /// What [`Ledger::lease`] wrote last; zero when it never did.
+    pub fn leased(&self) -> Result<u64, LedgerError> {
+        store::leased(&store::read(&self.db)?)
     }
 
     /// One bundle.

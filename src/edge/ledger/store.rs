@@ -67,6 +67,12 @@ pub fn prepare(db: &Database) -> Result<(), LedgerError> {
     txn.commit().map_err(fail)
 }
 
+/// The lease; zero without one.
+pub fn leased(txn: &ReadTransaction) -> Result<u64, LedgerError> {
+    let meta = txn.open_table(META).map_err(fail)?;
+    Ok(meta.get("lease").map_err(fail)?.map_or(0, |lease| lease.value()))
+}
+
 /// One operation, inside a transaction.
 pub fn apply(txn: &WriteTransaction, op: &Op) -> Result<(), LedgerError> {
     match op {
@@ -74,6 +80,10 @@ pub fn apply(txn: &WriteTransaction, op: &Op) -> Result<(), LedgerError> {
         Op::Answer(uuid, answer) => add_answer(txn, *uuid, answer),
         Op::Settle(uuid, outcome) => settle(txn, *uuid, outcome),
         Op::Revive(uuid) => revive(txn, *uuid),
+        Op::Lease(block) => {
+            txn.open_table(META).map_err(fail)?.insert("lease", *block).map_err(fail)?;
+            Ok(())
+        }
         Op::Latencies(run, stages) => {
             let mut table = txn.open_table(LATENCIES).map_err(fail)?;
             for (stage, latency) in stages {

@@ -19,11 +19,11 @@ impl Dialect for Flashbots {
         true
     }
 
-    fn bundle(&self, bundle: &SignedBundle, uuid: &Uuid) -> String {
-        wire::send_bundle(bundle.txs(), bundle.block(), uuid)
+    fn bundle(&self, bundle: &SignedBundle, uuid: &Uuid, to: &mut Vec<u8>) {
+        wire::send_bundle(bundle.txs(), bundle.block(), uuid, to);
     }
 
-    fn cancel(&self, _block: u64, uuid: &Uuid) -> String {
-        wire::cancel_bundle(uuid)
+    fn cancel(&self, _block: u64, uuid: &Uuid, to: &mut Vec<u8>) {
+        wire::cancel_bundle(uuid, to);
     }
 }

@@ -4,10 +4,13 @@
 //! - The header speaks of exactly the bytes it was given.
 //! - The key holds no funds and is never the owner's: [`crate::edge::submit::Submitter`] refuses it.
 
-use alloy_primitives::{Address, B256, Signature, hex, keccak256};
+use alloy_primitives::{Address, Signature, hex};
 
+use crate::hot::send::header;
 use crate::types::secret::Key;
 use crate::types::secret::SignError;
+
+pub use crate::hot::send::header::digest;
 
 /// The header's name.
 pub const HEADER: &str = "X-Flashbots-Signature";
@@ -31,20 +34,10 @@ impl Identity {
 
     /// The header's value for a body: `address:signature`.
     pub fn header(&self, body: &[u8]) -> Result<String, SignError> {
-        let signature = self.0.sign(&digest(body))?;
-        Ok(format!("{}:0x{}", self.address(), hex::encode(signature.as_bytes())))
+        let mut value = Vec::new();
+        header::write(&self.0, None, body, &mut value)?;
+        Ok(String::from_utf8_lossy(&value).into_owned())
     }
-}
-
-/// What is signed: EIP-191 over the *text* of the body's hash, `0x` and 64 lower-case digits.
-#[must_use]
-pub fn digest(body: &[u8]) -> B256 {
-    let mut text =
-        *b"\x19Ethereum Signed Message:\n660x................................................................";
-    let digits = hex::encode(keccak256(body));
-    let at = text.len() - digits.len();
-    text[at..].copy_from_slice(digits.as_bytes());
-    keccak256(text)
 }
 
 /// Whose signature a header carries. `None` when it is not one, or not that of the address it names.

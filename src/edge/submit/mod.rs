@@ -24,9 +24,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::hot::build::SignedBundle;
+use crate::hot::send::Body;
 
 pub use config::{Setup, SetupError};
-pub use fanout::{Prepared, Submission, Submitter};
+pub use fanout::{Prepared, Submission, Submitter, line};
 pub use identity::Identity;
 pub use reply::{Answer, Reply};
 pub use wire::Message;
@@ -37,13 +38,13 @@ pub trait Dialect: Sync {
     fn name(&self) -> &'static str;
     /// It takes nothing without a signature.
     fn must_sign(&self) -> bool;
-    /// The request that sends `bundle`.
-    fn bundle(&self, bundle: &SignedBundle, uuid: &Uuid) -> String;
-    /// The request that takes the bundle for `block` back. Too late for what a builder has bid already.
-    fn cancel(&self, block: u64, uuid: &Uuid) -> String;
+    /// Writes the request that sends `bundle` behind what `to` holds.
+    fn bundle(&self, bundle: &SignedBundle, uuid: &Uuid, to: &mut Vec<u8>);
+    /// Writes the request that takes the bundle for `block` back. Too late for what a builder has bid already.
+    fn cancel(&self, block: u64, uuid: &Uuid, to: &mut Vec<u8>);
 }
 
-/// The registry: a new dialect is a file, and a line in each of the two lists below.
+/// The registry: a new dialect is a file, and a line in each of the three lists below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -63,6 +64,14 @@ impl Kind {
         match self {
             Self::Plain => &plain::Plain,
             Self::Flashbots => &flashbots::Flashbots,
+        }
+    }
+
+    /// [`Dialect::bundle`], for a hot thread.
+    pub(in crate::edge::submit) fn body(self) -> Body {
+        match self {
+            Self::Plain => |bundle, uuid, to| plain::Plain.bundle(bundle, uuid, to),
+            Self::Flashbots => |bundle, uuid, to| flashbots::Flashbots.bundle(bundle, uuid, to),
         }
     }
 }

@@ -23,11 +23,11 @@ impl Dialect for Plain {
         false
     }
 
-    fn bundle(&self, bundle: &SignedBundle, uuid: &Uuid) -> String {
-        wire::send_bundle(bundle.txs(), bundle.block(), uuid)
+    fn bundle(&self, bundle: &SignedBundle, uuid: &Uuid, to: &mut Vec<u8>) {
+        wire::send_bundle(bundle.txs(), bundle.block(), uuid, to);
     }
 
-    fn cancel(&self, block: u64, uuid: &Uuid) -> String {
-        wire::send_bundle(&[], block, uuid)
+    fn cancel(&self, block: u64, uuid: &Uuid, to: &mut Vec<u8>) {
+        wire::send_bundle(&[], block, uuid, to);
     }
 }

@@ -5,7 +5,7 @@
 //! - The safe form for everybody (facts/relays.md, section 7.1): `revertingTxHashes` always there, hex `blockNumber`, a
 //!   hyphenated UUIDv4, nothing optional as `null`.
 
-use std::fmt::Write;
+use std::io::Write;
 
 use alloy_primitives::{Bytes, hex};
 use uuid::Uuid;
@@ -29,35 +29,40 @@ impl Message {
     /// Closes a body: from here on it is bytes, and those are what is signed.
     pub(in crate::edge::submit) fn seal(
         kind: Kind,
-        body: String,
+        body: Vec<u8>,
         identity: Option<&Identity>,
     ) -> Result<Self, SignError> {
-        let signature = identity.map(|identity| identity.header(body.as_bytes())).transpose()?;
-        Ok(Self { kind, body: body.into_bytes().into(), signature })
+        let signature = identity.map(|identity| identity.header(&body)).transpose()?;
+        Ok(Self { kind, body: body.into(), signature })
     }
 }
 
-/// `eth_sendBundle`.
-pub(in crate::edge::submit) fn send_bundle(txs: &[Bytes], block: u64, uuid: &Uuid) -> String {
-    let room = 256 + txs.iter().map(|tx| 2 * tx.len() + 5).sum::<usize>();
-    let mut body = String::with_capacity(room);
-    body.push_str(r#"{"jsonrpc":"2.0","id":1,"method":"eth_sendBundle","params":[{"txs":["#);
+/// `eth_sendBundle`, behind what `body` holds.
+pub(in crate::edge::submit) fn send_bundle(txs: &[Bytes], block: u64, uuid: &Uuid, body: &mut Vec<u8>) {
+    body.reserve(256 + txs.iter().map(|tx| 2 * tx.len() + 5).sum::<usize>());
+    body.extend_from_slice(br#"{"jsonrpc":"2.0","id":1,"method":"eth_sendBundle","params":[{"txs":["#);
     for (index, tx) in txs.iter().enumerate() {
-        body.push_str(if index == 0 { "\"0x" } else { ",\"0x" });
-        body.push_str(&hex::encode(tx));
-        body.push('"');
+        body.extend_from_slice(if index == 0 { b"\"0x" } else { b",\"0x" });
+        let at = body.len();
+        body.resize(at + 2 * tx.len(), 0);
+        // As long as it has to be.
+        let _fits = hex::encode_to_slice(tx, &mut body[at..]);
+        body.push(b'"');
     }
-    // Writing to a string cannot fail.
+    // Writing to a vector cannot fail.
     let _infallible = write!(
         body,
         r#"],"blockNumber":"0x{block:x}","revertingTxHashes":[],"replacementUuid":"{}"}}]}}"#,
         uuid.as_hyphenated()
     );
-    body
 }
 
-/// `eth_cancelBundle`.
-pub(in crate::edge::submit) fn cancel_bundle(uuid: &Uuid) -> String {
+/// `eth_cancelBundle`, behind what `body` holds.
+pub(in crate::edge::submit) fn cancel_bundle(uuid: &Uuid, body: &mut Vec<u8>) {
     let uuid = uuid.as_hyphenated();
-    format!(r#"{{"jsonrpc":"2.0","id":1,"method":"eth_cancelBundle","params":[{{"replacementUuid":"{uuid}"}}]}}"#)
+    // As above.
+    let _infallible = write!(
+        body,
+        r#"{{"jsonrpc":"2.0","id":1,"method":"eth_cancelBundle","params":[{{"replacementUuid":"{uuid}"}}]}}"#
+    );
 }

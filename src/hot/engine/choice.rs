@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 
-use alloy::consensus::TxEnvelope;
 use alloy_primitives::B256;
 use alloy_primitives::U256;
 
@@ -62,19 +61,19 @@ pub struct Made {
     pub refused: Tally,
 }
 
-/// Makes a bundle of the best of `proven`. `trigger`: the transaction that it goes behind, with the hash it was announced
-/// by.
+/// Makes a bundle of the best of `proven`. `trigger`: makes the raw bytes of the transaction that it goes behind, checked
+/// against the hash it was announced by; called when there is something to put behind it.
 pub fn choose(
     engine: &mut Engine,
     builder: &mut Builder,
     proven: &[Proven],
-    trigger: Option<(&TxEnvelope, B256)>,
+    trigger: Option<&dyn Fn() -> Result<Victim, Refused>>,
 ) -> Made {
     let mut made = Made::default();
     if proven.is_empty() {
         return made;
     }
-    let victim = match trigger.map(|(tx, hash)| Victim::encode(tx, hash)).transpose() {
+    let victim = match trigger.map(|raw| raw()).transpose() {
         Ok(victim) => victim,
         Err(reason) => {
             made.refused.add(reason);

@@ -25,6 +25,10 @@ pub struct Inbox<C, P> {
     spin: bool,
 }
 
+/// There will be no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended;
+
 /// What was read.
 #[derive(Debug)]
 pub enum Item<C, P> {
@@ -77,7 +81,20 @@ impl<C, P> Inbox<C, P> {
         }
     }
 
-    fn waiting(&self) -> Option<Item<C, P>> {
+    /// What concerns the chain, if there is any now.
+    ///
+    /// # Errors
+    /// The writer is gone, and all of this kind is read.
+    pub fn chain(&self) -> Result<Option<C>, Ended> {
+        match self.chain.try_recv() {
+            Ok(item) => Ok(Some(item)),
+            Err(channel::TryRecvError::Empty) => Ok(None),
+            Err(channel::TryRecvError::Disconnected) => Err(Ended),
+        }
+    }
+
+    /// A pending transaction, if there is any now.
+    pub fn waiting(&self) -> Option<Item<C, P>> {
         self.pending.try_recv().or_else(|_| self.later.try_recv()).ok().map(Item::Pending)
     }
 
@@ -91,6 +108,25 @@ impl<C, P> Inbox<C, P> {
         select.recv(&self.pending);
         select.recv(&self.later);
         select.ready();
+    }
+}
+
+/// What was made ahead of need, by whoever may wait. Taking from it never waits.
+#[derive(Debug)]
+pub struct Supply<T>(channel::Receiver<T>);
+
+/// A supply of so many at most, and where they are put in: putting in waits until there is room.
+#[must_use]
+pub fn supply<T>(room: usize) -> (channel::Sender<T>, Supply<T>) {
+    let (put, take) = channel::bounded(room);
+    (put, Supply(take))
+}
+
+impl<T> Supply<T> {
+    /// One, if any is left.
+    #[must_use]
+    pub fn take(&self) -> Option<T> {
+        self.0.try_recv().ok()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Threads and the ways into them. What runs on them, and where, is decided in `live`.
 
 pub mod inbox;
+pub mod port;
 pub mod thread;
 
 use serde::{Deserialize, Serialize};

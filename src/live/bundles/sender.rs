@@ -1,12 +1,12 @@
 //! Signed bundles into the ledger, then to the relays.
 //!
 //! # Invariants
-//! - A bundle is on disk before it is sent: after a crash it is known of, and not sent twice.
+//! - A bundle is on disk before it is sent: after a crash it is known of, and not sent twice. One that a hot thread has
+//!   sent is written down right after: what stands for it meanwhile is in [`crate::live::bundles::gate`].
 //! - One bundle a block and opportunity; none that was found behind another block than the tip.
 //! - Without `--live` nothing is sent: the ledger holds what would have been.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{B256, I256, keccak256};
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::edge::ledger::Ack;
 use crate::edge::ledger::Ledger;
 use crate::edge::ledger::LedgerError;
 use crate::edge::ledger::row;
@@ -23,21 +24,26 @@ use crate::edge::submit::Answer;
 use crate::edge::submit::Reply;
 use crate::edge::submit::Submission;
 use crate::edge::submit::Submitter;
+use crate::live::bundles::gate::Gate;
+use crate::live::desk::lane;
+use crate::live::desk::lane::Silence;
 use crate::live::numbers::meter::Meters;
 use crate::live::report::Found;
+use crate::live::report::Sent;
 use crate::metrics::count::Counter;
 use crate::metrics::stage::Stage;
+
+/// What hot threads found, and what relays said to them.
+pub type Heard = (mpsc::UnboundedReceiver<Box<Found>>, mpsc::UnboundedReceiver<lane::Reply>);
 
 /// Sends.
 pub struct Sender {
     ledger: Arc<Ledger>,
     submitter: Arc<Submitter>,
     clock: Clock,
-    newest: Arc<AtomicU64>,
+    gate: Arc<Gate>,
     tip: watch::Receiver<B256>,
     meters: Arc<Meters>,
-    /// True: nothing is sent any more.
-    halted: watch::Receiver<bool>,
     /// Longest a relay is waited for: an answer behind its block says nothing any more.
     patience: Duration,
 }
@@ -47,34 +53,93 @@ impl Sender {
     #[must_use]
     pub fn new(
         (ledger, submitter): (Arc<Ledger>, Arc<Submitter>),
-        (clock, newest, tip): (Clock, Arc<AtomicU64>, watch::Receiver<B256>),
+        (clock, gate, tip): (Clock, Arc<Gate>, watch::Receiver<B256>),
         meters: Arc<Meters>,
-        halted: watch::Receiver<bool>,
         patience: Duration,
     ) -> Self {
-        Self { ledger, submitter, clock, newest, tip, meters, halted, patience }
+        Self { ledger, submitter, clock, gate, tip, meters, patience }
     }
 
-    /// Works until nobody finds bundles any more, then waits for the answers under way. `live`: what is decided is sent. `most`:
-    /// bundles a block.
-    pub async fn run(self, mut found: mpsc::UnboundedReceiver<Box<Found>>, (live, most): (bool, u32)) {
+    /// Works until nobody finds bundles any more, then waits for the answers under way. `live`: what is decided is sent.
+    pub async fn run(self, (mut found, mut replies): Heard, live: bool) {
         let this = Arc::new(self);
         let mut under_way = JoinSet::new();
-        // Each hot thread keeps to the limit by itself; together they must.
-        let (mut parent, mut sent) = (B256::ZERO, 0);
-        while let Some(found) = found.recv().await {
-            if found.parent != parent {
-                (parent, sent) = (found.parent, 0);
+        loop {
+            tokio::select! {
+                // What was sent is written down before what was said to it.
+                biased;
+                next = found.recv() => match next {
+                    Some(found) => this.found(found, live, &mut under_way),
+                    None => break,
+                },
+                Some(reply) = replies.recv() => drop(under_way.spawn(Arc::clone(&this).said(reply))),
             }
-            sent += 1;
-            if sent > most {
-                this.meters.edge().counters.add(Counter::NotSent);
-                continue;
-            }
-            under_way.spawn(Arc::clone(&this).send(found, live));
             while under_way.try_join_next().is_some() {}
         }
+        // The hot threads are gone: what they heard is all there.
+        while let Ok(reply) = replies.try_recv() {
+            under_way.spawn(Arc::clone(&this).said(reply));
+        }
         under_way.join_all().await;
+    }
+
+    fn found(self: &Arc<Self>, found: Box<Found>, live: bool, under_way: &mut JoinSet<()>) {
+        if let Some(sent) = found.sent {
+            // Asked for here and now, so that it comes before any answer.
+            let written = self.ledger.decide(self.row(sent.uuid, &found, live));
+            under_way.spawn(Arc::clone(self).sent(found, sent, written));
+        } else if self.gate.take(found.parent) {
+            under_way.spawn(Arc::clone(self).send(found, live));
+        } else {
+            // Each hot thread keeps to the limit by itself; together they must.
+            self.meters.edge().counters.add(Counter::NotSent);
+        }
+    }
+
+    /// A hot thread has sent it: it is written down, and goes to the relays that thread has no line to.
+    async fn sent(self: Arc<Self>, found: Box<Found>, sent: Sent, written: Ack) {
+        self.count(&found, sent.at_ns);
+        self.meters.edge().counters.add(Counter::SentInLine);
+        if let Err(error) = written.done().await {
+            let (uuid, block) = (sent.uuid, found.bundle.block());
+            tracing::error!(%uuid, block, %error, "the ledger does not take a bundle that has gone out");
+            return;
+        }
+        if !self.submitter.has_others(sent.relays) || !self.stands(&found) {
+            return;
+        }
+        match self.submitter.prepare_as(sent.uuid, &found.bundle) {
+            Ok(prepared) => {
+                let deadline = Instant::now() + self.patience;
+                let submission = self.submitter.send_to_others(prepared, sent.relays, deadline).await;
+                let replies = submission.replies.unwrap_or_default();
+                self.answers(sent.uuid, self.unix_ms(self.clock.now_ns()), replies).await;
+            }
+            Err(error) => tracing::error!(uuid = %sent.uuid, %error, "a bundle goes to no other relays"),
+        }
+    }
+
+    /// A relay has answered a hot thread.
+    async fn said(self: Arc<Self>, reply: lane::Reply) {
+        let said = match &reply.said {
+            Ok((status, body)) => Ok((*status, &body[..])),
+            Err(Silence::Late) => Err(Answer::Timeout),
+            Err(Silence::Broken) => Err(Answer::Unknown("connection broke".to_owned())),
+        };
+        let took = Duration::from_nanos(reply.took_ns);
+        let sent_ms = self.unix_ms(self.clock.now_ns().saturating_sub(reply.took_ns));
+        if let Some(heard) = self.submitter.heard(reply.relay, said, took) {
+            self.answers(reply.uuid, sent_ms, vec![heard]).await;
+        }
+    }
+
+    fn count(&self, found: &Found, at_ns: u64) {
+        let edge = self.meters.edge();
+        edge.time(Stage::Submit, Duration::from_nanos(at_ns.saturating_sub(found.signed_ns)));
+        if found.fresh {
+            edge.time(Stage::Total, Duration::from_nanos(at_ns.saturating_sub(found.heard_ns)));
+        }
+        edge.counters.add(Counter::Sent);
     }
 
     async fn send(self: Arc<Self>, found: Box<Found>, live: bool) {
@@ -97,13 +162,8 @@ impl Sender {
             self.meters.edge().counters.add(Counter::NotSent);
             return self.unsent(uuid).await;
         }
-        let edge = self.meters.edge();
         let now = self.clock.now_ns();
-        edge.time(Stage::Submit, Duration::from_nanos(now.saturating_sub(found.signed_ns)));
-        if found.fresh {
-            edge.time(Stage::Total, Duration::from_nanos(now.saturating_sub(found.heard_ns)));
-        }
-        edge.counters.add(Counter::Sent);
+        self.count(&found, now);
         let sent_ms = self.unix_ms(now);
         let submission = self.submitter.send(prepared, Instant::now() + self.patience).await;
         match submission {
@@ -114,8 +174,7 @@ impl Sender {
 
     /// It was found behind the tip, nobody has heard of a later block, and sending goes on.
     fn stands(&self, found: &Found) -> bool {
-        let ahead = self.newest.load(Ordering::Relaxed) < found.bundle.block();
-        ahead && *self.tip.borrow() == found.parent && !*self.halted.borrow()
+        self.gate.stands(found.bundle.block()) && *self.tip.borrow() == found.parent
     }
 
     async fn answers(&self, uuid: Uuid, sent_ms: u64, replies: Vec<Reply>) {

@@ -12,6 +12,7 @@ use crate::edge::record::format::tape::Fed;
 use crate::edge::record::format::tape::Setup;
 use crate::edge::record::format::tape::State;
 use crate::hot::build::Builder;
+use crate::hot::build::Victim;
 use crate::hot::build::config::Executor;
 use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
@@ -156,8 +157,10 @@ impl Thread {
         if let Some(tip) = engine.tip() {
             event.what = format!("{} behind block {}", event.what, tip.head().number);
         }
-        let trigger = tx.as_ref().zip(event.trigger.as_ref()).map(|(tx, of)| (tx, of.hash));
-        let made = choice::choose(engine, builder, &outcome.proven, trigger);
+        let trigger = tx.as_ref().zip(event.trigger.as_ref());
+        let raw = trigger.map(|(tx, of)| || Victim::encode(tx, of.hash));
+        let raw = raw.as_ref().map(|raw| raw as &dyn Fn() -> _);
+        let made = choice::choose(engine, builder, &outcome.proven, raw);
         let decision = choice::decision(engine, &outcome, &made);
         self.due = Some((event, decision));
         Ok(None)

@@ -9,6 +9,8 @@
 //! # Cost
 //! A body and a signature a dialect, a reference-counted copy of the body a relay.
 
+pub mod line;
+
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -27,6 +29,7 @@ use crate::edge::submit::config;
 use crate::edge::submit::identity::HEADER;
 use crate::edge::submit::reply;
 use crate::hot::build::SignedBundle;
+use crate::hot::send::Relays;
 use crate::types::secret::SignError;
 
 /// What is about to be sent: only a [`SignedBundle`], or a cancellation, makes one.
@@ -66,7 +69,7 @@ pub struct Submission {
     pub block: u64,
     /// A message a dialect.
     pub messages: Vec<Message>,
-    /// An answer a relay, in the order of the rows. `None`: a dry run, nothing was sent.
+    /// An answer a relay that was sent to, in the order of the rows. `None`: a dry run, nothing was sent.
     pub replies: Option<Vec<Reply>>,
 }
 
@@ -98,6 +101,14 @@ impl Submitter {
         Self::new(setup, Some(Armed::arm()))
     }
 
+    pub(in crate::edge::submit) const fn is_armed(&self) -> bool {
+        self.armed.is_some()
+    }
+
+    pub(in crate::edge::submit) fn relays(&self) -> &[config::Relay] {
+        &self.relays
+    }
+
     fn new(setup: Setup, armed: Option<Armed>) -> Result<Self, SetupError> {
         setup.check()?;
         let Setup { relays, identity, .. } = setup;
@@ -111,8 +122,15 @@ impl Submitter {
     /// # Errors
     /// The identity key cannot sign a body.
     pub fn prepare(&self, bundle: &SignedBundle) -> Result<Prepared, SignError> {
-        let uuid = Uuid::new_v4();
-        self.messages(uuid, bundle.block(), |dialect| dialect.bundle(bundle, &uuid))
+        self.prepare_as(Uuid::new_v4(), bundle)
+    }
+
+    /// The same under a UUID that it has already gone out with, for the relays that it has not gone to.
+    ///
+    /// # Errors
+    /// As [`Submitter::prepare`].
+    pub fn prepare_as(&self, uuid: Uuid, bundle: &SignedBundle) -> Result<Prepared, SignError> {
+        self.messages(uuid, bundle.block(), |dialect, to| dialect.bundle(bundle, &uuid, to))
     }
 
     /// What takes the bundle for `block` back, as far as relays let it.
@@ -120,15 +138,21 @@ impl Submitter {
     /// # Errors
     /// As [`Submitter::prepare`].
     pub fn prepare_cancel(&self, uuid: Uuid, block: u64) -> Result<Prepared, SignError> {
-        self.messages(uuid, block, |dialect| dialect.cancel(block, &uuid))
+        self.messages(uuid, block, |dialect, to| dialect.cancel(block, &uuid, to))
     }
 
     /// Sends to every relay and waits for the answers, until `deadline` at most. What was sent cannot be sent again.
     pub async fn send(&self, prepared: Prepared, deadline: Instant) -> Submission {
+        self.send_to_others(prepared, Relays::default(), deadline).await
+    }
+
+    /// The same, but to the relays that a hot thread has sent to.
+    pub async fn send_to_others(&self, prepared: Prepared, but: Relays, deadline: Instant) -> Submission {
         let Prepared { uuid, block, messages } = prepared;
         let mut submission = Submission { uuid, block, messages, replies: None };
         if self.armed.is_some() {
-            let posts = self.relays.iter().filter_map(|relay| {
+            let others = self.relays.iter().enumerate().filter(|(index, _)| !but.has(*index));
+            let posts = others.filter_map(|(_, relay)| {
                 let message = submission.messages.iter().find(|message| message.kind == relay.dialect)?;
                 Some(self.post(relay, message, deadline))
             });
@@ -154,16 +178,40 @@ impl Submitter {
         futures_util::future::join_all(self.relays.iter().map(dial)).await;
     }
 
-    fn messages(&self, uuid: Uuid, block: u64, body: impl Fn(&dyn Dialect) -> String) -> Result<Prepared, SignError> {
+    fn messages(
+        &self,
+        uuid: Uuid,
+        block: u64,
+        body: impl Fn(&dyn Dialect, &mut Vec<u8>),
+    ) -> Result<Prepared, SignError> {
         let mut messages = Vec::with_capacity(Kind::ALL.len());
         for kind in Kind::ALL {
             let mut speakers = self.relays.iter().filter(|relay| relay.dialect == kind).peekable();
             if speakers.peek().is_some() {
                 let identity = self.identity.as_ref().filter(|_| speakers.any(config::Relay::wants_signature));
-                messages.push(Message::seal(kind, body(kind.dialect()), identity)?);
+                let mut text = Vec::new();
+                body(kind.dialect(), &mut text);
+                messages.push(Message::seal(kind, text, identity)?);
             }
         }
         Ok(Prepared { uuid, block, messages })
+    }
+
+    /// What a relay said to a hot thread: status and body, or what kept it from saying anything.
+    #[must_use]
+    pub fn heard(&self, relay: usize, said: Result<(u16, &[u8]), Answer>, took: Duration) -> Option<Reply> {
+        let relay = self.relays.get(relay)?.name.clone();
+        let (answer, status, body) = match said {
+            Ok((status, body)) => (reply::read(status, body), Some(status), body),
+            Err(answer) => (answer, None, &[][..]),
+        };
+        Some(Reply { relay, answer, status, took, excerpt: excerpt(body) })
+    }
+
+    /// Whether a relay is left that a bundle has not gone to.
+    #[must_use]
+    pub fn has_others(&self, but: Relays) -> bool {
+        self.armed.is_some() && (0..self.relays.len()).any(|index| !but.has(index))
     }
 
     async fn post(&self, relay: &config::Relay, message: &Message, deadline: Instant) -> Reply {
@@ -193,7 +241,7 @@ impl Submitter {
                 let read = bounded(response).await;
                 reply.answer = read.as_ref().map_or_else(failure, |body| reply::read(status, body));
                 let body = read.unwrap_or_default();
-                reply.excerpt = reply::printable(&String::from_utf8_lossy(&body), EXCERPT_CHARS);
+                reply.excerpt = excerpt(&body);
             }
         }
         reply.took = start.elapsed();
@@ -212,6 +260,10 @@ fn client() -> Result<reqwest::Client, reqwest::Error> {
         .http2_keep_alive_interval(Duration::from_secs(15))
         .http2_keep_alive_while_idle(true)
         .build()
+}
+
+fn excerpt(body: &[u8]) -> String {
+    reply::printable(&String::from_utf8_lossy(body), EXCERPT_CHARS)
 }
 
 fn failure(error: &reqwest::Error) -> Answer {

@@ -1,19 +1,26 @@
-//! A hot thread: its own engine, its own signer; events in, bundles out.
+//! A hot thread: its own engine, its own signer; events in, bundles out. With a [`Lane`] it hears and sends by itself.
 //!
 //! # Invariants
 //! - It waits for nobody but its inbox; what it has to say goes into a channel that never blocks.
 //! - A pending transaction is judged behind the newest block heard of, or put off: the keeper offers it again then.
 
+pub mod crew;
+pub mod lane;
+pub mod tape;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use alloy_primitives::{B256, U256};
+use revm::context::TxEnv;
 use tokio::sync::mpsc;
 
 use crate::edge::bootstrap::Loaded;
 use crate::edge::record::Clock;
 use crate::hot::build::Builder;
 use crate::hot::build::SignedBundle;
+use crate::hot::build::Victim;
+use crate::hot::decode::PendingTx;
 use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
 use crate::hot::engine::choice::Choice;
@@ -26,10 +33,13 @@ use crate::hot::event::Want;
 use crate::hot::evm::block;
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::refused::Refused;
+use crate::hot::rt::inbox::Ended;
 use crate::hot::rt::inbox::Inbox;
 use crate::hot::rt::inbox::Item;
 use crate::hot::simulate::Proven;
 use crate::hot::state::pools::Edge;
+use crate::live::desk::lane::Lane;
+use crate::live::desk::tape::Tape;
 use crate::live::numbers::meter::Meter;
 use crate::live::report::Found;
 use crate::live::report::Hop;
@@ -37,8 +47,8 @@ use crate::live::report::Look;
 use crate::live::report::Offer;
 use crate::live::report::Report;
 use crate::live::report::Seen;
+use crate::live::report::Sent;
 use crate::live::report::Work;
-use crate::live::tape::Tape;
 use crate::metrics::count::Counter;
 use crate::metrics::span::Span;
 use crate::metrics::stage::Stage;
@@ -62,7 +72,21 @@ pub struct Desk {
     tape: Tape,
     /// How often the state was loaded anew.
     loads: u64,
+    /// Its own sockets, when it spins.
+    lane: Option<Box<Lane>>,
 }
+
+/// The pending transaction in hand.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    hash: B256,
+    /// When it was heard of, ns since the run's start.
+    at_ns: u64,
+    look: Look,
+}
+
+/// Makes the trigger's raw bytes, should they be needed.
+type Raw<'a> = &'a dyn Fn() -> Result<Victim, Refused>;
 
 impl Desk {
     /// A desk behind `loaded`. To be made on its own thread.
@@ -77,18 +101,47 @@ impl Desk {
     ) -> Self {
         let engine = plan.engine(&ground(loaded));
         tape.fed(&Work::Load(Arc::clone(loaded)));
-        Self { plan, engine, builder, clock, newest, meter, out, to_send, tape, loads: 0 }
+        Self { plan, engine, builder, clock, newest, meter, out, to_send, tape, loads: 0, lane: None }
+    }
+
+    /// With sockets of its own.
+    #[must_use]
+    pub fn with_lane(mut self, lane: Option<Box<Lane>>) -> Self {
+        self.lane = lane;
+        self
     }
 
     /// Works until the inbox ends.
     pub fn run(mut self, inbox: &Inbox<Work, Offer>) {
         let outcome = self.engine.on_event(Event::Head);
         self.settle(outcome, None);
+        if self.lane.is_some() {
+            return self.spin(inbox);
+        }
         while let Some(item) = inbox.next() {
-            match item {
-                Item::Chain(work) => self.chain(work),
-                Item::Pending(offer) => self.pending(&offer),
+            self.item(item);
+        }
+    }
+
+    /// What concerns the chain first, then what the lane hears, then what the edge offers.
+    fn spin(mut self, inbox: &Inbox<Work, Offer>) {
+        loop {
+            match inbox.chain() {
+                Ok(Some(work)) => self.chain(work),
+                Ok(None) if self.hear() => {}
+                Ok(None) => match inbox.waiting() {
+                    Some(item) => self.item(item),
+                    None => std::hint::spin_loop(),
+                },
+                Err(Ended) => return,
             }
+        }
+    }
+
+    fn item(&mut self, item: Item<Work, Offer>) {
+        match item {
+            Item::Chain(work) => self.chain(work),
+            Item::Pending(offer) => self.offered(&offer),
         }
     }
 
@@ -127,29 +180,63 @@ impl Desk {
         self.settle(outcome, None);
     }
 
-    fn pending(&mut self, offer: &Offer) {
+    /// Looks at what the lane has heard. False: nothing.
+    fn hear(&mut self) -> bool {
+        let Some((tx, at_ns)) = self.lane.as_mut().and_then(|lane| lane.hear()) else { return false };
+        self.meter.counters.add(Counter::Heard);
+        let case = Case { hash: tx.hash(), at_ns, look: Look::First };
+        let raw = || victim(&tx);
+        if self.begin(case) {
+            self.tape.heard(&tx);
+            self.judge(tx.env(), case, &raw);
+        }
+        if let Some(lane) = &mut self.lane {
+            lane.done(tx);
+        }
+        true
+    }
+
+    fn offered(&mut self, offer: &Offer) {
+        let Offer { pending, look } = offer;
+        let case = Case { hash: pending.hash(), at_ns: pending.at_ns, look: *look };
+        // The lane was faster.
+        if *look == Look::First && self.lane.as_mut().is_some_and(|lane| !lane.is_new(case.hash)) {
+            return;
+        }
+        if self.begin(case) {
+            self.tape.offered(pending);
+            let raw = || Victim::encode(pending.tx.inner(), case.hash);
+            self.judge(block::tx_env(&pending.tx), case, &raw);
+        }
+    }
+
+    /// Whether a transaction can be judged now: not behind a block that is no longer the newest.
+    fn begin(&mut self, case: Case) -> bool {
         let behind = self.engine.tip().map_or(0, |tip| tip.head().number);
         if behind < self.newest.load(Ordering::Relaxed) {
             self.meter.counters.add(Counter::PendingStale);
-            return;
+            return false;
         }
-        if offer.look == Look::First {
-            let waited = self.clock.now_ns().saturating_sub(offer.pending.at_ns);
+        if case.look == Look::First {
+            let waited = self.clock.now_ns().saturating_sub(case.at_ns);
             self.meter.time(Stage::Decode, std::time::Duration::from_nanos(waited));
         }
         self.meter.counters.add(Counter::Looked);
-        self.tape.offered(&offer.pending);
-        let event = Event::Pending(Box::new(block::tx_env(&offer.pending.tx)));
-        let outcome = self.engine.on_event(event);
-        self.settle(outcome, Some(offer));
+        true
+    }
+
+    fn judge(&mut self, tx: TxEnv, case: Case, raw: Raw<'_>) {
+        let outcome = self.engine.on_event(Event::Pending(Box::new(tx)));
+        self.settle(outcome, Some((case, raw)));
     }
 
     /// Counts, reports, and makes bundles of what was proven.
-    fn settle(&mut self, outcome: Outcome, offer: Option<&Offer>) {
+    fn settle(&mut self, outcome: Outcome, of: Option<(Case, Raw<'_>)>) {
         self.meter.refuse(&outcome.refused);
-        if offer.is_none_or(|offer| offer.look != Look::Again) && !outcome.spent.search.is_zero() {
+        let case = of.map(|(case, _)| case);
+        if case.is_none_or(|case| case.look != Look::Again) && !outcome.spent.search.is_zero() {
             self.meter.time(Stage::Search, outcome.spent.search);
-            if offer.is_some() {
+            if case.is_some() {
                 self.meter.time(Stage::WhatIf, outcome.spent.execute);
             }
         }
@@ -160,21 +247,21 @@ impl Desk {
             self.meter.time(Stage::Simulate, outcome.spent.simulate);
             self.meter.counters.add_many(Counter::Opportunities, outcome.proven.len() as u64);
         }
-        self.build(&outcome, offer);
-        self.complain(outcome, offer);
+        self.build(&outcome, of);
+        self.complain(outcome, case);
     }
 
-    fn miss(&self, wants: Vec<Want>, offer: Option<&Offer>) {
+    fn miss(&self, wants: Vec<Want>, case: Option<Case>) {
         if wants.is_empty() {
             return;
         }
         self.meter.counters.add_many(Counter::Misses, wants.len() as u64);
-        let again = offer.map(|offer| Arc::clone(&offer.pending));
+        let again = case.map(|case| case.hash);
         self.say(Report::Missed { at: self.at(), wants, again });
     }
 
-    fn complain(&mut self, outcome: Outcome, offer: Option<&Offer>) {
-        self.miss(outcome.wanted, offer);
+    fn complain(&mut self, outcome: Outcome, case: Option<Case>) {
+        self.miss(outcome.wanted, case);
         if !outcome.broken.is_empty() {
             self.meter.counters.add_many(Counter::Quarantined, outcome.broken.len() as u64);
             self.say(Report::Broken(outcome.broken));
@@ -185,25 +272,33 @@ impl Desk {
     }
 
     /// One bundle an event, and the rest of what was decided into the journal.
-    fn build(&mut self, outcome: &Outcome, offer: Option<&Offer>) {
+    fn build(&mut self, outcome: &Outcome, of: Option<(Case, Raw<'_>)>) {
         let mut span = Span::start();
-        let trigger = offer.map(|offer| (offer.pending.tx.inner(), offer.pending.hash()));
-        let made = choice::choose(&mut self.engine, &mut self.builder, &outcome.proven, trigger);
+        let case = of.map(|(case, _)| case);
+        let made = choice::choose(&mut self.engine, &mut self.builder, &outcome.proven, of.map(|(_, raw)| raw));
         self.meter.refuse(&made.refused);
         if made.refused.iter().any(|(reason, _)| reason == Refused::Cold) {
-            self.miss(self.engine.missed().to_vec(), offer);
+            self.miss(self.engine.missed().to_vec(), case);
         }
-        if let Some(Choice { bundle, proof, .. }) = &made.choice {
+        if let Some(Choice { bundle, proof, parent }) = &made.choice {
             self.meter.time(Stage::Build, span.lap());
             self.meter.counters.add(Counter::Built);
-            let found = self.found(bundle.clone(), proof, offer);
+            let signed_ns = self.clock.now_ns();
+            let sent = self.lane.as_mut().and_then(|lane| lane.send(bundle, *parent));
+            let found = self.found(bundle.clone(), proof, case, (signed_ns, sent));
             // As in `say`.
             let _ending = self.to_send.send(Box::new(found));
         }
         self.tape.decided(|| choice::decision(&self.engine, outcome, &made), made.choice.as_ref());
     }
 
-    fn found(&self, bundle: SignedBundle, proof: &Proven, offer: Option<&Offer>) -> Found {
+    fn found(
+        &self,
+        bundle: SignedBundle,
+        proof: &Proven,
+        case: Option<Case>,
+        (signed_ns, sent): (u64, Option<Sent>),
+    ) -> Found {
         let (pools, candidate) = (self.engine.pools(), proof.candidate());
         let hop = |(edge, pair): (&Edge, &[u128])| Hop {
             pool: pools.pool(edge.pool).address(),
@@ -213,18 +308,18 @@ impl Desk {
             amount_in: U256::from(pair[0]),
             amount_out: U256::from(pair[1]),
         };
-        let signed_ns = self.clock.now_ns();
         Found {
             bundle,
             parent: self.at(),
-            strategy: choice::strategy(offer.is_some()),
+            strategy: choice::strategy(case.is_some()),
             token: pools.token(candidate.start()),
             gross: U256::from(candidate.gross()),
             gas: proof.gas_used(),
             hops: candidate.hops().iter().zip(candidate.amounts().windows(2)).map(hop).collect(),
-            heard_ns: offer.map_or(signed_ns, |offer| offer.pending.at_ns),
+            heard_ns: case.map_or(signed_ns, |case| case.at_ns),
             signed_ns,
-            fresh: offer.is_some_and(|offer| offer.look != Look::Again),
+            sent,
+            fresh: case.is_some_and(|case| case.look != Look::Again),
         }
     }
 
@@ -246,6 +341,13 @@ impl Desk {
         // Nobody listens any more: the run is ending, and so will the inbox.
         let _ending = self.out.send(report);
     }
+}
+
+/// The raw bytes of what was read off a frame: the transaction's, if they hash to its hash.
+fn victim(tx: &PendingTx) -> Result<Victim, Refused> {
+    let mut raw = Vec::new();
+    tx.encode(&mut raw);
+    Victim::raw(raw.into(), tx.hash())
 }
 
 /// The state, as an engine takes it.

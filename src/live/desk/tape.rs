@@ -21,6 +21,7 @@ use crate::edge::record::format::tape::Names;
 use crate::edge::record::format::tape::Setup;
 use crate::edge::record::format::tape::State;
 use crate::hot::build::config::Executor;
+use crate::hot::decode::PendingTx;
 use crate::hot::engine::choice::Choice;
 use crate::hot::event::Told;
 use crate::hot::evm::own::Own;
@@ -60,6 +61,18 @@ impl Tape {
         let payload = move || {
             let raw = pending.tx.inner().encoded_2718().into();
             tape::pack_numbered(number, &Fed::Pending { hash: pending.hash(), sender: pending.sender(), raw })
+        };
+        self.tap.late(self.thread, Kind::Fed, Box::new(payload));
+    }
+
+    /// One that the thread heard of by itself.
+    pub fn heard(&mut self, tx: &PendingTx) {
+        let Some(number) = self.number() else { return };
+        let tx = tx.clone();
+        let payload = move || {
+            let mut raw = Vec::new();
+            tx.encode(&mut raw);
+            tape::pack_numbered(number, &Fed::Pending { hash: tx.hash(), sender: tx.sender(), raw: raw.into() })
         };
         self.tap.late(self.thread, Kind::Fed, Box::new(payload));
     }

@@ -1,0 +1,296 @@
+//! The spinning lane of one hot thread (`threads.spin`): a node's socket in, relays' sockets out, nothing between that sleeps.
+//!
+//! # Invariants
+//! - Every thread hears every node, and looks at its own share of the transactions, by their hash: none is looked at twice.
+//! - What the edge's own sockets bring of the same transaction is known here, and left.
+//! - A port that broke is handed back by its name, and edge dials anew; until then the edge's way serves.
+//! - A bundle whose line broke under it has no answer, and is not sent again.
+//!
+//! # Limits
+//! - Transactions of types that are not read here, and nodes that announce hashes alone, come over the edge's sockets.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::edge::record::Clock;
+use crate::hot::build::SignedBundle;
+use crate::hot::decode::PendingTx;
+use crate::hot::rt::inbox::Supply;
+use crate::hot::rt::port::Broken;
+use crate::hot::rt::port::ear::Ear;
+use crate::hot::rt::port::ear::Heard;
+use crate::hot::send::Pen;
+use crate::hot::send::line::Line;
+use crate::hot::send::line::Said;
+use crate::live::bundles::gate::Gate;
+use crate::live::report::Sent;
+
+/// Hashes that are remembered: some minutes of mainnet's.
+const REMEMBERED: usize = 1 << 15;
+/// Polls between two looks at the clock, and at lines that owe no answer.
+const ROUND: u32 = 1 << 10;
+
+/// A port, or the place of one.
+#[derive(Debug)]
+pub enum Port<E, L> {
+    /// To a node.
+    Ear(E),
+    /// To a relay.
+    Line(L),
+}
+
+/// A connection that was dialled for the lane.
+pub type Dialled = Port<Ear, Line>;
+/// One that broke: the index of its node or relay.
+pub type Lost = Port<usize, usize>;
+
+/// What came down a line.
+#[derive(Debug)]
+pub struct Reply {
+    /// Of which bundle.
+    pub uuid: Uuid,
+    /// The relay's index.
+    pub relay: usize,
+    /// From write to read, in ns.
+    pub took_ns: u64,
+    /// Status and body, or what happened instead.
+    pub said: Result<(u16, Vec<u8>), Silence>,
+}
+
+/// No answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// Not in time.
+    Late,
+    /// The connection broke.
+    Broken,
+}
+
+/// When a port is taken for dead.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Between pings of a node, in ns.
+    pub ping_ns: u64,
+    /// Nothing heard of a node, in ns.
+    pub silence_ns: u64,
+    /// No answer of a relay, in ns.
+    pub answer_ns: u64,
+}
+
+/// What a lane is made of.
+pub struct Parts {
+    /// Connections, as they are dialled.
+    pub ports: Supply<Dialled>,
+    /// Where those go that broke.
+    pub lost: mpsc::UnboundedSender<Lost>,
+    /// Where answers go.
+    pub replies: mpsc::UnboundedSender<Reply>,
+    /// Writes and signs requests.
+    pub pen: Pen,
+    /// Asked before every send.
+    pub gate: Arc<Gate>,
+    /// When a port is taken for dead.
+    pub patience: Patience,
+    /// Whose transactions are ours, and no triggers.
+    pub owner: Address,
+    /// This thread, of so many.
+    pub share: (usize, usize),
+    /// The run's clock.
+    pub clock: Clock,
+}
+
+struct Node {
+    ear: Ear,
+    heard_ns: u64,
+    pinged_ns: u64,
+}
+
+struct Relay {
+    line: Line,
+    said_ns: u64,
+}
+
+/// One thread's.
+pub struct Lane {
+    parts: Parts,
+    nodes: Vec<Node>,
+    lines: Vec<Relay>,
+    recent: Recent,
+    tx: PendingTx,
+    rounds: u32,
+}
+
+impl Lane {
+    /// A lane without any port yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let recent = Recent::new(REMEMBERED);
+        Self { parts, nodes: Vec::new(), lines: Vec::new(), recent, tx: PendingTx::default(), rounds: 0 }
+    }
+
+    /// Whether a transaction was not met before; from now on it was.
+    pub fn is_new(&mut self, hash: B256) -> bool {
+        self.recent.add(hash)
+    }
+
+    /// The next transaction of this thread's share, and when it came. `None`: nothing to do now.
+    pub fn hear(&mut self) -> Option<(PendingTx, u64)> {
+        self.rounds = self.rounds.wrapping_add(1);
+        if self.rounds.is_multiple_of(ROUND) {
+            self.look_after();
+        }
+        for index in 0..self.nodes.len() {
+            match self.nodes[index].ear.hear() {
+                Ok(Heard::Nothing) => {}
+                Ok(Heard::Life) => self.nodes[index].heard_ns = self.parts.clock.now_ns(),
+                Ok(Heard::Frame(frame)) => {
+                    let now = self.parts.clock.now_ns();
+                    self.nodes[index].heard_ns = now;
+                    if self.tx.read(frame.as_str()).is_ok() && self.is_ours() {
+                        return Some((std::mem::take(&mut self.tx), now));
+                    }
+                }
+                Err(Broken(why)) => {
+                    self.drop_node(index, &why);
+                    break;
+                }
+            }
+        }
+        self.listen(false);
+        None
+    }
+
+    /// Gives the buffers of a transaction back.
+    pub fn done(&mut self, tx: PendingTx) {
+        self.tx = tx;
+    }
+
+    fn is_ours(&mut self) -> bool {
+        let (index, of) = self.parts.share;
+        let hash = self.tx.hash();
+        share(hash, of) == index && self.tx.sender() != self.parts.owner && self.recent.add(hash)
+    }
+
+    /// Sends a bundle down all lines that are free. `None`: it did not go anywhere.
+    pub fn send(&mut self, bundle: &SignedBundle, parent: B256) -> Option<Sent> {
+        if self.lines.iter().all(|relay| !relay.line.is_free()) || !self.parts.gate.pass(bundle.block(), parent) {
+            return None;
+        }
+        let (uuid, relays) = self.parts.pen.send(bundle, self.lines.iter_mut().map(|relay| &mut relay.line))?;
+        let at_ns = self.parts.clock.now_ns();
+        for relay in self.lines.iter_mut().filter(|relay| relay.line.under_way() == Some(uuid)) {
+            relay.said_ns = at_ns;
+        }
+        Some(Sent { uuid, relays, at_ns })
+    }
+
+    /// Reads answers: of lines that owe one, or of `all`, so that one that was closed is found out.
+    fn listen(&mut self, all: bool) {
+        let mut index = 0;
+        while index < self.lines.len() {
+            let relay = &mut self.lines[index];
+            if relay.line.is_free() && !all {
+                index += 1;
+                continue;
+            }
+            let (under_way, said_ns) = (relay.line.under_way(), relay.said_ns);
+            let name = relay.line.relay();
+            match relay.line.listen() {
+                Ok(None) => index += 1,
+                Ok(Some(Said { uuid, status, body })) => {
+                    self.reply(uuid, name, said_ns, Ok((status, body)));
+                    index += 1;
+                }
+                Err(Broken(why)) => {
+                    tracing::debug!(relay = name, why, "a line broke");
+                    self.drop_line(index, under_way, Silence::Broken);
+                }
+            }
+        }
+    }
+
+    fn reply(&self, uuid: Uuid, relay: usize, said_ns: u64, said: Result<(u16, Vec<u8>), Silence>) {
+        let took_ns = self.parts.clock.now_ns().saturating_sub(said_ns);
+        // Nobody listens any more: the run is ending.
+        let _ending = self.parts.replies.send(Reply { uuid, relay, took_ns, said });
+    }
+
+    /// What needs a clock, and new ports.
+    fn look_after(&mut self) {
+        let now = self.parts.clock.now_ns();
+        while let Some(port) = self.parts.ports.take() {
+            match port {
+                Port::Ear(ear) => self.nodes.push(Node { ear, heard_ns: now, pinged_ns: now }),
+                Port::Line(line) => self.lines.push(Relay { line, said_ns: now }),
+            }
+        }
+        let Patience { ping_ns, silence_ns, answer_ns } = self.parts.patience;
+        if let Some(index) = self.nodes.iter().position(|node| now.saturating_sub(node.heard_ns) > silence_ns) {
+            self.drop_node(index, "nothing heard");
+        }
+        for node in self.nodes.iter_mut().filter(|node| now.saturating_sub(node.pinged_ns) > ping_ns) {
+            node.pinged_ns = now;
+            // One that broke is found out by the next look at it.
+            let _broken = node.ear.ping();
+        }
+        let late = |relay: &Relay| !relay.line.is_free() && now.saturating_sub(relay.said_ns) > answer_ns;
+        if let Some(index) = self.lines.iter().position(late) {
+            let under_way = self.lines[index].line.under_way();
+            self.drop_line(index, under_way, Silence::Late);
+        }
+        self.listen(true);
+    }
+
+    fn drop_node(&mut self, index: usize, why: &str) {
+        let node = self.nodes.swap_remove(index);
+        tracing::debug!(node = node.ear.node(), why, "an ear broke");
+        // As in `reply`.
+        let _ending = self.parts.lost.send(Port::Ear(node.ear.node()));
+    }
+
+    fn drop_line(&mut self, index: usize, under_way: Option<Uuid>, silence: Silence) {
+        let relay = self.lines.swap_remove(index);
+        if let Some(uuid) = under_way {
+            self.reply(uuid, relay.line.relay(), relay.said_ns, Err(silence));
+        }
+        // As in `reply`.
+        let _ending = self.parts.lost.send(Port::Line(relay.line.relay()));
+    }
+}
+
+/// Which of so many threads looks at a transaction.
+#[must_use]
+pub fn share(hash: B256, of: usize) -> usize {
+    usize::from(hash[31]) % of.max(1)
+}
+
+/// The hashes met last.
+struct Recent {
+    met: HashSet<B256>,
+    order: VecDeque<B256>,
+}
+
+impl Recent {
+    fn new(room: usize) -> Self {
+        // Twice the room: a table that is never more than half full is never grown.
+        Self { met: HashSet::with_capacity(2 * room), order: VecDeque::with_capacity(room) }
+    }
+
+    /// False: it is there already.
+    fn add(&mut self, hash: B256) -> bool {
+        if !self.met.insert(hash) {
+            return false;
+        }
+        if self.order.len() >= REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.met.remove(&oldest);
+        }
+        self.order.push_back(hash);
+        true
+    }
+}

@@ -156,8 +156,9 @@ fn a_decision_that_was_changed_is_told_with_its_event_and_field() {
 #[test]
 fn a_slot_that_was_changed_is_told_at_the_first_decision_it_changes() {
     let mut frames = frames(&recorded().0);
-    // The state: a pool's reserves in storage, which the EVM reads, say something else than the pool that is searched in.
-    // The first thread's, which looks at the base state at once: before a block writes the true reserves over it.
+    // The storage of a pool, which the EVM reads, says something else than the pool that is searched in: by high bits, as
+    // a reserve that is some units smaller still passes a pair's own check. Every slot of it, as a block may write the true
+    // reserves over one before the pool is first used. The first thread's, which looks at the base state at once.
     let place = frames.iter().position(|frame| frame.kind == Kind::Fed && frame.source == 0).expect("a state");
     let (number, fed): (u64, Fed) = tape::unpack_numbered(&frames[place].payload).expect("a state");
     let Fed::Load(mut state) = fed else { panic!("a thread begins with its state") };
@@ -167,7 +168,7 @@ fn a_slot_that_was_changed_is_told_at_the_first_decision_it_changes() {
     let pool = bundle.of.path.hops[0].pool;
     let account = state.accounts.to_mut().iter_mut().find(|account| account.address == pool).expect("the pool");
     for (_, value) in &mut account.slots {
-        *value ^= U256::from(1) << 7;
+        *value ^= (U256::from(1) << 100) | (U256::from(1) << 212);
     }
     frames[place].payload = tape::pack_numbered(number, &Fed::Load(state)).expect("packed");
     let (code, said) = verdict(&bytes(&frames));

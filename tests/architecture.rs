@@ -110,8 +110,9 @@ const ROOMS: &[Room] = &[
     // Of search its output alone, by the re-export or by the file: neither leads to a strategy.
     Room { at: "hot::simulate", may: &["types", "metrics", "protocols", "hot::state", "hot::evm", "hot::refused",
         "hot::search::Candidate", "hot::search::candidate"], doors: &[], crates: EVM, bans: PURE },
+    // A supply of nonces comes through `rt`.
     Room { at: "hot::build", may: &["types", "metrics", "protocols", "hot::state", "hot::refused",
-        "hot::simulate::Proven"], doors: &[], crates: SIGNER, bans: PURE },
+        "hot::rt::inbox", "hot::simulate::Proven"], doors: &[], crates: SIGNER, bans: PURE },
     // A bundle onto a relay's socket, one that edge has dialled.
     Room { at: "hot::send", may: &["types", "hot::rt", "hot::build::SignedBundle"], doors: &[], crates: Only(&[
         "alloy_primitives", "httparse", "rand", "thiserror", "uuid"]), bans: PURE },

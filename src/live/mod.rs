@@ -54,7 +54,7 @@ use crate::live::numbers::meter::Meters;
 use crate::live::report::Seen;
 use crate::metrics::stage::Stage;
 
-pub use start::start;
+pub use start::{load, start, start_behind};
 
 /// What is done with a signed bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

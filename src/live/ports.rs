@@ -35,8 +35,8 @@ use crate::metrics::count::Counter;
 use crate::types::onetime::OneTime;
 use crate::types::secret::Place;
 
-/// Nonces ahead: a burst of bundles; they are made anew at some 20,000 a second.
-const NONCES: usize = 256;
+/// Lines to each relay: while one waits for its answer, the next bundle goes down another.
+const LINES: usize = 4;
 /// Ports that may stand ready for a thread at once.
 const ROOM: usize = 256;
 
@@ -61,6 +61,7 @@ pub struct Ports {
     backoff: Backoff,
     patience: lane::Patience,
     identity: Option<Place>,
+    nonces: usize,
     owner: alloy_primitives::Address,
     gate: Arc<Gate>,
     clock: Clock,
@@ -89,7 +90,8 @@ impl Ports {
         let [least, most] = [config.ingest.retry_least_ms, config.ingest.retry_most_ms].map(Duration::from_millis);
         let identity = config.executor.as_ref().and_then(|executor| executor.identity.clone());
         let backoff = Backoff { least, most };
-        Self { dials, backoff, patience, identity, owner, gate, clock, meters, replies, tasks: Vec::new() }
+        let nonces = config.threads.nonces;
+        Self { dials, backoff, patience, identity, nonces, owner, gate, clock, meters, replies, tasks: Vec::new() }
     }
 
     /// A lane for a thread: its index, of so many.
@@ -98,7 +100,7 @@ impl Ports {
     /// The identity key cannot be read, or the system has no randomness or no thread to give.
     pub fn lane(&mut self, share: (usize, usize)) -> eyre::Result<Lane> {
         let identity = self.identity.as_ref().map(keys::read).transpose().wrap_err("executor.identity")?;
-        let nonces = identity.is_some().then(nonces).transpose().wrap_err("nonces")?;
+        let nonces = identity.is_some().then(|| nonces(self.nonces)).transpose()?.flatten();
         let mut seed = [0; 32];
         SysRng.try_fill_bytes(&mut seed).wrap_err("the system's randomness")?;
         let (put, ports) = inbox::supply(ROOM);
@@ -146,7 +148,7 @@ impl Dialler {
         for dial in &self.dials.ears {
             under_way.spawn(stand(Port::Ear(dial.clone()), self.backoff, self.put.clone()));
         }
-        for dial in &self.dials.lines {
+        for dial in self.dials.lines.iter().flat_map(|dial| std::iter::repeat_n(dial, LINES)) {
             under_way.spawn(stand(Port::Line(dial.clone()), self.backoff, self.put.clone()));
         }
         while let Some(lost) = self.missing.recv().await {
@@ -190,9 +192,15 @@ async fn stand(dial: Port<ear::Dial, line::Dial>, backoff: Backoff, put: channel
     }
 }
 
-/// A supply of nonces, and the thread that fills it up.
-fn nonces() -> std::io::Result<Supply<OneTime>> {
-    let (put, take) = inbox::supply(NONCES);
+/// A supply of so many nonces, and the thread that fills it up. `None` for no nonces.
+///
+/// # Errors
+/// The system has no thread to give.
+pub fn nonces(room: usize) -> eyre::Result<Option<Supply<OneTime>>> {
+    if room == 0 {
+        return Ok(None);
+    }
+    let (put, take) = inbox::supply(room);
     let fill = move || {
         loop {
             let mut drawn = [0; 32];
@@ -205,6 +213,6 @@ fn nonces() -> std::io::Result<Supply<OneTime>> {
             }
         }
     };
-    std::thread::Builder::new().name("nonces".to_owned()).spawn(fill)?;
-    Ok(take)
+    std::thread::Builder::new().name("nonces".to_owned()).spawn(fill).wrap_err("a thread for nonces")?;
+    Ok(Some(take))
 }

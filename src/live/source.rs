@@ -26,7 +26,7 @@ pub struct Source {
     config: bootstrap::Config,
     rules: bootstrap::Rules,
     wanted: Wanted,
-    owner: Address,
+    own: Own,
 }
 
 impl Source {
@@ -42,13 +42,19 @@ impl Source {
             looks: config.search.base_tokens.iter().map(balance).collect(),
         };
         let rules = bootstrap::Rules { chain_id: config.chain.id, fixed: config.chain.rules().fixed() };
-        Self { chain, config: config.bootstrap.clone(), rules, wanted, owner: own.owner }
+        Self { chain, config: config.bootstrap.clone(), rules, wanted, own }
     }
 
     /// Who sends our transactions.
     #[must_use]
     pub const fn owner(&self) -> Address {
-        self.owner
+        self.own.owner
+    }
+
+    /// Our accounts.
+    #[must_use]
+    pub const fn own(&self) -> Own {
+        self.own
     }
 
     /// The node.

@@ -57,14 +57,45 @@ use crate::live::source::Source;
 /// # Errors
 /// One sentence that says what is missing or wrong; nothing runs then.
 pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> eyre::Result<Searcher> {
-    let executor = config.executor.clone().ok_or_else(|| eyre::eyre!("no [executor] in the configuration"))?;
-    let (submitter, own) = submitter(config, &executor, how)?;
-    let chain = dial(config).await?;
+    let (submitter, own) = submitter(config, how)?;
+    let source = Source::new(dial(config).await?, config, own);
+    let ledger = ledger(config)?;
+    let loaded = source.load(progress).await?;
+    behind(config, (submitter, how, seed), (source, ledger, loaded)).await
+}
+
+/// What a searcher of this configuration would load.
+///
+/// # Errors
+/// As [`start`].
+pub async fn load(config: &Config, progress: Hear<'_>) -> eyre::Result<Loaded> {
+    let (_, own) = submitter(config, How::Dry)?;
+    Ok(Source::new(dial(config).await?, config, own).load(progress).await?)
+}
+
+/// Starts a searcher behind a state that was loaded before, and that the chain still has.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_behind(config: &Config, how: How, seed: u64, loaded: Loaded) -> eyre::Result<Searcher> {
+    let (submitter, own) = submitter(config, how)?;
+    let source = Source::new(dial(config).await?, config, own);
+    behind(config, (submitter, how, seed), (source, ledger(config)?, loaded)).await
+}
+
+fn ledger(config: &Config) -> eyre::Result<Arc<Ledger>> {
     let path = &config.record.ledger;
-    let ledger = Arc::new(Ledger::open(path).wrap_err_with(|| format!("ledger {}", path.display()))?);
+    Ok(Arc::new(Ledger::open(path).wrap_err_with(|| format!("ledger {}", path.display()))?))
+}
+
+async fn behind(
+    config: &Config,
+    (submitter, how, seed): (Submitter, How, u64),
+    (source, ledger, loaded): (Source, Arc<Ledger>, Loaded),
+) -> eyre::Result<Searcher> {
+    let (executor, own) = (executor(config)?, source.own());
     let clock = Clock::start();
     let (tap, journal) = journal(config, clock)?;
-
     let plan = Plan {
         chain_id: config.chain.id,
         rules: config.chain.rules(),
@@ -74,18 +105,16 @@ pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> 
         bid: config.bid.clone(),
         own,
     };
-    tape::plan(&tap, config, &executor, own);
-    let source = Source::new(chain.clone(), config, own);
-    let loaded = Arc::new(source.load(progress).await?);
+    tape::plan(&tap, config, executor, own);
+    let loaded = Arc::new(loaded);
     for (pool, reason) in &loaded.unusable {
         tracing::info!(%pool, reason, "a pool cannot be used");
     }
     let at = BlockId { number: loaded.head.number, hash: loaded.head.hash };
-
     let floor = ledger.leased().wrap_err("the ledger's lease")?;
     let newest = Arc::new(AtomicU64::new(at.number));
     let gate = Arc::new(Gate::new(newest.clone(), floor, config.limits.max_bundles_per_block));
-    let ground = Ground { config, executor: &executor, plan, clock, tap, source, loaded, at, ledger, newest, gate };
+    let ground = Ground { config, executor, plan, clock, tap, source, loaded, at, ledger, newest, gate };
     let mut searcher = ground.start(submitter, how, seed).await?;
     searcher.journal = journal;
     Ok(searcher)
@@ -214,7 +243,12 @@ impl Ground<'_> {
     }
 }
 
-fn submitter(config: &Config, executor: &Executor, how: How) -> eyre::Result<(Submitter, Own)> {
+fn executor(config: &Config) -> eyre::Result<&Executor> {
+    config.executor.as_ref().ok_or_else(|| eyre::eyre!("no [executor] in the configuration"))
+}
+
+fn submitter(config: &Config, how: How) -> eyre::Result<(Submitter, Own)> {
+    let executor = executor(config)?;
     let owner = keys::read(&executor.owner).wrap_err("executor.owner")?;
     let identity = executor.identity.as_ref().map(keys::read).transpose().wrap_err("executor.identity")?;
     let own = Own { owner: owner.address(), executor: executor.address, weth: WETH };

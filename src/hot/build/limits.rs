@@ -3,6 +3,8 @@
 //! # Invariants
 //! - Only a bundle that was signed counts. Another parent is another block, even under the same number (a reorg).
 
+use std::collections::HashSet;
+
 use alloy_primitives::B256;
 
 use crate::hot::refused::Refused;
@@ -11,7 +13,8 @@ use crate::hot::refused::Refused;
 #[derive(Debug, Default)]
 pub struct Gate {
     parent: B256,
-    triggers: Vec<Option<B256>>,
+    /// Emptied for every block, and never shrunk.
+    triggers: HashSet<Option<B256>>,
 }
 
 impl Gate {
@@ -32,6 +35,6 @@ impl Gate {
 
     /// A bundle behind `trigger` was signed.
     pub fn count(&mut self, trigger: Option<B256>) {
-        self.triggers.push(trigger);
+        self.triggers.insert(trigger);
     }
 }

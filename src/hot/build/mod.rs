@@ -24,6 +24,7 @@ mod victim;
 use alloy_primitives::{Address, B256, Bytes};
 
 use crate::hot::refused::Refused;
+use crate::hot::rt::inbox::Supply;
 use crate::hot::simulate::Proven;
 use crate::hot::state::pools::Edge;
 use crate::hot::state::pools::Pools;
@@ -35,6 +36,7 @@ use crate::protocols::executor::Run;
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
 use crate::types::amount::WeiPerGas;
+use crate::types::onetime::OneTime;
 use crate::types::secret::Key;
 
 pub use bid::Terms;
@@ -78,13 +80,21 @@ pub struct Builder {
     bid: config::Bid,
     limits: config::Limits,
     gate: limits::Gate,
+    nonces: Option<Supply<OneTime>>,
 }
 
 impl Builder {
     /// A builder that signs with `key`, the executor's owner's.
     #[must_use]
     pub fn new(key: Key, chain_id: u64, executor: config::Executor, bid: config::Bid, limits: config::Limits) -> Self {
-        Self { key, chain_id, executor, bid, limits, gate: limits::Gate::default() }
+        Self { key, chain_id, executor, bid, limits, gate: limits::Gate::default(), nonces: None }
+    }
+
+    /// Signs with nonces prepared ahead, as long as there are any.
+    #[must_use]
+    pub fn with_nonces(mut self, nonces: Option<Supply<OneTime>>) -> Self {
+        self.nonces = nonces;
+        self
     }
 
     /// Whose transactions these are.
@@ -143,7 +153,7 @@ impl Builder {
             data,
             access: if self.executor.access_list { proven.access() } else { &[] },
         };
-        draft.sign(&self.key)
+        draft.sign(&self.key, self.nonces.as_ref().and_then(Supply::take))
     }
 
     /// Expected gas, before refunds and with the margin.

@@ -14,6 +14,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use crate::hot::refused::Refused;
 use crate::types::amount::Gas;
 use crate::types::amount::WeiPerGas;
+use crate::types::onetime::OneTime;
 use crate::types::secret::Key;
 
 /// What goes into it.
@@ -36,8 +37,8 @@ pub struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// Raw bytes and hash.
-    pub fn sign(self, key: &Key) -> Result<(Bytes, B256), Refused> {
+    /// Raw bytes and hash. With a nonce prepared ahead, or deterministic.
+    pub fn sign(self, key: &Key, nonce: Option<OneTime>) -> Result<(Bytes, B256), Refused> {
         let item = |(address, slots): &(Address, Vec<U256>)| AccessListItem {
             address: *address,
             storage_keys: slots.iter().map(|slot| B256::from(*slot)).collect(),
@@ -53,7 +54,11 @@ impl Draft<'_> {
             access_list: AccessList(self.access.iter().map(item).collect()),
             input: self.data,
         };
-        let signature = key.sign(&tx.signature_hash()).map_err(|_| Refused::Unsigned)?;
+        let signature = match nonce {
+            Some(nonce) => key.sign_once(&tx.signature_hash(), nonce),
+            None => key.sign(&tx.signature_hash()),
+        };
+        let signature = signature.map_err(|_| Refused::Unsigned)?;
         let signed = tx.into_signed(signature);
         Ok((signed.encoded_2718().into(), *signed.hash()))
     }

@@ -13,11 +13,13 @@ use std::sync::Arc;
 
 use alloy_primitives::Address;
 use alloy_primitives::B256;
+use revm::context::BlockEnv;
 
 use crate::hot::build::fees::Parent;
 use crate::hot::evm::block::Terms;
 use crate::hot::evm::db::Before;
 use crate::hot::evm::db::Learnt;
+use crate::hot::evm::fork::Fork;
 use crate::hot::evm::fork::Rules;
 use crate::hot::evm::machine::Machine;
 use crate::hot::state::pools::Pools;
@@ -85,6 +87,13 @@ impl Tip {
 
     /// Puts the machine into the next block.
     pub fn enter(&self, machine: &mut Machine) {
+        let (fork, block) = self.next();
+        machine.enter(fork, block);
+    }
+
+    /// The next block's rules, and the block itself as far as it is known.
+    #[must_use]
+    pub fn next(&self) -> (Fork, BlockEnv) {
         let next = Head {
             number: self.head.number.saturating_add(1),
             timestamp: self.head.timestamp.saturating_add(self.slot_seconds),
@@ -92,7 +101,7 @@ impl Tip {
             ..self.head
         };
         let fork = self.rules.at(next.number, next.timestamp);
-        machine.enter(fork, Terms::from(&next).env(fork));
+        (fork, Terms::from(&next).env(fork))
     }
 
     /// Goes one block up. `broken` is given the pools whose change was not understood; they are quarantined.

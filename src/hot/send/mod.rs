@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - Only a [`SignedBundle`] is written, and what is signed is what is sent.
-//! - A bundle goes to a line once. A line that is busy, or gone, is left out, and the edge sends there instead.
+//! - A bundle goes to a relay once, down one of its lines. Where all are busy, or gone, the edge sends instead.
 //! - Nothing waits. What a socket does not take at once is kept, and written when it does.
 //!
 //! # Cost
@@ -76,6 +76,9 @@ impl Pen {
         let mut went = Relays::default();
         let mut written: Option<(Body, bool)> = None;
         for line in lines.filter(|line| line.is_free()) {
+            if went.has(line.relay()) {
+                continue;
+            }
             let wanted = (line.body(), line.is_signed());
             if !written.is_some_and(|have| same(have, wanted)) && !self.write(bundle, &uuid, wanted) {
                 continue;

@@ -21,6 +21,7 @@ use crate::live::desk::Desk;
 use crate::live::desk::tape::Tape;
 use crate::live::keeper::ToDesk;
 use crate::live::numbers::meter::Meters;
+use crate::live::ports;
 use crate::live::ports::Dialler;
 use crate::live::ports::Ports;
 use crate::live::report::Found;
@@ -92,6 +93,9 @@ impl Crew<'_> {
     fn builder(&self) -> eyre::Result<Builder> {
         let key = keys::read(&self.executor.owner).wrap_err("executor.owner")?;
         let (bid, limits) = (self.config.bid.clone(), self.config.limits.clone());
-        Ok(Builder::new(key, self.config.chain.id, self.executor.clone(), bid, limits))
+        let threads = &self.config.threads;
+        let nonces = ports::nonces(if threads.spin { threads.owner_nonces } else { 0 })?;
+        let builder = Builder::new(key, self.config.chain.id, self.executor.clone(), bid, limits);
+        Ok(builder.with_nonces(nonces))
     }
 }

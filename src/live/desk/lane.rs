@@ -143,6 +143,7 @@ impl Lane {
         if self.rounds.is_multiple_of(ROUND) {
             self.look_after();
         }
+        self.listen(false);
         for index in 0..self.nodes.len() {
             match self.nodes[index].ear.hear() {
                 Ok(Heard::Nothing) => {}
@@ -160,7 +161,6 @@ impl Lane {
                 }
             }
         }
-        self.listen(false);
         None
     }
 

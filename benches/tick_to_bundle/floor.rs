@@ -1,0 +1,139 @@
+//! The parts of the path by themselves, one thread, warm: what the whole cannot be faster than.
+
+use std::time::{Duration, Instant};
+
+use alloy_primitives::hex;
+use peregrine::edge::ingest::ear;
+use peregrine::edge::submit::{Kind, Setup, Submitter, keys};
+use peregrine::hot::build::{SignedBundle, Victim};
+use peregrine::hot::decode::PendingTx;
+use peregrine::hot::engine::choice;
+use peregrine::hot::event::Event;
+use peregrine::hot::refused::Refused;
+use peregrine::hot::rt::port::ear::Heard;
+use peregrine::hot::send::header;
+use peregrine::live::ports;
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+use crate::node::{Node, Relay};
+use crate::world::{State, World};
+
+/// p50 of each, in us.
+pub struct Floor {
+    pub parts: Vec<(&'static str, f64)>,
+}
+
+impl Floor {
+    pub fn sum(&self) -> f64 {
+        self.parts.iter().map(|(_, us)| us).sum()
+    }
+}
+
+const EVENTS: usize = 400;
+
+/// The raw bytes of what was read, checked against its hash.
+pub fn victim_bytes(tx: &PendingTx) -> Result<Victim, Refused> {
+    let mut raw = Vec::new();
+    tx.encode(&mut raw);
+    Victim::raw(raw.into(), tx.hash())
+}
+
+fn p50(mut all: Vec<Duration>) -> f64 {
+    all.sort_unstable();
+    all[all.len() / 2].as_nanos() as f64 / 1e3
+}
+
+pub fn measure(_runtime: &Runtime, world: &World, state: &State) -> Floor {
+    let victims = world.fresh(EVENTS);
+    let (mut engine, nonces) = (world.engine(&state.loaded), ports::nonces(4 * EVENTS).expect("a thread"));
+    let mut builder = world.builder().with_nonces(nonces);
+    let identity = world.config.executor.as_ref().and_then(|executor| executor.identity.as_ref()).expect("a key");
+    let (identity, nonces) =
+        (keys::read(identity).expect("a key"), ports::nonces(4 * EVENTS).expect("a thread").expect("some"));
+    // Until the supplies are full.
+    std::thread::sleep(Duration::from_secs(1));
+    let (mut decode, mut judge, mut build, mut letter) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut tx, mut body, mut head) = (PendingTx::default(), Vec::new(), Vec::new());
+    let mut bundle: Option<SignedBundle> = None;
+    for victim in &victims {
+        let start = Instant::now();
+        tx.read(&victim.notice).expect("a notice");
+        decode.push(start.elapsed());
+        let start = Instant::now();
+        let outcome = engine.on_event(Event::Pending(Box::new(tx.env())));
+        judge.push(start.elapsed());
+        let start = Instant::now();
+        let raw = || victim_bytes(&tx);
+        let made = choice::choose(&mut engine, &mut builder, &outcome.proven, Some(&raw));
+        build.push(start.elapsed());
+        let made = made.choice.expect("a bundle").bundle;
+        let start = Instant::now();
+        body.clear();
+        head.clear();
+        Kind::Flashbots.dialect().bundle(&made, &Uuid::nil(), &mut body);
+        header::write(&identity, nonces.take(), &body, &mut head).expect("signed");
+        letter.push(start.elapsed());
+        bundle = Some(made);
+    }
+    assert!(
+        bundle.is_some_and(|bundle| victims
+            .last()
+            .is_some_and(|last| hex::encode_prefixed(&bundle.txs()[0]) == last.raw))
+    );
+    let sockets = sockets(world, &victims[0].frame, &body, &head);
+    let parts = vec![
+        ("frame in, request out", sockets),
+        ("decode", p50(decode)),
+        ("what-if, search, proof", p50(judge)),
+        ("build, owner's signature", p50(build)),
+        ("body, identity's signature", p50(letter)),
+    ];
+    Floor { parts }
+}
+
+/// From a frame's first byte to a request's last, with nothing between hearing and saying.
+fn sockets(world: &World, frame: &[u8], body: &[u8], head: &[u8]) -> f64 {
+    let (mut node, mut relay) = (Node::start(), Relay::start());
+    let mut rows = (world.config.node.clone(), world.config.relay.clone());
+    rows.0[0].ws = Some(node.url());
+    rows.1[0].url = relay.url();
+    let identity = world.config.executor.as_ref().and_then(|executor| executor.identity.as_ref()).expect("a key");
+    let identity = Some(keys::read(identity).expect("a key"));
+    let setup = Setup { relays: rows.1, identity, owner: world.own.owner };
+    let dials = Submitter::loopback(setup).expect("a submitter").dials();
+    let (body, head) = (body.to_vec(), head.to_vec());
+    let echo = std::thread::spawn(move || {
+        let last = core_affinity::get_core_ids().and_then(|cores| cores.last().copied()).expect("a core");
+        core_affinity::set_for_current(last);
+        let mut ear = ear::dials(&rows.0, Duration::from_secs(5))[0].ear().expect("an ear");
+        let mut line = dials[0].line().expect("a line");
+        loop {
+            match ear.hear() {
+                Ok(Heard::Frame(_)) => line.say(Uuid::nil(), &body, Some(&head)).expect("said"),
+                Ok(Heard::Nothing | Heard::Life) => drop(line.listen()),
+                Err(_) => return,
+            }
+        }
+    });
+    let (mut bodies, mut took) = (Vec::new(), Vec::new());
+    while node.subscribed(false) == 0 {
+        relay.poll(&mut bodies);
+    }
+    for _ in 0..EVENTS {
+        let until = Instant::now() + Duration::from_millis(1);
+        while Instant::now() < until {
+            relay.poll(&mut bodies);
+        }
+        bodies.clear();
+        let start = Instant::now();
+        node.announce(frame, false);
+        while bodies.is_empty() {
+            relay.poll(&mut bodies);
+        }
+        took.push(bodies[0].0 - start);
+    }
+    node.hang_up();
+    drop(echo.join());
+    p50(took)
+}

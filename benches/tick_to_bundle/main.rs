@@ -1,0 +1,110 @@
+//! How long from a notification's first byte to the whole bundle at a relay? Over loopback sockets, the product and the usual
+//! pipeline on the same frames, pools and victims, interleaved in one run.
+//!
+//! ```text
+//! fake node --frame--> product (spin | share) or peer --POST--> fake relay      one clock, in this thread
+//! ```
+//! - `spin`: `threads.spin`, the lane in line. `share`: the same searcher on tokio's tasks. `peer`: see [`peer`].
+//! - The world is the devnet's: real contracts in anvil, which answers requests and mines nothing. Its state is loaded as
+//!   always; for 6,000 slots it is filled up with balances that nobody holds (`0`, as the chain has them).
+//! - A frame's time runs from when it was *due*, not from when it could be written (no coordinated omission).
+//! - The lane's own socket gets a frame first; the edge's slower one, when the bundle has come.
+//!
+//! Writes `target/bench/tick_to_bundle.json`. `TICK_EVENTS` sets the events of a round, `TICK_ROUNDS` the rounds.
+
+mod drive;
+mod floor;
+mod node;
+mod peer;
+mod report;
+mod world;
+
+use std::time::Duration;
+
+use drive::{Plan, Sample};
+use node::{Node, Relay};
+use report::Run;
+use world::World;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Who is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// The lane of a spinning thread.
+    Spin,
+    /// Without nonces prepared ahead.
+    SpinPlain,
+    /// The same searcher on tokio's tasks.
+    Share,
+    /// The usual pipeline.
+    Peer,
+}
+
+impl Path {
+    /// All of them, in the order of a round.
+    pub const ALL: [Self; 4] = [Self::Spin, Self::SpinPlain, Self::Share, Self::Peer];
+
+    /// As the file has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Spin => "spin",
+            Self::SpinPlain => "spin_plain",
+            Self::Share => "share",
+            Self::Peer => "peer",
+        }
+    }
+}
+
+fn number(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn main() {
+    let (events, rounds) = (number("TICK_EVENTS", 400), number("TICK_ROUNDS", 3));
+    // Ours; the hot thread takes the last.
+    core_affinity::set_for_current(core_affinity::CoreId { id: 0 });
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let mut node = Node::start();
+    let mut relay = Relay::start();
+    let world = runtime.block_on(World::start(&node.url(), &relay.url()));
+    let mut runs = Vec::new();
+    let mut told = Vec::new();
+    for padded in [false, true] {
+        let state = world.state(padded);
+        println!(
+            "\n{} slots of state, {} victims, {rounds} rounds of {events} events a path",
+            state.slots,
+            world.victims.len()
+        );
+        let mut samples: Vec<(Path, &str, Vec<Sample>)> = Vec::new();
+        for round in 0..rounds {
+            for path in Path::ALL {
+                let runner = world.run(&runtime, path, &state);
+                for (mode, plan) in [
+                    ("idle", Plan { gap: Duration::from_millis(4), burst: 1 }),
+                    ("burst", Plan { gap: Duration::from_millis(40), burst: 10 }),
+                ] {
+                    let victims = world.fresh(events);
+                    let new = drive::drive((&mut node, &mut relay), path, &victims, plan);
+                    told.extend(drive::opportunities(&new, &victims, path));
+                    match samples.iter_mut().find(|(of, in_mode, _)| (*of, *in_mode) == (path, mode)) {
+                        Some((_, _, all)) => all.extend(new),
+                        None => samples.push((path, mode, new)),
+                    }
+                }
+                runtime.block_on(runner.stop());
+                node.forget();
+                eprintln!("round {round}: {} done", path.name());
+            }
+        }
+        runs.extend(samples.iter().map(|(path, mode, samples)| Run::of(*path, mode, state.slots, samples)));
+        let floor = floor::measure(&runtime, &world, &state);
+        report::print(&runs, state.slots, &floor);
+        report::push_floor(&mut runs, state.slots, &floor);
+    }
+    drive::compare(&told);
+    report::write(&runs);
+}

@@ -1,0 +1,93 @@
+//! Histograms, the table, and the file.
+
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+
+use crate::Path;
+use crate::drive::Sample;
+use crate::floor::Floor;
+
+/// One row.
+pub struct Run {
+    pub path: &'static str,
+    pub mode: &'static str,
+    pub slots: usize,
+    /// In ns.
+    pub histogram: Histogram<u64>,
+    /// Victims that no bundle came for.
+    pub missing: usize,
+}
+
+impl Run {
+    pub fn of(path: Path, mode: &'static str, slots: usize, samples: &[Sample]) -> Self {
+        let mut histogram = Histogram::new(3).expect("three digits");
+        for took in samples.iter().filter_map(|sample| sample.took) {
+            histogram.record(took.as_nanos() as u64).expect("in range");
+        }
+        let missing = samples.iter().filter(|sample| sample.took.is_none()).count();
+        Self { path: path.name(), mode, slots, histogram, missing }
+    }
+
+    pub fn us(&self, quantile: f64) -> f64 {
+        self.histogram.value_at_quantile(quantile) as f64 / 1e3
+    }
+
+    fn json(&self) -> Value {
+        let at = |quantile: f64| json!([quantile, self.us(quantile)]);
+        let curve: Vec<Value> =
+            [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 1.0].into_iter().map(at).collect();
+        json!({
+            "path": self.path, "mode": self.mode, "state_slots": self.slots, "p50_us": self.us(0.5),
+            "p99_us": self.us(0.99), "p999_us": self.us(0.999), "min_us": self.histogram.min() as f64 / 1e3,
+            "n": self.histogram.len(), "missing": self.missing, "percentiles_us": curve,
+        })
+    }
+}
+
+fn find<'a>(runs: &'a [Run], path: &str, slots: usize) -> Option<&'a Run> {
+    runs.iter().find(|run| (run.path, run.mode, run.slots) == (path, "idle", slots))
+}
+
+pub fn print(runs: &[Run], slots: usize, floor: &Floor) {
+    println!(
+        "\n| path | mode | slots | min | p50 | p99 | p99.9 | n | no bundle |\n|---|---|---|---|---|---|---|---|---|"
+    );
+    for run in runs.iter().filter(|run| run.slots == slots && run.path != "floor") {
+        let min = run.histogram.min() as f64 / 1e3;
+        let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|quantile| run.us(quantile));
+        println!(
+            "| {} | {} | {slots} | {min:.0} | {p50:.0} | {p99:.0} | {p999:.0} | {} | {} |",
+            run.path,
+            run.mode,
+            run.histogram.len(),
+            run.missing
+        );
+    }
+    println!("\nfloor, the parts by themselves, p50 in us:");
+    for (part, us) in &floor.parts {
+        println!("  {part:<28} {us:>8.1}");
+    }
+    println!("  {:<28} {:>8.1}", "sum", floor.sum());
+    let Some((spin, peer)) = find(runs, "spin", slots).zip(find(runs, "peer", slots)) else { return };
+    println!("\nspin / peer: p50 {:.2}, p99 {:.2}", spin.us(0.5) / peer.us(0.5), spin.us(0.99) / peer.us(0.99));
+    println!("spin / floor: p50 {:.2}", spin.us(0.5) / floor.sum());
+    if let Some(plain) = find(runs, "spin_plain", slots) {
+        println!("prepared nonces / without: p50 {:.2}", spin.us(0.5) / plain.us(0.5));
+    }
+}
+
+/// The floor as a row of its own, so that one file tells all.
+pub fn push_floor(runs: &mut Vec<Run>, slots: usize, floor: &Floor) {
+    let mut histogram = Histogram::new(3).expect("three digits");
+    histogram.record((floor.sum() * 1e3) as u64).expect("in range");
+    runs.push(Run { path: "floor", mode: "idle", slots, histogram, missing: 0 });
+}
+
+pub fn write(runs: &[Run]) {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join("tick_to_bundle.json");
+    let all: Vec<Value> = runs.iter().map(Run::json).collect();
+    std::fs::write(&path, serde_json::to_string_pretty(&json!({ "runs": all })).expect("json")).expect("written");
+    println!("\nwritten: {}", path.display());
+}

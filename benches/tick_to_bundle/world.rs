@@ -1,0 +1,328 @@
+//! The devnet, the state loaded from it, the victims, and the product run on them.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use alloy::consensus::TxEip1559;
+use alloy::sol_types::SolCall;
+use alloy_primitives::{Address, TxKind, U256, address, hex, keccak256};
+use peregrine::config::Config;
+use peregrine::edge::bootstrap::{Factory, Loaded};
+use peregrine::edge::chain::Chain;
+use peregrine::edge::devnet::{Devnet, Options, Venue, Wallet};
+use peregrine::edge::ingest;
+use peregrine::edge::submit::config::Relay;
+use peregrine::edge::submit::{Kind, keys};
+use peregrine::hot::build::Builder;
+use peregrine::hot::build::config::Executor;
+use peregrine::hot::decode::PendingTx;
+use peregrine::hot::engine::plan::{Ground, Plan};
+use peregrine::hot::engine::{Engine, choice};
+use peregrine::hot::event::Event;
+use peregrine::hot::evm::own::Own;
+use peregrine::live::{self, How, Searcher};
+use peregrine::types::news::AccountNews;
+use peregrine::types::secret::Place;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::Path;
+use crate::floor::victim_bytes;
+use crate::node;
+use crate::peer;
+
+alloy::sol! {
+    function swapExactETHForTokens(uint256 minOut, address[] path, address to, uint256 deadline) external payable;
+}
+
+const WETH: Address = address!("C02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2");
+
+/// A pending transaction, as it is announced.
+#[derive(Clone, Debug)]
+pub struct Victim {
+    /// Victims of one kind differ in some gwei of their amount.
+    pub kind: usize,
+    /// Its raw bytes in hexadecimal, as a bundle holds them.
+    pub raw: String,
+    pub notice: String,
+    pub frame: Vec<u8>,
+}
+
+/// Whose swap, through which pool, of how much.
+#[derive(Clone, Copy)]
+struct Sort {
+    router: Address,
+    token: Address,
+    sender: usize,
+    amount: U256,
+}
+
+/// What a path starts with.
+pub struct State {
+    pub loaded: Loaded,
+    pub slots: usize,
+}
+
+pub struct World {
+    devnet: Devnet,
+    pub config: Config,
+    pub own: Own,
+    loaded: Loaded,
+    sorts: Vec<Sort>,
+    made: Cell<u64>,
+    folder: TempDir,
+    ledgers: Cell<u64>,
+    pub victims: Vec<Victim>,
+}
+
+pub enum Runner {
+    Product(Box<Searcher>),
+    Peer(peer::Peer),
+}
+
+impl Runner {
+    pub async fn stop(self) {
+        match self {
+            Self::Product(searcher) => drop(searcher.stop().await),
+            Self::Peer(peer) => peer.stop(),
+        }
+    }
+}
+
+fn key(folder: &std::path::Path, name: &str, wallet: &Wallet) -> Place {
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = folder.join(name);
+    let file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
+    std::io::Write::write_all(&mut file.expect("a file"), hex::encode(wallet.secret()).as_bytes()).expect("written");
+    Place::File(path)
+}
+
+fn config(devnet: &Devnet, folder: &std::path::Path, node: &str, relay: &str) -> Config {
+    let mut config = Config::default();
+    config.chain.hardfork = devnet.options.hardfork.to_owned();
+    // Nothing is ever late: no block comes.
+    config.chain.slot_seconds = 12;
+    config.ingest.head_silence_ms = 600_000;
+    config.limits.max_bundles_per_block = 1_000_000;
+    config.node = vec![ingest::Node {
+        name: "bench".to_owned(),
+        ws: Some(node.to_owned()),
+        http: Some(devnet.anvil.http()),
+        ipc: None,
+    }];
+    let row = |(name, protocol, address): (&str, &str, Address)| Factory {
+        name: name.into(),
+        protocol: protocol.into(),
+        address,
+        from_block: 0,
+    };
+    let contracts = &devnet.contracts;
+    let rows = [
+        ("uniswap_v2", "uniswap_v2", contracts.v2_factory),
+        ("sushi", "uniswap_v2", contracts.sushi_factory),
+        ("uniswap_v3", "uniswap_v3", contracts.v3_factory),
+    ];
+    config.factory = rows.map(row).into();
+    config.executor = Some(Executor {
+        address: devnet.executor,
+        owner: key(folder, "owner", &devnet.owner),
+        identity: Some(key(folder, "identity", &Wallet::fresh().expect("a key"))),
+        access_list: false,
+        gas_margin_bps: 1_000,
+    });
+    let (name, url) = ("bench".to_owned(), relay.to_owned());
+    config.relay = vec![Relay { name, url, dialect: Kind::Flashbots, sign: true, timeout_ms: 5_000 }];
+    config
+}
+
+impl World {
+    pub async fn start(node: &str, relay: &str) -> Self {
+        let options = Options { seed: 7, senders: 16, ..Options::default() };
+        let devnet = Devnet::start(options).await.unwrap_or_else(|error| panic!("{error}"));
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = config(&devnet, folder.path(), node, relay);
+        let loaded = live::load(&config, &mut |_| ()).await.unwrap_or_else(|error| panic!("{error:#}"));
+        let own = Own { owner: devnet.owner.address(), executor: devnet.executor, weth: WETH };
+        let mut world = Self {
+            devnet,
+            config,
+            own,
+            loaded,
+            sorts: Vec::new(),
+            made: Cell::new(0),
+            folder,
+            ledgers: Cell::new(0),
+            victims: Vec::new(),
+        };
+        world.pick().await;
+        world.victims = world.fresh(world.sorts.len());
+        world
+    }
+
+    /// Keeps the sorts of victims that a bundle is built behind, and fetches what they read.
+    async fn pick(&mut self) {
+        let timeout = Duration::from_secs(20);
+        let chain = Chain::new(&self.devnet.anvil.http(), timeout).expect("a url");
+        let all: Vec<Sort> = self.sorts_of_swaps();
+        for sort in all {
+            let victim = self.sign(usize::MAX, sort, U256::ZERO);
+            let mut tx = PendingTx::default();
+            tx.read(&victim.notice).expect("a notice");
+            let built = loop {
+                let (mut engine, mut builder) = (self.engine(&self.loaded), self.builder());
+                let outcome = engine.on_event(Event::Pending(Box::new(tx.env())));
+                let raw = || victim_bytes(&tx);
+                let made = choice::choose(&mut engine, &mut builder, &outcome.proven, Some(&raw));
+                let wants: Vec<_> = outcome.wanted.iter().chain(engine.missed()).cloned().collect();
+                if wants.is_empty() {
+                    break made.choice.is_some();
+                }
+                self.fetch(&chain, &wants).await;
+            };
+            if built {
+                self.sorts.push(sort);
+            }
+        }
+        assert!(!self.sorts.is_empty(), "no swap is followed by a bundle");
+    }
+
+    async fn fetch(&mut self, chain: &Chain, wants: &[peregrine::types::news::Want]) {
+        let rules = self.config.chain.rules();
+        let rules = peregrine::edge::bootstrap::Rules { chain_id: self.config.chain.id, fixed: rules.fixed() };
+        let keep = peregrine::edge::bootstrap::Keep::new(chain.clone(), rules, &self.loaded);
+        let told = keep.fetch(self.loaded.head.hash, wants).await.unwrap_or_else(|error| panic!("{error}"));
+        self.loaded.accounts.extend(told.accounts);
+        self.loaded.hashes.extend(told.hashes);
+    }
+
+    fn sorts_of_swaps(&self) -> Vec<Sort> {
+        let (devnet, mut all) = (&self.devnet, Vec::new());
+        for pool in &devnet.pools {
+            let router = match pool.venue {
+                Venue::UniswapV2 => devnet.contracts.v2_router,
+                Venue::Sushi => devnet.contracts.sushi_router,
+                Venue::UniswapV3 => continue,
+            };
+            let [a, b] = pool.tokens.map(|place| devnet.tokens[place].address);
+            let token = match (a == WETH, b == WETH) {
+                (true, _) => b,
+                (_, true) => a,
+                _ => continue,
+            };
+            // A hundredth and a thirtieth of the pool.
+            for part in [200, 60] {
+                let amount = devnet.tokens[0].worth(pool.depth_usd / part);
+                all.push(Sort { router, token, sender: all.len() % devnet.senders.len(), amount });
+            }
+        }
+        all
+    }
+
+    fn sign(&self, kind: usize, sort: Sort, more: U256) -> Victim {
+        let sender = &self.devnet.senders[sort.sender];
+        let known = self.loaded.accounts.iter().rev().find(|account| account.address == sender.address());
+        let call = swapExactETHForTokensCall {
+            minOut: U256::from(1),
+            path: vec![WETH, sort.token],
+            to: sender.address(),
+            deadline: U256::from(u64::MAX),
+        };
+        let tx = TxEip1559 {
+            chain_id: self.config.chain.id,
+            nonce: known.and_then(|account| account.nonce).unwrap_or(0),
+            gas_limit: 300_000,
+            max_fee_per_gas: 1_000_000_000_000,
+            max_priority_fee_per_gas: 1_000_000_000,
+            to: TxKind::Call(sort.router),
+            value: sort.amount + more,
+            access_list: Default::default(),
+            input: call.abi_encode().into(),
+        };
+        let signed = sender.sign(tx.clone());
+        let notice = notice(&tx, sender, &signed.raw);
+        Victim { kind, raw: hex::encode_prefixed(&signed.raw), frame: node::frame(&notice), notice }
+    }
+
+    /// So many victims that nobody has seen.
+    pub fn fresh(&self, count: usize) -> Vec<Victim> {
+        let from = self.made.get();
+        self.made.set(from + count as u64);
+        let one = |at: u64| {
+            let kind = (at % self.sorts.len() as u64) as usize;
+            self.sign(kind, self.sorts[kind], U256::from(at) * U256::from(1_000_000_000))
+        };
+        (from..from + count as u64).map(one).collect()
+    }
+
+    /// The state as it was loaded; or filled up to some 6,000 slots with balances that are zero.
+    pub fn state(&self, padded: bool) -> State {
+        let mut loaded = self.loaded.clone();
+        let count = |loaded: &Loaded| loaded.accounts.iter().map(|account| account.slots.len()).sum::<usize>();
+        let (have, mut slot) = (count(&loaded), U256::ZERO);
+        let mut holders = Vec::new();
+        while padded && have + holders.len() < 6_000 {
+            slot += U256::from(1);
+            holders.push((keccak256(slot.to_be_bytes::<32>()).into(), U256::ZERO));
+        }
+        loaded.accounts.push(AccountNews { address: WETH, slots: holders, ..AccountNews::default() });
+        State { slots: count(&loaded), loaded }
+    }
+
+    pub fn plan(&self) -> Plan {
+        Plan {
+            chain_id: self.config.chain.id,
+            rules: self.config.chain.rules(),
+            slot_seconds: self.config.chain.slot_seconds,
+            search: self.config.search.clone(),
+            base: true,
+            bid: self.config.bid.clone(),
+            own: self.own,
+        }
+    }
+
+    pub fn engine(&self, loaded: &Loaded) -> Engine {
+        let Loaded { head, accounts, hashes, pools, .. } = loaded;
+        self.plan().engine(&Ground { head, accounts, hashes, pools })
+    }
+
+    pub fn builder(&self) -> Builder {
+        let executor = self.config.executor.clone().expect("an executor");
+        let key = keys::read(&executor.owner).expect("a key");
+        Builder::new(key, self.config.chain.id, executor, self.config.bid.clone(), self.config.limits.clone())
+    }
+
+    /// Starts a path.
+    pub fn run(&self, runtime: &Runtime, path: Path, state: &State) -> Runner {
+        if path == Path::Peer {
+            return Runner::Peer(runtime.block_on(peer::Peer::start(self, state)));
+        }
+        let mut config = self.config.clone();
+        config.threads.spin = path != Path::Share;
+        let nonces = if path == Path::Spin { 1_024 } else { 0 };
+        (config.threads.nonces, config.threads.owner_nonces) = (nonces, nonces);
+        self.ledgers.set(self.ledgers.get() + 1);
+        config.record.ledger = self.folder.path().join(format!("ledger-{}", self.ledgers.get()));
+        config.record.journal = None;
+        let started = runtime.block_on(live::start_behind(&config, How::Loopback, 0, state.loaded.clone()));
+        Runner::Product(Box::new(started.unwrap_or_else(|error| panic!("{error:#}"))))
+    }
+}
+
+/// As geth announces it.
+fn notice(tx: &TxEip1559, sender: &Wallet, raw: &[u8]) -> String {
+    use alloy::consensus::TxEnvelope;
+    use alloy::eips::eip2718::Decodable2718;
+    let TxEnvelope::Eip1559(signed) = TxEnvelope::decode_2718(&mut &raw[..]).expect("ours") else { panic!("ours") };
+    let (signature, hash) = (signed.signature(), signed.hash());
+    let TxKind::Call(to) = tx.to else { panic!("a call") };
+    serde_json::json!({"jsonrpc": "2.0", "method": "eth_subscription", "params": {"subscription": "0x2", "result": {
+        "blockHash": null, "blockNumber": null, "from": sender.address(), "gas": format!("{:#x}", tx.gas_limit),
+        "gasPrice": format!("{:#x}", tx.max_fee_per_gas), "maxFeePerGas": format!("{:#x}", tx.max_fee_per_gas),
+        "maxPriorityFeePerGas": format!("{:#x}", tx.max_priority_fee_per_gas), "hash": hash,
+        "input": tx.input, "nonce": format!("{:#x}", tx.nonce), "to": to, "transactionIndex": null,
+        "value": format!("{:#x}", tx.value), "type": "0x2", "accessList": [], "chainId": format!("{:#x}", tx.chain_id),
+        "v": format!("{:#x}", u8::from(signature.v())), "yParity": format!("{:#x}", u8::from(signature.v())),
+        "r": format!("{:#x}", signature.r()), "s": format!("{:#x}", signature.s()),
+    }}})
+    .to_string()
+}

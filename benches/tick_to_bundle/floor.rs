@@ -13,10 +13,10 @@ use peregrine::hot::refused::Refused;
 use peregrine::hot::rt::port::ear::Heard;
 use peregrine::hot::send::header;
 use peregrine::live::ports;
-use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use crate::node::{Node, Relay};
+use crate::pinned;
 use crate::world::{State, World};
 
 /// p50 of each, in us.
@@ -44,7 +44,7 @@ fn p50(mut all: Vec<Duration>) -> f64 {
     all[all.len() / 2].as_nanos() as f64 / 1e3
 }
 
-pub fn measure(_runtime: &Runtime, world: &World, state: &State) -> Floor {
+pub fn measure(world: &World, state: &State) -> Floor {
     let victims = world.fresh(EVENTS);
     let (mut engine, nonces) = (world.engine(&state.loaded), ports::nonces(4 * EVENTS).expect("a thread"));
     let mut builder = world.builder().with_nonces(nonces);
@@ -81,7 +81,7 @@ pub fn measure(_runtime: &Runtime, world: &World, state: &State) -> Floor {
             .last()
             .is_some_and(|last| hex::encode_prefixed(&bundle.txs()[0]) == last.raw))
     );
-    let sockets = sockets(world, &victims[0].frame, &body, &head);
+    let sockets = pinned(|| sockets(world, &victims[0].frame, &body, &head));
     let parts = vec![
         ("frame in, request out", sockets),
         ("decode", p50(decode)),

@@ -6,7 +6,7 @@
 //! ```
 //! - `spin`: `threads.spin`, the lane in line. `share`: the same searcher on tokio's tasks. `peer`: see [`peer`].
 //! - The world is the devnet's: real contracts in anvil, which answers requests and mines nothing. Its state is loaded as
-//!   always; for 6,000 slots it is filled up with balances that nobody holds (`0`, as the chain has them).
+//!   always; a tiny one is what victims and proofs read of it, the other holds 6,000 of its slots.
 //! - A frame's time runs from when it was *due*, not from when it could be written (no coordinated omission).
 //! - The lane's own socket gets a frame first; the edge's slower one, when the bundle has come.
 //!
@@ -61,10 +61,20 @@ fn number(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// On a thread of the first core; the hot thread takes the last. Not this thread itself: whoever it starts would inherit
+/// the place.
+fn pinned<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let run = || {
+            core_affinity::set_for_current(core_affinity::CoreId { id: 0 });
+            work()
+        };
+        scope.spawn(run).join().expect("a drive")
+    })
+}
+
 fn main() {
     let (events, rounds) = (number("TICK_EVENTS", 400), number("TICK_ROUNDS", 3));
-    // Ours; the hot thread takes the last.
-    core_affinity::set_for_current(core_affinity::CoreId { id: 0 });
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let mut node = Node::start();
@@ -72,8 +82,8 @@ fn main() {
     let world = runtime.block_on(World::start(&node.url(), &relay.url()));
     let mut runs = Vec::new();
     let mut told = Vec::new();
-    for padded in [false, true] {
-        let state = world.state(padded);
+    for slots in [0, 6_000] {
+        let state = world.state(slots);
         println!(
             "\n{} slots of state, {} victims, {rounds} rounds of {events} events a path",
             state.slots,
@@ -88,7 +98,7 @@ fn main() {
                     ("burst", Plan { gap: Duration::from_millis(40), burst: 10 }),
                 ] {
                     let victims = world.fresh(events);
-                    let new = drive::drive((&mut node, &mut relay), path, &victims, plan);
+                    let new = pinned(|| drive::drive((&mut node, &mut relay), path, &victims, plan));
                     told.extend(drive::opportunities(&new, &victims, path));
                     match samples.iter_mut().find(|(of, in_mode, _)| (*of, *in_mode) == (path, mode)) {
                         Some((_, _, all)) => all.extend(new),
@@ -101,7 +111,7 @@ fn main() {
             }
         }
         runs.extend(samples.iter().map(|(path, mode, samples)| Run::of(*path, mode, state.slots, samples)));
-        let floor = floor::measure(&runtime, &world, &state);
+        let floor = floor::measure(&world, &state);
         report::print(&runs, state.slots, &floor);
         report::push_floor(&mut runs, state.slots, &floor);
     }

@@ -39,7 +39,7 @@ type Incoming = Arc<Recovered<TxEnvelope>>;
 /// The three tasks.
 pub struct Peer(Vec<JoinHandle<()>>);
 
-struct Strategy {
+pub struct Strategy {
     db: Db,
     block: BlockEnv,
     spec: revm::primitives::hardfork::SpecId,
@@ -114,7 +114,7 @@ fn signer(place: Option<&Place>) -> PrivateKeySigner {
 }
 
 impl Strategy {
-    fn new(world: &World, state: &State) -> Self {
+    pub fn new(world: &World, state: &State) -> Self {
         let mut db = Db::default();
         for account in &state.loaded.accounts {
             let have = db.cache.accounts.get(&account.address).map(|known| known.info.clone()).unwrap_or_default();
@@ -157,6 +157,25 @@ impl Strategy {
             executor: world.own.executor,
             share_bps: plan.bid.share_bps,
         }
+    }
+
+    /// Accounts and slots that judging a victim reads.
+    pub fn reads(&mut self, tx: &Incoming) -> Vec<(alloy_primitives::Address, Vec<U256>)> {
+        let Some((behind, executed)) = self.run(self.db.clone(), block::tx_env(tx)) else { return Vec::new() };
+        self.touched.apply(&self.pools, &mut self.overlay, &executed);
+        let mut candidates = Vec::new();
+        let view = self.overlay.over(&self.pools);
+        self.search.candidates(&view, Some(&self.touched.moved), &mut candidates);
+        // The product proves the next best as well.
+        let proofs = candidates.iter().take(8).filter_map(|candidate| {
+            let data = self.calldata(candidate, U256::from(1));
+            self.run(behind.clone(), self.env(data)).map(|(_, proof)| proof)
+        });
+        let all = std::iter::once(executed).chain(proofs);
+        let slots = |executed: Executed| {
+            executed.diff.into_iter().map(|(address, account)| (address, account.storage.keys().copied().collect()))
+        };
+        all.flat_map(slots).collect()
     }
 
     /// One simulation: a clone of the state, a new EVM.

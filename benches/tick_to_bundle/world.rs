@@ -1,11 +1,14 @@
 //! The devnet, the state loaded from it, the victims, and the product run on them.
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use alloy::consensus::TxEip1559;
+use alloy::consensus::transaction::Recovered;
+use alloy::consensus::{TxEip1559, TxEnvelope};
 use alloy::sol_types::SolCall;
-use alloy_primitives::{Address, TxKind, U256, address, hex, keccak256};
+use alloy_primitives::{Address, TxKind, U256, address, hex};
 use peregrine::config::Config;
 use peregrine::edge::bootstrap::{Factory, Loaded};
 use peregrine::edge::chain::Chain;
@@ -48,6 +51,16 @@ pub struct Victim {
     pub frame: Vec<u8>,
 }
 
+impl Victim {
+    /// As alloy has it.
+    pub fn decoded(&self) -> Arc<Recovered<TxEnvelope>> {
+        let notice: serde_json::Value = serde_json::from_str(&self.notice).expect("json");
+        let tx: alloy::rpc::types::eth::Transaction =
+            serde_json::from_value(notice["params"]["result"].clone()).expect("a transaction");
+        Arc::new(tx.inner)
+    }
+}
+
 /// Whose swap, through which pool, of how much.
 #[derive(Clone, Copy)]
 struct Sort {
@@ -73,6 +86,8 @@ pub struct World {
     folder: TempDir,
     ledgers: Cell<u64>,
     pub victims: Vec<Victim>,
+    /// What victims and the bundles behind them read, by account.
+    read: BTreeMap<Address, BTreeSet<U256>>,
 }
 
 pub enum Runner {
@@ -153,8 +168,10 @@ impl World {
             folder,
             ledgers: Cell::new(0),
             victims: Vec::new(),
+            read: BTreeMap::new(),
         };
         world.pick().await;
+        world.read = world.reads();
         world.victims = world.fresh(world.sorts.len());
         world
     }
@@ -254,18 +271,52 @@ impl World {
         (from..from + count as u64).map(one).collect()
     }
 
-    /// The state as it was loaded; or filled up to some 6,000 slots with balances that are zero.
-    pub fn state(&self, padded: bool) -> State {
-        let mut loaded = self.loaded.clone();
-        let count = |loaded: &Loaded| loaded.accounts.iter().map(|account| account.slots.len()).sum::<usize>();
-        let (have, mut slot) = (count(&loaded), U256::ZERO);
-        let mut holders = Vec::new();
-        while padded && have + holders.len() < 6_000 {
-            slot += U256::from(1);
-            holders.push((keccak256(slot.to_be_bytes::<32>()).into(), U256::ZERO));
+    /// Of the state that was loaded, what is read; filled up with more of it to `slots` slots.
+    pub fn state(&self, slots: usize) -> State {
+        let mut all: BTreeMap<Address, (AccountNews, BTreeMap<U256, U256>)> = BTreeMap::new();
+        for account in &self.loaded.accounts {
+            let (known, held) = all.entry(account.address).or_default();
+            held.extend(account.slots.iter().copied());
+            *known = AccountNews {
+                address: account.address,
+                balance: account.balance.or(known.balance),
+                nonce: account.nonce.or(known.nonce),
+                code: account.code.clone().or(known.code.take()),
+                ..AccountNews::default()
+            };
         }
-        loaded.accounts.push(AccountNews { address: WETH, slots: holders, ..AccountNews::default() });
-        State { slots: count(&loaded), loaded }
+        let is_read = |address: &Address, slot: &U256| self.read.get(address).is_some_and(|read| read.contains(slot));
+        let read = all.iter().map(|(address, (_, held))| held.keys().filter(|slot| is_read(address, slot)).count());
+        let (mut count, mut more) = (read.sum::<usize>(), 0);
+        more += slots.saturating_sub(count);
+        let mut loaded = Loaded { accounts: Vec::new(), ..self.loaded.clone() };
+        for (address, (account, held)) in all {
+            let kept = held.into_iter().filter(|(slot, _)| {
+                let read = is_read(&address, slot);
+                let fill = !read && more > 0;
+                more -= usize::from(fill);
+                count += usize::from(fill);
+                read || fill
+            });
+            loaded.accounts.push(AccountNews { slots: kept.collect(), ..account });
+        }
+        State { slots: count, loaded }
+    }
+
+    fn reads(&self) -> BTreeMap<Address, BTreeSet<U256>> {
+        let whole = State { loaded: self.loaded.clone(), slots: 0 };
+        let mut strategy = peer::Strategy::new(self, &whole);
+        let mut all: BTreeMap<Address, BTreeSet<U256>> = BTreeMap::new();
+        // The amounts at either end: between them the same ticks are met.
+        for (kind, sort) in self.sorts.iter().enumerate() {
+            for more in [0, 100_000] {
+                let victim = self.sign(kind, *sort, U256::from(more) * U256::from(1_000_000_000));
+                for (address, slots) in strategy.reads(&victim.decoded()) {
+                    all.entry(address).or_default().extend(slots);
+                }
+            }
+        }
+        all
     }
 
     pub fn plan(&self) -> Plan {
@@ -310,7 +361,6 @@ impl World {
 
 /// As geth announces it.
 fn notice(tx: &TxEip1559, sender: &Wallet, raw: &[u8]) -> String {
-    use alloy::consensus::TxEnvelope;
     use alloy::eips::eip2718::Decodable2718;
     let TxEnvelope::Eip1559(signed) = TxEnvelope::decode_2718(&mut &raw[..]).expect("ours") else { panic!("ours") };
     let (signature, hash) = (signed.signature(), signed.hash());

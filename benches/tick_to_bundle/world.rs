@@ -1,8 +1,8 @@
 //! The devnet, the state loaded from it, the victims, and the product run on them.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use alloy::consensus::transaction::Recovered;
@@ -82,9 +82,9 @@ pub struct World {
     pub own: Own,
     loaded: Loaded,
     sorts: Vec<Sort>,
-    made: Cell<u64>,
+    made: AtomicU64,
     folder: TempDir,
-    ledgers: Cell<u64>,
+    ledgers: AtomicU64,
     pub victims: Vec<Victim>,
     /// What victims and the bundles behind them read, by account.
     read: BTreeMap<Address, BTreeSet<U256>>,
@@ -164,9 +164,9 @@ impl World {
             own,
             loaded,
             sorts: Vec::new(),
-            made: Cell::new(0),
+            made: AtomicU64::new(0),
             folder,
-            ledgers: Cell::new(0),
+            ledgers: AtomicU64::new(0),
             victims: Vec::new(),
             read: BTreeMap::new(),
         };
@@ -262,8 +262,7 @@ impl World {
 
     /// So many victims that nobody has seen.
     pub fn fresh(&self, count: usize) -> Vec<Victim> {
-        let from = self.made.get();
-        self.made.set(from + count as u64);
+        let from = self.made.fetch_add(count as u64, Ordering::Relaxed);
         let one = |at: u64| {
             let kind = (at % self.sorts.len() as u64) as usize;
             self.sign(kind, self.sorts[kind], U256::from(at) * U256::from(1_000_000_000))
@@ -351,8 +350,8 @@ impl World {
         config.threads.spin = path != Path::Share;
         let nonces = if path == Path::Spin { 1_024 } else { 0 };
         (config.threads.nonces, config.threads.owner_nonces) = (nonces, nonces);
-        self.ledgers.set(self.ledgers.get() + 1);
-        config.record.ledger = self.folder.path().join(format!("ledger-{}", self.ledgers.get()));
+        let ledger = self.ledgers.fetch_add(1, Ordering::Relaxed);
+        config.record.ledger = self.folder.path().join(format!("ledger-{}", ledger));
         config.record.journal = None;
         let started = runtime.block_on(live::start_behind(&config, How::Loopback, 0, state.loaded.clone()));
         Runner::Product(Box::new(started.unwrap_or_else(|error| panic!("{error:#}"))))

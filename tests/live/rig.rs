@@ -55,6 +55,8 @@ pub struct Rig {
     pub socket: socket::Proxy,
     pub folder: TempDir,
     traffic: Traffic,
+    /// What the traffic sends goes through it.
+    door: requests::Proxy,
     /// Transactions sent when the last block was asked for.
     asked: AtomicU64,
     identity: Wallet,
@@ -86,8 +88,9 @@ impl Rig {
         let node = net.anvil.http();
         let front = builder::Options { timer: false, slot: Duration::from_secs(1), ..builder::Options::new(&node) };
         let builder = Builder::start(front).await.unwrap();
-        let door = Rpc::new(&builder.url(), PATIENCE).unwrap();
-        let traffic = net.trade_through(&door, RATE).unwrap();
+        let door = requests::Proxy::before(&builder.url(), |_, reply| reply).await;
+        door.idle(true);
+        let traffic = net.trade_through(&Rpc::new(&door.url, PATIENCE).unwrap(), RATE).unwrap();
         let sick = Arc::new(AtomicU8::new(0));
         let how = sick.clone();
         let requests = requests::Proxy::before(&node, move |call, reply| spoil(&how, call, reply)).await;
@@ -102,6 +105,7 @@ impl Rig {
             socket,
             folder,
             traffic,
+            door,
             asked: AtomicU64::new(0),
             identity,
             requests,
@@ -151,6 +155,11 @@ impl Rig {
 
     pub async fn search_as(&self, config: &Config) -> Searcher {
         start(config, How::Loopback, 0, &mut |_| ()).await.unwrap()
+    }
+
+    /// As long as this is held nobody trades.
+    pub async fn quiet(&self) -> impl Drop {
+        self.door.hold().await
     }
 
     /// So many transactions more, then a block.

@@ -11,7 +11,7 @@ use peregrine::edge::devnet::rivals::Strength;
 use peregrine::edge::devnet::world::{self, World};
 use peregrine::edge::ledger::landed::Reason;
 use peregrine::edge::ledger::row::Outcome;
-use peregrine::live::{How, start};
+use peregrine::live::{How, session, start};
 use peregrine::types::secret::Key;
 use serde_json::{Value, json};
 
@@ -146,7 +146,9 @@ async fn a_rival_who_bids_more_wins_and_the_ledger_says_so() {
     };
     let _alone = crate::rig::alone().await;
     let world = World::start(options).await.unwrap_or_else(|error| panic!("{error}"));
-    let config = crate::rig::of_world(&world, rig_folder.path());
+    let mut config = session::in_world(&world, rig_folder.path()).unwrap();
+    config.record.ledger = rig_folder.path().join("ledger");
+    config.record.journal = None;
     let searcher = start(&config, How::Loopback, 0, &mut |_| ()).await.unwrap();
     let rival = &world.rivals[0];
     let landed = |entry: &&Entry| matches!(entry.fate, Fate::Landed { .. });

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use alloy_primitives::{B256, U256};
+use alloy_primitives::B256;
 use tokio::sync::mpsc;
 
 use crate::edge::bootstrap::Loaded;
@@ -29,10 +29,8 @@ use crate::hot::refused::Refused;
 use crate::hot::rt::inbox::Inbox;
 use crate::hot::rt::inbox::Item;
 use crate::hot::simulate::Proven;
-use crate::hot::state::pools::Edge;
 use crate::live::numbers::meter::Meter;
 use crate::live::report::Found;
-use crate::live::report::Hop;
 use crate::live::report::Look;
 use crate::live::report::Offer;
 use crate::live::report::Report;
@@ -205,23 +203,16 @@ impl Desk {
 
     fn found(&self, bundle: SignedBundle, proof: &Proven, offer: Option<&Offer>) -> Found {
         let (pools, candidate) = (self.engine.pools(), proof.candidate());
-        let hop = |(edge, pair): (&Edge, &[u128])| Hop {
-            pool: pools.pool(edge.pool).address(),
-            protocol: pools.pool(edge.pool).protocol(),
-            token_in: pools.token(edge.token_in),
-            token_out: pools.token(edge.token_out),
-            amount_in: U256::from(pair[0]),
-            amount_out: U256::from(pair[1]),
-        };
         let signed_ns = self.clock.now_ns();
+        let path = choice::path(&self.engine, candidate);
         Found {
             bundle,
             parent: self.at(),
             strategy: choice::strategy(offer.is_some()),
             token: pools.token(candidate.start()),
-            gross: U256::from(candidate.gross()),
+            gross: path.gross,
             gas: proof.gas_used(),
-            hops: candidate.hops().iter().zip(candidate.amounts().windows(2)).map(hop).collect(),
+            hops: path.hops,
             heard_ns: offer.map_or(signed_ns, |offer| offer.pending.at_ns),
             signed_ns,
             fresh: offer.is_some_and(|offer| offer.look != Look::Again),

@@ -15,6 +15,7 @@ use crate::hot::event::Told;
 use crate::hot::event::Want;
 use crate::protocols::AnyPool;
 use crate::types::amount::Gas;
+use crate::types::decision::Hop;
 
 /// To every hot thread: what concerns the chain.
 #[derive(Clone, Debug)]
@@ -114,21 +115,4 @@ pub struct Found {
     pub signed_ns: u64,
     /// The trigger's first block: the time since it was heard of, fetches of what was missing included, is ours.
     pub fresh: bool,
-}
-
-/// One hop of the path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hop {
-    /// The pool.
-    pub pool: Address,
-    /// Its protocol.
-    pub protocol: &'static str,
-    /// What goes in.
-    pub token_in: Address,
-    /// What comes out.
-    pub token_out: Address,
-    /// How much, in units of `token_in`.
-    pub amount_in: U256,
-    /// How much, in units of `token_out`.
-    pub amount_out: U256,
 }

@@ -167,7 +167,7 @@ async fn a_rival_who_bids_more_wins_and_the_ledger_says_so() {
         });
         lost.collect::<Vec<_>>()
     };
-    until("a bundle lost to the rival", async || !outbid().is_empty()).await;
+    until("three bundles lost to the rival", async || outbid().len() >= 3).await;
     for (bundle, paid, theirs, ours) in outbid() {
         assert_eq!((theirs.signer, ours.signer), (Some(rival.identity), Some(world.identity.address())));
         let Fate::Landed { paid: bid, .. } = theirs.fate else { panic!("{theirs:?}") };

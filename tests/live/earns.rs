@@ -152,15 +152,16 @@ async fn a_rival_who_bids_more_wins_and_the_ledger_says_so() {
     let searcher = start(&config, How::Loopback, 0, &mut |_| ()).await.unwrap();
     let rival = &world.rivals[0];
     let landed = |entry: &&Entry| matches!(entry.fate, Fate::Landed { .. });
-    // Lost to a landed bundle of the rival's. A user who trades right behind the victim looks like a rival to the ledger: such
-    // rows are passed over.
+    let late = |entry: &Entry| matches!(entry.fate, Fate::LeftOut { why: LeftOut::Late { .. } });
+    // Lost to a landed bundle of the rival's, though it came in time for its block. A user who trades right behind the
+    // victim looks like a rival to the ledger: such rows are passed over.
     let outbid = || {
         let verdicts = world.verdicts();
         let rows = searcher.ledger().all().unwrap().into_iter();
         let lost = rows.filter_map(|row| match row.outcome {
             Some(Outcome::Lost { reason: Reason::Outbid { by, paid } }) => {
                 let theirs = verdicts.iter().find(|entry| entry.txs.contains(&by) && landed(entry))?;
-                let ours = verdicts.iter().find(|entry| entry.txs == row.bundle.txs)?;
+                let ours = verdicts.iter().find(|entry| entry.txs == row.bundle.txs && !late(entry))?;
                 Some((row.bundle, paid, theirs.clone(), ours.clone()))
             }
             _ => None,

@@ -10,16 +10,7 @@ use peregrine::protocols::amm::Amm;
 fn prove(c: &mut Criterion, name: &str, block: &str, behind: Option<usize>, protocol: &str) {
     let Some(dir) = common::inputs::mainnet(&format!("blocks/{block}")) else { return };
     let mut block = common::block::Block::read(&dir);
-    let mut found = Vec::new();
-    match behind {
-        Some(index) => {
-            block.advance(0, index);
-            found = block.candidates_behind(index);
-        }
-        None => {
-            block.search.candidates(&block.pools, None, &mut found);
-        }
-    }
+    let mut found = block.candidates(behind);
     let common::block::Block { machine, pools, prover, .. } = &mut block;
     found.retain(|candidate| {
         let hops = candidate.hops();

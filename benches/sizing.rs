@@ -82,16 +82,7 @@ fn chains(c: &mut Criterion) {
 fn recorded(c: &mut Criterion, block: &str, behind: Option<usize>, protocols: &[&str]) {
     let Some(dir) = common::inputs::mainnet(&format!("blocks/{block}")) else { return };
     let mut block = common::block::Block::read(&dir);
-    let mut found = Vec::new();
-    match behind {
-        Some(index) => {
-            block.advance(0, index);
-            found = block.candidates_behind(index);
-        }
-        None => {
-            block.search.candidates(&block.pools, None, &mut found);
-        }
-    }
+    let found = block.candidates(behind);
     let view = block.overlay.over(&block.pools);
     let legs = found
         .iter()

@@ -9,6 +9,8 @@ mod faults;
 mod relay;
 #[path = "live/relays.rs"]
 mod relays;
+#[path = "live/reorg.rs"]
+mod reorg;
 #[path = "common/requests.rs"]
 mod requests;
 #[path = "live/restart.rs"]

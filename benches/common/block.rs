@@ -83,12 +83,18 @@ impl Block {
         self.touched.apply(&self.pools, &mut self.overlay, &executed);
     }
 
-    /// Lays the transaction over pools and machine, as the engine does, and returns the candidates behind it.
-    pub fn candidates_behind(&mut self, index: usize) -> Vec<Candidate> {
+    /// The candidates of the state that the block starts from; or those behind a transaction, which is laid over pools and
+    /// machine as the engine does, once those before it are committed.
+    pub fn candidates(&mut self, behind: Option<usize>) -> Vec<Candidate> {
+        let mut found = Vec::new();
+        let Some(index) = behind else {
+            self.search.candidates(&self.pools, None, &mut found);
+            return found;
+        };
+        self.advance(0, index);
         let executed = execute::step(&mut self.machine, &self.record.txs[index]).expect("recorded");
         self.touched.apply(&self.pools, &mut self.overlay, &executed);
         self.machine.set_overlay(executed.diff);
-        let mut found = Vec::new();
         self.search.candidates(&self.overlay.over(&self.pools), Some(&self.touched.moved), &mut found);
         found
     }

@@ -164,7 +164,7 @@ fn config(world: &World, [owner, identity]: [&Path; 2], stem: &Path) -> String {
     );
     let (ws, http, builder) = (quoted(&world.node_ws()), quoted(&world.node_http()), quoted(&world.builder_url()));
     text += &format!("\n[[node]]\nname = \"anvil\"\nws = {ws}\nhttp = {http}\n");
-    for factory in world.factories() {
+    for factory in world.devnet.contracts.factories() {
         text += &format!(
             "\n[[factory]]\nname = {}\nprotocol = {}\naddress = \"{}\"\nfrom_block = {}\n",
             quoted(&factory.name),

@@ -17,6 +17,7 @@ use crate::hot::event::Want;
 use crate::hot::send::Relays;
 use crate::protocols::AnyPool;
 use crate::types::amount::Gas;
+use crate::types::decision::Hop;
 
 /// To every hot thread: what concerns the chain.
 #[derive(Clone, Debug)]
@@ -129,21 +130,4 @@ pub struct Sent {
     pub relays: Relays,
     /// When, in ns since the run's start.
     pub at_ns: u64,
-}
-
-/// One hop of the path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hop {
-    /// The pool.
-    pub pool: Address,
-    /// Its protocol.
-    pub protocol: &'static str,
-    /// What goes in.
-    pub token_in: Address,
-    /// What comes out.
-    pub token_out: Address,
-    /// How much, in units of `token_in`.
-    pub amount_in: U256,
-    /// How much, in units of `token_out`.
-    pub amount_out: U256,
 }

@@ -14,8 +14,10 @@ use tokio::signal::unix::signal;
 use crate::config::Config;
 use crate::edge::bootstrap;
 use crate::edge::bootstrap::Progress;
+use crate::edge::devnet::Contracts;
 use crate::edge::devnet::Wallet;
 use crate::edge::devnet::world;
+use crate::edge::devnet::world::Factory;
 use crate::edge::devnet::world::World;
 use crate::edge::ingest::Node;
 use crate::edge::submit;
@@ -103,7 +105,10 @@ pub fn demo(demo: &Demo) -> eyre::Result<Report> {
         let world = World::start(demo.world.clone()).await?;
         let folder = tempfile::tempdir().wrap_err("no temporary folder")?;
         let place = demo.keep.as_deref().unwrap_or(folder.path());
-        let config = config(&world, folder.path(), place)?;
+        std::fs::create_dir_all(place).wrap_err_with(|| place.display().to_string())?;
+        let mut config = in_world(&world, folder.path())?;
+        config.record.ledger = place.join("demo.ledger");
+        config.record.journal = Some(place.join("demo.journal"));
         // The coinbase has ether then, and the base fee is on its way.
         let mut blocks = world.blocks();
         blocks.recv().await.wrap_err("the local chain makes no blocks")?;
@@ -149,20 +154,17 @@ async fn signalled() -> eyre::Result<()> {
     Ok(())
 }
 
-/// The configuration of a searcher in `world`: keys go to files in `folder`, ledger and journal to `place`.
-fn config(world: &World, folder: &Path, place: &Path) -> eyre::Result<Config> {
+/// The configuration of a searcher in `world`, but for ledger and journal. Keys go to new files in `folder`.
+///
+/// # Errors
+/// A key cannot be written, or lies there already.
+pub fn in_world(world: &World, folder: &Path) -> eyre::Result<Config> {
     let mut config = Config::default();
     config.chain.hardfork = world.devnet.options.hardfork.to_owned();
-    config.chain.slot_seconds = demo_slot(world);
+    config.chain.slot_seconds = world.options.slot.as_secs();
     config.node =
         vec![Node { name: "devnet".to_owned(), ws: Some(world.node_ws()), http: Some(world.node_http()), ipc: None }];
-    let factory = |factory: &world::Factory| bootstrap::Factory {
-        name: factory.name.to_owned(),
-        protocol: factory.protocol.to_owned(),
-        address: factory.address,
-        from_block: factory.from_block,
-    };
-    config.factory = world.factories().iter().map(factory).collect();
+    config.factory = factories(&world.devnet.contracts);
     config.executor = Some(Executor {
         address: world.devnet.executor,
         owner: key(folder, "owner.key", &world.devnet.owner)?,
@@ -177,14 +179,19 @@ fn config(world: &World, folder: &Path, place: &Path) -> eyre::Result<Config> {
         sign: true,
         timeout_ms: 2_000,
     }];
-    std::fs::create_dir_all(place).wrap_err_with(|| place.display().to_string())?;
-    config.record.ledger = place.join("demo.ledger");
-    config.record.journal = Some(place.join("demo.journal"));
     Ok(config)
 }
 
-const fn demo_slot(world: &World) -> u64 {
-    world.options.slot.as_secs()
+/// Who makes pools on a local chain, as rows of a configuration.
+#[must_use]
+pub fn factories(contracts: &Contracts) -> Vec<bootstrap::Factory> {
+    let row = |factory: Factory| bootstrap::Factory {
+        name: factory.name.to_owned(),
+        protocol: factory.protocol.to_owned(),
+        address: factory.address,
+        from_block: factory.from_block,
+    };
+    contracts.factories().map(row).into()
 }
 
 /// A file that nobody else may read.

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use peregrine::edge::bootstrap::{self, BootstrapError, Config, Factory, Hear, Loaded, Rules, Wanted};
+use peregrine::edge::bootstrap::{self, BootstrapError, Config, Hear, Loaded, Rules, Wanted};
 use peregrine::edge::chain::Chain;
 use peregrine::edge::devnet::{Devnet, Options};
 use peregrine::hot::evm::fork::Fork;
+use peregrine::live::session;
 use revm::primitives::eip4844::BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE;
 use revm::primitives::hardfork::SpecId;
 
@@ -34,20 +35,8 @@ impl World {
     }
 
     pub fn wanted(&self) -> Wanted {
-        let contracts = &self.net.contracts;
-        let row = |(name, protocol, address): (&str, &str, _)| Factory {
-            name: name.into(),
-            protocol: protocol.into(),
-            address,
-            from_block: 0,
-        };
-        let rows = [
-            ("uniswap v2", "uniswap_v2", contracts.v2_factory),
-            ("sushi", "uniswap_v2", contracts.sushi_factory),
-            ("uniswap v3", "uniswap_v3", contracts.v3_factory),
-        ];
         let accounts = vec![self.net.owner.address(), self.net.executor];
-        Wanted { factories: rows.map(row).into(), accounts, ..Wanted::default() }
+        Wanted { factories: session::factories(&self.net.contracts), accounts, ..Wanted::default() }
     }
 
     pub async fn load(&self, chain: &Chain, config: &Config, hear: Hear<'_>) -> Result<Loaded, BootstrapError> {

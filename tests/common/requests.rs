@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
+use tokio::sync::{RwLock, RwLockWriteGuard};
 
 /// What becomes of an answer: the call, and what the node says (`result` or `error`).
 type Spoil = dyn Fn(&Value, Value) -> Value + Send + Sync;
@@ -22,6 +23,8 @@ struct Between {
     calls: AtomicU64,
     /// Nothing is spoilt, nor even read: a block's trace is megabytes.
     idle: AtomicBool,
+    /// Read-locked by every call on its way.
+    gate: RwLock<()>,
 }
 
 pub struct Proxy {
@@ -39,6 +42,7 @@ impl Proxy {
             spoil: Box::new(spoil),
             calls,
             idle: AtomicBool::new(false),
+            gate: RwLock::default(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -53,6 +57,11 @@ impl Proxy {
         self.between.idle.store(idle, Ordering::Relaxed);
     }
 
+    /// Waits for the calls on their way; those that come later wait for the guard's end.
+    pub async fn hold(&self) -> RwLockWriteGuard<'_, ()> {
+        self.between.gate.write().await
+    }
+
     /// Answers that were spoilt.
     pub fn spoilt(&self) -> u64 {
         self.between.calls.load(Ordering::Relaxed)
@@ -60,6 +69,7 @@ impl Proxy {
 }
 
 async fn carry(State(between): State<Arc<Between>>, asked: Bytes) -> Response {
+    let _on_its_way = between.gate.read().await;
     let call = between.client.post(&between.node).header("content-type", "application/json").body(asked.clone());
     // Who asks may end before the node answers, and so may the node.
     let Ok(said) = call.send().await else { return StatusCode::BAD_GATEWAY.into_response() };

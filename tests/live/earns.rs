@@ -11,7 +11,7 @@ use peregrine::edge::devnet::rivals::Strength;
 use peregrine::edge::devnet::world::{self, World};
 use peregrine::edge::ledger::landed::Reason;
 use peregrine::edge::ledger::row::Outcome;
-use peregrine::live::{How, start};
+use peregrine::live::{How, session, start};
 use peregrine::types::secret::Key;
 use serde_json::{Value, json};
 
@@ -146,26 +146,29 @@ async fn a_rival_who_bids_more_wins_and_the_ledger_says_so() {
     };
     let _alone = crate::rig::alone().await;
     let world = World::start(options).await.unwrap_or_else(|error| panic!("{error}"));
-    let config = crate::rig::of_world(&world, rig_folder.path());
+    let mut config = session::in_world(&world, rig_folder.path()).unwrap();
+    config.record.ledger = rig_folder.path().join("ledger");
+    config.record.journal = None;
     let searcher = start(&config, How::Loopback, 0, &mut |_| ()).await.unwrap();
     let rival = &world.rivals[0];
     let landed = |entry: &&Entry| matches!(entry.fate, Fate::Landed { .. });
-    // Lost to a landed bundle of the rival's. A user who trades right behind the victim looks like a rival to the ledger: such
-    // rows are passed over.
+    let late = |entry: &Entry| matches!(entry.fate, Fate::LeftOut { why: LeftOut::Late { .. } });
+    // Lost to a landed bundle of the rival's, though it came in time for its block. A user who trades right behind the
+    // victim looks like a rival to the ledger: such rows are passed over.
     let outbid = || {
         let verdicts = world.verdicts();
         let rows = searcher.ledger().all().unwrap().into_iter();
         let lost = rows.filter_map(|row| match row.outcome {
             Some(Outcome::Lost { reason: Reason::Outbid { by, paid } }) => {
                 let theirs = verdicts.iter().find(|entry| entry.txs.contains(&by) && landed(entry))?;
-                let ours = verdicts.iter().find(|entry| entry.txs == row.bundle.txs)?;
+                let ours = verdicts.iter().find(|entry| entry.txs == row.bundle.txs && !late(entry))?;
                 Some((row.bundle, paid, theirs.clone(), ours.clone()))
             }
             _ => None,
         });
         lost.collect::<Vec<_>>()
     };
-    until("a bundle lost to the rival", async || !outbid().is_empty()).await;
+    until("three bundles lost to the rival", async || outbid().len() >= 3).await;
     for (bundle, paid, theirs, ours) in outbid() {
         assert_eq!((theirs.signer, ours.signer), (Some(rival.identity), Some(world.identity.address())));
         let Fate::Landed { paid: bid, .. } = theirs.fate else { panic!("{theirs:?}") };

@@ -12,7 +12,7 @@ use peregrine::edge::builder::{Entry, Fate};
 use peregrine::edge::chain::Chain;
 use peregrine::edge::devnet::world::{Options, World};
 use peregrine::edge::ledger::row::Outcome;
-use peregrine::live::{How, start};
+use peregrine::live::{How, session, start};
 use peregrine::types::secret::Place;
 use tokio::process::{Child, Command};
 
@@ -36,7 +36,7 @@ fn config(world: &World, folder: &Path) -> PathBuf {
         world.devnet.executor,
         ledger.display(),
     );
-    for row in rig::factories(&world.devnet.contracts) {
+    for row in session::factories(&world.devnet.contracts) {
         let (name, protocol, address) = (row.name, row.protocol, row.address);
         write!(text, "[[factory]]\nname = '{name}'\nprotocol = '{protocol}'\naddress = '{address}'\nfrom_block = 0\n")
             .unwrap();

@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use alloy_primitives::hex;
 use peregrine::config::Config;
-use peregrine::edge::bootstrap::Factory;
 use peregrine::edge::builder::{self, Builder, Built};
 use peregrine::edge::chain::Chain;
-use peregrine::edge::devnet::{Contracts, Devnet, Options, Traffic, Wallet, World};
+use peregrine::edge::devnet::{Devnet, Options, Traffic, Wallet};
 use peregrine::edge::ingest;
 use peregrine::edge::rpc::Rpc;
 use peregrine::edge::submit::{self, Kind};
 use peregrine::hot::build::config::Executor;
 use peregrine::live::numbers::book::Status;
 use peregrine::live::report::Seen;
-use peregrine::live::{How, Searcher, start};
+use peregrine::live::{How, Searcher, session, start};
 use peregrine::types::secret::Place;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -55,6 +54,8 @@ pub struct Rig {
     pub socket: socket::Proxy,
     pub folder: TempDir,
     traffic: Traffic,
+    /// What the traffic sends goes through it.
+    door: requests::Proxy,
     /// Transactions sent when the last block was asked for.
     asked: AtomicU64,
     identity: Wallet,
@@ -86,8 +87,9 @@ impl Rig {
         let node = net.anvil.http();
         let front = builder::Options { timer: false, slot: Duration::from_secs(1), ..builder::Options::new(&node) };
         let builder = Builder::start(front).await.unwrap();
-        let door = Rpc::new(&builder.url(), PATIENCE).unwrap();
-        let traffic = net.trade_through(&door, RATE).unwrap();
+        let door = requests::Proxy::before(&builder.url(), |_, reply| reply).await;
+        door.idle(true);
+        let traffic = net.trade_through(&Rpc::new(&door.url, PATIENCE).unwrap(), RATE).unwrap();
         let sick = Arc::new(AtomicU8::new(0));
         let how = sick.clone();
         let requests = requests::Proxy::before(&node, move |call, reply| spoil(&how, call, reply)).await;
@@ -102,6 +104,7 @@ impl Rig {
             socket,
             folder,
             traffic,
+            door,
             asked: AtomicU64::new(0),
             identity,
             requests,
@@ -130,7 +133,7 @@ impl Rig {
         };
         let (ws, http) = (Some(self.socket.ws.clone()), Some(self.requests.url.clone()));
         config.node = vec![ingest::Node { name: "devnet".to_owned(), ws, http, ipc: None }];
-        config.factory = factories(&self.net.contracts);
+        config.factory = session::factories(&self.net.contracts);
         config.executor = Some(Executor {
             address: self.net.executor,
             owner: key(self.folder.path(), "owner", &self.net.owner),
@@ -151,6 +154,11 @@ impl Rig {
 
     pub async fn search_as(&self, config: &Config) -> Searcher {
         start(config, How::Loopback, 0, &mut |_| ()).await.unwrap()
+    }
+
+    /// As long as this is held nobody trades.
+    pub async fn quiet(&self) -> impl Drop {
+        self.door.hold().await
     }
 
     /// So many transactions more, then a block.
@@ -248,21 +256,6 @@ pub fn summary(status: &Status) -> String {
     )
 }
 
-pub fn factories(contracts: &Contracts) -> Vec<Factory> {
-    let row = |(name, protocol, address): (&str, &str, _)| Factory {
-        name: name.into(),
-        protocol: protocol.into(),
-        address,
-        from_block: 0,
-    };
-    let rows = [
-        ("uniswap_v2", "uniswap_v2", contracts.v2_factory),
-        ("sushi", "uniswap_v2", contracts.sushi_factory),
-        ("uniswap_v3", "uniswap_v3", contracts.v3_factory),
-    ];
-    rows.map(row).into()
-}
-
 pub fn relay(name: &str, url: &str) -> submit::config::Relay {
     let (name, url) = (name.to_owned(), url.to_owned());
     submit::config::Relay { name, url, dialect: Kind::Flashbots, sign: true, timeout_ms: 500 }
@@ -291,25 +284,4 @@ fn spoil(how: &AtomicU8, call: &Value, reply: Value) -> Value {
 /// Whoever holds it has the machine.
 pub async fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().await
-}
-
-/// A searcher in a world that goes by itself.
-pub fn of_world(world: &World, folder: &Path) -> Config {
-    let mut config = Config::default();
-    config.chain.hardfork = "prague".to_owned();
-    config.chain.slot_seconds = world.options.slot.as_secs();
-    let (ws, http) = (Some(world.node_ws()), Some(world.node_http()));
-    config.node = vec![ingest::Node { name: "devnet".to_owned(), ws, http, ipc: None }];
-    config.factory = factories(&world.devnet.contracts);
-    config.executor = Some(Executor {
-        address: world.devnet.executor,
-        owner: key(folder, "owner", &world.devnet.owner),
-        identity: Some(key(folder, "identity", &world.identity)),
-        access_list: false,
-        gas_margin_bps: 1_000,
-    });
-    config.relay = vec![relay("devnet", &world.builder_url())];
-    config.record.ledger = folder.join("ledger");
-    config.record.journal = None;
-    config
 }

@@ -1,20 +1,12 @@
 //! A short run of the searcher in a world of its own, journalled.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use peregrine::config::Config;
-use peregrine::edge::bootstrap::Factory;
-use peregrine::edge::devnet::Wallet;
 use peregrine::edge::devnet::world::{Options, World};
-use peregrine::edge::ingest::Node;
-use peregrine::edge::submit;
-use peregrine::hot::build::config::Executor;
-use peregrine::live::{self, How};
+use peregrine::live::{self, How, session};
 use peregrine::metrics::count::Counter;
-use peregrine::types::secret::Place;
 
 const SEED: u64 = 3;
 /// Until so many bundles were decided on, and so many blocks seen.
@@ -23,40 +15,8 @@ const BLOCKS: u64 = 4;
 /// Longest run.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn key(folder: &Path, name: &str, wallet: &Wallet) -> Place {
-    let path = folder.join(name);
-    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).expect("a file");
-    write!(file, "{:x}", wallet.secret()).expect("written");
-    Place::File(path)
-}
-
 fn config(world: &World, folder: &Path) -> Config {
-    let mut config = Config::default();
-    config.chain.hardfork = world.devnet.options.hardfork.to_owned();
-    config.chain.slot_seconds = world.options.slot.as_secs();
-    config.node =
-        vec![Node { name: "devnet".to_owned(), ws: Some(world.node_ws()), http: Some(world.node_http()), ipc: None }];
-    let factory = |factory: &peregrine::edge::devnet::world::Factory| Factory {
-        name: factory.name.to_owned(),
-        protocol: factory.protocol.to_owned(),
-        address: factory.address,
-        from_block: factory.from_block,
-    };
-    config.factory = world.factories().iter().map(factory).collect();
-    config.executor = Some(Executor {
-        address: world.devnet.executor,
-        owner: key(folder, "owner.key", &world.devnet.owner),
-        identity: Some(key(folder, "identity.key", &world.identity)),
-        access_list: false,
-        gas_margin_bps: 1_000,
-    });
-    config.relay = vec![submit::config::Relay {
-        name: "devnet".to_owned(),
-        url: world.builder_url(),
-        dialect: submit::Kind::Flashbots,
-        sign: true,
-        timeout_ms: 2_000,
-    }];
+    let mut config = session::in_world(world, folder).expect("keys are written");
     config.threads.hot = 2;
     config.record.ledger = folder.join("ledger");
     config.record.journal = Some(folder.join("journal"));

@@ -141,9 +141,7 @@ impl Machine {
     /// Runs a transaction between two looks at the state, all in one journal: what the looks return before and after it.
     pub fn execute_between(&mut self, tx: TxEnv, look: &TxEnv) -> Result<Between, ExecuteError> {
         let outcome = self.between(tx, look);
-        let diff = self.evm.finalize();
-        let (before, result, after) = outcome?;
-        Ok(Between { before, after, executed: Executed { result, diff } })
+        self.end(outcome)
     }
 
     /// As [`Machine::execute_between`], for a transaction that is itself only a look: its sender need not be able to send.
@@ -153,6 +151,11 @@ impl Machine {
             let result = evm.transact_one(tx)?;
             Ok((before, result, evm.transact_one(look.clone())?))
         });
+        self.end(outcome.map_err(ExecuteError::from))
+    }
+
+    /// Ends the journal of a transaction between two looks: also where it stopped.
+    fn end(&mut self, outcome: Result<(Looked, Looked, Looked), ExecuteError>) -> Result<Between, ExecuteError> {
         let diff = self.evm.finalize();
         let (before, result, after) = outcome?;
         Ok(Between { before, after, executed: Executed { result, diff } })

@@ -205,7 +205,7 @@ impl Sender {
     fn row(&self, uuid: Uuid, found: &Found, live: bool) -> row::Bundle {
         let bundle = &found.bundle;
         let terms = bundle.terms();
-        let mut protocols: Vec<String> = found.hops.iter().map(|hop| hop.protocol.to_owned()).collect();
+        let mut protocols: Vec<String> = found.hops.iter().map(|hop| hop.protocol.to_string()).collect();
         protocols.sort_unstable();
         protocols.dedup();
         let first = found.hops.first().map(|hop| hop.amount_in);

@@ -11,7 +11,7 @@ pub mod tape;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use alloy_primitives::{B256, U256};
+use alloy_primitives::B256;
 use revm::context::TxEnv;
 use tokio::sync::mpsc;
 
@@ -37,12 +37,10 @@ use crate::hot::rt::inbox::Ended;
 use crate::hot::rt::inbox::Inbox;
 use crate::hot::rt::inbox::Item;
 use crate::hot::simulate::Proven;
-use crate::hot::state::pools::Edge;
 use crate::live::desk::lane::Lane;
 use crate::live::desk::tape::Tape;
 use crate::live::numbers::meter::Meter;
 use crate::live::report::Found;
-use crate::live::report::Hop;
 use crate::live::report::Look;
 use crate::live::report::Offer;
 use crate::live::report::Report;
@@ -300,22 +298,15 @@ impl Desk {
         (signed_ns, sent): (u64, Option<Sent>),
     ) -> Found {
         let (pools, candidate) = (self.engine.pools(), proof.candidate());
-        let hop = |(edge, pair): (&Edge, &[u128])| Hop {
-            pool: pools.pool(edge.pool).address(),
-            protocol: pools.pool(edge.pool).protocol(),
-            token_in: pools.token(edge.token_in),
-            token_out: pools.token(edge.token_out),
-            amount_in: U256::from(pair[0]),
-            amount_out: U256::from(pair[1]),
-        };
+        let path = choice::path(&self.engine, candidate);
         Found {
             bundle,
             parent: self.at(),
             strategy: choice::strategy(case.is_some()),
             token: pools.token(candidate.start()),
-            gross: U256::from(candidate.gross()),
+            gross: path.gross,
             gas: proof.gas_used(),
-            hops: candidate.hops().iter().zip(candidate.amounts().windows(2)).map(hop).collect(),
+            hops: path.hops,
             heard_ns: case.map_or(signed_ns, |case| case.at_ns),
             signed_ns,
             sent,

@@ -122,6 +122,19 @@ pub struct Factory {
     pub from_block: u64,
 }
 
+impl Contracts {
+    /// Who makes pools here.
+    #[must_use]
+    pub fn factories(&self) -> [Factory; 3] {
+        let factory = |name, protocol, address| Factory { name, protocol, address, from_block: 0 };
+        [
+            factory("uniswap_v2", "uniswap_v2", self.v2_factory),
+            factory("sushi", "uniswap_v2", self.sushi_factory),
+            factory("uniswap_v3", "uniswap_v3", self.v3_factory),
+        ]
+    }
+}
+
 /// A running world. Dropped, it is gone; [`World::stop`] ends it between two blocks.
 pub struct World {
     /// The chain: contracts, tokens, pools, the executor and its owner.
@@ -176,18 +189,6 @@ impl World {
     #[must_use]
     pub fn builder_url(&self) -> String {
         self.builder.url()
-    }
-
-    /// Who makes pools here.
-    #[must_use]
-    pub fn factories(&self) -> [Factory; 3] {
-        let Contracts { v2_factory, sushi_factory, v3_factory, .. } = self.devnet.contracts;
-        let factory = |name, protocol, address| Factory { name, protocol, address, from_block: 0 };
-        [
-            factory("uniswap_v2", "uniswap_v2", v2_factory),
-            factory("sushi", "uniswap_v2", sushi_factory),
-            factory("uniswap_v3", "uniswap_v3", v3_factory),
-        ]
     }
 
     /// What the traffic has sent so far.

@@ -1,0 +1,184 @@
+//! Blocks that are undone, with bundles of ours in them.
+//!
+//! Made with `anvil_rollback`, and mined anew one more than there were. Traces behind it take what they took before; a block of
+//! many transactions is what takes anvil long, so each new block holds what one old block held.
+
+use alloy_primitives::{B256, Bytes};
+use peregrine::edge::builder::{Entry, Fate};
+use peregrine::edge::ledger::row::Outcome;
+use peregrine::live::Searcher;
+use serde_json::{Value, json};
+
+use crate::rig::{Rig, until};
+use crate::socket::Mode;
+use crate::truth;
+
+/// How the node tells of a reorg.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    /// Of the last block of the new branch alone.
+    AtOnce,
+    /// Of each, those below the old tip as well.
+    BlockByBlock,
+}
+
+/// Undoes the last `depth` blocks. The first of the new ones is empty and later than the old one was, the others hold what the
+/// old ones held, but for what is ours: one block later each.
+async fn reorg(rig: &Rig, depth: u64, told: Told) {
+    let tip = rig.chain.latest().await.unwrap().unwrap();
+    let mut again = Vec::new();
+    for number in tip.number + 1 - depth..=tip.number {
+        let block = rig.chain.at(number).await.unwrap().unwrap();
+        let receipts = rig.chain.receipts(block.hash).await.unwrap().unwrap();
+        let theirs = receipts.iter().filter(|receipt| receipt.from != rig.net.owner.address());
+        again.push(raw(rig, theirs.map(|receipt| json!(receipt.transaction_hash)).collect()).await);
+    }
+    let pool = rig.ask("txpool_content", json!([])).await;
+    let waiting = ["pending", "queued"].into_iter().filter_map(|part| pool[part].as_object());
+    let waiting =
+        waiting.flat_map(|senders| senders.values()).filter_map(Value::as_object).flat_map(|txs| txs.values());
+    let waiting = raw(rig, waiting.map(|tx| tx["hash"].clone()).collect()).await;
+    if let Told::AtOnce = told {
+        rig.socket.set(Mode::NoHeads);
+    }
+    rig.ask("anvil_dropAllTransactions", json!([])).await;
+    rig.ask("anvil_rollback", json!([depth])).await;
+    let parent = rig.chain.latest().await.unwrap().unwrap();
+    assert_eq!(parent.number, tip.number - depth);
+    rig.ask("evm_setNextBlockTimestamp", json!([parent.timestamp + 2])).await;
+    rig.ask("evm_mine", json!([])).await;
+    for (number, txs) in (parent.number + 2..).zip(&again) {
+        send(rig, txs).await;
+        if number == tip.number + 1 {
+            rig.socket.set(Mode::Pass);
+            send(rig, &waiting).await;
+        }
+        assert_eq!(rig.builder.build_now().await.unwrap().number, number);
+    }
+}
+
+/// Transactions as they were signed.
+async fn raw(rig: &Rig, hashes: Vec<Value>) -> Vec<Bytes> {
+    let mut all = Vec::new();
+    for hash in hashes {
+        all.push(serde_json::from_value(rig.ask("eth_getRawTransactionByHash", json!([hash])).await).unwrap());
+    }
+    all
+}
+
+async fn send(rig: &Rig, txs: &[Bytes]) {
+    for tx in txs {
+        // Refused where another of that nonce was faster.
+        let _hash = rig.builder.send_public(tx).await;
+    }
+}
+
+/// What became of ours, by the chain: the owner's transactions in blocks from `from` on.
+async fn in_the_chain(rig: &Rig, from: u64) -> Vec<B256> {
+    let tip = rig.chain.latest().await.unwrap().unwrap();
+    let mut ours = Vec::new();
+    for number in from..=tip.number {
+        let block = rig.chain.at(number).await.unwrap().unwrap();
+        let receipts = rig.chain.receipts(block.hash).await.unwrap().unwrap();
+        let owner = rig.net.owner.address();
+        ours.extend(receipts.iter().filter(|r| r.from == owner && r.status()).map(|r| r.transaction_hash));
+    }
+    ours.sort_unstable();
+    ours
+}
+
+/// The same by the ledger.
+fn landed(searcher: &Searcher) -> Vec<B256> {
+    let rows = searcher.ledger().all().unwrap().into_iter();
+    let landed = rows.filter(|row| matches!(row.outcome, Some(Outcome::Landed { .. })));
+    let mut ours: Vec<B256> = landed.map(|row| row.bundle.ours).collect();
+    ours.sort_unstable();
+    ours
+}
+
+/// Once every bundle whose block has come has an outcome, and those that landed are those in the chain: these. One that was
+/// written down after its block came is settled behind the next.
+async fn settled(rig: &Rig, searcher: &Searcher, from: u64) -> Vec<B256> {
+    let mut due = Vec::new();
+    until("a ledger that says landed of what is in the chain, and of nothing else", async || {
+        if rig.waiting_for(10) {
+            rig.blocks(searcher, 1).await;
+        }
+        due = in_the_chain(rig, from).await;
+        let open = searcher.ledger().open_bundles().unwrap();
+        let counted = searcher.status().bundles_landed == due.len() as u64;
+        open.iter().all(|row| row.bundle.target > searcher.tip()) && landed(searcher) == due && counted
+    })
+    .await;
+    due
+}
+
+/// Blocks until there is one with a bundle of ours in it. Nobody trades while the searcher catches up: blocks stay small.
+async fn land(rig: &Rig, searcher: &Searcher) {
+    loop {
+        let quiet = rig.quiet().await;
+        rig.followed(searcher).await;
+        drop(quiet);
+        let target = Some(searcher.tip() + 1);
+        until("a bundle, or none to be had", async || {
+            let waits = |entry: &Entry| entry.target == target && entry.fate == Fate::Waiting;
+            rig.waiting_for(40) || rig.builder.bundles().iter().any(waits)
+        })
+        .await;
+        if !rig.block(0).await.bundles.is_empty() {
+            return;
+        }
+    }
+}
+
+/// Undoes the last blocks, so many as `depth` says of the tip, and holds all that the searcher says against the new branch. How
+/// many landed bundles were taken back.
+async fn survives(rig: &Rig, searcher: &Searcher, from: u64, (depth, told): (impl Fn(u64) -> u64, Told)) -> usize {
+    let old = settled(rig, searcher, from).await;
+    let quiet = rig.quiet().await;
+    let depth = depth(rig.followed(searcher).await[0].head.number);
+    reorg(rig, depth, told).await;
+    truth::whole(rig, searcher).await;
+    drop(quiet);
+    let new = settled(rig, searcher, from).await;
+    let taken_back = old.iter().filter(|hash| !new.contains(hash)).count();
+    println!("{depth} blocks undone ({told:?}): {taken_back} of {} landed bundles taken back", old.len());
+    taken_back
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reorgs_of_up_to_three_blocks_take_state_and_outcomes_back_and_every_bundle_is_settled_anew() {
+    let rig = Rig::start(60).await;
+    let searcher = rig.search().await;
+    let (from, mut undone, mut taken_back) = (searcher.tip() + 1, 0, 0);
+    let (at_once, by_block) = (Told::AtOnce, Told::BlockByBlock);
+    for (depth, told) in [(3, at_once), (1, by_block), (3, by_block), (2, at_once), (1, at_once), (2, by_block)] {
+        for _ in 0..depth {
+            land(&rig, &searcher).await;
+        }
+        taken_back += survives(&rig, &searcher, from, (|_| depth, told)).await;
+        undone += depth;
+    }
+    assert!(taken_back > 0);
+    land(&rig, &searcher).await;
+    truth::whole(&rig, &searcher).await;
+    let status = rig.close(searcher).await;
+    assert!(status.counters["peregrine_blocks_undone_total"] >= undone);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_reorg_deeper_than_its_run_the_state_is_loaded_anew_and_every_bundle_settled_anew() {
+    let rig = Rig::start(61).await;
+    for _ in 0..3 {
+        rig.block(6).await;
+    }
+    let searcher = rig.search().await;
+    let from = searcher.tip() + 1;
+    land(&rig, &searcher).await;
+    let taken_back = survives(&rig, &searcher, from, (|tip| tip + 2 - from, Told::AtOnce)).await;
+    assert!(taken_back > 0);
+    land(&rig, &searcher).await;
+    truth::whole(&rig, &searcher).await;
+    let status = rig.close(searcher).await;
+    assert!(status.counters["peregrine_reloads_total"] > 0);
+}

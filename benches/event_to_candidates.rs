@@ -1,8 +1,12 @@
-//! Question: how long from a log to ranked candidates, when 100, 1,000 or 10,000 cycles run through the pool it moved?
+//! Question: how long from a log to ranked candidates, when 100 to 100,000 cycles run through the pool it moved?
 //! Input: made, not recorded, so that the counts are exact: a multigraph of four tokens whose moved pool lies on that many
 //! directed cycles of 2 to 4 hops, scattered among 3,000 pools that are not on them. Seeded. A Sync log moves one pool by
-//! as much as lets about one cycle in a hundred pass the screen. All of it is asserted. `screen` is the first look alone;
-//! `quick` and `default` are all of it, sizing with `Effort::QUICK` and with the default settings.
+//! as much as lets about one cycle in a hundred pass the screen. All of it is asserted. `asked` is the first look as it would
+//! be without arrays of rates, each pool asked for each cycle; `screen` is the first look alone; `quick` and `default` are
+//! all of it, sizing with `Effort::QUICK` and with the default settings.
+//!
+//! `hub` is the worst case: 100,000 cycles through the moved pool, and a move so large that nearly all of those in one
+//! direction pass the screen. `bounded` is what the default budget makes of it; `unbounded`, all of them sized, is timed once.
 
 mod common;
 
@@ -16,10 +20,15 @@ use peregrine::hot::search::Counts;
 use peregrine::hot::search::Search;
 use peregrine::hot::search::candidate::Candidate;
 use peregrine::hot::search::config::Config;
+use peregrine::hot::search::cycles::CycleId;
+use peregrine::hot::search::cycles::Cycles;
+use peregrine::hot::search::screen::MARGIN;
 use peregrine::hot::search::screen::Screen;
 use peregrine::hot::search::sizing::Effort;
+use peregrine::hot::state::pools::EdgeId;
 use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
+use peregrine::hot::state::view::View;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::uniswap_v2::Fee;
@@ -47,6 +56,9 @@ const SHAPES: [Shape; 3] = [
     Shape { cycles: 1_000, parallel: 10, sides: 7, bridges: 4 },
     Shape { cycles: 10_000, parallel: 50, sides: 15, bridges: 10 },
 ];
+
+/// A hub pool.
+const HUB: Shape = Shape { cycles: 100_000, parallel: 28, sides: 31, bridges: 25 };
 
 /// Pools that are on none of the cycles: their ids and rates lie in between.
 const BALLAST: usize = 3_000;
@@ -125,6 +137,34 @@ fn kept(counts: Counts) -> u64 {
     counts.screened.looked - counts.screened.rejected
 }
 
+/// The first look without arrays of rates: how many cycles pass.
+fn asked(cycles: &Cycles, view: &impl View<Pool = AnyPool>, moved: PoolId) -> usize {
+    let rate = |edge: &EdgeId| {
+        let edge = view.tables().edge(*edge);
+        view.pool(edge.pool).marginal_rate(edge.leg)
+    };
+    let passes = |id: &&CycleId| cycles.hops(**id).iter().map(rate).product::<f64>() >= 1.0 - MARGIN;
+    cycles.through(moved).iter().filter(passes).count()
+}
+
+/// The worst case: within the default budget, and without one.
+fn hub(c: &mut Criterion) {
+    let mut stage = stage(&HUB, Config::default().effort());
+    let data = sync(&stage.pools, stage.moved, 0.2);
+    let started = std::time::Instant::now();
+    let all = stage.event(&data);
+    let unbounded = started.elapsed();
+    assert_eq!(all.screened.looked, HUB.cycles, "exactly that many cycles are touched");
+    assert!(kept(all) * 3 >= HUB.cycles, "a great part of them passes: {all:?}");
+    let best = stage.found[0].value();
+    println!("event_to_candidates/hub/unbounded: {unbounded:?}, best {best:?}: {all:?}");
+    stage.search = stage.search.within(Config::default().budget());
+    let counts = stage.event(&data);
+    println!("event_to_candidates/hub/bounded: best {:?}: {counts:?}", stage.found[0].value());
+    assert!(counts.left > 0 && counts.left + counts.flat + counts.candidates == kept(counts), "all are counted");
+    c.bench_function("event_to_candidates/hub/bounded", |b| b.iter(|| stage.event(black_box(&data))));
+}
+
 fn measure(c: &mut Criterion, shape: &Shape) {
     let Shape { cycles, .. } = *shape;
     let mut stage = stage(shape, Effort::QUICK);
@@ -137,9 +177,12 @@ fn measure(c: &mut Criterion, shape: &Shape) {
     println!("event_to_candidates/{cycles}: {counts:?} of {} cycles", stage.search.cycles().len());
 
     let mut screen = Screen::default();
-    let Stage { pools, overlay, search, moved, .. } = &stage;
+    let Stage { pools, overlay, search, moved, .. } = &mut stage;
+    c.bench_function(&format!("event_to_candidates/{cycles}/asked"), |b| {
+        b.iter(|| asked(search.cycles(), &overlay.over(pools), *moved));
+    });
     c.bench_function(&format!("event_to_candidates/{cycles}/screen"), |b| {
-        b.iter(|| screen.run(search.cycles(), &overlay.over(pools), Some(&[*moved])));
+        b.iter(|| screen.run(search.cycles(), &overlay.over(pools), Some(&[*moved]), u64::MAX, &|| true));
     });
     c.bench_function(&format!("event_to_candidates/{cycles}/quick"), |b| b.iter(|| stage.event(black_box(data))));
     let mut stage = self::stage(shape, Config::default().effort());
@@ -151,5 +194,6 @@ fn main() {
     for shape in &SHAPES {
         measure(&mut c, shape);
     }
+    hub(&mut c);
     c.final_summary();
 }

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - It waits for nobody but its inbox; what it has to say goes into a channel that never blocks.
-//! - A pending transaction is judged behind the newest block heard of, or put off: the keeper offers it again then.
+//! - A pending transaction is judged behind the newest block heard of, or put off: the keeper offers it again then. What is
+//!   being looked for when a newer block is heard of is called off, and decides nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -82,7 +83,7 @@ impl Desk {
 
     /// Works until the inbox ends.
     pub fn run(mut self, inbox: &Inbox<Work, Offer>) {
-        let outcome = self.engine.on_event(Event::Head);
+        let outcome = self.solve(Event::Head);
         self.settle(outcome, None);
         while let Some(item) = inbox.next() {
             match item {
@@ -123,8 +124,14 @@ impl Desk {
                 return;
             }
         };
-        let outcome = self.engine.on_event(event);
+        let outcome = self.solve(event);
         self.settle(outcome, None);
+    }
+
+    /// Hands the engine an event, for as long as no newer block is heard of.
+    fn solve(&mut self, event: Event) -> Outcome {
+        let newest = &self.newest;
+        self.engine.on_event_while(event, &|number| newest.load(Ordering::Relaxed) <= number)
     }
 
     fn pending(&mut self, offer: &Offer) {
@@ -140,13 +147,14 @@ impl Desk {
         self.meter.counters.add(Counter::Looked);
         self.tape.offered(&offer.pending);
         let event = Event::Pending(Box::new(block::tx_env(&offer.pending.tx)));
-        let outcome = self.engine.on_event(event);
+        let outcome = self.solve(event);
         self.settle(outcome, Some(offer));
     }
 
     /// Counts, reports, and makes bundles of what was proven.
     fn settle(&mut self, outcome: Outcome, offer: Option<&Offer>) {
         self.meter.refuse(&outcome.refused);
+        self.meter.counters.add_many(Counter::Cancelled, u64::from(outcome.cancelled));
         if offer.is_none_or(|offer| offer.look != Look::Again) && !outcome.spent.search.is_zero() {
             self.meter.time(Stage::Search, outcome.spent.search);
             if offer.is_some() {

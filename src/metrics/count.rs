@@ -44,6 +44,7 @@ counters! {
     PendingDropped "pending_dropped" "Pending transactions that found no room and were not looked at."
     PendingStale "pending_stale" "Pending transactions put off because a newer head was known."
     Looked "pending_looked_at" "Runs of a pending transaction: one that waits is looked at again behind every block."
+    Cancelled "searches_cancelled" "Searches called off because a newer head was heard of: they decided nothing."
     Invalid "pending_invalid" "Pending transactions that are not valid on the state: nonce, balance, fee."
     Opportunities "opportunities" "Candidates that the EVM proved."
     Built "bundles_built" "Bundles signed."

@@ -46,6 +46,9 @@ use crate::metrics::stage::Stage;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
 
+/// Wei.
+const GWEI: u64 = 1_000_000_000;
+
 /// The ways out: to the keeper, to the sender, to the journal.
 pub type Ways = (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>, Tape);
 
@@ -82,10 +85,11 @@ impl Desk {
     }
 
     /// Works until the inbox ends.
-    pub fn run(mut self, inbox: &Inbox<Work, Offer>) {
+    pub fn run(mut self, inbox: &mut Inbox<Work, Offer>) {
         let outcome = self.solve(Event::Head);
         self.settle(outcome, None);
         while let Some(item) = inbox.next() {
+            self.meter.counters.add_many(Counter::PendingDropped, inbox.dropped());
             match item {
                 Item::Chain(work) => self.chain(work),
                 Item::Pending(offer) => self.pending(&offer),
@@ -148,7 +152,20 @@ impl Desk {
         self.tape.offered(&offer.pending);
         let event = Event::Pending(Box::new(block::tx_env(&offer.pending.tx)));
         let outcome = self.solve(event);
+        self.learn(&outcome, offer);
         self.settle(outcome, Some(offer));
+    }
+
+    /// What the like of it can be expected to bring. One that did not run, or was called off, says nothing of that.
+    fn learn(&self, outcome: &Outcome, offer: &Offer) {
+        let Some(Trigger::Ran(_)) = &outcome.trigger else { return };
+        if outcome.cancelled {
+            return;
+        }
+        let idle = |(reason, _)| matches!(reason, Refused::TriggerFailed | Refused::NoPool);
+        let brought = outcome.proven.iter().filter_map(|proven| proven.candidate().value()).max().unwrap_or_default();
+        let gwei = u64::try_from(brought.0 / U256::from(GWEI)).unwrap_or(u64::MAX);
+        self.meter.worth.learn(offer.pending.shape(), !outcome.refused.iter().any(idle), gwei);
     }
 
     /// Counts, reports, and makes bundles of what was proven.

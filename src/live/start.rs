@@ -230,7 +230,7 @@ impl Hot<'_> {
         }
         let (mut feeders, mut handles) = (Vec::new(), Vec::new());
         for (index, seat) in seats.iter().enumerate() {
-            let (feeder, inbox) = inbox::pair(self.config.ingest.pending_room, threads.spin);
+            let (feeder, mut inbox) = inbox::pair(self.config.ingest.pending_room, threads.spin);
             // Keys cannot be copied: each thread reads its own.
             let key = keys::read(&self.executor.owner).wrap_err("executor.owner")?;
             let (bid, limits) = (self.config.bid.clone(), self.config.limits.clone());
@@ -239,7 +239,7 @@ impl Hot<'_> {
                 (Plan { base: index == 0, ..self.plan.clone() }, loaded.clone(), self.out.clone());
             let (clock, newest, meter) = (self.clock, self.newest.clone(), self.meters.thread(index));
             let out = (out.0, out.1, Tape::new(self.tap.clone(), index));
-            let run = move |_pinned| Desk::new(plan, &loaded, builder, (clock, newest), meter, out).run(&inbox);
+            let run = move |_pinned| Desk::new(plan, &loaded, builder, (clock, newest), meter, out).run(&mut inbox);
             handles.push(thread::spawn(&format!("hot-{index}"), *seat, run)?);
             feeders.push(feeder);
         }

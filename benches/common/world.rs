@@ -17,6 +17,7 @@ use super::dice;
 pub const SYNC: B256 = b256!("0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1");
 
 /// Pools between the tokens W, X, Y, Z; the moved one joins W and X.
+#[derive(Clone, Copy)]
 pub struct Shape {
     /// Directed cycles of 2 to 4 hops through the moved pool.
     pub cycles: u64,

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use alloy_primitives::{B256, U256};
 use tokio::sync::mpsc;
@@ -144,16 +145,22 @@ impl Desk {
             self.meter.counters.add(Counter::PendingStale);
             return;
         }
-        if offer.look == Look::First {
-            let waited = self.clock.now_ns().saturating_sub(offer.pending.at_ns);
-            self.meter.time(Stage::Decode, std::time::Duration::from_nanos(waited));
-        }
+        self.time_first(Stage::Decode, offer);
         self.meter.counters.add(Counter::Looked);
         self.tape.offered(&offer.pending);
         let event = Event::Pending(Box::new(block::tx_env(&offer.pending.tx)));
         let outcome = self.solve(event);
         self.learn(&outcome, offer);
         self.settle(outcome, Some(offer));
+        self.time_first(Stage::Decision, offer);
+    }
+
+    /// At the first look at a transaction: how long ago it was heard of.
+    fn time_first(&self, stage: Stage, offer: &Offer) {
+        if offer.look == Look::First {
+            let waited = self.clock.now_ns().saturating_sub(offer.pending.at_ns);
+            self.meter.time(stage, Duration::from_nanos(waited));
+        }
     }
 
     /// What the like of it can be expected to bring. One that did not run, or was called off, says nothing of that.

@@ -1,6 +1,6 @@
 //! Question: what grows with what? The time of a search with the cycles it touches and with the pools that are known (with
 //! those it must not), memory with pools and cycles, throughput with workers.
-//! Input: the made worlds of `event_to_candidates`, seeded: a Sync log moves a pool by one per cent, and the cycles through it
+//! Input: the made worlds of `event_to_candidates`, seeded: a Sync log moves a pool by a quarter of a per cent, and the cycles through it
 //! are searched within the default effort and budget. Counts are asserted. Medians; memory by a counting allocator.
 //!
 //! A harness of its own: one process prints all of it, as a table of the README.
@@ -63,7 +63,7 @@ const KNOWN: [usize; 5] = [1_000, 3_000, 10_000, 30_000, 120_000];
 /// Longest look at one cell.
 const LOOK: Duration = Duration::from_millis(800);
 /// What the pool is moved by.
-const MOVE: f64 = 0.01;
+const MOVE: f64 = 0.0025;
 
 struct Stage {
     pools: Pools<AnyPool>,

@@ -89,7 +89,7 @@ impl Desk {
     pub fn run(mut self, inbox: &mut Inbox<Work, Offer>) {
         let outcome = self.solve(Event::Head);
         self.settle(outcome, None);
-        while let Some(item) = inbox.next() {
+        while let Some(item) = inbox.read() {
             self.meter.counters.add_many(Counter::PendingDropped, inbox.dropped());
             match item {
                 Item::Chain(work) => self.chain(work),

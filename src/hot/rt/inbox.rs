@@ -87,7 +87,7 @@ impl<C, P> Feeder<C, P> {
 
 impl<C, P> Inbox<C, P> {
     /// The next item; waits for it, by polling or by sleeping. `None` at the end.
-    pub fn next(&mut self) -> Option<Item<C, P>> {
+    pub fn read(&mut self) -> Option<Item<C, P>> {
         loop {
             match self.chain.try_recv() {
                 Ok(item) => return Some(Item::Chain(item)),
@@ -137,7 +137,7 @@ mod tests {
             let taken: Vec<bool> = (0..5).map(|item| feeder.pending(0, item)).collect();
             assert_eq!(taken, [true, true, false, false, false]);
             assert!(feeder.chain('a') && feeder.chain('b'));
-            let mut read = || match inbox.next() {
+            let mut read = || match inbox.read() {
                 Some(Item::Chain(item)) => item.to_string(),
                 Some(Item::Pending(item)) => item.to_string(),
                 None => "end".to_owned(),
@@ -154,7 +154,7 @@ mod tests {
             let (feeder, mut inbox) = pair(8, spin);
             let reader = std::thread::spawn(move || {
                 let mut seen = 0;
-                while let Some(Item::Chain(n) | Item::Pending(n)) = inbox.next() {
+                while let Some(Item::Chain(n) | Item::Pending(n)) = inbox.read() {
                     seen += n;
                 }
                 seen
@@ -171,7 +171,7 @@ mod tests {
         let (feeder, mut inbox) = pair(3, true);
         assert!(feeder.pending(1, 'c') && feeder.pending(900, 'x') && feeder.pending(0, 'o'));
         assert!(feeder.later(5_000, 'l') && feeder.chain('h'));
-        let mut read = || match inbox.next() {
+        let mut read = || match inbox.read() {
             Some(Item::Chain(item) | Item::Pending(item)) => (item, inbox.dropped()),
             None => ('.', inbox.dropped()),
         };

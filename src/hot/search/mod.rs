@@ -141,7 +141,7 @@ impl Search {
         self.queue.fill(&self.cycles, view, self.screen.kept());
         let (from, mut walks) = (out.len(), 0);
         while walks < self.budget.walks && go_on() {
-            let Some(id) = self.queue.next() else { break };
+            let Some(id) = self.queue.pop() else { break };
             out.extend(self.size(view, id, &mut counts));
             walks += u64::from(self.sizer.evaluations()) + 1;
         }

@@ -71,7 +71,7 @@ impl Queue {
     }
 
     /// The most promising that is left.
-    pub fn next(&mut self) -> Option<CycleId> {
+    pub fn pop(&mut self) -> Option<CycleId> {
         self.heap.pop().map(|ranked| ranked.id)
     }
 

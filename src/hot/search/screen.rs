@@ -165,9 +165,9 @@ impl Look<'_> {
     }
 }
 
-/// Written so that a rate that is not a number is sized, which is exact, rather than rejected.
+/// What is not a number is sized, which is exact, rather than rejected.
 fn passes(product: f64) -> bool {
-    !(product < 1.0 - MARGIN)
+    product >= 1.0 - MARGIN || product.is_nan()
 }
 
 fn keep(kept: &mut Vec<Kept>, id: CycleId, product: f64) {

@@ -125,6 +125,8 @@ impl<P: Amm + Clone> Overlay<P> {
             None => self.pools.push(base.pool(id).clone()),
         }
         self.touched.push(id);
+        // So that it is this that allocates, and not the clearing of a table that is warm by then.
+        self.stale.reserve(self.touched.len());
         // The cast is of a length below the number of pools, which is a u32.
         self.marks[id.index()] = Mark { epoch: self.epoch, at: at as u32 };
         at

@@ -1,98 +1,41 @@
-//! Question: how long from a log to ranked candidates, when 100, 1,000 or 10,000 cycles run through the pool it moved?
+//! Question: how long from a log to ranked candidates, when 100 to 100,000 cycles run through the pool it moved?
 //! Input: made, not recorded, so that the counts are exact: a multigraph of four tokens whose moved pool lies on that many
 //! directed cycles of 2 to 4 hops, scattered among 3,000 pools that are not on them. Seeded. A Sync log moves one pool by
-//! as much as lets about one cycle in a hundred pass the screen. All of it is asserted. `screen` is the first look alone;
-//! `quick` and `default` are all of it, sizing with `Effort::QUICK` and with the default settings.
+//! as much as lets about one cycle in a hundred pass the screen. All of it is asserted. `asked` is the first look as it would
+//! be without arrays of rates, each pool asked for each cycle; `screen` is the first look alone; `quick` and `default` are
+//! all of it, sizing with `Effort::QUICK` and with the default settings.
+//!
+//! `hub` is the worst case: 100,000 cycles through the moved pool, and a move so large that nearly all of those in one
+//! direction pass the screen. `bounded` is what the default budget makes of it; `unbounded`, all of them sized, is timed once.
 
 mod common;
 
 use std::hint::black_box;
 
-use alloy_primitives::Address;
-use alloy_primitives::B256;
-use alloy_primitives::b256;
+use common::world::HUB;
+use common::world::SHAPES;
+use common::world::SYNC;
+use common::world::Shape;
+use common::world::sync;
+use common::world::token;
+use common::world::world;
 use criterion::Criterion;
 use peregrine::hot::search::Counts;
 use peregrine::hot::search::Search;
 use peregrine::hot::search::candidate::Candidate;
 use peregrine::hot::search::config::Config;
+use peregrine::hot::search::cycles::CycleId;
+use peregrine::hot::search::cycles::Cycles;
+use peregrine::hot::search::screen::MARGIN;
 use peregrine::hot::search::screen::Screen;
 use peregrine::hot::search::sizing::Effort;
+use peregrine::hot::state::pools::EdgeId;
 use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
+use peregrine::hot::state::view::View;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
-use peregrine::protocols::uniswap_v2::Fee;
-use peregrine::protocols::uniswap_v2::Layout;
-use peregrine::protocols::uniswap_v2::Pool;
 use peregrine::types::id::PoolId;
-
-/// `Sync(uint112,uint112)`.
-const SYNC: B256 = b256!("0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1");
-
-/// Pools between the tokens W, X, Y, Z; the moved one joins W and X.
-struct Shape {
-    cycles: u64,
-    /// Others between W and X.
-    parallel: usize,
-    /// Between W and Y, Y and X, W and Z, Z and X, each.
-    sides: usize,
-    /// Between Y and Z.
-    bridges: usize,
-}
-
-/// Undirected cycles through the moved pool: `parallel` of two hops, `2 sides²` of three, `2 sides² bridges` of four.
-const SHAPES: [Shape; 3] = [
-    Shape { cycles: 100, parallel: 14, sides: 3, bridges: 1 },
-    Shape { cycles: 1_000, parallel: 10, sides: 7, bridges: 4 },
-    Shape { cycles: 10_000, parallel: 50, sides: 15, bridges: 10 },
-];
-
-/// Pools that are on none of the cycles: their ids and rates lie in between.
-const BALLAST: usize = 3_000;
-
-fn token(index: usize) -> Address {
-    Address::left_padding_from(&(index as u64 + 1).to_be_bytes())
-}
-
-/// A pool near the fair price: 18 decimals and equal worth on both sides.
-fn pool(dice: &mut common::dice::Dice, index: usize, [a, b]: [usize; 2]) -> AnyPool {
-    let depth = 10f64.powf(dice.between(1.5, 3.5)) * 1e18;
-    let reserves = [depth, depth * dice.between(0.9985, 1.0015)].map(|r| r as u128);
-    let fee = Fee::new(3, 1000).expect("a fee");
-    let place = Address::left_padding_from(&(index as u64 + (1 << 40)).to_be_bytes());
-    Pool::new(place, [token(a), token(b)], [fee; 2], Layout::Opaque, reserves).expect("sound").into()
-}
-
-/// The table and the pool to move.
-fn world(shape: &Shape) -> (Pools<AnyPool>, PoolId) {
-    let [w, x, y, z] = [0, 1, 2, 3];
-    let mut pairs = vec![[w, x]; shape.parallel];
-    for pair in [[w, y], [y, x], [w, z], [z, x]] {
-        pairs.extend(vec![pair; shape.sides]);
-    }
-    pairs.extend(vec![[y, z]; shape.bridges]);
-    pairs.extend((0..BALLAST).map(|i| [4 + 2 * i, 5 + 2 * i]));
-    let mut dice = common::dice::Dice(shape.cycles);
-    dice.shuffle(&mut pairs);
-    let mut pools = Pools::default();
-    let moved = pools.add(pool(&mut dice, 0, [w, x])).expect("new");
-    for (index, pair) in pairs.into_iter().enumerate() {
-        pools.add(pool(&mut dice, index + 1, pair)).expect("new");
-    }
-    (pools, moved)
-}
-
-/// The Sync log after a sale of W for X that leaves the price higher by `move_by`.
-fn sync(pools: &Pools<AnyPool>, moved: PoolId, move_by: f64) -> [u8; 64] {
-    let AnyPool::UniswapV2(pool) = pools.pool(moved) else { unreachable!("all pools are V2") };
-    let root = (1.0 + move_by).sqrt();
-    let [a, b] = pool.state().map(|reserve| reserve as f64);
-    let mut data = [0; 64];
-    data[16..32].copy_from_slice(&((a * root) as u128).to_be_bytes());
-    data[48..].copy_from_slice(&((b / root) as u128).to_be_bytes());
-    data
-}
 
 /// Everything from log to candidates.
 struct Stage {
@@ -125,6 +68,34 @@ fn kept(counts: Counts) -> u64 {
     counts.screened.looked - counts.screened.rejected
 }
 
+/// The first look without arrays of rates: how many cycles pass.
+fn asked(cycles: &Cycles, view: &impl View<Pool = AnyPool>, moved: PoolId) -> usize {
+    let rate = |edge: &EdgeId| {
+        let edge = view.tables().edge(*edge);
+        view.pool(edge.pool).marginal_rate(edge.leg)
+    };
+    let passes = |id: &&CycleId| cycles.hops(**id).iter().map(rate).product::<f64>() >= 1.0 - MARGIN;
+    cycles.through(moved).iter().filter(passes).count()
+}
+
+/// The worst case: within the default budget, and without one.
+fn hub(c: &mut Criterion) {
+    let mut stage = stage(&HUB, Config::default().effort());
+    let data = sync(&stage.pools, stage.moved, 0.2);
+    let started = std::time::Instant::now();
+    let all = stage.event(&data);
+    let unbounded = started.elapsed();
+    assert_eq!(all.screened.looked, HUB.cycles, "exactly that many cycles are touched");
+    assert!(kept(all) * 3 >= HUB.cycles, "a great part of them passes: {all:?}");
+    let best = stage.found[0].value();
+    println!("event_to_candidates/hub/unbounded: {unbounded:?}, best {best:?}: {all:?}");
+    stage.search = stage.search.within(Config::default().budget());
+    let counts = stage.event(&data);
+    println!("event_to_candidates/hub/bounded: best {:?}: {counts:?}", stage.found[0].value());
+    assert!(counts.left > 0 && counts.left + counts.flat + counts.candidates == kept(counts), "all are counted");
+    c.bench_function("event_to_candidates/hub/bounded", |b| b.iter(|| stage.event(black_box(&data))));
+}
+
 fn measure(c: &mut Criterion, shape: &Shape) {
     let Shape { cycles, .. } = *shape;
     let mut stage = stage(shape, Effort::QUICK);
@@ -137,9 +108,12 @@ fn measure(c: &mut Criterion, shape: &Shape) {
     println!("event_to_candidates/{cycles}: {counts:?} of {} cycles", stage.search.cycles().len());
 
     let mut screen = Screen::default();
-    let Stage { pools, overlay, search, moved, .. } = &stage;
+    let Stage { pools, overlay, search, moved, .. } = &mut stage;
+    c.bench_function(&format!("event_to_candidates/{cycles}/asked"), |b| {
+        b.iter(|| asked(search.cycles(), &overlay.over(pools), *moved));
+    });
     c.bench_function(&format!("event_to_candidates/{cycles}/screen"), |b| {
-        b.iter(|| screen.run(search.cycles(), &overlay.over(pools), Some(&[*moved])));
+        b.iter(|| screen.run(search.cycles(), &overlay.over(pools), Some(&[*moved]), u64::MAX, &|| true));
     });
     c.bench_function(&format!("event_to_candidates/{cycles}/quick"), |b| b.iter(|| stage.event(black_box(data))));
     let mut stage = self::stage(shape, Config::default().effort());
@@ -151,5 +125,6 @@ fn main() {
     for shape in &SHAPES {
         measure(&mut c, shape);
     }
+    hub(&mut c);
     c.final_summary();
 }

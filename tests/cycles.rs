@@ -4,13 +4,21 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use peregrine::hot::search::Budget;
+use peregrine::hot::search::Candidate;
 use peregrine::hot::search::Search;
+use peregrine::hot::search::cycles::CycleId;
 use peregrine::hot::search::cycles::Cycles;
+use peregrine::hot::search::screen::MARGIN;
+use peregrine::hot::search::screen::Screen;
 use peregrine::hot::search::sizing::Effort;
+use peregrine::hot::search::sizing::Sizer;
+use peregrine::hot::search::sizing::path::Path;
 use peregrine::hot::state::pools::EdgeId;
 use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
 use peregrine::hot::state::view::View;
+use peregrine::protocols::amm::Amm;
 use peregrine::types::id::PoolId;
 use peregrine::types::id::TokenId;
 use proptest::prelude::*;
@@ -104,6 +112,117 @@ proptest! {
     }
 }
 
+/// What happens to a pool between two screens.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    /// In the table.
+    Move(u16),
+    /// Taken out of every search, or let back in.
+    Quarantine(bool),
+    /// Behind a transaction that has not happened.
+    Lay(u16),
+    /// Not understood behind it.
+    Silence,
+    /// Another transaction.
+    Clear,
+}
+
+fn deeds() -> impl Strategy<Value = Vec<(usize, Deed)>> {
+    let deed = prop_oneof![
+        4 => (1u16..2_000).prop_map(Deed::Move),
+        1 => any::<bool>().prop_map(Deed::Quarantine),
+        4 => (1u16..2_000).prop_map(Deed::Lay),
+        1 => Just(Deed::Silence),
+        2 => Just(Deed::Clear),
+    ];
+    prop::collection::vec((any::<prop::sample::Index>().prop_map(|at| at.index(1 << 16)), deed), 1..40)
+}
+
+fn shift(pool: &mut Pool, by: u16) {
+    if let Curve::Product(reserves) = &mut pool.curve {
+        reserves[0] = alloy_primitives::U256::from(1_000_000 + u64::from(by));
+    }
+}
+
+/// The way it was done before there were flat rows: each pool asked for each cycle.
+fn asked<V: View>(cycles: &Cycles, view: &V, silenced: &[PoolId], id: CycleId) -> f64 {
+    let rate = |edge: &EdgeId| {
+        let edge = view.tables().edge(*edge);
+        let out = view.tables().is_quarantined(edge.pool) || silenced.contains(&edge.pool);
+        if out { 0.0 } else { view.pool(edge.pool).marginal_rate(edge.leg) }
+    };
+    cycles.hops(id).iter().map(rate).product()
+}
+
+proptest! {
+    #![proptest_config(common::pools::cases(120))]
+
+    #[test]
+    fn flat_rows_keep_what_asking_each_pool_for_each_cycle_keeps_with_the_same_products_to_the_bit(
+        shapes in shapes(5, 12), max_hops in 2usize..=6, deeds in deeds(), late in any::<bool>(),
+    ) {
+        let mut pools = table(&shapes[..shapes.len() - usize::from(late && shapes.len() > 1)]);
+        let bases = [0, 1].map(|n| pools.intern(token(n)));
+        let mut cycles = Cycles::new(&bases, max_hops);
+        let (mut overlay, mut screen, mut silenced) = (Overlay::default(), Screen::default(), Vec::new());
+        for (step, (at, deed)) in deeds.into_iter().enumerate() {
+            if step == 3 && pools.len() < shapes.len() {
+                let tokens = &shapes[shapes.len() - 1];
+                pools.add(Pool::product(shapes.len() as u64, tokens, &vec![1_000_000; tokens.len()], 3_000)).expect("new");
+            }
+            cycles.extend(&pools);
+            let pool = PoolId::new(at % pools.len());
+            match deed {
+                Deed::Move(by) => pools.edit(pool, |pool| shift(pool, by)),
+                Deed::Quarantine(out) => pools.quarantine(pool, out),
+                Deed::Lay(by) if !silenced.contains(&pool) => overlay.edit(&pools, pool, |pool| shift(pool, by)),
+                Deed::Lay(_) => (),
+                Deed::Silence => {
+                    overlay.silence(&pools, pool);
+                    silenced.push(pool);
+                }
+                Deed::Clear => {
+                    overlay.clear();
+                    silenced.clear();
+                }
+            }
+            // What an overlay has touched stands as it was touched, whatever becomes of the table meanwhile.
+            if matches!(deed, Deed::Quarantine(_)) && overlay.touched().contains(&pool) {
+                overlay.clear();
+                silenced.clear();
+            }
+            let touched: Vec<_> = overlay.touched().iter().copied().chain([pool, pool]).collect();
+            let view = overlay.over(&pools);
+            for touched in [None, Some(&touched[..1]), Some(&touched[..])] {
+                let counts = screen.run(&cycles, &view, touched, u64::MAX, &|| true);
+                let through = |id: &CycleId| touched.is_none_or(|t| t.iter().any(|p| cycles.through(*p).contains(id)));
+                let due: Vec<_> = cycles.ids().filter(through).map(|id| (id, asked(&cycles, &view, &silenced, id))).collect();
+                prop_assert_eq!(counts.looked as usize, due.len());
+                let due: BTreeSet<_> =
+                    due.into_iter().filter(|(_, p)| !(*p < 1.0 - MARGIN)).map(|(id, p)| (id, p.to_bits())).collect();
+                let kept: BTreeSet<_> = screen.kept().iter().map(|kept| (kept.id, kept.product.to_bits())).collect();
+                prop_assert_eq!(screen.kept().len() as u64, counts.looked - counts.rejected);
+                prop_assert_eq!(kept, due);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_overlay_follows_more_changes_than_the_table_notes() {
+    let mut pools = table(&[vec![0, 1], vec![0, 1]]);
+    let [first, second] = [0, 1].map(PoolId::new);
+    let mut overlay = Overlay::default();
+    overlay.edit(&pools, first, |pool| shift(pool, 7));
+    let laid: Vec<_> = pools.edges_of(first).map(|edge| overlay.over(&pools).rate(edge)).collect();
+    for by in 0..10_000 {
+        pools.edit(second, |pool| shift(pool, by));
+    }
+    let view = overlay.over(&pools);
+    assert!(pools.edges_of(second).all(|edge| view.rate(edge) == pools.rate(edge)));
+    assert_eq!(pools.edges_of(first).map(|edge| view.rate(edge)).collect::<Vec<_>>(), laid);
+}
+
 #[test]
 fn pools_added_later_bring_only_the_cycles_through_them() {
     let shapes = [vec![0, 1], vec![0, 1], vec![1, 2], vec![0, 2], vec![0, 1, 2], vec![2, 3], vec![3, 0]];
@@ -187,7 +306,6 @@ fn candidates_come_by_value_with_every_cycle_accounted_for() {
         assert_eq!(candidate.gross(), amounts[amounts.len() - 1] - amounts[0]);
         assert!(candidate.value().is_some());
         for (i, hop) in candidate.hops().iter().enumerate() {
-            use peregrine::protocols::amm::Amm;
             let out = pools.pool(hop.pool).quote_in(hop.leg, alloy_primitives::U256::from(amounts[i])).expect("quotes");
             assert_eq!(out, alloy_primitives::U256::from(amounts[i + 1]));
         }
@@ -210,4 +328,81 @@ fn touched_pools_bring_their_cycles_once_and_no_others() {
     assert_eq!(two.screened.looked as usize, expected.count());
     let none = search.candidates(&pools, Some(&[PoolId::new(5)]), &mut Vec::new());
     assert_eq!(none.screened.looked, 0, "a pool at the end of a dead end is on no cycle");
+}
+
+#[test]
+fn screening_and_ranking_lose_nothing_that_sizing_every_cycle_finds() {
+    let (pools, mut search) = market();
+    let (mut found, mut sizer) = (Vec::new(), Sizer::default());
+    search.candidates(&pools, None, &mut found);
+    let due = search.cycles().ids().filter_map(|id| {
+        let edges = search.cycles().hops(id);
+        let best = sizer.best(&Path::of(&pools, edges)?, Effort::QUICK)?;
+        Some((edges.iter().map(|edge| pools.edge(*edge)).collect::<Vec<_>>(), best.amounts().to_vec()))
+    });
+    let due: BTreeSet<_> = due.collect();
+    let found: BTreeSet<_> = found.iter().map(|c| (c.hops().to_vec(), c.amounts().to_vec())).collect();
+    assert!(!due.is_empty());
+    assert_eq!(found, due);
+}
+
+/// Six tokens, two pools of each two, at prices that differ by up to four in a hundred.
+fn crowd() -> (Pools<Pool>, Search) {
+    let mut pools = Pools::default();
+    for (number, (a, b)) in (0..6u64).flat_map(|a| (a + 1..6).map(move |b| (a, b))).enumerate() {
+        for copy in 0..2u64 {
+            let number = 2 * number as u64 + copy;
+            let reserves = [1_000_000_000 + u128::from(number * 7 % 5) * 10_000_000, 1_000_000_000];
+            pools.add(Pool::product(number, &[a, b], &reserves, 3_000)).expect("tokens differ");
+        }
+    }
+    let bases = [0, 1].map(|n| pools.intern(token(n)));
+    let mut search = Search::new(&bases, 4, Effort::QUICK);
+    search.extend(&pools);
+    (pools, search)
+}
+
+#[test]
+fn a_spent_budget_keeps_the_most_promising_and_counts_what_is_left() {
+    let (pools, mut search) = crowd();
+    let mut all = Vec::new();
+    let full = search.candidates(&pools, None, &mut all);
+    assert_eq!((full.left, full.screened.left, full.stopped), (0, 0, false));
+    let kept = full.screened.looked - full.screened.rejected;
+    assert!(kept >= 100 && full.candidates >= 50, "{full:?}");
+    for walks in (1..full.evaluations + kept).step_by(31) {
+        let (_, search) = crowd();
+        let mut some = Vec::new();
+        let mut search = search.within(Budget { walks, ..Budget::NONE });
+        let counts = search.candidates(&pools, None, &mut some);
+        assert_eq!(counts.flat + counts.candidates + counts.left, kept);
+        let most = Effort::QUICK.evaluations as u64;
+        assert!(counts.evaluations < walks + most, "the last cycle begun is finished, and no other: {counts:?}");
+        // The promise is an estimate, so the best of all is among the first few, not always the first.
+        let best = some.iter().map(Candidate::gross).max().expect("the first one pays");
+        assert!(best * 10 >= all[0].gross() * 9, "{walks} walks: {best} of {}", all[0].gross());
+    }
+    let (_, search) = crowd();
+    let mut search = search.within(Budget { cycles: 3, ..Budget::NONE });
+    let counts = search.candidates(&pools, None, &mut Vec::new());
+    assert_eq!((counts.screened.looked, counts.screened.left), (3, full.screened.looked - 3));
+}
+
+#[test]
+fn a_search_that_is_called_off_says_so_and_counts_what_is_left() {
+    let (pools, mut search) = market();
+    let full = search.candidates(&pools, None, &mut Vec::new());
+    let asked = std::cell::Cell::new(0);
+    for moment in 0.. {
+        asked.set(0);
+        let go_on = || asked.replace(asked.get() + 1) < moment;
+        let counts = search.candidates_while(&pools, None, &mut Vec::new(), &go_on);
+        if !counts.stopped {
+            assert!(moment > 4);
+            assert_eq!(counts, full);
+            return;
+        }
+        assert_eq!(counts.screened.looked + counts.screened.left, full.screened.looked);
+        assert_eq!(counts.screened.looked, counts.screened.rejected + counts.flat + counts.candidates + counts.left);
+    }
 }

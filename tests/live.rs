@@ -5,6 +5,8 @@
 mod earns;
 #[path = "live/faults.rs"]
 mod faults;
+#[path = "live/load.rs"]
+mod load;
 #[path = "common/relay.rs"]
 mod relay;
 #[path = "live/relays.rs"]

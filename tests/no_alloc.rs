@@ -1,19 +1,32 @@
-//! Quotes, applying a diff, screening and sizing allocate nothing once warm: counted by the allocator itself.
+//! Quotes, applying a diff, screening and sizing allocate nothing once warm; a what-if, a proof, a block and a bundle each
+//! within a budget: counted by the allocator itself.
 
 mod common;
+#[path = "build/market.rs"]
+mod market;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use alloy_primitives::U256;
+use alloy::sol_types::SolCall;
+use alloy_primitives::{B256, Bytes, TxKind, U256, b256};
+use common::chain::{USER, transferCall};
 use common::pools::token;
+use market::{BLOCK, Market};
+use peregrine::hot::build::Target;
+use peregrine::hot::build::config::{Bid, Limits};
+use peregrine::hot::engine::tip::Tip;
+use peregrine::hot::event::{AccountNews, BlockNews, Event, Head, LogNews};
+use peregrine::hot::evm::fork::Rules;
 use peregrine::hot::search::Search;
 use peregrine::hot::search::sizing::Effort;
 use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::uniswap_v2::{Fee, Layout as Slots, Pool as Pair};
+use peregrine::types::amount::Wei;
 use peregrine::types::id::PoolId;
+use revm::context::TxEnv;
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
@@ -101,6 +114,89 @@ fn quotes_both_ways_allocate_nothing() {
     assert!(quotes.0.is_ok() && quotes.1.is_ok());
     assert_eq!(count, 0);
 }
+
+/// Allocations of one run once warm, with some room: the EVM's frames, journal and diff, the proof's hops, calldata and
+/// access list. What holds them is `revm`'s, and stated here so that it does not grow unseen.
+const MOST_A_WHAT_IF: u64 = 12;
+const MOST_A_PROOF: u64 = 90;
+/// What outlives the call: calldata, the encoded transaction, the list of the bundle's transactions.
+const MOST_A_BUNDLE: u64 = 8;
+/// What the way back from a reorg keeps of a block that moves one pool.
+const MOST_A_BLOCK: u64 = 8;
+
+/// The most that the fourth to the eighth of the same kind allocate.
+fn once_warm(mut work: impl FnMut(u64) -> u64) -> u64 {
+    (0..8).map(&mut work).skip(3).max().unwrap_or_default()
+}
+
+#[test]
+fn a_what_if_and_a_proof_allocate_within_their_budgets() {
+    let mut market = Market::new(3, 1_000);
+    let candidate = *market.proven[0].candidate();
+    let proofs = once_warm(|_| {
+        let (count, proven) = allocations(|| market.engine.prove_again(&candidate, Wei(U256::from(1_000))));
+        assert!(proven.is_ok());
+        count
+    });
+    let weth = market.own.weth;
+    let machine = market.engine.machine_mut();
+    let nonce = machine.db().known_account(USER).expect("sends everything").nonce;
+    let data = transferCall { to: market.own.executor, amount: U256::from(1) }.abi_encode();
+    let (gas_limit, kind, data) = (100_000, TxKind::Call(weth), Bytes::from(data));
+    let tx = TxEnv { caller: USER, gas_limit, gas_price: 7, kind, data, nonce, ..TxEnv::default() };
+    let what_ifs = once_warm(|_| {
+        let (count, executed) = allocations(|| machine.execute(tx.clone()));
+        assert!(executed.is_ok_and(|executed| executed.is_success()));
+        count
+    });
+    println!("a proof allocates {proofs} times, a what-if {what_ifs} times");
+    assert!(proofs <= MOST_A_PROOF && what_ifs <= MOST_A_WHAT_IF, "{proofs} a proof, {what_ifs} a what-if");
+}
+
+#[test]
+fn a_bundle_is_built_and_signed_within_its_budget() {
+    let market = Market::new(3, 1_000);
+    let mut builder = market.builder(Bid::default(), Limits { max_assumed_slots: 9, ..Limits::default() });
+    let bundles = once_warm(|turn| {
+        // Each in a block of its own: no limit counts them together.
+        let target = Target { parent: B256::from(U256::from(turn + 1)), ..market::target() };
+        let (proof, pools) = (&market.proven[0], market.engine.pools());
+        let (count, bundle) = allocations(|| builder.build(proof, pools, None, &target));
+        assert!(bundle.is_ok(), "{bundle:?}");
+        count
+    });
+    println!("a bundle allocates {bundles} times");
+    assert!(bundles <= MOST_A_BUNDLE, "{bundles}");
+}
+
+#[test]
+fn a_block_that_moves_a_pool_is_applied_within_its_budget() {
+    let market = Market::new(3, 1_000);
+    let pair = market.engine.pools().pool(PoolId::new(0)).address();
+    let mut engine = market.engine;
+    let beneficiary = engine.machine_mut().block().beneficiary;
+    let (number, timestamp, gas_limit) = (BLOCK - 1, 1_717_000_000, 30_000_000);
+    let mut head = Head { number, timestamp, gas_limit, beneficiary, ..Head::default() };
+    let mut engine = engine.following(Tip::new(head, Rules::Mainnet, 12)).with_base(false);
+    let blocks = once_warm(|turn| {
+        let (hash, number) = (B256::from(U256::from(turn + 1)), head.number + 1);
+        head = Head { number, hash, parent: head.hash, timestamp: head.timestamp + 12, ..head };
+        let reserve = U256::from(10).pow(U256::from(20)) + U256::from(turn);
+        let slots = vec![(U256::from(8), reserve | reserve << 112)];
+        let data = [reserve.to_be_bytes::<32>(), reserve.to_be_bytes()].concat().into();
+        let accounts = vec![AccountNews { address: pair, slots, ..AccountNews::default() }];
+        let logs = vec![LogNews { address: pair, topics: vec![SYNC], data }];
+        let event = Event::Block(std::sync::Arc::new(BlockNews { head, accounts, logs }));
+        let (count, outcome) = allocations(|| engine.on_event(event));
+        assert!(outcome.adrift.is_none() && outcome.broken.is_empty(), "{outcome:?}");
+        count
+    });
+    println!("a block allocates {blocks} times");
+    assert!(blocks <= MOST_A_BLOCK, "{blocks}");
+}
+
+/// `Sync(uint112,uint112)`.
+const SYNC: B256 = b256!("0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1");
 
 #[test]
 fn the_counter_counts() {

@@ -2,16 +2,20 @@
 
 mod common;
 
+use std::cell::Cell;
+
 use alloy::sol_types::SolCall;
 use alloy::sol_types::SolValue;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use common::chain::{Chain, USER, depositCall, swapCall, transferCall};
 use peregrine::hot::engine::Engine;
-use peregrine::hot::event::{Event, Outcome, Trigger};
+use peregrine::hot::engine::tip::Tip;
+use peregrine::hot::event::{Event, Head, Outcome, Trigger};
 use peregrine::hot::evm::db::Unknown;
+use peregrine::hot::evm::fork::{Fork, Rules};
 use peregrine::hot::evm::own::{Own, REPLAY_OWNER};
 use peregrine::hot::evm::probe::EvmProbe;
-use peregrine::hot::refused::Refused;
+use peregrine::hot::refused::{Refused, Tally};
 use peregrine::hot::search::Search;
 use peregrine::hot::search::sizing::Effort;
 use peregrine::hot::simulate::Prover;
@@ -267,4 +271,39 @@ fn a_fault_of_our_own_is_blamed_on_nobody() {
     let mut engine = Market::new(PLAIN, 2).engine(greedy);
     assert_eq!(reasons(&engine.on_event(Event::Head)), [Refused::Ours]);
     assert_eq!(reasons(&engine.on_event(Event::Head)), [Refused::Ours]);
+}
+
+#[test]
+fn an_event_called_off_at_any_moment_decides_nothing_and_is_not_remembered() {
+    for token in [PLAIN, TAXED] {
+        let engine = || {
+            let market = Market::new(token, 3);
+            // Who is paid is known to the state.
+            let beneficiary = market.chain.machine.block().beneficiary;
+            let head =
+                Head { number: 9, gas_limit: 30_000_000, timestamp: 1_700_000_000, beneficiary, ..Head::default() };
+            let tip = Tip::new(head, Rules::Always(Fork::PRAGUE), 12);
+            market.engine(Bid::Wei(Wei(U256::ZERO))).following(tip)
+        };
+        let due = shape(&engine().on_event(Event::Head));
+        assert!(due.contains(if token == PLAIN { "Gas(" } else { "TransferTax" }), "{due}");
+        let mut moments = 0;
+        loop {
+            let (mut engine, left) = (engine(), Cell::new(moments));
+            let newest = |number: u64| {
+                assert_eq!(number, 9);
+                left.get() > 0 && { left.replace(left.get() - 1) > 0 }
+            };
+            let outcome = engine.on_event_while(Event::Head, &newest);
+            if !outcome.cancelled {
+                break;
+            }
+            assert!(outcome.proven.is_empty() && reasons(&outcome).is_empty() && outcome.wanted.is_empty());
+            assert_eq!(outcome.refused, Tally::default());
+            assert_eq!(shape(&engine.on_event(Event::Head)), due, "called off when asked the {}. time", moments + 1);
+            moments += 1;
+        }
+        // The screen, each of three pairs' two cycles that pass, each candidate, and the end.
+        assert!(moments >= 5, "{moments}");
+    }
 }

@@ -13,6 +13,7 @@ use peregrine::edge::record::format::tape::{self, Decided, Fed};
 use peregrine::edge::record::format::{self, End, Frame, Kind, Reader};
 use peregrine::replay::bundle::{Case, explain};
 use peregrine::replay::journal::{self, Difference, Gap, JournalError, Report};
+use peregrine::types::decision::Decision;
 use serde_json::Value;
 
 /// One run for all tests: its journal and its owner's key.
@@ -151,6 +152,29 @@ fn a_decision_that_was_changed_is_told_with_its_event_and_field() {
     assert_eq!(code, Some(1));
     assert!(said.contains(&format!("hot-{thread}, event {event} (")) && said.contains("bundle.bid was"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn an_event_that_was_called_off_is_called_off_again_and_the_rest_comes_out() {
+    let mut frames = frames(&recorded().0);
+    // A search behind a pending transaction that came to no bundle: no later limit speaks of it.
+    let searched = |frame: &Frame| {
+        let (number, decided): (u64, Decided) = tape::unpack_numbered(&frame.payload).ok()?;
+        let Decision { trigger, refused, bundle, .. } = &decided.decision;
+        let screened = refused.iter().any(|(reason, _)| reason == "screened");
+        (trigger.is_some() && screened && bundle.is_none()).then_some((number, decided))
+    };
+    let decisions = frames.iter().enumerate().filter(|(_, frame)| frame.kind == Kind::Decided);
+    let found = decisions.filter_map(|(place, frame)| searched(frame).map(|found| (place, found))).next();
+    let (place, (number, decided)) = found.expect("a search in vain");
+    let trigger = decided.decision.trigger;
+    let called_off = Decision { trigger, cancelled: true, ..Decision::default() };
+    frames[place].payload =
+        tape::pack_numbered(number, &Decided { decision: called_off, names: None }).expect("packed");
+    let report = replay(&bytes(&frames)).unwrap_or_else(|error| panic!("{error}"));
+    assert!(report.is_whole(), "{report:?}");
+    assert_eq!(report.decisions, frames.iter().filter(|frame| frame.kind == Kind::Decided).count() as u64);
+    assert_eq!(report.bundles, bundles(&frames).len() as u64);
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod block;
 pub mod dice;
 pub mod inputs;
 pub mod v3;
+pub mod world;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

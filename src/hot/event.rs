@@ -54,6 +54,8 @@ pub struct Outcome {
     pub broken: Vec<Address>,
     /// The state does not follow the chain any more: it must be loaded anew.
     pub adrift: Option<Adrift>,
+    /// A newer head was heard of while this one's opportunities were looked for: nothing was decided.
+    pub cancelled: bool,
     /// How the pending transaction ran. `None` when it did not.
     pub trigger: Option<Trigger>,
     /// Time by stage.

@@ -8,8 +8,12 @@ pub enum Refused {
     TriggerFailed,
     /// The trigger moved no pool we know.
     NoPool,
+    /// Not screened: the event's budget of cycles was spent.
+    Unscreened,
     /// The marginal rates promise no gain.
     Screened,
+    /// Not sized: the event's budget of walks was spent on more promising cycles.
+    Unsized,
     /// Sized, and no input gains anything.
     NoGain,
     /// The gain is below the configured least.
@@ -54,10 +58,12 @@ pub enum Refused {
 
 impl Refused {
     /// All of them, in order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::TriggerFailed,
         Self::NoPool,
+        Self::Unscreened,
         Self::Screened,
+        Self::Unsized,
         Self::NoGain,
         Self::BelowMinimum,
         Self::Distrusted,
@@ -86,7 +92,9 @@ impl Refused {
         match self {
             Self::TriggerFailed => "trigger_failed",
             Self::NoPool => "no_pool",
+            Self::Unscreened => "unscreened",
             Self::Screened => "screened",
+            Self::Unsized => "unsized",
             Self::NoGain => "no_gain",
             Self::BelowMinimum => "below_minimum",
             Self::Distrusted => "distrusted",

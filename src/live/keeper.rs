@@ -47,7 +47,7 @@ pub type ToDesk = Feeder<Work, Offer>;
 
 /// Blocks that a pending transaction may wait for.
 const WAITS: u64 = 5;
-/// Transactions that wait; beyond it the newest are not kept for the next block. Twice what fits a block of 60 million gas.
+/// Transactions that wait; beyond it those worth least are not kept for the next block. Twice what fits a block of 60 million gas.
 const MEMPOOL: usize = 5_000;
 /// Between two tries to load the state.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
@@ -156,6 +156,7 @@ impl Keeper {
         reports: mpsc::UnboundedReceiver<Report>,
         mut stopped: watch::Receiver<bool>,
     ) {
+        ingest.value_by(Arc::clone(&self.meters.edge().worth));
         tokio::select! {
             biased;
             // An error: whoever could stop it is gone. Wherever it stands: a node that is gone may be asked for ever.
@@ -261,8 +262,10 @@ impl Keeper {
 
     fn pending(&mut self, pending: Arc<Pending>) {
         if self.mempool.len() >= MEMPOOL {
-            let oldest = self.mempool.iter().min_by_key(|(_, waiting)| waiting.pending.at_ns).map(|(hash, _)| *hash);
-            oldest.and_then(|hash| self.mempool.remove(&hash));
+            let worth = &self.meters.edge().worth;
+            let value = |waiting: &Waiting| (worth.of(waiting.pending.shape()), waiting.pending.at_ns);
+            let least = self.mempool.iter().min_by_key(|(_, waiting)| value(waiting)).map(|(hash, _)| *hash);
+            least.and_then(|hash| self.mempool.remove(&hash));
         }
         let waiting = Waiting { pending: Arc::clone(&pending), since: self.at.number, tries: 0 };
         let hash = pending.hash();
@@ -432,8 +435,10 @@ fn offer(feeders: &[ToDesk], meters: &Meters, pending: &Arc<Pending>, look: Look
     let hash = pending.hash();
     let index = share(hash, feeders.len());
     if let Some(feeder) = feeders.get(index) {
+        let value = meters.edge().worth.of(pending.shape());
         let offer = Offer { pending: Arc::clone(pending), look };
-        let taken = if look == Look::Again { feeder.later(offer) } else { feeder.pending(offer) };
+        let taken = if look == Look::Again { feeder.later(value, offer) } else { feeder.pending(value, offer) };
+        meters.edge().counters.add(Counter::Offered);
         if !taken {
             meters.edge().counters.add(Counter::PendingDropped);
         }

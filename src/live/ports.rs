@@ -23,6 +23,7 @@ use crate::edge::submit::line;
 use crate::hot::rt::inbox;
 use crate::hot::rt::inbox::Supply;
 use crate::hot::rt::port::Broken;
+use crate::hot::rt::worth::Worth;
 use crate::hot::send::Pen;
 use crate::live::bundles::gate::Gate;
 use crate::live::desk::lane;
@@ -62,6 +63,7 @@ pub struct Ports {
     patience: lane::Patience,
     identity: Option<Place>,
     nonces: usize,
+    room: usize,
     owner: alloy_primitives::Address,
     gate: Arc<Gate>,
     clock: Clock,
@@ -90,15 +92,28 @@ impl Ports {
         let [least, most] = [config.ingest.retry_least_ms, config.ingest.retry_most_ms].map(Duration::from_millis);
         let identity = config.executor.as_ref().and_then(|executor| executor.identity.clone());
         let backoff = Backoff { least, most };
-        let nonces = config.threads.nonces;
-        Self { dials, backoff, patience, identity, nonces, owner, gate, clock, meters, replies, tasks: Vec::new() }
+        let (nonces, room) = (config.threads.nonces, config.ingest.pending_room);
+        Self {
+            dials,
+            backoff,
+            patience,
+            identity,
+            nonces,
+            room,
+            owner,
+            gate,
+            clock,
+            meters,
+            replies,
+            tasks: Vec::new(),
+        }
     }
 
-    /// A lane for a thread: its index, of so many.
+    /// A lane for a thread: its index, of so many; `worth` is where it learns what transactions bring.
     ///
     /// # Errors
     /// The identity key cannot be read, or the system has no randomness or no thread to give.
-    pub fn lane(&mut self, share: (usize, usize)) -> eyre::Result<Lane> {
+    pub fn lane(&mut self, share: (usize, usize), worth: Arc<Worth>) -> eyre::Result<Lane> {
         let identity = self.identity.as_ref().map(keys::read).transpose().wrap_err("executor.identity")?;
         let nonces = identity.is_some().then(|| nonces(self.nonces)).transpose()?.flatten();
         let mut seed = [0; 32];
@@ -120,6 +135,8 @@ impl Ports {
             gate: self.gate.clone(),
             patience: self.patience,
             owner: self.owner,
+            worth,
+            room: self.room,
             share,
             clock: self.clock,
         }))

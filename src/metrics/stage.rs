@@ -14,6 +14,8 @@ pub enum Stage {
     Simulate,
     /// Bid, limits, transaction, signature.
     Build,
+    /// From a notification's arrival to what was decided about it at the first look: nothing, mostly, or a signed bundle.
+    Decision,
     /// From the signed bundle to the relays' sockets: the ledger's acknowledgement, body, header, hand-over.
     Submit,
     /// From a notification's arrival to the relays' sockets.
@@ -22,8 +24,16 @@ pub enum Stage {
 
 impl Stage {
     /// All of them, in the order of the path.
-    pub const ALL: [Self; 7] =
-        [Self::Decode, Self::WhatIf, Self::Search, Self::Simulate, Self::Build, Self::Submit, Self::Total];
+    pub const ALL: [Self; 8] = [
+        Self::Decode,
+        Self::WhatIf,
+        Self::Search,
+        Self::Simulate,
+        Self::Build,
+        Self::Decision,
+        Self::Submit,
+        Self::Total,
+    ];
 
     /// Name in reports and metrics.
     #[must_use]
@@ -34,6 +44,7 @@ impl Stage {
             Self::Search => "search",
             Self::Simulate => "simulate",
             Self::Build => "build",
+            Self::Decision => "notification_to_decision",
             Self::Submit => "submit",
             Self::Total => "notification_to_bundle",
         }

@@ -141,6 +141,17 @@ pub trait Amm {
     /// Output per unit of input for a vanishing input, after fee. Zero when the pool cannot swap. May only reject.
     fn marginal_rate(&self, leg: Leg) -> f64;
 
+    /// Input at which the pool pays, a unit, half of what it pays for a vanishing one, were its curve to go on as it begins.
+    /// Zero when it cannot swap. Only ranks.
+    fn depth(&self, leg: Leg) -> f64 {
+        let mut depth = 0.0;
+        self.segments(leg, |segment| {
+            depth = segment.reserve_in / segment.gamma;
+            false
+        });
+        depth
+    }
+
     /// Walks the curve from the present price; `visit` returns `false` to stop. Ends where knowledge or the curve ends.
     fn segments(&self, leg: Leg, visit: impl FnMut(Segment) -> bool);
 

@@ -125,6 +125,10 @@ macro_rules! each {
                 match self { $(Self::$variant(pool) => pool.marginal_rate(leg),)+ }
             }
 
+            fn depth(&self, leg: Leg) -> f64 {
+                match self { $(Self::$variant(pool) => pool.depth(leg),)+ }
+            }
+
             fn segments(&self, leg: Leg, visit: impl FnMut(Segment) -> bool) {
                 match self { $(Self::$variant(pool) => pool.segments(leg, visit),)+ }
             }

@@ -142,7 +142,7 @@ impl Replayer {
         let prover = Prover::new(own, OWNER_NONCE, unknown, Bid::Wei(Wei(U256::ZERO)));
         let bases: Vec<_> = bases.iter().map(|token| pools.intern(*token)).collect();
         let search = &self.options.search;
-        let mut cycles = Search::new(&bases, search.max_hops, search.effort());
+        let mut cycles = Search::new(&bases, search.max_hops, search.effort()).within(search.budget());
         cycles.extend(&pools);
         let unusable = found.unusable.into_iter().map(|(pool, reason)| Unusable { pool, reason }).collect();
         Ok((Engine::new(machine, pools, cycles, prover, Wei(search.min_profit_wei)), unusable))

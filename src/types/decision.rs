@@ -36,6 +36,9 @@ pub struct Decision {
     /// Why the state does not follow the chain any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adrift: Option<String>,
+    /// Called off because a newer head was heard of: nothing was decided. A replay calls it off before it begins.
+    #[serde(skip_serializing_if = "is_false")]
+    pub cancelled: bool,
     /// Candidates left unproven.
     #[serde(skip_serializing_if = "is_zero")]
     pub left: u64,
@@ -53,6 +56,11 @@ pub struct Decision {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 const fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// A pending transaction's run.

@@ -6,6 +6,7 @@
 //! - No [`Feed::Pending`] is handed on between a head and its logs, nor between a [`Feed::Gap`] and its
 //!   [`Feed::Recovered`]: it would be judged on a state that is not the chain's.
 
+use alloy::consensus::Transaction as _;
 use alloy::consensus::TxEnvelope;
 use alloy::consensus::transaction::Recovered;
 use alloy_primitives::{Address, B256};
@@ -13,6 +14,7 @@ use alloy_primitives::{Address, B256};
 use crate::edge::chain::BlockId;
 use crate::edge::chain::Head;
 use crate::edge::chain::Log;
+use crate::hot::rt::worth::Shape;
 
 /// A source's number within the run; the journal names it.
 pub type SourceId = u16;
@@ -85,6 +87,13 @@ impl Pending {
     #[must_use]
     pub fn hash(&self) -> B256 {
         *self.tx.inner().tx_hash()
+    }
+
+    /// Where it goes and what it calls.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        let to = self.tx.to();
+        Shape::new(to.as_ref().map(|to| &to.0.0), self.tx.input())
     }
 
     /// Who sent it.

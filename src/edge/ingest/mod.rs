@@ -43,6 +43,7 @@ use crate::edge::ingest::race::Race;
 use crate::edge::ingest::race::Standing;
 use crate::edge::ingest::sequence::Sequence;
 use crate::edge::record::Tap;
+use crate::hot::rt::worth::Worth;
 use crate::types::secret;
 
 pub use supervise::Backoff;
@@ -124,7 +125,7 @@ pub struct Config {
     pub retry_least_ms: u64,
     /// Longest wait before a retry, in ms.
     pub retry_most_ms: u64,
-    /// Pending transactions that may wait for the engine; the oldest is dropped when full.
+    /// Pending transactions that may wait for the engine, and for each hot thread; when full, those worth least are dropped.
     pub pending_room: usize,
     /// How long a transaction's hash is remembered, in ms.
     pub remember_ms: u64,
@@ -225,6 +226,11 @@ impl Ingest {
     /// From now on the logs of these addresses are due.
     pub fn watch(&self, addresses: Vec<Address>) {
         self.watched.send_replace(Arc::from(addresses));
+    }
+
+    /// From now on pending transactions leave in the order of what is learnt there, and the others are dropped first.
+    pub fn value_by(&self, worth: Arc<Worth>) {
+        self.shared.queue.value_by(worth);
     }
 
     /// Every source, in the order of its number.

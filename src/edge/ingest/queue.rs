@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - What concerns the chain comes before any pending transaction; when its part is full, ingest waits.
-//! - A full pending part loses its oldest, counted: the newest has the most time left.
+//! - Pending transactions leave in order of what they can be expected to bring. A full pending part loses what is worth
+//!   least, counted; of those alike the oldest, which has the least time left.
 //! - While held (between a head and its logs, within a gap) pending transactions wait.
 
 use std::collections::VecDeque;
@@ -13,6 +14,8 @@ use tokio::sync::Notify;
 
 use crate::edge::ingest::feed::Feed;
 use crate::edge::ingest::feed::Pending;
+use crate::hot::rt::bins::Bins;
+use crate::hot::rt::worth::Worth;
 
 /// Shared by the two ends.
 pub(in crate::edge::ingest) struct Queue {
@@ -21,13 +24,13 @@ pub(in crate::edge::ingest) struct Queue {
     writable: Notify,
     dropped: AtomicU64,
     chain_room: usize,
-    pending_room: usize,
 }
 
-#[derive(Default)]
 struct Inner {
     chain: VecDeque<Feed>,
-    pending: VecDeque<Box<Pending>>,
+    pending: Bins<Box<Pending>>,
+    /// What a transaction is worth, as hot threads learn it.
+    worth: Arc<Worth>,
     held: bool,
     /// No more will come.
     ended: bool,
@@ -37,13 +40,14 @@ struct Inner {
 
 impl Queue {
     pub(in crate::edge::ingest) fn new(chain_room: usize, pending_room: usize) -> Arc<Self> {
+        let (pending, worth) = (Bins::new(pending_room), Arc::default());
+        let inner = Inner { chain: VecDeque::new(), pending, worth, held: false, ended: false, deaf: false };
         Arc::new(Self {
-            inner: Mutex::default(),
+            inner: Mutex::new(inner),
             readable: Notify::new(),
             writable: Notify::new(),
             dropped: AtomicU64::new(0),
             chain_room: chain_room.max(1),
-            pending_room: pending_room.max(1),
         })
     }
 
@@ -75,14 +79,19 @@ impl Queue {
         true
     }
 
-    /// Hands on a pending transaction; drops the oldest when full.
+    /// From here on transactions are worth what is learnt there.
+    pub(in crate::edge::ingest) fn value_by(&self, worth: Arc<Worth>) {
+        self.lock().worth = worth;
+    }
+
+    /// Hands on a pending transaction; drops the one worth least when full.
     pub(in crate::edge::ingest) fn pending(&self, tx: Box<Pending>) {
+        let shape = tx.shape();
         let mut inner = self.lock();
-        if inner.pending.len() >= self.pending_room {
-            inner.pending.pop_front();
+        let value = inner.worth.of(shape);
+        if inner.pending.push(value, tx).is_some() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        inner.pending.push_back(tx);
         drop(inner);
         self.readable.notify_one();
     }
@@ -138,7 +147,7 @@ impl Outlet {
         if inner.held {
             return None;
         }
-        inner.pending.pop_front().map(Feed::Pending)
+        inner.pending.pop().map(Feed::Pending)
     }
 }
 

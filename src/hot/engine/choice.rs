@@ -148,6 +148,7 @@ pub fn decision(engine: &Engine, outcome: &Outcome, made: &Made) -> Decision {
         wanted: outcome.wanted.clone(),
         broken: outcome.broken.clone(),
         adrift: outcome.adrift.map(|adrift| adrift.to_string()),
+        cancelled: outcome.cancelled,
         left: outcome.left as u64,
         rejected: outcome.rejected.iter().map(rejected).collect(),
         proven: outcome.proven.iter().map(|proven| proof(engine, proven)).collect(),

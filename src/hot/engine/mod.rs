@@ -2,6 +2,8 @@
 //!
 //! # Invariants
 //! - The same events on the same state give the same outcomes.
+//! - Whoever feeds it may call a search off ([`Engine::on_event_while`]). Such an event has its effect on the state and
+//!   decides nothing: the engine stands as if it had been called off before it began, so that a replay can do the same.
 //! - A pending transaction changes nothing until it is included: its diff lies over the state, its pools over the table.
 
 pub mod choice;
@@ -22,7 +24,9 @@ use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::whatif::Touched;
 use crate::hot::refused::Refused;
+use crate::hot::refused::Tally;
 use crate::hot::search::Candidate;
+use crate::hot::search::Counts;
 use crate::hot::search::Search;
 use crate::hot::simulate::Proven;
 use crate::hot::simulate::Prover;
@@ -102,18 +106,24 @@ impl Engine {
 
     /// The pipeline.
     pub fn on_event(&mut self, event: Event) -> Outcome {
+        self.on_event_while(event, &|_| true)
+    }
+
+    /// The pipeline, as long as `newest` says that the block of this number is still the newest heard of: asked at every
+    /// batch of the search and before every proof. An engine without a tip does not ask.
+    pub fn on_event_while(&mut self, event: Event, newest: &dyn Fn(u64) -> bool) -> Outcome {
         match event {
-            Event::Block(news) => self.block(&news),
+            Event::Block(news) => self.block(&news, newest),
             Event::Undo(to) => self.undo(to),
             Event::Told(told) => self.told(&told),
             Event::Pool(at, pool) => self.pool(at, *pool),
             Event::Head => {
                 self.forget_pending();
-                if self.base { self.solve(false) } else { Outcome::default() }
+                if self.base { self.solve(false, newest) } else { Outcome::default() }
             }
             Event::Pending(tx) => {
                 self.forget_pending();
-                self.pending(*tx)
+                self.pending(*tx, newest)
             }
             Event::Included => self.included(),
         }
@@ -127,7 +137,7 @@ impl Engine {
         self.includable = false;
     }
 
-    fn block(&mut self, news: &Arc<BlockNews>) -> Outcome {
+    fn block(&mut self, news: &Arc<BlockNews>, newest: &dyn Fn(u64) -> bool) -> Outcome {
         self.forget_pending();
         let mut span = Span::start();
         let mut broken = Vec::new();
@@ -137,7 +147,7 @@ impl Engine {
         }
         self.read_nonce();
         let apply = span.lap();
-        let mut outcome = if self.base { self.solve(false) } else { Outcome::default() };
+        let mut outcome = if self.base { self.solve(false, newest) } else { Outcome::default() };
         outcome.spent.execute += apply;
         outcome.broken = broken;
         outcome
@@ -220,7 +230,7 @@ impl Engine {
         self.prover.set_nonce(nonce);
     }
 
-    fn pending(&mut self, tx: TxEnv) -> Outcome {
+    fn pending(&mut self, tx: TxEnv, newest: &dyn Fn(u64) -> bool) -> Outcome {
         let mut span = Span::start();
         let executed = match self.machine.execute(tx) {
             Ok(executed) => executed,
@@ -240,7 +250,7 @@ impl Engine {
         } else if self.touched.moved.is_empty() {
             Outcome::refused(Refused::NoPool)
         } else {
-            self.solve(true)
+            self.solve(true, newest)
         };
         outcome.trigger = Some(Trigger::Ran(executed.result));
         outcome.spent.execute = execute;
@@ -249,22 +259,29 @@ impl Engine {
     }
 
     /// Screens, sizes and proves: behind the pending transaction, or in the base state.
-    fn solve(&mut self, behind: bool) -> Outcome {
+    fn solve(&mut self, behind: bool, newest: &dyn Fn(u64) -> bool) -> Outcome {
         let mut outcome = Outcome::default();
         let mut span = Span::start();
+        let number = self.tip.as_ref().map(|tip| tip.head().number);
+        let go_on = || number.is_none_or(newest);
         self.prover.begin(!behind);
         self.candidates.clear();
         let (search, candidates) = (&mut self.search, &mut self.candidates);
         let counts = match behind {
-            true => search.candidates(&self.overlay.over(&self.pools), Some(&self.touched.moved), candidates),
-            false => search.candidates(&self.pools, None, candidates),
+            true => {
+                let view = self.overlay.over(&self.pools);
+                search.candidates_while(&view, Some(&self.touched.moved), candidates, &go_on)
+            }
+            false => search.candidates_while(&self.pools, None, candidates, &go_on),
         };
-        outcome.refused.add_many(Refused::Screened, counts.screened.rejected);
-        outcome.refused.add_many(Refused::NoGain, counts.flat);
+        count(&mut outcome.refused, &counts);
         outcome.spent.search = span.lap();
         for index in 0..self.candidates.len() {
             if outcome.proven.len() >= self.proofs {
                 outcome.left = self.candidates.len() - index;
+                break;
+            }
+            if !go_on() {
                 break;
             }
             let candidate = self.candidates[index];
@@ -272,6 +289,10 @@ impl Engine {
                 Ok(proven) => outcome.proven.push(proven),
                 Err(reason) => outcome.reject(candidate, reason),
             }
+        }
+        if counts.stopped || !go_on() {
+            self.prover.take_back();
+            return Outcome { cancelled: true, spent: outcome.spent, ..Outcome::default() };
         }
         outcome.wanted.extend_from_slice(self.prover.missed());
         outcome.wanted.sort_unstable();
@@ -314,4 +335,12 @@ impl Engine {
     pub fn machine_mut(&mut self) -> &mut Machine {
         &mut self.machine
     }
+}
+
+/// What became of cycles that are no candidates.
+const fn count(refused: &mut Tally, counts: &Counts) {
+    refused.add_many(Refused::Unscreened, counts.screened.left);
+    refused.add_many(Refused::Screened, counts.screened.rejected);
+    refused.add_many(Refused::Unsized, counts.left);
+    refused.add_many(Refused::NoGain, counts.flat);
 }

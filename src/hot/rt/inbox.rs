@@ -2,27 +2,48 @@
 //!
 //! # Invariants
 //! - What concerns the chain is read before any pending transaction: none is judged on a state that is known to be old.
-//! - Transactions heard of now are read before those that wait: [`Feeder::later`].
-//! - A full pending part refuses what comes. The chain's part grows: a block is never lost.
+//! - Transactions heard of now are read before those that wait: [`Feeder::later`]; of either, those worth most first.
+//! - The reader takes all that came out of the rings before it picks one, so that a ring fills only while it works on one
+//!   item; what there is no room for is dropped, the least valuable first, and counted: [`Inbox::dropped`]. A ring that is
+//!   full all the same refuses what comes. The chain's part grows: a block is never lost.
 //! - The reader ends when the writer is gone and everything is read.
 
 use crossbeam::channel;
+
+use crate::hot::rt::bins::Bins;
 
 /// The writer's end.
 #[derive(Debug)]
 pub struct Feeder<C, P> {
     chain: channel::Sender<C>,
-    pending: channel::Sender<P>,
-    later: channel::Sender<P>,
+    pending: channel::Sender<(u64, P)>,
+    later: channel::Sender<(u64, P)>,
 }
 
 /// The reader's end.
 #[derive(Debug)]
 pub struct Inbox<C, P> {
     chain: channel::Receiver<C>,
-    pending: channel::Receiver<P>,
-    later: channel::Receiver<P>,
+    pending: Part<P>,
+    later: Part<P>,
     spin: bool,
+    dropped: u64,
+}
+
+/// A ring, and what was taken out of it.
+#[derive(Debug)]
+struct Part<P> {
+    ring: channel::Receiver<(u64, P)>,
+    waiting: Bins<P>,
+}
+
+impl<P> Part<P> {
+    /// Takes all that came; how many were dropped for it.
+    fn drain(&mut self) -> u64 {
+        // No more than there are now: a writer that is faster than this must not keep the reader here.
+        let came = self.ring.try_iter().take(self.ring.len());
+        came.map(|(value, item)| u64::from(self.waiting.push(value, item).is_some())).sum()
+    }
 }
 
 /// There will be no more.
@@ -44,7 +65,11 @@ pub fn pair<C, P>(room: usize, spin: bool) -> (Feeder<C, P>, Inbox<C, P>) {
     let (chain, chain_out) = channel::unbounded();
     let (pending, pending_out) = channel::bounded(room);
     let (later, later_out) = channel::bounded(room);
-    (Feeder { chain, pending, later }, Inbox { chain: chain_out, pending: pending_out, later: later_out, spin })
+    let [pending_out, later_out] = [pending_out, later_out].map(|ring| Part { ring, waiting: Bins::new(room) });
+    (
+        Feeder { chain, pending, later },
+        Inbox { chain: chain_out, pending: pending_out, later: later_out, spin, dropped: 0 },
+    )
 }
 
 impl<C, P> Feeder<C, P> {
@@ -53,20 +78,20 @@ impl<C, P> Feeder<C, P> {
         self.chain.send(item).is_ok()
     }
 
-    /// Hands in a pending transaction. False when there is no room.
-    pub fn pending(&self, item: P) -> bool {
-        self.pending.try_send(item).is_ok()
+    /// Hands in a pending transaction of this value. False when there is no room.
+    pub fn pending(&self, value: u64, item: P) -> bool {
+        self.pending.try_send((value, item)).is_ok()
     }
 
     /// Hands in one that can wait until no other is there. False when there is no room.
-    pub fn later(&self, item: P) -> bool {
-        self.later.try_send(item).is_ok()
+    pub fn later(&self, value: u64, item: P) -> bool {
+        self.later.try_send((value, item)).is_ok()
     }
 }
 
 impl<C, P> Inbox<C, P> {
     /// The next item; waits for it, by polling or by sleeping. `None` at the end.
-    pub fn next(&self) -> Option<Item<C, P>> {
+    pub fn read(&mut self) -> Option<Item<C, P>> {
         loop {
             match self.chain.try_recv() {
                 Ok(item) => return Some(Item::Chain(item)),
@@ -93,9 +118,15 @@ impl<C, P> Inbox<C, P> {
         }
     }
 
+    /// Dropped for want of room since it was last asked.
+    pub const fn dropped(&mut self) -> u64 {
+        std::mem::replace(&mut self.dropped, 0)
+    }
+
     /// A pending transaction, if there is any now.
-    pub fn waiting(&self) -> Option<Item<C, P>> {
-        self.pending.try_recv().or_else(|_| self.later.try_recv()).ok().map(Item::Pending)
+    pub fn waiting(&mut self) -> Option<Item<C, P>> {
+        self.dropped += self.pending.drain() + self.later.drain();
+        self.pending.waiting.pop().or_else(|| self.later.waiting.pop()).map(Item::Pending)
     }
 
     fn wait(&self) {
@@ -105,8 +136,8 @@ impl<C, P> Inbox<C, P> {
         }
         let mut select = channel::Select::new();
         select.recv(&self.chain);
-        select.recv(&self.pending);
-        select.recv(&self.later);
+        select.recv(&self.pending.ring);
+        select.recv(&self.later.ring);
         select.ready();
     }
 }
@@ -137,12 +168,12 @@ mod tests {
     #[test]
     fn the_chain_comes_first_and_a_full_inbox_drops_pending_transactions_alone() {
         for spin in [false, true] {
-            let (feeder, inbox) = pair(2, spin);
-            assert!(feeder.later(7));
-            let taken: Vec<bool> = (0..5).map(|item| feeder.pending(item)).collect();
+            let (feeder, mut inbox) = pair(2, spin);
+            assert!(feeder.later(0, 7));
+            let taken: Vec<bool> = (0..5).map(|item| feeder.pending(0, item)).collect();
             assert_eq!(taken, [true, true, false, false, false]);
             assert!(feeder.chain('a') && feeder.chain('b'));
-            let read = || match inbox.next() {
+            let mut read = || match inbox.read() {
                 Some(Item::Chain(item)) => item.to_string(),
                 Some(Item::Pending(item)) => item.to_string(),
                 None => "end".to_owned(),
@@ -156,18 +187,35 @@ mod tests {
     #[test]
     fn a_reader_wakes_for_either_and_for_the_end() {
         for spin in [false, true] {
-            let (feeder, inbox) = pair(8, spin);
+            let (feeder, mut inbox) = pair(8, spin);
             let reader = std::thread::spawn(move || {
                 let mut seen = 0;
-                while let Some(Item::Chain(n) | Item::Pending(n)) = inbox.next() {
+                while let Some(Item::Chain(n) | Item::Pending(n)) = inbox.read() {
                     seen += n;
                 }
                 seen
             });
             assert!(feeder.chain(1));
-            assert!(feeder.pending(10) && feeder.later(1000) && feeder.chain(100));
+            assert!(feeder.pending(1, 10) && feeder.later(2, 1000) && feeder.chain(100));
             drop(feeder);
             assert_eq!(reader.join().expect("the reader"), 1111);
         }
+    }
+
+    #[test]
+    fn the_most_valuable_is_read_first_the_least_valuable_dropped_and_no_head_waits() {
+        let (feeder, mut inbox) = pair(3, true);
+        assert!(feeder.pending(1, 'c') && feeder.pending(900, 'x') && feeder.pending(0, 'o'));
+        assert!(feeder.later(5_000, 'l') && feeder.chain('h'));
+        let mut read = || match inbox.read() {
+            Some(Item::Chain(item) | Item::Pending(item)) => (item, inbox.dropped()),
+            None => ('.', inbox.dropped()),
+        };
+        assert_eq!([read(), read()], [('h', 0), ('x', 0)]);
+        // Two wait; of those that come two find no room among them.
+        assert!(feeder.pending(0, 'p') && feeder.pending(7, 'y') && feeder.pending(80, 'z') && feeder.chain('i'));
+        assert_eq!([read(), read(), read()], [('i', 0), ('z', 2), ('y', 0)]);
+        drop(feeder);
+        assert_eq!([read(), read(), read()], [('c', 0), ('l', 0), ('.', 0)]);
     }
 }

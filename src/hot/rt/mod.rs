@@ -1,8 +1,10 @@
 //! Threads and the ways into them. What runs on them, and where, is decided in `live`.
 
+pub mod bins;
 pub mod inbox;
 pub mod port;
 pub mod thread;
+pub mod worth;
 
 use serde::{Deserialize, Serialize};
 

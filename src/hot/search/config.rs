@@ -3,6 +3,7 @@
 use alloy_primitives::{Address, U256, address};
 use serde::{Deserialize, Serialize};
 
+use crate::hot::search::Budget;
 use crate::hot::search::DEFAULT_HOPS;
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::sizing::Effort;
@@ -12,6 +13,12 @@ pub const WETH: Address = address!("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2")
 
 /// More walks than anyone waits for, and few enough to count in 32 bits.
 const MOST_EVALUATIONS: u32 = 100_000_000;
+
+/// Cycles screened an event: more than any hub pool has among the pools we can hold, in a few milliseconds.
+const SCREEN_BUDGET: u64 = 1_000_000;
+
+/// Walks an event: about a hundred cycles at the usual effort, in one or two milliseconds (README, "Speed").
+const SIZING_BUDGET: u64 = 10_000;
 
 /// Settings of the search.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -31,6 +38,10 @@ pub struct Config {
     pub tolerance_bits: u32,
     /// Walks spent on the last unit, once no input can add more than that.
     pub last_unit: u32,
+    /// Most cycles screened an event. The others are counted as `unscreened`.
+    pub screen_budget: u64,
+    /// Most walks an event while cycles are sized, the most promising first. Those left are counted as `unsized`.
+    pub sizing_budget: u64,
 }
 
 impl Default for Config {
@@ -48,6 +59,8 @@ impl Default for Config {
             evaluations: Effort::USUAL.evaluations,
             tolerance_bits: Effort::USUAL.tolerance_bits,
             last_unit: Effort::USUAL.last_unit,
+            screen_budget: SCREEN_BUDGET,
+            sizing_budget: SIZING_BUDGET,
         }
     }
 }
@@ -69,7 +82,20 @@ impl Config {
         if !(1..=MOST_EVALUATIONS).contains(&self.evaluations) {
             return Some(("search.evaluations", self.evaluations.to_string(), "1 to 100000000"));
         }
+        for (key, budget) in
+            [("search.screen_budget", self.screen_budget), ("search.sizing_budget", self.sizing_budget)]
+        {
+            if budget == 0 {
+                return Some((key, budget.to_string(), "at least 1"));
+            }
+        }
         None
+    }
+
+    /// How much work an event is worth.
+    #[must_use]
+    pub const fn budget(&self) -> Budget {
+        Budget { cycles: self.screen_budget, walks: self.sizing_budget }
     }
 
     /// How much work a cycle is worth.

@@ -4,11 +4,15 @@
 //! - A cycle uses no pool twice and no token twice, has 2 to `max_hops` hops, and is kept once a direction, starting at
 //!   the base token of highest priority that it contains. A cycle without a base token is not kept: nothing could start it.
 //! - All of them are kept; there is no cap.
+//! - Cycles lie in rows of one width, the longest's; a shorter one is filled up with [`EdgeId::NONE`], whose rate is one:
+//!   a screen goes over rows without asking how long they are. Nearly all cycles are of the longest kind, so that a table a
+//!   length would save little and cost five lists a pool.
 //! - A cycle is found when the last of its pools is added: the new pool is on it exactly once, so it is found exactly once.
 //!
 //! # Cost
 //! Adding (cold) walks the simple paths between each two tokens of the new pool, from the end with fewer ways; the last
-//! two hops are an intersection of two sorted lists, by the shorter. Memory: about 10 + 8 bytes times hops a cycle.
+//! two hops are an intersection of two sorted lists, by the shorter. Memory: 4 bytes
+//! times the longest cycle's hops for the row, and 4 a hop to find it by its pools.
 
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::graph::Graph;
@@ -44,9 +48,8 @@ pub struct Cycles {
     /// Highest priority first.
     bases: Vec<TokenId>,
     max_hops: usize,
-    edges: Vec<EdgeId>,
-    /// Where each cycle starts in `edges`, and one past the last.
-    first: Vec<usize>,
+    /// `max_hops` a cycle.
+    rows: Vec<EdgeId>,
     by_pool: Vec<Vec<CycleId>>,
 }
 
@@ -58,8 +61,7 @@ impl Cycles {
             graph: Graph::default(),
             bases: bases.to_vec(),
             max_hops: max_hops.clamp(2, MAX_HOPS),
-            edges: Vec::new(),
-            first: vec![0],
+            rows: Vec::new(),
             by_pool: Vec::new(),
         }
     }
@@ -105,29 +107,42 @@ impl Cycles {
     }
 
     fn push<P>(&mut self, pools: &Pools<P>, cycle: impl Iterator<Item = EdgeId>) {
-        let from = self.edges.len();
-        self.edges.extend(cycle);
+        let (from, id) = (self.rows.len(), CycleId::new(self.len()));
+        self.rows.extend(cycle);
         let rank = |edge: &EdgeId| {
             let token = pools.edge(*edge).token_in;
             self.bases.iter().position(|base| *base == token)
         };
-        let hops = self.edges[from..].iter().enumerate();
+        let hops = self.rows[from..].iter().enumerate();
         let Some((_, start)) = hops.filter_map(|(at, edge)| Some((rank(edge)?, at))).min() else {
-            self.edges.truncate(from);
+            self.rows.truncate(from);
             return;
         };
-        self.edges[from..].rotate_left(start);
-        let id = CycleId::new(self.len());
-        for edge in &self.edges[from..] {
+        self.rows[from..].rotate_left(start);
+        for edge in &self.rows[from..] {
             self.by_pool[pools.edge(*edge).pool.index()].push(id);
         }
-        self.first.push(self.edges.len());
+        self.rows.resize(from + self.max_hops, EdgeId::NONE);
     }
 
     /// The hops of a cycle.
     #[must_use]
     pub fn hops(&self, id: CycleId) -> &[EdgeId] {
-        &self.edges[self.first[id.index()]..self.first[id.index() + 1]]
+        let row = &self.rows[id.index() * self.max_hops..][..self.max_hops];
+        let count = row.iter().position(|edge| *edge == EdgeId::NONE).unwrap_or(self.max_hops);
+        &row[..count]
+    }
+
+    /// Hops of the longest cycle that is looked for: the width of a row.
+    #[must_use]
+    pub const fn max_hops(&self) -> usize {
+        self.max_hops
+    }
+
+    /// All cycles by their ids, as rows of width `N`. Empty when that is not their width.
+    #[must_use]
+    pub fn rows<const N: usize>(&self) -> &[[EdgeId; N]] {
+        if N == self.max_hops { self.rows.as_chunks().0 } else { &[] }
     }
 
     /// The cycles through a pool, in the order of their ids.
@@ -144,7 +159,7 @@ impl Cycles {
     /// Number of cycles.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.first.len() - 1
+        self.rows.len() / self.max_hops
     }
 
     /// True without cycles.

@@ -129,6 +129,12 @@ impl Prover {
         self.missed.clear();
     }
 
+    /// The event was called off: it leaves no memory.
+    pub fn take_back(&mut self) {
+        self.suspicion.take_back();
+        self.missed.clear();
+    }
+
     /// The owner's next nonce has changed.
     pub const fn set_nonce(&mut self, nonce: u64) {
         self.nonce = nonce;

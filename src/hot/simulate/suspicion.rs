@@ -31,12 +31,25 @@ pub struct Suspicion {
     base: bool,
     /// Pools that took part in a proof.
     proven: AddressSet,
+    /// What the present event added: to those caught in the base state, and to those that took part.
+    added: [Vec<Address>; 2],
 }
 
 impl Suspicion {
     /// Another event: on the base state, or behind a pending transaction.
     pub fn begin(&mut self, base: bool) {
         self.base = base;
+        self.passing.clear();
+        self.added.iter_mut().for_each(Vec::clear);
+    }
+
+    /// Forgets what the present event taught: it was called off, at a moment that no replay knows.
+    pub fn take_back(&mut self) {
+        let [caught, proven] = &mut self.added;
+        self.lasting.retain(|address| !caught.contains(address));
+        self.proven.retain(|address| !proven.contains(address));
+        caught.clear();
+        proven.clear();
         self.passing.clear();
     }
 
@@ -48,16 +61,17 @@ impl Suspicion {
     }
 
     fn catch(&mut self, culprit: Address) {
-        if self.base {
-            self.lasting.insert(culprit)
-        } else {
-            self.passing.insert(culprit)
-        };
+        if !self.base {
+            self.passing.insert(culprit);
+        } else if self.lasting.insert(culprit) {
+            self.added[0].push(culprit);
+        }
     }
 
     /// Every pool of the path did what it quoted.
     pub fn clear(&mut self, hops: &[Hop]) {
-        self.proven.extend(hops.iter().map(|hop| hop.pool));
+        let new = hops.iter().map(|hop| hop.pool).filter(|pool| self.proven.insert(*pool));
+        self.added[1].extend(new);
     }
 
     /// Finds and remembers the culprit of a path that failed with `symptom`; returns the reason to report.

@@ -1,4 +1,5 @@
 //! What the hot rooms know of the chain.
 
+pub mod margins;
 pub mod pools;
 pub mod view;

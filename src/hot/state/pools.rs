@@ -1,30 +1,37 @@
 //! The dense table of pools, tokens and edges. An edge is one leg of one pool; what it pays for a vanishing input is
-//! cached beside it in one flat array, so that a screen reads nothing else.
+//! cached in one flat array ([`Margins`]), so that a screen reads nothing else.
 //!
 //! # Invariants
 //! - Ids are handed out in order and never taken back: an id below a length is valid for ever.
 //! - A pool of `n` tokens has `n * (n - 1)` edges in a row, by token in, then token out.
-//! - `rates[edge]` is the marginal rate of the pool as it now stands, or zero when it is quarantined. Every change to
-//!   a pool goes through [`Pools::edit`], which keeps this true.
+//! - The margins of an edge are those of the pool as it now stands, or zero when it is quarantined. Every change to
+//!   a pool goes through [`Pools::edit`], which keeps this true, and notes the pool: [`Pools::changed_since`].
 //!
 //! # Cost
-//! Adding allocates (discovery, cold). `edit` costs the edit and `n * (n - 1)` rates. Nothing else allocates.
+//! Adding allocates (discovery, cold). `edit` costs the edit and `n * (n - 1)` margins. Nothing else allocates.
 
 use std::ops::Range;
 
 use alloy_primitives::Address;
 use alloy_primitives::map::AddressMap;
 
+use crate::hot::state::margins::Margins;
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Leg;
 use crate::types::id::PoolId;
 use crate::types::id::TokenId;
+
+/// Changes that are remembered one by one, for those who follow the table. A block of mainnet makes a few hundred.
+const NOTED: usize = 4096;
 
 /// Index of an [`Edge`] in [`Pools`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EdgeId(u32);
 
 impl EdgeId {
+    /// No edge: fills rows of edges up to a fixed width.
+    pub const NONE: Self = Self(0);
+
     /// # Panics
     /// Past `u32::MAX` edges, which is more than the chain can hold.
     const fn new(index: usize) -> Self {
@@ -32,7 +39,7 @@ impl EdgeId {
         Self(index as u32)
     }
 
-    /// Position in the table of edges.
+    /// Position in [`Margins`].
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
@@ -75,11 +82,16 @@ pub struct Pools<P> {
     by_address: AddressMap<PoolId>,
     tokens: Vec<Address>,
     token_ids: AddressMap<TokenId>,
+    /// The edge at position `p` of `margins` is at `p - 1` here.
     edges: Vec<Edge>,
-    rates: Vec<f64>,
-    /// First edge of each pool, and one past the last.
+    margins: Margins,
+    /// First edge of each pool, by its position in `margins`, and one past the last.
     first_edge: Vec<usize>,
     quarantined: Vec<bool>,
+    /// How often a pool was added or changed.
+    version: u64,
+    /// Whose change made version `v + 1`, at `v % NOTED`.
+    noted: Vec<PoolId>,
 }
 
 impl<P> Default for Pools<P> {
@@ -90,9 +102,11 @@ impl<P> Default for Pools<P> {
             tokens: Vec::new(),
             token_ids: AddressMap::default(),
             edges: Vec::new(),
-            rates: Vec::new(),
-            first_edge: vec![0],
+            margins: Margins::default(),
+            first_edge: vec![1],
             quarantined: Vec::new(),
+            version: 0,
+            noted: Vec::new(),
         }
     }
 }
@@ -115,13 +129,14 @@ impl<P: Amm> Pools<P> {
                 debug_assert_eq!((leg.token_in(), leg.token_out()), (i, o));
                 let (token_in, token_out) = (self.intern(*token_in), self.intern(*token_out));
                 self.edges.push(Edge { pool: id, leg, token_in, token_out });
-                self.rates.push(pool.marginal_rate(leg));
+                self.margins.push(&pool, leg);
             }
         }
-        self.first_edge.push(self.edges.len());
+        self.first_edge.push(self.edges.len() + 1);
         self.by_address.insert(pool.address(), id);
         self.quarantined.push(false);
         self.pools.push(pool);
+        self.note(id);
         Ok(id)
     }
 
@@ -139,16 +154,39 @@ impl<P: Amm> Pools<P> {
     }
 
     fn refresh(&mut self, id: PoolId) {
-        let pool = &self.pools[id.index()];
-        let range = self.first_edge[id.index()]..self.first_edge[id.index() + 1];
-        let out = self.quarantined[id.index()];
-        for (rate, edge) in self.rates[range.clone()].iter_mut().zip(&self.edges[range]) {
-            *rate = if out { 0.0 } else { pool.marginal_rate(edge.leg) };
+        self.note(id);
+        let (pool, edges) = (&self.pools[id.index()], self.edge_range(id));
+        if self.quarantined[id.index()] {
+            return self.margins.silence(edges);
+        }
+        for at in edges {
+            self.margins.set(at, pool, self.edges[at - 1].leg);
         }
     }
 }
 
 impl<P> Pools<P> {
+    fn note(&mut self, id: PoolId) {
+        let at = self.version as usize % NOTED;
+        match self.noted.get_mut(at) {
+            Some(place) => *place = id,
+            None => self.noted.push(id),
+        }
+        self.version += 1;
+    }
+
+    /// How often a pool was added or changed.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The pools added or changed since a version, some more than once. `None` when that is too long ago to be known.
+    pub fn changed_since(&self, version: u64) -> Option<impl Iterator<Item = PoolId> + '_> {
+        let known = self.version.saturating_sub(version) <= NOTED as u64;
+        known.then(|| (version..self.version).map(|version| self.noted[version as usize % NOTED]))
+    }
+
     /// The id of a token, given on first sight.
     pub fn intern(&mut self, token: Address) -> TokenId {
         *self.token_ids.entry(token).or_insert_with(|| {
@@ -189,7 +227,7 @@ impl<P> Pools<P> {
     /// The edge.
     #[must_use]
     pub fn edge(&self, id: EdgeId) -> Edge {
-        self.edges[id.index()]
+        self.edges[id.index() - 1]
     }
 
     /// The same pool the other way.
@@ -208,16 +246,16 @@ impl<P> Pools<P> {
         self.edge_range(id).map(EdgeId::new)
     }
 
-    /// Positions of a pool's edges in the flat arrays.
+    /// Positions of a pool's edges in [`Margins`].
     #[must_use]
     pub fn edge_range(&self, id: PoolId) -> Range<usize> {
         self.first_edge[id.index()]..self.first_edge[id.index() + 1]
     }
 
-    /// Cached output per unit of input for a vanishing input. May only reject.
+    /// What edges pay at the margin.
     #[must_use]
-    pub fn rate(&self, id: EdgeId) -> f64 {
-        self.rates[id.index()]
+    pub const fn margins(&self) -> &Margins {
+        &self.margins
     }
 
     /// True when the pool is kept out of every search.
@@ -242,12 +280,6 @@ impl<P> Pools<P> {
     #[must_use]
     pub fn token_count(&self) -> usize {
         self.tokens.len()
-    }
-
-    /// Number of edges.
-    #[must_use]
-    pub fn edge_count(&self) -> usize {
-        self.edges.len()
     }
 }
 

@@ -5,9 +5,12 @@
 //! - What was touched before [`Overlay::clear`] is never seen after it.
 //!
 //! # Cost
-//! Touching costs one `clone_from` of the pool and its rates; clearing costs O(1) (an epoch moves on). Nothing else
-//! allocates once warm; the sparse index grows with the table, by the first touch after the table grew.
+//! An overlay keeps margins of its own for the whole table, so that a screen reads one flat array whatever lies over what.
+//! They follow the table by the pools that changed: laying it over costs a copy of those pools' margins, of 32 bytes for a
+//! pool of two. Touching costs one `clone_from` of the pool and its margins; clearing is O(1) (an epoch moves on). Nothing
+//! else allocates once warm; the index and the margins grow with the table, by the first touch after the table grew.
 
+use crate::hot::state::margins::Margins;
 use crate::hot::state::pools::EdgeId;
 use crate::hot::state::pools::Pools;
 use crate::protocols::amm::Amm;
@@ -24,8 +27,13 @@ pub trait View {
     /// The pool as this view has it.
     fn pool(&self, id: PoolId) -> &Self::Pool;
 
-    /// The marginal rate as this view has it. May only reject.
-    fn rate(&self, id: EdgeId) -> f64;
+    /// What edges pay at the margin, as this view has it. May only reject and steer.
+    fn margins(&self) -> &Margins;
+
+    /// One edge's marginal rate.
+    fn rate(&self, id: EdgeId) -> f64 {
+        self.margins().rates()[id.index()]
+    }
 }
 
 impl<P: Amm> View for Pools<P> {
@@ -39,8 +47,8 @@ impl<P: Amm> View for Pools<P> {
         Self::pool(self, id)
     }
 
-    fn rate(&self, id: EdgeId) -> f64 {
-        Self::rate(self, id)
+    fn margins(&self) -> &Margins {
+        Self::margins(self)
     }
 }
 
@@ -60,9 +68,12 @@ pub struct Overlay<P> {
     touched: Vec<PoolId>,
     /// The first `touched.len()` are of this epoch; the rest are kept for their buffers.
     pools: Vec<P>,
-    /// By edge.
-    rate_marks: Vec<Mark>,
-    rates: Vec<f64>,
+    /// The table's, those touched excepted.
+    margins: Margins,
+    /// The table's version that `margins` follow.
+    version: u64,
+    /// Touched in the last epoch: their margins are to be taken from the table again.
+    stale: Vec<PoolId>,
 }
 
 impl<P> Default for Overlay<P> {
@@ -73,8 +84,9 @@ impl<P> Default for Overlay<P> {
             marks: Vec::new(),
             touched: Vec::new(),
             pools: Vec::new(),
-            rate_marks: Vec::new(),
-            rates: Vec::new(),
+            margins: Margins::default(),
+            version: 0,
+            stale: Vec::new(),
         }
     }
 }
@@ -85,27 +97,24 @@ impl<P: Amm + Clone> Overlay<P> {
         let at = self.slot(base, id);
         let pool = &mut self.pools[at];
         let answer = change(pool);
-        let out = base.is_quarantined(id);
+        if base.is_quarantined(id) {
+            self.margins.silence(base.edge_range(id));
+            return answer;
+        }
         for edge in base.edges_of(id) {
-            let rate = if out { 0.0 } else { pool.marginal_rate(base.edge(edge).leg) };
-            self.rates[self.rate_marks[edge.index()].at as usize] = rate;
+            self.margins.set(edge.index(), pool, base.edge(edge).leg);
         }
         answer
     }
 
-    /// Keeps a pool out of every search of this epoch: all its rates are zero.
+    /// Keeps a pool out of every search of this epoch: its margins are zero.
     pub fn silence(&mut self, base: &Pools<P>, id: PoolId) {
         self.slot(base, id);
-        for edge in base.edges_of(id) {
-            self.rates[self.rate_marks[edge.index()].at as usize] = 0.0;
-        }
+        self.margins.silence(base.edge_range(id));
     }
 
     fn slot(&mut self, base: &Pools<P>, id: PoolId) -> usize {
-        if self.marks.len() < base.len() {
-            self.marks.resize(base.len(), Mark::default());
-            self.rate_marks.resize(base.edge_count(), Mark::default());
-        }
+        self.follow(base);
         let mark = self.marks[id.index()];
         if mark.epoch == self.epoch {
             return mark.at as usize;
@@ -116,25 +125,43 @@ impl<P: Amm + Clone> Overlay<P> {
             None => self.pools.push(base.pool(id).clone()),
         }
         self.touched.push(id);
-        // Both casts are of lengths below the number of pools and edges, which are u32.
+        // So that it is this that allocates, and not the clearing of a table that is warm by then.
+        self.stale.reserve(self.touched.len());
+        // The cast is of a length below the number of pools, which is a u32.
         self.marks[id.index()] = Mark { epoch: self.epoch, at: at as u32 };
-        for edge in base.edges_of(id) {
-            self.rate_marks[edge.index()] = Mark { epoch: self.epoch, at: self.rates.len() as u32 };
-            self.rates.push(base.rate(edge));
-        }
         at
     }
 }
 
 impl<P> Overlay<P> {
+    /// Takes over what has changed in the table.
+    fn follow(&mut self, base: &Pools<P>) {
+        if self.marks.len() < base.len() {
+            self.marks.resize(base.len(), Mark::default());
+            self.margins.grow(base.margins());
+        }
+        while let Some(id) = self.stale.pop() {
+            self.take_over(base, id);
+        }
+        match base.changed_since(self.version) {
+            Some(changed) => changed.for_each(|id| self.take_over(base, id)),
+            None => (0..base.len()).for_each(|index| self.take_over(base, PoolId::new(index))),
+        }
+        self.version = base.version();
+    }
+
+    fn take_over(&mut self, base: &Pools<P>, id: PoolId) {
+        if self.marks[id.index()].epoch != self.epoch {
+            self.margins.copy(base.margins(), base.edge_range(id));
+        }
+    }
+
     /// Forgets what was touched.
     pub fn clear(&mut self) {
-        self.touched.clear();
-        self.rates.clear();
+        self.stale.append(&mut self.touched);
         let Some(next) = self.epoch.checked_add(1) else {
             // Once in four billion clears: old marks could be taken for new ones.
             self.marks.fill(Mark::default());
-            self.rate_marks.fill(Mark::default());
             self.epoch = 1;
             return;
         };
@@ -154,8 +181,8 @@ impl<P> Overlay<P> {
     }
 
     /// Lays the overlay over its table.
-    #[must_use]
-    pub const fn over<'a>(&'a self, base: &'a Pools<P>) -> Overlaid<'a, P> {
+    pub fn over<'a>(&'a mut self, base: &'a Pools<P>) -> Overlaid<'a, P> {
+        self.follow(base);
         Overlaid { base, over: self }
     }
 }
@@ -181,10 +208,7 @@ impl<P: Amm> View for Overlaid<'_, P> {
         }
     }
 
-    fn rate(&self, id: EdgeId) -> f64 {
-        match self.over.rate_marks.get(id.index()) {
-            Some(mark) if mark.epoch == self.over.epoch => self.over.rates[mark.at as usize],
-            _ => self.base.rate(id),
-        }
+    fn margins(&self) -> &Margins {
+        &self.over.margins
     }
 }

@@ -72,15 +72,18 @@ impl Crew<'_> {
         }
         let (mut feeders, mut threads) = (Vec::new(), Vec::new());
         for (index, seat) in seats.iter().enumerate() {
-            let (feeder, inbox) = inbox::pair(self.config.ingest.pending_room, wanted.spin);
+            let (feeder, mut inbox) = inbox::pair(self.config.ingest.pending_room, wanted.spin);
             let ports = self.ports.as_mut();
-            let lane = ports.map(|ports| ports.lane((index, wanted.hot))).transpose()?.map(Box::new);
+            let lane = ports
+                .map(|ports| ports.lane((index, wanted.hot), self.meters.thread(index).worth.clone()))
+                .transpose()?
+                .map(Box::new);
             let (builder, plan) = (self.builder()?, Plan { base: index == 0, ..self.plan.clone() });
             let (loaded, (reports, found)) = (loaded.clone(), self.out.clone());
             let (clock, newest, meter) = (self.clock, self.newest.clone(), self.meters.thread(index));
             let out = (reports, found, Tape::new(self.tap.clone(), index));
             let run = move |_pinned| {
-                Desk::new(plan, &loaded, builder, (clock, newest), meter, out).with_lane(lane).run(&inbox);
+                Desk::new(plan, &loaded, builder, (clock, newest), meter, out).with_lane(lane).run(&mut inbox);
             };
             threads.push(thread::spawn(&format!("hot-{index}"), *seat, run)?);
             feeders.push(feeder);

@@ -19,10 +19,13 @@ use uuid::Uuid;
 use crate::edge::record::Clock;
 use crate::hot::build::SignedBundle;
 use crate::hot::decode::PendingTx;
+use crate::hot::rt::bins::Bins;
 use crate::hot::rt::inbox::Supply;
 use crate::hot::rt::port::Broken;
 use crate::hot::rt::port::ear::Ear;
 use crate::hot::rt::port::ear::Heard;
+use crate::hot::rt::worth::Shape;
+use crate::hot::rt::worth::Worth;
 use crate::hot::send::Pen;
 use crate::hot::send::line::Line;
 use crate::hot::send::line::Said;
@@ -31,6 +34,8 @@ use crate::live::report::Sent;
 
 /// Hashes that are remembered: some minutes of mainnet's.
 const REMEMBERED: usize = 1 << 15;
+/// Frames of each node that are read before one is looked at.
+const AT_ONCE: usize = 256;
 /// Polls between two looks at the clock, and at lines that owe no answer.
 const ROUND: u32 = 1 << 10;
 
@@ -97,6 +102,10 @@ pub struct Parts {
     pub patience: Patience,
     /// Whose transactions are ours, and no triggers.
     pub owner: Address,
+    /// What a transaction is worth.
+    pub worth: Arc<Worth>,
+    /// Transactions that may wait; beyond it those worth least are dropped.
+    pub room: usize,
     /// This thread, of so many.
     pub share: (usize, usize),
     /// The run's clock.
@@ -120,16 +129,37 @@ pub struct Lane {
     nodes: Vec<Node>,
     lines: Vec<Relay>,
     recent: Recent,
+    /// The one that is read into.
     tx: PendingTx,
+    /// Buffers for others.
+    spare: Vec<PendingTx>,
+    waiting: Bins<Waiting>,
+    dropped: u64,
     rounds: u32,
+}
+
+/// Heard, and not yet looked at.
+#[derive(Debug)]
+struct Waiting {
+    tx: PendingTx,
+    at_ns: u64,
 }
 
 impl Lane {
     /// A lane without any port yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let recent = Recent::new(REMEMBERED);
-        Self { parts, nodes: Vec::new(), lines: Vec::new(), recent, tx: PendingTx::default(), rounds: 0 }
+        Self {
+            waiting: Bins::new(parts.room),
+            parts,
+            nodes: Vec::new(),
+            lines: Vec::new(),
+            recent: Recent::new(REMEMBERED),
+            tx: PendingTx::default(),
+            spare: Vec::new(),
+            dropped: 0,
+            rounds: 0,
+        }
     }
 
     /// Whether a transaction was not met before; from now on it was.
@@ -137,36 +167,62 @@ impl Lane {
         self.recent.add(hash)
     }
 
-    /// The next transaction of this thread's share, and when it came. `None`: nothing to do now.
+    /// The transaction of this thread's share that is worth most, and when it came. `None`: nothing to do now.
     pub fn hear(&mut self) -> Option<(PendingTx, u64)> {
         self.rounds = self.rounds.wrapping_add(1);
         if self.rounds.is_multiple_of(ROUND) {
             self.look_after();
         }
         self.listen(false);
+        // No more than so many: a node that tells faster than this reads must not keep us here.
+        for _ in 0..AT_ONCE {
+            if !self.read() {
+                break;
+            }
+        }
+        let Waiting { tx, at_ns } = self.waiting.pop()?;
+        Some((tx, at_ns))
+    }
+
+    /// Reads a frame of each node. False: nobody has said anything.
+    fn read(&mut self) -> bool {
+        let mut any = false;
         for index in 0..self.nodes.len() {
             match self.nodes[index].ear.hear() {
                 Ok(Heard::Nothing) => {}
                 Ok(Heard::Life) => self.nodes[index].heard_ns = self.parts.clock.now_ns(),
                 Ok(Heard::Frame(frame)) => {
-                    let now = self.parts.clock.now_ns();
-                    self.nodes[index].heard_ns = now;
-                    if self.tx.read(frame.as_str()).is_ok() && self.is_ours() {
-                        return Some((std::mem::take(&mut self.tx), now));
-                    }
+                    any = true;
+                    let at_ns = self.parts.clock.now_ns();
+                    self.nodes[index].heard_ns = at_ns;
+                    self.take_in(frame.as_str(), at_ns);
                 }
                 Err(Broken(why)) => {
                     self.drop_node(index, &why);
-                    break;
+                    return any;
                 }
             }
         }
-        None
+        any
     }
 
-    /// Gives the buffers of a transaction back.
-    pub fn done(&mut self, tx: PendingTx) {
-        self.tx = tx;
+    fn take_in(&mut self, frame: &str, at_ns: u64) {
+        if self.tx.read(frame).is_err() || !self.is_ours() {
+            return;
+        }
+        let value = self.parts.worth.of(shape(&self.tx));
+        let spare = self.spare.pop().unwrap_or_default();
+        let tx = std::mem::replace(&mut self.tx, spare);
+        if let Some(Waiting { tx, .. }) = self.waiting.push(value, Waiting { tx, at_ns }) {
+            self.spare.push(tx);
+            self.dropped += 1;
+        }
+    }
+
+    /// Gives the buffers of a transaction back. How many were dropped for want of room since.
+    pub fn done(&mut self, tx: PendingTx) -> u64 {
+        self.spare.push(tx);
+        std::mem::take(&mut self.dropped)
     }
 
     fn is_ours(&mut self) -> bool {
@@ -260,6 +316,12 @@ impl Lane {
         // As in `reply`.
         let _ending = self.parts.lost.send(Port::Line(relay.line.relay()));
     }
+}
+
+/// Where a transaction goes, and what it calls.
+#[must_use]
+pub fn shape(tx: &PendingTx) -> Shape {
+    Shape::new(tx.to().as_ref().map(|to| &to.0.0), tx.input())
 }
 
 /// Which of so many threads looks at a transaction.

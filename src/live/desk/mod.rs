@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - It waits for nobody but its inbox; what it has to say goes into a channel that never blocks.
-//! - A pending transaction is judged behind the newest block heard of, or put off: the keeper offers it again then.
+//! - A pending transaction is judged behind the newest block heard of, or put off: the keeper offers it again then. What is
+//!   being looked for when a newer block is heard of is called off, and decides nothing.
 
 pub mod crew;
 pub mod lane;
@@ -10,8 +11,9 @@ pub mod tape;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use revm::context::TxEnv;
 use tokio::sync::mpsc;
 
@@ -36,6 +38,7 @@ use crate::hot::refused::Refused;
 use crate::hot::rt::inbox::Ended;
 use crate::hot::rt::inbox::Inbox;
 use crate::hot::rt::inbox::Item;
+use crate::hot::rt::worth::Shape;
 use crate::hot::simulate::Proven;
 use crate::live::desk::lane::Lane;
 use crate::live::desk::tape::Tape;
@@ -52,6 +55,9 @@ use crate::metrics::span::Span;
 use crate::metrics::stage::Stage;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
+
+/// Wei.
+const GWEI: u64 = 1_000_000_000;
 
 /// The ways out: to the keeper, to the sender, to the journal.
 pub type Ways = (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>, Tape);
@@ -81,6 +87,7 @@ struct Case {
     /// When it was heard of, ns since the run's start.
     at_ns: u64,
     look: Look,
+    shape: Shape,
 }
 
 /// Makes the trigger's raw bytes, should they be needed.
@@ -110,25 +117,25 @@ impl Desk {
     }
 
     /// Works until the inbox ends.
-    pub fn run(mut self, inbox: &Inbox<Work, Offer>) {
-        let outcome = self.engine.on_event(Event::Head);
+    pub fn run(mut self, inbox: &mut Inbox<Work, Offer>) {
+        let outcome = self.solve(Event::Head);
         self.settle(outcome, None);
         if self.lane.is_some() {
             return self.spin(inbox);
         }
-        while let Some(item) = inbox.next() {
-            self.item(item);
+        while let Some(item) = inbox.read() {
+            self.item(item, inbox.dropped());
         }
     }
 
     /// What concerns the chain first, then what the lane hears, then what the edge offers.
-    fn spin(mut self, inbox: &Inbox<Work, Offer>) {
+    fn spin(mut self, inbox: &mut Inbox<Work, Offer>) {
         loop {
             match inbox.chain() {
                 Ok(Some(work)) => self.chain(work),
                 Ok(None) if self.hear() => {}
                 Ok(None) => match inbox.waiting() {
-                    Some(item) => self.item(item),
+                    Some(item) => self.item(item, inbox.dropped()),
                     None => std::hint::spin_loop(),
                 },
                 Err(Ended) => return,
@@ -136,7 +143,9 @@ impl Desk {
         }
     }
 
-    fn item(&mut self, item: Item<Work, Offer>) {
+    /// `dropped`: pending transactions for which there was no room meanwhile.
+    fn item(&mut self, item: Item<Work, Offer>, dropped: u64) {
+        self.meter.counters.add_many(Counter::PendingDropped, dropped);
         match item {
             Item::Chain(work) => self.chain(work),
             Item::Pending(offer) => self.offered(&offer),
@@ -174,29 +183,35 @@ impl Desk {
                 return;
             }
         };
-        let outcome = self.engine.on_event(event);
+        let outcome = self.solve(event);
         self.settle(outcome, None);
+    }
+
+    /// Hands the engine an event, for as long as no newer block is heard of.
+    fn solve(&mut self, event: Event) -> Outcome {
+        let newest = &self.newest;
+        self.engine.on_event_while(event, &|number| newest.load(Ordering::Relaxed) <= number)
     }
 
     /// Looks at what the lane has heard. False: nothing.
     fn hear(&mut self) -> bool {
         let Some((tx, at_ns)) = self.lane.as_mut().and_then(|lane| lane.hear()) else { return false };
         self.meter.counters.add(Counter::Heard);
-        let case = Case { hash: tx.hash(), at_ns, look: Look::First };
+        let case = Case { hash: tx.hash(), at_ns, look: Look::First, shape: lane::shape(&tx) };
         let raw = || victim(&tx);
         if self.begin(case) {
             self.tape.heard(&tx);
             self.judge(tx.env(), case, &raw);
         }
         if let Some(lane) = &mut self.lane {
-            lane.done(tx);
+            self.meter.counters.add_many(Counter::PendingDropped, lane.done(tx));
         }
         true
     }
 
     fn offered(&mut self, offer: &Offer) {
         let Offer { pending, look } = offer;
-        let case = Case { hash: pending.hash(), at_ns: pending.at_ns, look: *look };
+        let case = Case { hash: pending.hash(), at_ns: pending.at_ns, look: *look, shape: pending.shape() };
         // The lane was faster.
         if *look == Look::First && self.lane.as_mut().is_some_and(|lane| !lane.is_new(case.hash)) {
             return;
@@ -215,22 +230,42 @@ impl Desk {
             self.meter.counters.add(Counter::PendingStale);
             return false;
         }
-        if case.look == Look::First {
-            let waited = self.clock.now_ns().saturating_sub(case.at_ns);
-            self.meter.time(Stage::Decode, std::time::Duration::from_nanos(waited));
-        }
+        self.time_first(Stage::Decode, case);
         self.meter.counters.add(Counter::Looked);
         true
     }
 
     fn judge(&mut self, tx: TxEnv, case: Case, raw: Raw<'_>) {
-        let outcome = self.engine.on_event(Event::Pending(Box::new(tx)));
+        let outcome = self.solve(Event::Pending(Box::new(tx)));
+        self.learn(&outcome, case);
         self.settle(outcome, Some((case, raw)));
+        self.time_first(Stage::Decision, case);
+    }
+
+    /// At the first look at a transaction: how long ago it was heard of.
+    fn time_first(&self, stage: Stage, case: Case) {
+        if case.look == Look::First {
+            let waited = self.clock.now_ns().saturating_sub(case.at_ns);
+            self.meter.time(stage, Duration::from_nanos(waited));
+        }
+    }
+
+    /// What the like of it can be expected to bring. One that did not run, or was called off, says nothing of that.
+    fn learn(&self, outcome: &Outcome, case: Case) {
+        let Some(Trigger::Ran(_)) = &outcome.trigger else { return };
+        if outcome.cancelled {
+            return;
+        }
+        let idle = |(reason, _)| matches!(reason, Refused::TriggerFailed | Refused::NoPool);
+        let brought = outcome.proven.iter().filter_map(|proven| proven.candidate().value()).max().unwrap_or_default();
+        let gwei = u64::try_from(brought.0 / U256::from(GWEI)).unwrap_or(u64::MAX);
+        self.meter.worth.learn(case.shape, !outcome.refused.iter().any(idle), gwei);
     }
 
     /// Counts, reports, and makes bundles of what was proven.
     fn settle(&mut self, outcome: Outcome, of: Option<(Case, Raw<'_>)>) {
         self.meter.refuse(&outcome.refused);
+        self.meter.counters.add_many(Counter::Cancelled, u64::from(outcome.cancelled));
         let case = of.map(|(case, _)| case);
         if case.is_none_or(|case| case.look != Look::Again) && !outcome.spent.search.is_zero() {
             self.meter.time(Stage::Search, outcome.spent.search);

@@ -12,6 +12,7 @@ use hdrhistogram::Histogram;
 
 use crate::hot::refused::Refused;
 use crate::hot::refused::Tally;
+use crate::hot::rt::worth::Worth;
 use crate::metrics::count::Counter;
 use crate::metrics::count::Counters;
 use crate::metrics::stage::Stage;
@@ -28,23 +29,24 @@ const DIGITS: u8 = 3;
 pub struct Meter {
     /// What happened.
     pub counters: Counters,
+    /// What pending transactions can be expected to bring: the one of the run.
+    pub worth: Arc<Worth>,
     refused: [AtomicU64; Refused::ALL.len()],
     samples: ArrayQueue<(Stage, u64)>,
     lost: AtomicU64,
 }
 
-impl Default for Meter {
-    fn default() -> Self {
+impl Meter {
+    fn new(worth: &Arc<Worth>) -> Self {
         Self {
             counters: Counters::default(),
+            worth: Arc::clone(worth),
             refused: std::array::from_fn(|_| AtomicU64::new(0)),
             samples: ArrayQueue::new(RING),
             lost: AtomicU64::new(0),
         }
     }
-}
 
-impl Meter {
     /// A stage took so long.
     pub fn time(&self, stage: Stage, took: Duration) {
         if self.samples.push((stage, took.as_nanos().min(u128::from(LONGEST_NS)) as u64)).is_err() {
@@ -91,7 +93,8 @@ impl Meters {
     /// One for each of `threads`, and one for the edge: [`Meters::edge`].
     #[must_use]
     pub fn new(threads: usize) -> Self {
-        let all = (0..=threads).map(|_| Arc::default()).collect();
+        let worth = Arc::default();
+        let all = (0..=threads).map(|_| Arc::new(Meter::new(&worth))).collect();
         let histogram = |_| Histogram::new_with_bounds(1, LONGEST_NS, DIGITS).ok();
         // The bounds are constants that hdrhistogram takes.
         Self { all, times: Mutex::new(Stage::ALL.iter().filter_map(histogram).collect()) }

@@ -17,7 +17,7 @@ use alloy_primitives::U256;
 
 impl Pool {
     /// Share of the input left after the fee.
-    fn gamma(&self) -> f64 {
+    pub(super) fn gamma(&self) -> f64 {
         f64::from(PIPS - self.fee_pips) / f64::from(PIPS)
     }
 
@@ -38,6 +38,15 @@ impl Pool {
         let root = wide::to_f64(self.state.sqrt_price_x96) / wide::Q96;
         let price = root * root;
         self.gamma() * if leg.zero_for_one() { price } else { 1.0 / price }
+    }
+
+    /// Virtual reserve of the token that goes in, at the present price.
+    pub(super) fn reserve_in(&self, leg: Leg) -> f64 {
+        if self.state.sqrt_price_x96.is_zero() {
+            return 0.0;
+        }
+        let (root, liquidity) = (wide::to_f64(self.state.sqrt_price_x96) / wide::Q96, self.state.liquidity as f64);
+        if leg.zero_for_one() { liquidity / root } else { liquidity * root }
     }
 
     /// Visits the stretches from the present price on.

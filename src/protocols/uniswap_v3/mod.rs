@@ -245,6 +245,10 @@ impl Amm for Pool {
         self.rate(leg)
     }
 
+    fn depth(&self, leg: Leg) -> f64 {
+        self.reserve_in(leg) / self.gamma()
+    }
+
     fn segments(&self, leg: Leg, visit: impl FnMut(Segment) -> bool) {
         self.stretches(leg, visit);
     }

@@ -72,8 +72,8 @@ pub struct Thread {
     engine: Option<Engine>,
     next: u64,
     lost: bool,
-    /// What was decided here, and waits for what was recorded.
-    due: Option<(Heard, Decision)>,
+    /// What was fed and is to be decided. It runs once the recorded decision is read: that says whether it was called off.
+    due: Option<(u64, Fed<'static>)>,
 }
 
 impl Thread {
@@ -140,37 +140,50 @@ impl Thread {
         Ok(())
     }
 
-    /// Feeds an event. A difference: the one before it was decided here and not there.
+    /// Feeds an event. A difference: the one before it was not decided there, and is here.
     pub(super) fn fed(&mut self, number: u64, fed: Fed<'static>) -> Result<Option<Difference>, String> {
-        if let Some((event, _)) = self.due.take() {
+        if let Some((number, due)) = self.due.take() {
+            let (event, _) = self.decide(number, due, false)?;
             return Ok(Some(self.difference(&event, "decision", "none", "one")));
         }
+        if let Fed::Told { told, again: false } = fed {
+            self.standing("told")?.on_event(Event::Told(told.into_owned().into()));
+            return Ok(None);
+        }
+        self.due = Some((number, fed));
+        Ok(None)
+    }
+
+    fn standing(&mut self, what: &str) -> Result<&mut Engine, String> {
+        self.engine.as_mut().ok_or_else(|| format!("thread {} is fed a {what} before any state", self.index))
+    }
+
+    /// What a desk does with an item, or did until it was called off.
+    fn decide(&mut self, number: u64, fed: Fed<'static>, cancelled: bool) -> Result<(Heard, Decision), String> {
         let mut event = Heard { number, what: fed.name().to_owned(), trigger: None };
         if let Fed::Load(state) = &fed {
             self.engine = Some(self.plan.engine(&ground(state)));
         }
-        let Self { engine: Some(engine), builder, .. } = self else {
-            return Err(format!("thread {} is fed a {} before any state", self.index, fed.name()));
-        };
-        let (outcome, tx) = feed(engine, fed, &mut event)?;
-        let Some(outcome) = outcome else { return Ok(None) };
+        let engine = self.standing(&event.what)?;
+        let (outcome, tx) = feed(engine, fed, &mut event, cancelled)?;
         if let Some(tip) = engine.tip() {
             event.what = format!("{} behind block {}", event.what, tip.head().number);
         }
         let trigger = tx.as_ref().zip(event.trigger.as_ref());
         let raw = trigger.map(|(tx, of)| || Victim::encode(tx, of.hash));
         let raw = raw.as_ref().map(|raw| raw as &dyn Fn() -> _);
+        let Self { engine: Some(engine), builder, .. } = self else { return Err("no state".to_owned()) };
         let made = choice::choose(engine, builder, &outcome.proven, raw);
         let decision = choice::decision(engine, &outcome, &made);
-        self.due = Some((event, decision));
-        Ok(None)
+        Ok((event, decision))
     }
 
     /// Holds a recorded decision against the one made here.
     pub(super) fn decided(&mut self, decided: Decided) -> Result<Result<Judged, Box<Difference>>, String> {
-        let Some((event, decision)) = self.due.take() else {
+        let Some((number, due)) = self.due.take() else {
             return Err(format!("thread {} decides about nothing", self.index));
         };
+        let (event, decision) = self.decide(number, due, decided.decision.cancelled)?;
         if decided.decision == decision {
             return Ok(Ok(Judged { event, decided }));
         }
@@ -195,21 +208,19 @@ fn ground<'a>(state: &'a State<'_>) -> Ground<'a> {
     Ground { head: &state.head, accounts: &state.accounts, hashes: &state.hashes, pools: &state.pools }
 }
 
-/// What a desk does with an item. No outcome: nothing was decided.
 fn feed(
     engine: &mut Engine,
     fed: Fed<'static>,
     event: &mut Heard,
-) -> Result<(Option<Outcome>, Option<TxEnvelope>), String> {
+    cancelled: bool,
+) -> Result<(Outcome, Option<TxEnvelope>), String> {
+    let mut trigger = None;
     let item = match fed {
         Fed::Load(_) => Event::Head,
         Fed::Block(news) => Event::Block(news.into_owned().into()),
         Fed::Undo(to) => Event::Undo(to),
-        Fed::Told { told, again } => {
+        Fed::Told { told, .. } => {
             engine.on_event(Event::Told(told.into_owned().into()));
-            if !again {
-                return Ok((None, None));
-            }
             Event::Head
         }
         Fed::Pool { at, pool } => Event::Pool(at, Box::new(pool.into_owned())),
@@ -218,9 +229,10 @@ fn feed(
             let tx = Recovered::new_unchecked(tx, sender);
             event.what = format!("pending {hash}");
             event.trigger = Some(Trigger { hash, sender, raw });
-            let outcome = engine.on_event(Event::Pending(Box::new(block::tx_env(&tx))));
-            return Ok((Some(outcome), Some(tx.into_inner())));
+            let item = Event::Pending(Box::new(block::tx_env(&tx)));
+            trigger = Some(tx.into_inner());
+            item
         }
     };
-    Ok((Some(engine.on_event(item)), None))
+    Ok((engine.on_event_while(item, &|_| !cancelled), trigger))
 }

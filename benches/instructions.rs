@@ -1,0 +1,312 @@
+//! Question: how many instructions does each step of the way from a frame to a request take? Each has a hard budget, about
+//! 5 % above what was measured, so that a step that grows is seen where no clock is steady enough to show it.
+//! Input: the trigger of a golden bundle as a node announces it; a market of three pairs, the published bytecode of
+//! Uniswap V2 deployed on our own machine, one of whose pairs a pending swap moves; for the screen and the sizing the made
+//! world of `event_to_candidates` with 1,000 cycles. Nothing of it lies outside the repository and `contracts/node_modules`.
+//!
+//! The counts are of callgrind, of this crate at opt-level 3 in the dev profile (`scripts/budgets`): not of the release
+//! profile, whose link takes minutes. They differ between compilers: a new toolchain may move the budgets, and says so.
+#![allow(missing_docs, reason = "what is not documented is made by the harness' macros")]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+#[path = "common/dice.rs"]
+mod dice;
+#[path = "../tests/build/market.rs"]
+mod market;
+#[path = "common/world.rs"]
+mod world;
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+
+use alloy::consensus::TxEnvelope;
+use alloy::consensus::transaction::Recovered;
+use alloy::eips::eip2718::Decodable2718;
+use alloy::rpc::types::eth::Transaction;
+use alloy::sol_types::SolCall;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use common::chain::{USER, swapCall, transferCall};
+use gungraun::prelude::*;
+use gungraun::{Callgrind, EventKind};
+use market::{BLOCK, Market, OTHER_KEY, contract, ether, key};
+use peregrine::edge::submit::{Identity, Kind};
+use peregrine::hot::build::config::{Bid, Limits};
+use peregrine::hot::build::{Builder, SignedBundle, Target, Victim};
+use peregrine::hot::engine::Engine;
+use peregrine::hot::engine::tip::Tip;
+use peregrine::hot::event::{AccountNews, BlockNews, Event, Head, LogNews, Outcome};
+use peregrine::hot::evm::fork::Rules;
+use peregrine::hot::evm::machine::{Executed, Machine};
+use peregrine::hot::refused::Refused;
+use peregrine::hot::search::Search;
+use peregrine::hot::search::cycles::CycleId;
+use peregrine::hot::search::screen::{Screen, Screened};
+use peregrine::hot::search::sizing::path::Path as Cycle;
+use peregrine::hot::search::sizing::{Best, Effort, Sizer};
+use peregrine::hot::simulate::Proven;
+use peregrine::hot::state::pools::Pools;
+use peregrine::protocols::AnyPool;
+use peregrine::protocols::amm::Amm;
+use peregrine::replay::bundle::Case;
+use peregrine::types::amount::Wei;
+use peregrine::types::id::PoolId;
+use revm::context::TxEnv;
+use revm::state::EvmState;
+
+/// A limit that fails the run.
+fn most(instructions: u64) -> LibraryBenchmarkConfig {
+    let mut callgrind = Callgrind::default();
+    callgrind.hard_limits([(EventKind::Ir, instructions)]);
+    let mut config = LibraryBenchmarkConfig::default();
+    config.tool(callgrind);
+    config
+}
+
+/// A pending transaction as a node announces it in full.
+fn frame() -> String {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundles/backrun/v2_v3/case.json.zst");
+    let trigger = Case::read(&place).expect("a case").trigger.expect("a backrun has one");
+    let tx = TxEnvelope::decode_2718(&mut &trigger.raw[..]).expect("a transaction");
+    let inner = Recovered::new_unchecked(tx, trigger.sender);
+    let tx = Transaction {
+        inner,
+        block_hash: None,
+        block_number: None,
+        transaction_index: None,
+        effective_gas_price: None,
+        block_timestamp: None,
+    };
+    let tx = serde_json::to_string(&tx).expect("json");
+    format!(r#"{{"jsonrpc":"2.0","method":"eth_subscription","params":{{"subscription":"0x5176","result":{tx}}}}}"#)
+}
+
+#[derive(serde::Deserialize)]
+struct Notice {
+    params: Params,
+}
+
+#[derive(serde::Deserialize)]
+struct Params {
+    result: Transaction,
+}
+
+#[library_benchmark(config = most(DECODE))]
+#[bench::pending(args = (), setup = frame)]
+fn decode(frame: String) -> (String, Transaction) {
+    let notice: Notice = serde_json::from_str(black_box(&frame)).expect("a notice");
+    (frame, notice.params.result)
+}
+
+/// A market whose first pair has been paid for the swap that is pending.
+struct Scene {
+    market: Market,
+    victim: TxEnv,
+}
+
+/// The first pair takes 20 ether; the swap asks for 16,000 of the 16,600 tokens that it pays at most.
+fn scene() -> Scene {
+    let mut market = Market::new(3, 1_000);
+    let pool = market.engine.pools().pool(PoolId::new(0)).clone();
+    let weth = market.own.weth;
+    let machine = market.engine.machine_mut();
+    let paid = call(machine, weth, transferCall { to: pool.address(), amount: ether(20) }.abi_encode());
+    let paid = machine.execute(paid).expect("runs");
+    assert!(paid.is_success());
+    machine.commit(paid.diff);
+    let out = ether(16_000);
+    let [amount0, amount1] = if pool.tokens()[0] == weth { [U256::ZERO, out] } else { [out, U256::ZERO] };
+    let data = swapCall { amount0, amount1, to: USER, data: Bytes::new() }.abi_encode();
+    let victim = call(machine, pool.address(), data);
+    Scene { market, victim }
+}
+
+fn call(machine: &Machine, to: Address, data: Vec<u8>) -> TxEnv {
+    let nonce = machine.db().known_account(USER).expect("sends everything").nonce;
+    let kind = TxKind::Call(to);
+    TxEnv { caller: USER, gas_limit: 1_000_000, gas_price: 7, kind, data: data.into(), nonce, ..TxEnv::default() }
+}
+
+#[library_benchmark(config = most(VICTIM))]
+#[bench::v2_swap(args = (), setup = scene)]
+fn victim(mut scene: Scene) -> (Scene, Executed) {
+    let victim = scene.victim.clone();
+    let executed = scene.market.engine.machine_mut().execute(black_box(victim)).expect("runs");
+    (scene, executed)
+}
+
+/// An engine that follows the chain, and a block that holds that swap.
+fn grown() -> (Engine, Event) {
+    let Scene { mut market, victim } = scene();
+    let machine = market.engine.machine_mut();
+    let executed = machine.execute(victim).expect("runs");
+    let beneficiary = machine.block().beneficiary;
+    let timestamp = 1_717_000_000;
+    let head = Head { number: BLOCK - 1, gas_limit: 30_000_000, timestamp, beneficiary, ..Head::default() };
+    let hash = B256::repeat_byte(7);
+    let child = Head { number: BLOCK, hash, parent: head.hash, timestamp: timestamp + 12, ..head };
+    let log = |log: &alloy_primitives::Log| LogNews {
+        address: log.address,
+        topics: log.topics().to_vec(),
+        data: log.data.data.clone(),
+    };
+    let logs = executed.logs().iter().map(log).collect();
+    let news = BlockNews { head: child, accounts: news(&executed.diff), logs };
+    let engine = market.engine.following(Tip::new(head, Rules::Mainnet, 12)).with_base(false);
+    (engine, Event::Block(Arc::new(news)))
+}
+
+fn news(diff: &EvmState) -> Vec<AccountNews> {
+    let by_address: BTreeMap<_, _> = diff.iter().filter(|(_, account)| account.is_touched()).collect();
+    let one = |(address, account): (&Address, &revm::state::Account)| AccountNews {
+        address: *address,
+        balance: Some(account.info.balance),
+        nonce: Some(account.info.nonce),
+        slots: account.changed_storage_slots().map(|(slot, value)| (*slot, value.present_value)).collect(),
+        ..AccountNews::default()
+    };
+    by_address.into_iter().map(|(address, account)| one((address, account))).collect()
+}
+
+#[library_benchmark(config = most(APPLY))]
+#[bench::one_swap(args = (), setup = grown)]
+fn apply((mut engine, block): (Engine, Event)) -> (Engine, Outcome) {
+    let outcome = engine.on_event(black_box(block));
+    assert!(outcome.adrift.is_none() && outcome.broken.is_empty());
+    (engine, outcome)
+}
+
+/// The market behind the pending swap, with what was found there.
+fn behind() -> (Market, Proven) {
+    let Scene { mut market, victim } = scene();
+    let outcome = market.engine.on_event(Event::Pending(Box::new(victim)));
+    let proven = outcome.proven.into_iter().next().expect("a backrun");
+    (market, proven)
+}
+
+#[library_benchmark(config = most(BACKRUN))]
+#[bench::two_pairs(args = (), setup = behind)]
+fn backrun((mut market, proven): (Market, Proven)) -> (Market, Result<Proven, Refused>) {
+    let again = market.engine.prove_again(black_box(proven.candidate()), Wei(U256::from(1_000)));
+    assert!(again.is_ok());
+    (market, again)
+}
+
+/// A proof about to be built into a bundle.
+fn unsigned() -> (Market, Builder, Proven, Victim, Target) {
+    let (market, proven) = behind();
+    let builder = market.builder(Bid::default(), Limits { max_assumed_slots: 9, ..Limits::default() });
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundles/backrun/v2_v3/case.json.zst");
+    let trigger = Case::read(&place).expect("a case").trigger.expect("a backrun has one");
+    let victim = Victim::raw(trigger.raw, trigger.hash).expect("whole");
+    assert_eq!(contract(market.own.executor).address, market.own.executor);
+    (market, builder, proven, victim, market::target())
+}
+
+#[library_benchmark(config = most(SIGN))]
+#[bench::owner(args = (), setup = unsigned)]
+fn sign(
+    (market, mut builder, proven, victim, target): (Market, Builder, Proven, Victim, Target),
+) -> (Market, Result<SignedBundle, Refused>) {
+    let bundle = builder.build(black_box(&proven), market.engine.pools(), Some(&victim), &target);
+    assert!(bundle.is_ok());
+    (market, bundle)
+}
+
+fn signed() -> SignedBundle {
+    let (market, mut builder, proven, victim, target) = unsigned();
+    builder.build(&proven, market.engine.pools(), Some(&victim), &target).expect("passes the limits")
+}
+
+fn write(bundle: &SignedBundle) -> String {
+    Kind::Flashbots.dialect().bundle(bundle, &uuid::Uuid::from_u128(7))
+}
+
+#[library_benchmark(config = most(BODY))]
+#[bench::flashbots(args = (), setup = signed)]
+fn body(bundle: SignedBundle) -> (SignedBundle, String) {
+    let body = write(black_box(&bundle));
+    (bundle, body)
+}
+
+fn written() -> (Identity, String) {
+    (Identity::new(key(OTHER_KEY)), write(&signed()))
+}
+
+#[library_benchmark(config = most(HEADER))]
+#[bench::identity(args = (), setup = written)]
+fn header((identity, body): (Identity, String)) -> (Identity, String, String) {
+    let header = identity.header(black_box(body.as_bytes())).expect("signs");
+    (identity, body, header)
+}
+
+/// A thousand cycles through a pool, once screened.
+fn graph() -> (Pools<AnyPool>, PoolId, Search, Screen) {
+    let (pools, moved) = world::world(&world::SHAPES[1]);
+    let base = pools.find_token(world::token(0)).expect("in the table");
+    let mut search = Search::new(&[base], 4, Effort::USUAL);
+    search.extend(&pools);
+    let mut screen = Screen::default();
+    screen.run(search.cycles(), &pools, Some(&[moved]), u64::MAX, &|| true);
+    (pools, moved, search, screen)
+}
+
+#[library_benchmark(config = most(SCREEN))]
+#[bench::thousand_cycles(args = (), setup = graph)]
+fn screen(
+    (pools, moved, search, mut screen): (Pools<AnyPool>, PoolId, Search, Screen),
+) -> (Pools<AnyPool>, Search, Screen, Screened) {
+    let counts = screen.run(black_box(search.cycles()), &pools, Some(&[moved]), u64::MAX, &|| true);
+    assert_eq!(counts.looked, 1_000);
+    (pools, search, screen, counts)
+}
+
+/// A cycle of four hops that pays, sized once.
+fn cycle() -> (Pools<AnyPool>, Search, Sizer, CycleId) {
+    let (mut pools, moved, mut search, _) = graph();
+    let data = world::sync(&pools, moved, 0.05);
+    pools.edit(moved, |pool| pool.apply_log(&[world::SYNC], &data)).expect("a Sync log");
+    let mut found = Vec::new();
+    search.candidates(&pools, Some(&[moved]), &mut found);
+    let best = found.iter().find(|candidate| candidate.hops().len() == 4).expect("pays");
+    let same = |edges: &[_]| edges.iter().map(|id| pools.edge(*id)).eq(best.hops().iter().copied());
+    let at = search.cycles().ids().find(|id| same(search.cycles().hops(*id))).expect("in the table");
+    let mut sizer = Sizer::default();
+    size((&pools, &search, &mut sizer, at));
+    (pools, search, sizer, at)
+}
+
+fn size((pools, search, sizer, at): (&Pools<AnyPool>, &Search, &mut Sizer, CycleId)) -> Option<Best> {
+    let path = Cycle::of(pools, search.cycles().hops(at))?;
+    sizer.best(&path, Effort::USUAL)
+}
+
+#[library_benchmark(config = most(SIZING))]
+#[bench::four_hops(args = (), setup = cycle)]
+fn sizing(
+    (pools, search, mut sizer, at): (Pools<AnyPool>, Search, Sizer, CycleId),
+) -> (Pools<AnyPool>, Search, Sizer, Option<Best>) {
+    let best = size(black_box((&pools, &search, &mut sizer, at)));
+    assert!(best.is_some());
+    (pools, search, sizer, best)
+}
+
+// Measured on 2026-11-21 with rustc 1.95.0 on x86-64, and 5 % more.
+const DECODE: u64 = 57_600;
+const APPLY: u64 = 9_800;
+const SCREEN: u64 = 38_400;
+const SIZING: u64 = 295_200;
+const VICTIM: u64 = 188_000;
+const BACKRUN: u64 = 607_500;
+const SIGN: u64 = 801_100;
+const HEADER: u64 = 833_500;
+const BODY: u64 = 10_300;
+
+library_benchmark_group!(
+    name = steps,
+    benchmarks = [decode, apply, screen, sizing, victim, backrun, sign, header, body]
+);
+
+main!(library_benchmark_groups = steps);

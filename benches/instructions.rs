@@ -32,9 +32,10 @@ use common::chain::{USER, swapCall, transferCall};
 use gungraun::prelude::*;
 use gungraun::{Callgrind, EventKind};
 use market::{BLOCK, Market, OTHER_KEY, contract, ether, key};
-use peregrine::edge::submit::{Identity, Kind};
+use peregrine::edge::submit::Kind;
 use peregrine::hot::build::config::{Bid, Limits};
 use peregrine::hot::build::{Builder, SignedBundle, Target, Victim};
+use peregrine::hot::decode::PendingTx;
 use peregrine::hot::engine::Engine;
 use peregrine::hot::engine::tip::Tip;
 use peregrine::hot::event::{AccountNews, BlockNews, Event, Head, LogNews, Outcome};
@@ -46,6 +47,7 @@ use peregrine::hot::search::cycles::CycleId;
 use peregrine::hot::search::screen::{Screen, Screened};
 use peregrine::hot::search::sizing::path::Path as Cycle;
 use peregrine::hot::search::sizing::{Best, Effort, Sizer};
+use peregrine::hot::send::header;
 use peregrine::hot::simulate::Proven;
 use peregrine::hot::state::pools::Pools;
 use peregrine::protocols::AnyPool;
@@ -53,6 +55,8 @@ use peregrine::protocols::amm::Amm;
 use peregrine::replay::bundle::Case;
 use peregrine::types::amount::Wei;
 use peregrine::types::id::PoolId;
+use peregrine::types::onetime::OneTime;
+use peregrine::types::secret::Key;
 use revm::context::TxEnv;
 use revm::state::EvmState;
 
@@ -83,21 +87,18 @@ fn frame() -> String {
     format!(r#"{{"jsonrpc":"2.0","method":"eth_subscription","params":{{"subscription":"0x5176","result":{tx}}}}}"#)
 }
 
-#[derive(serde::Deserialize)]
-struct Notice {
-    params: Params,
-}
-
-#[derive(serde::Deserialize)]
-struct Params {
-    result: Transaction,
+/// Into buffers that have grown.
+fn announced() -> (String, PendingTx) {
+    let (frame, mut tx) = (frame(), PendingTx::default());
+    tx.read(&frame).expect("a notice");
+    (frame, tx)
 }
 
 #[library_benchmark(config = most(DECODE))]
-#[bench::pending(args = (), setup = frame)]
-fn decode(frame: String) -> (String, Transaction) {
-    let notice: Notice = serde_json::from_str(black_box(&frame)).expect("a notice");
-    (frame, notice.params.result)
+#[bench::pending(args = (), setup = announced)]
+fn decode((frame, mut tx): (String, PendingTx)) -> (String, PendingTx) {
+    tx.read(black_box(&frame)).expect("a notice");
+    (frame, tx)
 }
 
 /// A market whose first pair has been paid for the swap that is pending.
@@ -220,26 +221,45 @@ fn signed() -> SignedBundle {
     builder.build(&proven, market.engine.pools(), Some(&victim), &target).expect("passes the limits")
 }
 
-fn write(bundle: &SignedBundle) -> String {
-    Kind::Flashbots.dialect().bundle(bundle, &uuid::Uuid::from_u128(7))
+fn write(bundle: &SignedBundle, to: &mut Vec<u8>) {
+    to.clear();
+    Kind::Flashbots.dialect().bundle(bundle, &uuid::Uuid::from_u128(7), to);
 }
 
-#[library_benchmark(config = most(BODY))]
-#[bench::flashbots(args = (), setup = signed)]
-fn body(bundle: SignedBundle) -> (SignedBundle, String) {
-    let body = write(black_box(&bundle));
+/// Into a buffer that has grown.
+fn to_write() -> (SignedBundle, Vec<u8>) {
+    let (bundle, mut body) = (signed(), Vec::new());
+    write(&bundle, &mut body);
     (bundle, body)
 }
 
-fn written() -> (Identity, String) {
-    (Identity::new(key(OTHER_KEY)), write(&signed()))
+#[library_benchmark(config = most(BODY))]
+#[bench::flashbots(args = (), setup = to_write)]
+fn body((bundle, mut body): (SignedBundle, Vec<u8>)) -> (SignedBundle, Vec<u8>) {
+    write(black_box(&bundle), &mut body);
+    (bundle, body)
+}
+
+/// Key, nonce, body, and room for the header.
+type Unheaded = (Key, Option<OneTime>, Vec<u8>, Vec<u8>);
+
+fn written(prepared: bool) -> Unheaded {
+    let nonce = prepared.then(|| OneTime::new(&mut [5; 32]).expect("a scalar"));
+    (key(OTHER_KEY), nonce, to_write().1, Vec::with_capacity(256))
 }
 
 #[library_benchmark(config = most(HEADER))]
-#[bench::identity(args = (), setup = written)]
-fn header((identity, body): (Identity, String)) -> (Identity, String, String) {
-    let header = identity.header(black_box(body.as_bytes())).expect("signs");
-    (identity, body, header)
+#[bench::identity(args = (false), setup = written)]
+fn header((identity, nonce, body, mut to): Unheaded) -> (Key, Vec<u8>, Vec<u8>) {
+    header::write(&identity, nonce, black_box(&body), &mut to).expect("signs");
+    (identity, body, to)
+}
+
+#[library_benchmark(config = most(PREPARED))]
+#[bench::identity(args = (true), setup = written)]
+fn prepared((identity, nonce, body, mut to): Unheaded) -> (Key, Vec<u8>, Vec<u8>) {
+    header::write(&identity, nonce, black_box(&body), &mut to).expect("signs");
+    (identity, body, to)
 }
 
 /// A thousand cycles through a pool, once screened.
@@ -302,11 +322,13 @@ const VICTIM: u64 = 188_000;
 const BACKRUN: u64 = 607_500;
 const SIGN: u64 = 801_100;
 const HEADER: u64 = 833_500;
+/// With a nonce prepared ahead.
+const PREPARED: u64 = 1;
 const BODY: u64 = 10_300;
 
 library_benchmark_group!(
     name = steps,
-    benchmarks = [decode, apply, screen, sizing, victim, backrun, sign, header, body]
+    benchmarks = [decode, apply, screen, sizing, victim, backrun, sign, header, prepared, body]
 );
 
 main!(library_benchmark_groups = steps);

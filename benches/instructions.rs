@@ -47,7 +47,7 @@ use peregrine::hot::search::cycles::CycleId;
 use peregrine::hot::search::screen::{Screen, Screened};
 use peregrine::hot::search::sizing::path::Path as Cycle;
 use peregrine::hot::search::sizing::{Best, Effort, Sizer};
-use peregrine::hot::send::header;
+use peregrine::hot::send;
 use peregrine::hot::simulate::Proven;
 use peregrine::hot::state::pools::Pools;
 use peregrine::protocols::AnyPool;
@@ -251,14 +251,14 @@ fn written(prepared: bool) -> Unheaded {
 #[library_benchmark(config = most(HEADER))]
 #[bench::identity(args = (false), setup = written)]
 fn header((identity, nonce, body, mut to): Unheaded) -> (Key, Vec<u8>, Vec<u8>) {
-    header::write(&identity, nonce, black_box(&body), &mut to).expect("signs");
+    send::header::write(&identity, nonce, black_box(&body), &mut to).expect("signs");
     (identity, body, to)
 }
 
 #[library_benchmark(config = most(PREPARED))]
 #[bench::identity(args = (true), setup = written)]
 fn prepared((identity, nonce, body, mut to): Unheaded) -> (Key, Vec<u8>, Vec<u8>) {
-    header::write(&identity, nonce, black_box(&body), &mut to).expect("signs");
+    send::header::write(&identity, nonce, black_box(&body), &mut to).expect("signs");
     (identity, body, to)
 }
 
@@ -314,17 +314,17 @@ fn sizing(
 }
 
 // Measured on 2026-11-21 with rustc 1.95.0 on x86-64, and 5 % more.
-const DECODE: u64 = 57_600;
+const DECODE: u64 = 21_000;
 const APPLY: u64 = 9_800;
-const SCREEN: u64 = 38_400;
+const SCREEN: u64 = 41_000;
 const SIZING: u64 = 295_200;
 const VICTIM: u64 = 188_000;
 const BACKRUN: u64 = 607_500;
 const SIGN: u64 = 801_100;
 const HEADER: u64 = 833_500;
 /// With a nonce prepared ahead.
-const PREPARED: u64 = 1;
-const BODY: u64 = 10_300;
+const PREPARED: u64 = 75_300;
+const BODY: u64 = 3_000;
 
 library_benchmark_group!(
     name = steps,

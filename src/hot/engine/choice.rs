@@ -110,7 +110,7 @@ fn with_its_bid(engine: &mut Engine, builder: &Builder, proof: &Proven, target: 
 }
 
 /// What is left of a proof's profit after gas, in wei; below nothing is nothing.
-fn net(proof: &Proven, price: WeiPerGas) -> U256 {
+pub(in crate::hot::engine) fn net(proof: &Proven, price: WeiPerGas) -> U256 {
     let value = proof.candidate().value().unwrap_or_default().0;
     value.saturating_sub((proof.gas_used() * price).0)
 }

@@ -81,7 +81,8 @@ impl Engine {
         }
     }
 
-    /// Proves so many candidates an event, best first, and leaves the rest. Without it all are proven.
+    /// Proves so many candidates an event, best first, and leaves the rest. An engine that follows the chain, and so knows what
+    /// gas costs, leaves those as well that cannot be better than one that is proven. Without it all are proven.
     #[must_use]
     pub const fn proving_at_most(mut self, proofs: usize) -> Self {
         self.proofs = proofs;
@@ -276,17 +277,24 @@ impl Engine {
         };
         count(&mut outcome.refused, &counts);
         outcome.spent.search = span.lap();
+        let price = self.tip.as_ref().map(|tip| tip.parent().next_base_fee());
+        // What is left of the best proof after gas: a candidate that is worth no more before gas is not better.
+        let mut best = U256::ZERO;
         for index in 0..self.candidates.len() {
-            if outcome.proven.len() >= self.proofs {
+            let candidate = self.candidates[index];
+            let beaten = !best.is_zero() && candidate.value().is_none_or(|value| value.0 <= best);
+            if outcome.proven.len() >= self.proofs || beaten {
                 outcome.left = self.candidates.len() - index;
                 break;
             }
             if !go_on() {
                 break;
             }
-            let candidate = self.candidates[index];
             match self.judge(&candidate) {
-                Ok(proven) => outcome.proven.push(proven),
+                Ok(proven) => {
+                    best = price.map_or(best, |price| best.max(choice::net(&proven, price)));
+                    outcome.proven.push(proven);
+                }
                 Err(reason) => outcome.reject(candidate, reason),
             }
         }

@@ -9,7 +9,7 @@
 //! - A cycle is looked at once, however many of its pools were touched. Nothing is left out unsaid: the counts say all.
 //!
 //! # Cost
-//! One load a hop and one multiplication, [`LANES`] cycles abreast: their chains of multiplications do not wait for each
+//! One load a hop and one multiplication, eight cycles abreast: their chains of multiplications do not wait for each
 //! other. Memory is one u32 a cycle. Nothing allocates once warm.
 
 use crate::hot::search::cycles::CycleId;

@@ -60,6 +60,8 @@ const TRIES: u8 = 12;
 #[derive(Debug)]
 struct Waiting {
     pending: Arc<Pending>,
+    /// What it could be expected to bring when it came.
+    value: u64,
     since: u64,
     tries: u8,
 }
@@ -262,18 +264,27 @@ impl Keeper {
 
     fn pending(&mut self, pending: Arc<Pending>) {
         if self.mempool.len() >= MEMPOOL {
-            let worth = &self.meters.edge().worth;
-            let value = |waiting: &Waiting| (worth.of(waiting.pending.shape()), waiting.pending.at_ns);
-            let least = self.mempool.iter().min_by_key(|(_, waiting)| value(waiting)).map(|(hash, _)| *hash);
-            least.and_then(|hash| self.mempool.remove(&hash));
+            self.thin();
         }
-        let waiting = Waiting { pending: Arc::clone(&pending), since: self.at.number, tries: 0 };
+        let value = self.meters.edge().worth.of(pending.shape());
+        let waiting = Waiting { pending: Arc::clone(&pending), value, since: self.at.number, tries: 0 };
         let hash = pending.hash();
         self.mempool.insert(hash, waiting);
         match self.early.remove(&hash) {
             Some(wants) => self.missed(self.at.hash, wants, Some(hash)),
             None => offer(&self.feeders, &self.meters, &pending, Look::First),
         }
+    }
+
+    /// Forgets the eighth of what waits that is worth least; of those alike the oldest. Many at once, for each time all of
+    /// them are gone through.
+    fn thin(&mut self) {
+        let least = self.mempool.len() / 8;
+        let mut order: Vec<_> =
+            self.mempool.iter().map(|(hash, waiting)| (waiting.value, waiting.pending.at_ns, *hash)).collect();
+        order.select_nth_unstable(least);
+        order[..least].iter().for_each(|(.., hash)| drop(self.mempool.remove(hash)));
+        self.meters.edge().counters.add_many(Counter::Forgotten, least as u64);
     }
 
     fn undo(&mut self, from: BlockId, to: BlockId) {

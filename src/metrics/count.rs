@@ -46,6 +46,7 @@ counters! {
     Offered "pending_offered" "Times that a pending transaction was handed to a hot thread: then looked at, put off, or dropped."
     PendingStale "pending_stale" "Pending transactions put off because a newer head was known."
     Looked "pending_looked_at" "Runs of a pending transaction: one that waits is looked at again behind every block."
+    Forgotten "pending_forgotten" "Pending transactions not kept for later blocks, for want of room: those worth least."
     Cancelled "searches_cancelled" "Searches called off because a newer head was heard of: they decided nothing."
     Invalid "pending_invalid" "Pending transactions that are not valid on the state: nonce, balance, fee."
     Opportunities "opportunities" "Candidates that the EVM proved."

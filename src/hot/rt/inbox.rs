@@ -164,6 +164,7 @@ impl<T> Supply<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_chain_comes_first_and_a_full_inbox_drops_pending_transactions_alone() {
@@ -217,5 +218,64 @@ mod tests {
         assert_eq!([read(), read(), read()], [('i', 0), ('z', 2), ('y', 0)]);
         drop(feeder);
         assert_eq!([read(), read(), read()], [('c', 0), ('l', 0), ('.', 0)]);
+    }
+
+    /// What is done to both ends.
+    #[derive(Clone, Copy, Debug)]
+    enum Deed {
+        Chain,
+        Pending(u64),
+        Later(u64),
+        Read,
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_of_the_chain_waits_behind_a_transaction_and_all_that_came_is_read_refused_or_dropped(
+            room in 1usize..5,
+            deeds in prop::collection::vec(
+                prop_oneof![
+                    Just(Deed::Chain), (0u64..9).prop_map(Deed::Pending), (0u64..9).prop_map(Deed::Later), Just(Deed::Read)
+                ],
+                1..100,
+            ),
+        ) {
+            let (feeder, mut inbox) = pair(room, true);
+            let (mut chain, mut read_of_chain) = (0, 0);
+            let (mut offered, mut refused, mut read, mut dropped) = (0, 0, 0, 0);
+            for deed in deeds {
+                let taken = match deed {
+                    Deed::Chain => {
+                        chain += u64::from(feeder.chain(chain));
+                        continue;
+                    }
+                    Deed::Pending(value) => feeder.pending(value, ()),
+                    Deed::Later(value) => feeder.later(value, ()),
+                    Deed::Read if chain == read_of_chain && offered == refused + read + dropped => continue,
+                    Deed::Read => {
+                        match inbox.read() {
+                            Some(Item::Chain(number)) => {
+                                prop_assert_eq!(number, read_of_chain, "in order");
+                                read_of_chain += 1;
+                            }
+                            Some(Item::Pending(())) => {
+                                prop_assert_eq!(chain, read_of_chain, "something of the chain waited");
+                                read += 1;
+                            }
+                            None => prop_assert!(false, "the writer is there"),
+                        }
+                        dropped += inbox.dropped();
+                        continue;
+                    }
+                };
+                offered += 1;
+                refused += u64::from(!taken);
+            }
+            drop(feeder);
+            while let Some(item) = inbox.read() {
+                read += u64::from(matches!(item, Item::Pending(())));
+            }
+            prop_assert_eq!(offered, refused + read + dropped + inbox.dropped());
+        }
     }
 }

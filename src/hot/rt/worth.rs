@@ -8,7 +8,7 @@
 //!   code that never does sinks to the bottom.
 //!
 //! # Limits
-//! - Shapes are remembered in [`PLACES`] places by their hash. Two that share one displace each other, and are then unknown
+//! - Shapes are remembered in 65,536 places by their hash. Two that share one displace each other, and are then unknown
 //!   again: a wrong guess about order, no more. Two threads that learn at once may lose one lesson.
 //!
 //! # Cost

@@ -9,7 +9,7 @@
 //! - A cycle is looked at once, however many of its pools were touched. Nothing is left out unsaid: the counts say all.
 //!
 //! # Cost
-//! One load a hop and one multiplication, [`LANES`] cycles abreast: their chains of multiplications do not wait for each
+//! One load a hop and one multiplication, eight cycles abreast: their chains of multiplications do not wait for each
 //! other. Memory is one u32 a cycle. Nothing allocates once warm.
 
 use crate::hot::search::cycles::CycleId;
@@ -151,7 +151,7 @@ impl Look<'_> {
                 }
             }
             // Nearly all are rejected, mostly all of the eight.
-            if products.iter().any(|product| passes(*product)) {
+            if !products.iter().all(|product| rejects(*product)) {
                 ids.iter().zip(products).for_each(|(id, product)| keep(kept, *id, product));
             }
         }
@@ -165,13 +165,13 @@ impl Look<'_> {
     }
 }
 
-/// What is not a number is sized, which is exact, rather than rejected.
-fn passes(product: f64) -> bool {
-    product >= 1.0 - MARGIN || product.is_nan()
+/// Not so for what is not a number: that is sized, which is exact.
+fn rejects(product: f64) -> bool {
+    product < 1.0 - MARGIN
 }
 
 fn keep(kept: &mut Vec<Kept>, id: CycleId, product: f64) {
-    if passes(product) {
+    if !rejects(product) {
         kept.push(Kept { id, product });
     }
 }

@@ -108,8 +108,12 @@ const ROOMS: &[Room] = &[
     // Of search its output alone, by the re-export or by the file: neither leads to a strategy.
     Room { at: "hot::simulate", may: &["types", "metrics", "protocols", "hot::state", "hot::evm", "hot::refused",
         "hot::search::Candidate", "hot::search::candidate"], doors: &[], crates: EVM, bans: PURE },
+    // Maths in the place of a run: of the EVM it reads the state and holds its own result against a run; of proofs it
+    // remembers what they cost.
+    Room { at: "hot::reckon", may: &["types", "protocols", "hot::state", "hot::evm", "hot::search::Candidate",
+        "hot::search::MAX_HOPS", "hot::simulate::Proven"], doors: &[], crates: EVM, bans: PURE },
     Room { at: "hot::build", may: &["types", "metrics", "protocols", "hot::state", "hot::refused",
-        "hot::simulate::Proven"], doors: &[], crates: SIGNER, bans: PURE },
+        "hot::simulate::Proven", "hot::reckon::Reckoned"], doors: &[], crates: SIGNER, bans: PURE },
     Room { at: "hot::engine", may: &["types", "metrics", "protocols", "hot"], doors: &[], crates: ENGINE, bans: PURE },
     // Siblings meet at their doors; ingest and submit not even there. `chain` dials through `rpc`, and names no other.
     Room { at: "edge", may: &["types", "metrics", "protocols", "hot", "edge"], doors: &[], crates: Any, bans: EDGE },

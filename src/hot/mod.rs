@@ -7,6 +7,7 @@ pub mod build;
 pub mod engine;
 pub mod event;
 pub mod evm;
+pub mod reckon;
 pub mod refused;
 pub mod rt;
 pub mod search;

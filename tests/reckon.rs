@@ -1,0 +1,8 @@
+//! A pending transaction resolved by maths stands where the EVM puts it, or is left to the EVM.
+
+mod common;
+
+#[path = "reckon/bench.rs"]
+mod bench;
+#[path = "reckon/records.rs"]
+mod records;

@@ -129,7 +129,7 @@ const ROOMS: &[Room] = &[
     Room { at: "edge::devnet", may: SEAM, doors: &["edge::*"], crates: Any, bans: &["eyre"] },
     // A journal says with what settings a run was made: they are nouns, beside the code that reads them.
     Room { at: "edge::record", may: &["types", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt",
-        "hot::build::config", "hot::evm::fork", "hot::search::config"], doors: &[], crates: Any, bans: EDGE },
+        "hot::build::config", "hot::evm::fork", "hot::reckon::config", "hot::search::config"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::*", may: SEAM, doors: &["edge::*"], crates: Any, bans: EDGE },
     // Files in, report out. It cannot submit, because it cannot name what submits.
     Room { at: "replay", may: &["types", "metrics", "protocols", "hot", "config", "edge::record::format"], doors: &[],

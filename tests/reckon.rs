@@ -4,5 +4,9 @@ mod common;
 
 #[path = "reckon/bench.rs"]
 mod bench;
+#[path = "reckon/calldata.rs"]
+mod calldata;
+#[path = "reckon/devnet.rs"]
+mod devnet;
 #[path = "reckon/records.rs"]
 mod records;

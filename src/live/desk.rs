@@ -4,6 +4,8 @@
 //! - It waits for nobody but its inbox; what it has to say goes into a channel that never blocks.
 //! - A pending transaction is judged behind the newest block heard of, or put off: the keeper offers it again then.
 
+mod first;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,6 +19,7 @@ use crate::hot::build::SignedBundle;
 use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
 use crate::hot::engine::choice::Choice;
+use crate::hot::engine::choice::Made;
 use crate::hot::engine::plan::Ground;
 use crate::hot::engine::plan::Plan;
 use crate::hot::event::Event;
@@ -28,7 +31,7 @@ use crate::hot::evm::machine::ExecuteError;
 use crate::hot::refused::Refused;
 use crate::hot::rt::inbox::Inbox;
 use crate::hot::rt::inbox::Item;
-use crate::hot::simulate::Proven;
+use crate::hot::search::Candidate;
 use crate::hot::state::pools::Edge;
 use crate::live::numbers::meter::Meter;
 use crate::live::report::Found;
@@ -44,6 +47,7 @@ use crate::metrics::span::Span;
 use crate::metrics::stage::Stage;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
+use crate::types::amount::Gas;
 
 /// The ways out: to the keeper, to the sender, to the journal.
 pub type Ways = (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>, Tape);
@@ -139,6 +143,9 @@ impl Desk {
         }
         self.meter.counters.add(Counter::Looked);
         self.tape.offered(&offer.pending);
+        if self.engine.reckoner().is_some() {
+            return self.look_first(offer);
+        }
         let event = Event::Pending(Box::new(block::tx_env(&offer.pending.tx)));
         let outcome = self.engine.on_event(event);
         self.settle(outcome, Some(offer));
@@ -146,6 +153,12 @@ impl Desk {
 
     /// Counts, reports, and makes bundles of what was proven.
     fn settle(&mut self, outcome: Outcome, offer: Option<&Offer>) {
+        self.note(&outcome, offer);
+        self.build(&outcome, offer);
+        self.complain(outcome, offer);
+    }
+
+    fn note(&self, outcome: &Outcome, offer: Option<&Offer>) {
         self.meter.refuse(&outcome.refused);
         if offer.is_none_or(|offer| offer.look != Look::Again) && !outcome.spent.search.is_zero() {
             self.meter.time(Stage::Search, outcome.spent.search);
@@ -160,8 +173,6 @@ impl Desk {
             self.meter.time(Stage::Simulate, outcome.spent.simulate);
             self.meter.counters.add_many(Counter::Opportunities, outcome.proven.len() as u64);
         }
-        self.build(&outcome, offer);
-        self.complain(outcome, offer);
     }
 
     fn miss(&self, wants: Vec<Want>, offer: Option<&Offer>) {
@@ -189,42 +200,24 @@ impl Desk {
         let mut span = Span::start();
         let trigger = offer.map(|offer| (offer.pending.tx.inner(), offer.pending.hash()));
         let made = choice::choose(&mut self.engine, &mut self.builder, &outcome.proven, trigger);
+        if made.choice.is_some() {
+            self.meter.time(Stage::Build, span.lap());
+        }
+        self.deliver(&made, offer);
+        self.tape.decided(|| choice::decision(&self.engine, outcome, &made), made.choice.as_ref());
+    }
+
+    /// Hands out what was made.
+    fn deliver(&self, made: &Made, offer: Option<&Offer>) {
         self.meter.refuse(&made.refused);
         if made.refused.iter().any(|(reason, _)| reason == Refused::Cold) {
             self.miss(self.engine.missed().to_vec(), offer);
         }
         if let Some(Choice { bundle, proof, .. }) = &made.choice {
-            self.meter.time(Stage::Build, span.lap());
             self.meter.counters.add(Counter::Built);
-            let found = self.found(bundle.clone(), proof, offer);
+            let found = found(&self.engine, &self.clock, bundle.clone(), (proof.candidate(), proof.gas_used()), offer);
             // As in `say`.
             let _ending = self.to_send.send(Box::new(found));
-        }
-        self.tape.decided(|| choice::decision(&self.engine, outcome, &made), made.choice.as_ref());
-    }
-
-    fn found(&self, bundle: SignedBundle, proof: &Proven, offer: Option<&Offer>) -> Found {
-        let (pools, candidate) = (self.engine.pools(), proof.candidate());
-        let hop = |(edge, pair): (&Edge, &[u128])| Hop {
-            pool: pools.pool(edge.pool).address(),
-            protocol: pools.pool(edge.pool).protocol(),
-            token_in: pools.token(edge.token_in),
-            token_out: pools.token(edge.token_out),
-            amount_in: U256::from(pair[0]),
-            amount_out: U256::from(pair[1]),
-        };
-        let signed_ns = self.clock.now_ns();
-        Found {
-            bundle,
-            parent: self.at(),
-            strategy: choice::strategy(offer.is_some()),
-            token: pools.token(candidate.start()),
-            gross: U256::from(candidate.gross()),
-            gas: proof.gas_used(),
-            hops: candidate.hops().iter().zip(candidate.amounts().windows(2)).map(hop).collect(),
-            heard_ns: offer.map_or(signed_ns, |offer| offer.pending.at_ns),
-            signed_ns,
-            fresh: offer.is_some_and(|offer| offer.look != Look::Again),
         }
     }
 
@@ -239,7 +232,7 @@ impl Desk {
     }
 
     fn at(&self) -> B256 {
-        self.engine.tip().map_or(B256::ZERO, |tip| tip.head().hash)
+        at(&self.engine)
     }
 
     fn say(&self, report: Report) {
@@ -251,4 +244,41 @@ impl Desk {
 /// The state, as an engine takes it.
 fn ground(loaded: &Loaded) -> Ground<'_> {
     Ground { head: &loaded.head, accounts: &loaded.accounts, hashes: &loaded.hashes, pools: &loaded.pools }
+}
+
+/// A bundle, as the sender takes it.
+fn found(
+    engine: &Engine,
+    clock: &Clock,
+    bundle: SignedBundle,
+    (candidate, gas): (&Candidate, Gas),
+    offer: Option<&Offer>,
+) -> Found {
+    let pools = engine.pools();
+    let hop = |(edge, pair): (&Edge, &[u128])| Hop {
+        pool: pools.pool(edge.pool).address(),
+        protocol: pools.pool(edge.pool).protocol(),
+        token_in: pools.token(edge.token_in),
+        token_out: pools.token(edge.token_out),
+        amount_in: U256::from(pair[0]),
+        amount_out: U256::from(pair[1]),
+    };
+    let signed_ns = clock.now_ns();
+    Found {
+        bundle,
+        parent: at(engine),
+        strategy: choice::strategy(offer.is_some()),
+        token: pools.token(candidate.start()),
+        gross: U256::from(candidate.gross()),
+        gas,
+        hops: candidate.hops().iter().zip(candidate.amounts().windows(2)).map(hop).collect(),
+        heard_ns: offer.map_or(signed_ns, |offer| offer.pending.at_ns),
+        signed_ns,
+        verdict: None,
+        fresh: offer.is_some_and(|offer| offer.look != Look::Again),
+    }
+}
+
+fn at(engine: &Engine) -> B256 {
+    engine.tip().map_or(B256::ZERO, |tip| tip.head().hash)
 }

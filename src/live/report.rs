@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};
 use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 
 use crate::edge::bootstrap::Loaded;
 use crate::edge::ingest::feed::Pending;
 use crate::hot::build::SignedBundle;
+use crate::hot::build::Terms;
 use crate::hot::event::Adrift;
 use crate::hot::event::BlockNews;
 use crate::hot::event::Head;
@@ -92,7 +94,7 @@ pub enum Report {
 }
 
 /// A bundle, and all that the ledger is to know of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Found {
     /// What is sent.
     pub bundle: SignedBundle,
@@ -112,6 +114,9 @@ pub struct Found {
     pub heard_ns: u64,
     /// When it was signed.
     pub signed_ns: u64,
+    /// It was signed on maths alone: nothing of it is sent before this says the terms that it really has. `None` in it, or
+    /// nobody there any more: it is withdrawn.
+    pub verdict: Option<oneshot::Receiver<Option<Terms>>>,
     /// The trigger's first block: the time since it was heard of, fetches of what was missing included, is ours.
     pub fresh: bool,
 }

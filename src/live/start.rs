@@ -70,6 +70,7 @@ pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> 
         base: true,
         bid: config.bid.clone(),
         own,
+        reckon: config.reckon.enabled,
     };
     tape::plan(&tap, config, &executor, own);
     let source = Source::new(chain.clone(), config, own);

@@ -98,6 +98,14 @@ macro_rules! each {
         }
 
         impl AnyPool {
+            /// What the periphery pays in for exactly `amount_out`.
+            ///
+            /// # Errors
+            /// The contract would revert, or what it would do is not known.
+            pub fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
+                match self { $(Self::$variant(pool) => pool.asks(leg, amount_out),)+ }
+            }
+
             /// Initialised ticks that a swap of exactly `amount_in` crosses: each costs gas.
             #[must_use]
             pub fn crossed(&self, leg: Leg, amount_in: u128) -> u32 {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::Address;
+use alloy::sol_types::SolEvent;
+use alloy_primitives::{Address, U256};
 use peregrine::hot::evm::machine::Executed;
 use peregrine::hot::evm::machine::Machine;
 use peregrine::hot::evm::whatif::Touched;
@@ -13,7 +14,7 @@ use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
 use peregrine::hot::state::view::View;
 use peregrine::protocols::AnyPool;
-use peregrine::protocols::amm::Amm;
+use peregrine::protocols::amm::{Amm, Exact};
 use revm::context::TxEnv;
 
 /// What became of one kind of resolution.
@@ -25,7 +26,8 @@ pub struct Row {
     pub agreed: usize,
     /// Resolved, and failed in the EVM: the sender's doing, no pool stands elsewhere than thought.
     pub failed: usize,
-    pub differed: Vec<String>,
+    /// Why, and where.
+    pub differed: Vec<(Reason, String)>,
     /// Left to the EVM, by reason, among those that moved a pool.
     pub left: BTreeMap<&'static str, usize>,
 }
@@ -56,12 +58,13 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new(machine: Machine, found: Vec<AnyPool>) -> Self {
+    /// With `reckoner`, its ledger is kept: it must be of the same pools.
+    pub fn new(machine: Machine, found: Vec<AnyPool>, reckoner: Option<Reckoner>) -> Self {
         let mut pools = Pools::default();
         for pool in found {
             let _known = pools.add(pool);
         }
-        let mut reckoner = Reckoner::default();
+        let mut reckoner = reckoner.unwrap_or_default();
         reckoner.extend(&pools);
         let (touched, ran) = (Touched::default(), Overlay::default());
         Self { machine, pools, reckoner, touched, ran, proven: Row::default(), blind: Row::default() }
@@ -75,9 +78,10 @@ impl Bench {
         self.touched.apply(&self.pools, &mut self.ran, &executed);
         let moving = !self.touched.moved.is_empty();
         let differs = self.reckoner.judge(&self.pools, &self.touched, &self.ran);
-        let told = differs.map(|id| {
-            let theirs = self.ran.over(&self.pools);
-            story(self.reckoner.over(&self.pools).pool(id), theirs.pool(id))
+        let told = differs.filter(|_| blind.is_ok()).map(|id| {
+            let (ours, theirs) = (self.reckoner.over(&self.pools), self.ran.over(&self.pools));
+            let (ours, theirs) = (ours.pool(id), theirs.pool(id));
+            (reason(self.pools.pool(id), ours, theirs, &executed), story(ours, theirs))
         });
         let ok = executed.is_success();
         for (row, answer) in [(&mut self.proven, proven), (&mut self.blind, blind)] {
@@ -85,13 +89,10 @@ impl Bench {
             match (answer, &told) {
                 (Ok(()), _) if !ok => (row.resolved, row.failed) = (row.resolved + 1, row.failed + 1),
                 (Ok(()), None) => (row.resolved, row.agreed) = (row.resolved + 1, row.agreed + 1),
-                (Ok(()), Some(story)) => {
+                (Ok(()), Some((reason, story))) => {
                     row.resolved += 1;
-                    row.differed.push(format!(
-                        "{:?} {}: {story}",
-                        tx.kind.to().unwrap_or(&Address::ZERO),
-                        selector(tx)
-                    ));
+                    let to = tx.kind.to().unwrap_or(&Address::ZERO);
+                    row.differed.push((*reason, format!("{reason:?}: {to} {}: {story}", selector(tx))));
                 }
                 (Err(why), _) if moving => *row.left.entry(why.name()).or_default() += 1,
                 (Err(_), _) => (),
@@ -113,6 +114,65 @@ impl Bench {
     }
 }
 
+/// Why the maths is not what happened, as the logs of the run show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// A token sold for itself within the transfer: the pair has more swaps than were asked for.
+    SellsOnTheSide,
+    /// A token came with less than was sent: it taxes, or burns.
+    Taxes,
+    /// The pair's balance of a token is not what transfers say: it rebases, or reflects its tax to all holders.
+    Rebases,
+    /// None of these.
+    Unexplained,
+}
+
+alloy::sol! {
+    event Transfer(address indexed from, address indexed to, uint256 amount);
+    event Swap(address indexed sender, uint256 in0, uint256 in1, uint256 out0, uint256 out1, address indexed to);
+}
+
+fn reason(before: &AnyPool, ours: &AnyPool, theirs: &AnyPool, executed: &Executed) -> Reason {
+    let (AnyPool::UniswapV2(before), AnyPool::UniswapV2(ours), AnyPool::UniswapV2(theirs)) = (before, ours, theirs)
+    else {
+        return Reason::Unexplained;
+    };
+    let pair = before.address();
+    let logs = executed.logs();
+    let swaps = logs.iter().filter(|log| log.address == pair).filter_map(|log| Swap::decode_log(log).ok());
+    let swaps: Vec<_> = swaps.collect();
+    if swaps.len() > 1 {
+        return Reason::SellsOnTheSide;
+    }
+    let paid_in = usize::from(ours.state()[1] > before.state()[1]);
+    let paid_out = 1 - paid_in;
+    let [token_in, token_out] = [paid_in, paid_out].map(|side| before.tokens()[side]);
+    // What a token's own logs say went from, or to, the pair.
+    let sum = |token: Address, of: fn(&Transfer) -> Address| {
+        let moved = logs.iter().filter(|log| log.address == token).filter_map(|log| Transfer::decode_log(log).ok());
+        moved.filter(|moved| of(moved) == pair).fold(U256::ZERO, |sum, moved| sum + moved.amount)
+    };
+    let came = theirs.state()[paid_in].saturating_sub(before.state()[paid_in]);
+    if theirs.state()[paid_in] != ours.state()[paid_in] {
+        // With what really came the maths is right: the rest was kept on the way.
+        let mut again = before.clone();
+        let leg = before.leg(token_in, token_out).expect("its tokens");
+        let traded = again.trade(leg, Exact::In(U256::from(came)), None);
+        return match traded {
+            Ok(_) if again.state() != theirs.state() => Reason::Unexplained,
+            Ok(_) if sum(token_in, |moved| moved.to) == U256::from(came) => Reason::Taxes,
+            Ok(_) => Reason::Rebases,
+            Err(_) => Reason::Unexplained,
+        };
+    }
+    // The pair was told to pay what the maths says, and holds something else.
+    let paid = U256::from(before.state()[paid_out].saturating_sub(ours.state()[paid_out]));
+    if swaps.iter().any(|swap| [swap.out0, swap.out1][paid_out] == paid) {
+        return Reason::Rebases;
+    }
+    Reason::Unexplained
+}
+
 pub fn selector(tx: &TxEnv) -> String {
     alloy_primitives::hex::encode_prefixed(tx.data.get(..4).unwrap_or_default())
 }
@@ -123,6 +183,13 @@ fn story(ours: &AnyPool, theirs: &AnyPool) -> String {
         AnyPool::UniswapV3(pool) => format!("price {} tick {}", pool.sqrt_price_x96(), pool.tick()),
     };
     format!("{} of {:?}: maths {}, evm {}", ours.address(), ours.tokens(), state(ours), state(theirs))
+}
+
+pub fn head() {
+    println!(
+        "{:>10} {:>6} {:>8} {:>6} {:>6} {:>8}  left to the EVM",
+        "block", "moving", "resolved", "agreed", "failed", "differed"
+    );
 }
 
 pub fn print(name: &str, row: &Row) {

@@ -144,6 +144,7 @@ pub fn decision(engine: &Engine, outcome: &Outcome, made: &Made) -> Decision {
     };
     Decision {
         trigger: outcome.trigger.as_ref().map(ran),
+        first: None,
         refused: counts(&outcome.refused),
         unbuilt: counts(&made.refused),
         wanted: outcome.wanted.clone(),

@@ -15,6 +15,7 @@
 //! is hashed but for look-ups.
 
 mod book;
+pub mod config;
 pub mod route;
 pub mod trust;
 mod why;
@@ -81,6 +82,8 @@ pub struct Reckoner {
     held: Vec<(Address, U256)>,
     /// Of the last transaction: place of its router, hash of the code there.
     router: Option<(usize, B256)>,
+    /// Transactions on which maths and EVM agreed, and did not.
+    judged: (u64, u64),
 }
 
 impl Reckoner {
@@ -201,6 +204,7 @@ impl Reckoner {
 
     /// The EVM agreed with the last resolved transaction, whose router ran: what it went through is proven so far.
     pub fn believe(&mut self) {
+        self.judged.0 += 1;
         for way in &self.ways {
             self.trust.agreed(way.edge);
         }
@@ -211,6 +215,7 @@ impl Reckoner {
 
     /// The EVM did not agree: what it went through is not proven any more.
     pub fn doubt(&mut self) {
+        self.judged.1 += 1;
         for way in &self.ways {
             self.trust.differed(way.edge);
         }
@@ -223,6 +228,12 @@ impl Reckoner {
         if let Some((place, _)) = self.router {
             self.trust.bar(place, self.plan.shape());
         }
+    }
+
+    /// Transactions that were resolved and then run: on how many the EVM agreed, and on how many it did not.
+    #[must_use]
+    pub const fn judged(&self) -> (u64, u64) {
+        self.judged
     }
 
     /// What is believed of whom.
@@ -270,24 +281,44 @@ impl Run<'_> {
 
     /// Makes a trade over the pools found for it; says what came out at the end.
     fn make(&mut self, trade: &Trade, first: usize) -> Result<(Address, U256), Why> {
-        let (pools, overlay) = (self.pools, &mut *self.overlay);
         let ways = &self.ways[first..];
-        let mut hop =
-            |way: &Way, exact| overlay.edit(pools, way.pool, |pool| pool.trade(way.leg, exact, trade.price_limit));
         let (got, within) = match trade.amount {
             Amount::In(amount) => {
-                let out = ways
-                    .iter()
-                    .try_fold(amount, |amount, way| Ok::<_, Why>(hop(way, Exact::In(amount))?.amount_out))?;
+                let out = forward(self.overlay, self.pools, ways, amount, trade.price_limit)?;
                 (out, out >= trade.limit)
             }
             Amount::Out(amount) => {
-                let back = |amount, way: &Way| Ok::<_, Why>(hop(way, Exact::Out(amount))?.amount_in);
-                let paid = ways.iter().rev().try_fold(amount, back)?;
+                let hop = |amount, way: &Way| {
+                    let swap = |pool: &mut AnyPool| pool.trade(way.leg, Exact::Out(amount), trade.price_limit);
+                    Ok::<_, Why>(self.overlay.edit(self.pools, way.pool, swap)?.amount_in)
+                };
+                let paid = ways.iter().rev().try_fold(amount, hop)?;
                 (amount, paid <= trade.limit)
+            }
+            Amount::AtLeast(amount) => {
+                let view = self.overlay.over(self.pools);
+                let hop = |amount, way: &Way| view.pool(way.pool).asks(way.leg, amount);
+                let paid = ways.iter().rev().try_fold(amount, hop)?;
+                let out = forward(self.overlay, self.pools, ways, paid, None)?;
+                (out, paid <= trade.limit)
             }
         };
         let last = ways.last().ok_or(Why::NoPool)?;
-        if within { Ok((pools.token(pools.edge(last.edge).token_out), got)) } else { Err(Why::Limit) }
+        if within { Ok((self.pools.token(self.pools.edge(last.edge).token_out), got)) } else { Err(Why::Limit) }
     }
+}
+
+/// Makes every hop with what the one before it gave.
+fn forward(
+    overlay: &mut Overlay<AnyPool>,
+    pools: &Pools<AnyPool>,
+    ways: &[Way],
+    amount: U256,
+    price_limit: Option<U256>,
+) -> Result<U256, Why> {
+    let hop = |amount, way: &Way| {
+        let swap = |pool: &mut AnyPool| pool.trade(way.leg, Exact::In(amount), price_limit);
+        Ok(overlay.edit(pools, way.pool, swap)?.amount_out)
+    };
+    ways.iter().try_fold(amount, hop)
 }

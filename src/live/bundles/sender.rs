@@ -23,6 +23,7 @@ use crate::edge::submit::Answer;
 use crate::edge::submit::Reply;
 use crate::edge::submit::Submission;
 use crate::edge::submit::Submitter;
+use crate::hot::build::Terms;
 use crate::live::numbers::meter::Meters;
 use crate::live::report::Found;
 use crate::metrics::count::Counter;
@@ -77,16 +78,22 @@ impl Sender {
         under_way.join_all().await;
     }
 
-    async fn send(self: Arc<Self>, found: Box<Found>, live: bool) {
+    async fn send(self: Arc<Self>, mut found: Box<Found>, live: bool) {
         let prepared = match self.submitter.prepare(&found.bundle) {
             Ok(prepared) => prepared,
             Err(error) => return self.drop_it(&found, &error),
         };
         let uuid = prepared.uuid();
+        let mut terms = *found.bundle.terms();
+        if let Some(verdict) = found.verdict.take() {
+            // The EVM runs while the relays' requests are written and signed; the ledger holds what it says.
+            let Ok(Some(real)) = verdict.await else { return self.meters.edge().counters.add(Counter::NotSent) };
+            terms = real;
+        }
         if !self.stands(&found) {
             return self.meters.edge().counters.add(Counter::NotSent);
         }
-        match self.ledger.decide(self.row(uuid, &found, live)).done().await {
+        match self.ledger.decide(self.row(uuid, &found, terms, live)).done().await {
             Ok(()) => (),
             // The same opportunity, met twice: behind the block, and again after a miss.
             Err(LedgerError::Taken { .. }) => return self.meters.edge().counters.add(Counter::NotSent),
@@ -143,9 +150,8 @@ impl Sender {
         tracing::error!(block = found.bundle.block(), %error, "a bundle is not sent");
     }
 
-    fn row(&self, uuid: Uuid, found: &Found, live: bool) -> row::Bundle {
+    fn row(&self, uuid: Uuid, found: &Found, terms: Terms, live: bool) -> row::Bundle {
         let bundle = &found.bundle;
-        let terms = bundle.terms();
         let mut protocols: Vec<String> = found.hops.iter().map(|hop| hop.protocol.to_owned()).collect();
         protocols.sort_unstable();
         protocols.dedup();

@@ -95,6 +95,8 @@ pub enum Amount {
     In(U256),
     /// What comes out; at most the limit may go in.
     Out(U256),
+    /// The same, but that the newer routers swap all that goes in for it: what comes out may be a little more.
+    AtLeast(U256),
 }
 
 /// A swap along a path.

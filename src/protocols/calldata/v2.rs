@@ -102,13 +102,15 @@ pub(super) fn path(factory: Factory, args: Words<'_>, index: usize, plan: &mut P
     Some((first, token_in))
 }
 
-/// A trade of `SwapRouter02` and of `UniversalRouter`: `amount, limit, path` from word 0 on.
+/// A trade of `SwapRouter02` and of `UniversalRouter`, its path where word `index` leads. Both reckon what must go in, and then
+/// swap by the balances that the pairs see.
 pub(super) fn trade(
     args: Words<'_>,
     (amount, limit): (Amount, U256),
     (index, recipient): (usize, Address),
     plan: &mut Plan,
 ) -> Result<(), Unread> {
+    let amount = if let Amount::Out(out) = amount { Amount::AtLeast(out) } else { amount };
     let first_hop = plan.hops.len();
     path(Factory::UniswapV2, args, index, plan).ok_or(Unread::Shape)?;
     plan.trade(first_hop, Terms { amount, limit, price_limit: None, recipient })

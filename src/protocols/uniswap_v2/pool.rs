@@ -122,14 +122,21 @@ impl Pool {
                 let x = narrow(amount)?;
                 (x, curve::largest_out(x, r_in, r_out, fee)?)
             }
-            Exact::Out(amount) => {
-                let y = narrow(amount)?;
-                (curve::periphery_in(y, r_in, r_out, fee)?, y)
-            }
+            Exact::Out(amount) => (narrow(self.asks(leg, amount)?)?, narrow(amount)?),
         };
         let [paid, left] = [r_in + x, r_out - y];
         self.reserves = if leg.zero_for_one() { [paid, left] } else { [left, paid] };
         Ok(Traded { amount_in: U256::from(x), amount_out: U256::from(y) })
+    }
+
+    /// What the periphery's `getAmountIn` asks for exactly `amount_out`.
+    ///
+    /// # Errors
+    /// The pair would revert.
+    pub fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
+        let (r_in, r_out, fee) = self.side(leg);
+        let y = u128::try_from(amount_out).map_err(|_| QuoteError::TooLarge)?;
+        curve::periphery_in(y, r_in, r_out, fee).map(U256::from)
     }
 
     /// A pair has no ticks.

@@ -196,6 +196,14 @@ impl Pool {
         Ok(Traded { amount_in: swap.amount_in, amount_out: swap.amount_out })
     }
 
+    /// What goes in for exactly `amount_out`.
+    ///
+    /// # Errors
+    /// The contract would revert, or the walk meets what is not known.
+    pub fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
+        self.fill(leg, false, amount_out)
+    }
+
     /// Initialised ticks that a swap of exactly `amount_in` crosses; none where it is refused.
     #[must_use]
     pub fn crossed(&self, leg: Leg, amount_in: u128) -> u32 {

@@ -15,10 +15,10 @@ use crate::hot::build::Builder;
 use crate::hot::build::config::Executor;
 use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
+use crate::hot::engine::first;
 use crate::hot::engine::plan::Ground;
 use crate::hot::engine::plan::Plan;
 use crate::hot::event::Event;
-use crate::hot::event::Outcome;
 use crate::hot::evm::block;
 use crate::hot::evm::own::Own;
 use crate::replay::journal::Difference;
@@ -88,6 +88,7 @@ impl Thread {
             base: index == 0,
             bid: setup.bid.clone(),
             own,
+            reckon: setup.reckon.enabled,
         };
         let executor = Executor {
             address: setup.executor,
@@ -151,14 +152,10 @@ impl Thread {
         let Self { engine: Some(engine), builder, .. } = self else {
             return Err(format!("thread {} is fed a {} before any state", self.index, fed.name()));
         };
-        let (outcome, tx) = feed(engine, fed, &mut event)?;
-        let Some(outcome) = outcome else { return Ok(None) };
+        let Some(decision) = decide(engine, builder, fed, &mut event)? else { return Ok(None) };
         if let Some(tip) = engine.tip() {
             event.what = format!("{} behind block {}", event.what, tip.head().number);
         }
-        let trigger = tx.as_ref().zip(event.trigger.as_ref()).map(|(tx, of)| (tx, of.hash));
-        let made = choice::choose(engine, builder, &outcome.proven, trigger);
-        let decision = choice::decision(engine, &outcome, &made);
         self.due = Some((event, decision));
         Ok(None)
     }
@@ -192,12 +189,13 @@ fn ground<'a>(state: &'a State<'_>) -> Ground<'a> {
     Ground { head: &state.head, accounts: &state.accounts, hashes: &state.hashes, pools: &state.pools }
 }
 
-/// What a desk does with an item. No outcome: nothing was decided.
-fn feed(
+/// What a desk decides about an item. None: nothing.
+fn decide(
     engine: &mut Engine,
+    builder: &mut Builder,
     fed: Fed<'static>,
     event: &mut Heard,
-) -> Result<(Option<Outcome>, Option<TxEnvelope>), String> {
+) -> Result<Option<Decision>, String> {
     let item = match fed {
         Fed::Load(_) => Event::Head,
         Fed::Block(news) => Event::Block(news.into_owned().into()),
@@ -205,7 +203,7 @@ fn feed(
         Fed::Told { told, again } => {
             engine.on_event(Event::Told(told.into_owned().into()));
             if !again {
-                return Ok((None, None));
+                return Ok(None);
             }
             Event::Head
         }
@@ -215,9 +213,14 @@ fn feed(
             let tx = Recovered::new_unchecked(tx, sender);
             event.what = format!("pending {hash}");
             event.trigger = Some(Trigger { hash, sender, raw });
-            let outcome = engine.on_event(Event::Pending(Box::new(block::tx_env(&tx))));
-            return Ok((Some(outcome), Some(tx.into_inner())));
+            // Through the same two doors; what leaves by the first is handed to nobody.
+            let looked = first::look(engine, builder, block::tx_env(&tx), (tx.inner(), hash), |_, _| ());
+            let mut decision = choice::decision(engine, &looked.outcome, &looked.made);
+            decision.first = looked.first.said();
+            return Ok(Some(decision));
         }
     };
-    Ok((Some(engine.on_event(item)), None))
+    let outcome = engine.on_event(item);
+    let made = choice::choose(engine, builder, &outcome.proven, None);
+    Ok(Some(choice::decision(engine, &outcome, &made)))
 }

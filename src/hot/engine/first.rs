@@ -31,6 +31,7 @@ use crate::hot::reckon::Reckoner;
 use crate::hot::reckon::Why;
 use crate::hot::refused::Refused;
 use crate::hot::simulate::Proven;
+use crate::protocols::AnyPool;
 use crate::protocols::executor::Bid;
 use crate::types::amount::Wei;
 use crate::types::decision;
@@ -216,6 +217,17 @@ impl Engine {
     #[must_use]
     pub const fn reckoner(&self) -> Option<&Reckoner> {
         self.reckoner.as_ref()
+    }
+
+    /// Where the last pending transaction left a pool by maths, and where the EVM did, if they differ: the first such.
+    #[must_use]
+    pub fn disagreement(&self) -> Option<(&AnyPool, &AnyPool)> {
+        let reckoner = self.reckoner.as_ref()?;
+        let id = reckoner.judge(&self.pools, &self.touched, &self.overlay)?;
+        let base = self.pools.pool(id);
+        let ours = reckoner.entries().find(|(at, _)| *at == id).map_or(base, |(_, pool)| pool);
+        let theirs = self.overlay.entries().find(|(at, _)| *at == id).map_or(base, |(_, pool)| pool);
+        Some((ours, theirs))
     }
 
     /// Searches behind `tx` as maths has it.

@@ -187,6 +187,11 @@ impl Reckoner {
         self.overlay.over(pools)
     }
 
+    /// The pools that the last resolved transaction touches, as it leaves them.
+    pub fn entries(&self) -> impl Iterator<Item = (PoolId, &AnyPool)> {
+        self.overlay.entries()
+    }
+
     /// Pools that the last resolved transaction moves, in order.
     #[must_use]
     pub fn moved(&self) -> &[PoolId] {

@@ -10,6 +10,7 @@ use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
 use crate::protocols::calldata::Factory;
 use crate::protocols::calldata::Hop;
+use crate::protocols::calldata::MOST_HOPS;
 use crate::protocols::calldata::Plan;
 use crate::protocols::calldata::Terms;
 use crate::protocols::calldata::Unread;
@@ -44,7 +45,7 @@ pub(super) fn one_inch(call: &Call<'_>, selector: [u8; 4], args: Words<'_>, plan
     };
     let word = |index: usize| args.word(index).ok_or(Unread::Shape);
     let (length, pools) = args.list(head + 2).ok_or(Unread::Shape)?;
-    for index in 0..length.min(super::MOST_HOPS + 1) {
+    for index in 0..length.min(MOST_HOPS + 1) {
         let packed = pools.word(index).ok_or(Unread::Shape)?;
         let pool = Address::from_word(B256::from(packed & (U256::MAX >> 96)));
         // A pair's word says what reaches the curve, in 32 bits above the address.
@@ -66,7 +67,7 @@ pub(super) fn zero_ex(call: &Call<'_>, selector: [u8; 4], args: Words<'_>, plan:
     let word = |index: usize| args.word(index).ok_or(Unread::Shape);
     let (length, tokens) = args.list(0).ok_or(Unread::Shape)?;
     let sushi = word(3)?;
-    if !(2..=super::MOST_HOPS + 1).contains(&length) || sushi > U256::ONE {
+    if !(2..=MOST_HOPS + 1).contains(&length) || sushi > U256::ONE {
         return Err(Unread::Shape);
     }
     let by = if sushi.is_zero() { Factory::UniswapV2 } else { Factory::Sushi };

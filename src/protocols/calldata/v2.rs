@@ -8,6 +8,7 @@ use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
 use crate::protocols::calldata::Factory;
 use crate::protocols::calldata::Hop;
+use crate::protocols::calldata::MOST_HOPS;
 use crate::protocols::calldata::Plan;
 use crate::protocols::calldata::Terms;
 use crate::protocols::calldata::Unread;
@@ -89,7 +90,7 @@ pub(super) fn decode(
 /// Pushes the hops of the list of tokens that word `index` leads to; says what goes in first and comes out last.
 pub(super) fn path(factory: Factory, args: Words<'_>, index: usize, plan: &mut Plan) -> Option<(Address, Address)> {
     let (length, tokens) = args.list(index)?;
-    if length < 2 || length > super::MOST_HOPS + 1 {
+    if !(2..=MOST_HOPS + 1).contains(&length) {
         return None;
     }
     let first = tokens.address(0)?;

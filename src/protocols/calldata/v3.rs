@@ -8,6 +8,7 @@ use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
 use crate::protocols::calldata::Factory;
 use crate::protocols::calldata::Hop;
+use crate::protocols::calldata::MOST_HOPS;
 use crate::protocols::calldata::Plan;
 use crate::protocols::calldata::Router;
 use crate::protocols::calldata::Terms;
@@ -223,7 +224,7 @@ fn one_hop(tuple: Words<'_>) -> Option<Hop> {
 pub(super) fn path(packed: &[u8], backwards: bool, plan: &mut Plan) -> Result<(), Unread> {
     let first_hop = plan.hops.len();
     let (mut token, mut rest) = packed.split_first_chunk::<20>().ok_or(Unread::Shape)?;
-    while !rest.is_empty() && plan.hops.len() - first_hop <= super::MOST_HOPS {
+    while !rest.is_empty() && plan.hops.len() - first_hop <= MOST_HOPS {
         let (fee, further) = rest.split_first_chunk::<3>().ok_or(Unread::Shape)?;
         let (next, further) = further.split_first_chunk::<20>().ok_or(Unread::Shape)?;
         let fee = u32::from_be_bytes([0, fee[0], fee[1], fee[2]]);

@@ -145,7 +145,6 @@ fn settle(
     trigger: (&TxEnvelope, B256),
     promise: Promise,
 ) -> Looked {
-    engine.forget_pending();
     let (outcome, kept) = engine.pending(tx, Some(&promise));
     let mut verdict = kept.err().unwrap_or(Verdict::Stopped);
     if kept.is_ok()
@@ -232,6 +231,11 @@ impl Engine {
 
     /// Searches behind `tx` as maths has it.
     fn foresee(&mut self, tx: &TxEnv) -> Result<(), Option<Why>> {
+        if self.reckoner.is_none() {
+            return Err(None);
+        }
+        // What the last pending transaction left is nobody's nonce and nobody's ether.
+        self.forget_pending();
         let reckoner = self.reckoner.as_mut().ok_or(None)?;
         reckoner.reckon(&self.machine, &self.pools, tx, Faith::Proven).map_err(Some)?;
         self.candidates.clear();

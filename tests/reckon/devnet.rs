@@ -30,7 +30,7 @@ use peregrine::types::secret::{Key, Place};
 
 /// Blocks of the short run, and bundles that must have left by the first door.
 const BLOCKS: u64 = 25;
-const PROMISES: u64 = 1;
+const PROMISES: u64 = 10;
 
 #[test]
 fn maths_and_the_evm_agree_on_all_of_the_devnets_traffic_and_the_run_replays_decision_for_decision() {

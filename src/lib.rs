@@ -19,6 +19,7 @@
 //! | [`hot::evm`] | what a transaction does, on state in which the unknown is a miss |
 //! | [`hot::search`] | which cycles could pay, and the best input of each: `Candidate` |
 //! | [`hot::simulate`] | whether the EVM agrees, to the wei: `Proven` |
+//! | [`hot::reckon`] | what a known router's calldata does to pools, by maths; the EVM confirms it behind |
 //! | [`hot::engine`] | the pipeline on one screen: event in, outcome out; the chain's tip, and the way back |
 //! | [`hot::build`] | what is bid, what is signed, and the last limits: `SignedBundle` |
 //! | [`hot::rt`] | hot threads, their cores, their inboxes |

@@ -110,9 +110,13 @@ const ROOMS: &[Room] = &[
     // Of search its output alone, by the re-export or by the file: neither leads to a strategy.
     Room { at: "hot::simulate", may: &["types", "metrics", "protocols", "hot::state", "hot::evm", "hot::refused",
         "hot::search::Candidate", "hot::search::candidate"], doors: &[], crates: EVM, bans: PURE },
+    // Maths in the place of a run: of the EVM it reads the state and holds its own result against a run; of proofs it
+    // remembers what they cost.
+    Room { at: "hot::reckon", may: &["types", "protocols", "hot::state", "hot::evm", "hot::search::Candidate",
+        "hot::search::MAX_HOPS", "hot::simulate::Proven"], doors: &[], crates: EVM, bans: PURE },
     // A supply of nonces comes through `rt`.
     Room { at: "hot::build", may: &["types", "metrics", "protocols", "hot::state", "hot::refused",
-        "hot::rt::inbox", "hot::simulate::Proven"], doors: &[], crates: SIGNER, bans: PURE },
+        "hot::rt::inbox", "hot::simulate::Proven", "hot::reckon::Reckoned"], doors: &[], crates: SIGNER, bans: PURE },
     // A bundle onto a relay's socket, one that edge has dialled.
     Room { at: "hot::send", may: &["types", "hot::rt", "hot::build::SignedBundle"], doors: &[], crates: Only(&[
         "alloy_primitives", "httparse", "rand", "thiserror", "uuid"]), bans: PURE },
@@ -134,7 +138,7 @@ const ROOMS: &[Room] = &[
     Room { at: "edge::devnet", may: SEAM, doors: &["edge::*"], crates: Any, bans: &["eyre"] },
     // A journal says with what settings a run was made: they are nouns, beside the code that reads them.
     Room { at: "edge::record", may: &["types", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt",
-        "hot::build::config", "hot::evm::fork", "hot::search::config"], doors: &[], crates: Any, bans: EDGE },
+        "hot::build::config", "hot::evm::fork", "hot::reckon::config", "hot::search::config"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::*", may: SEAM, doors: &["edge::*"], crates: Any, bans: EDGE },
     // Files in, report out. It cannot submit, because it cannot name what submits.
     Room { at: "replay", may: &["types", "metrics", "protocols", "hot", "config", "edge::record::format"], doors: &[],

@@ -1,5 +1,5 @@
-//! Quotes, applying a diff, screening and sizing allocate nothing once warm; a what-if, a proof, a block and a bundle each
-//! within a budget: counted by the allocator itself.
+//! Quotes, applying a diff, resolving a pending swap, screening and sizing allocate nothing once warm; a what-if, a proof, a
+//! block and a bundle each within a budget: counted by the allocator itself.
 
 mod common;
 #[path = "build/market.rs"]
@@ -9,7 +9,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use alloy::sol_types::SolCall;
-use alloy_primitives::{B256, Bytes, TxKind, U256, b256};
+use alloy_primitives::aliases::U24;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U160, U256, address, b256};
 use common::chain::{USER, transferCall};
 use common::pools::token;
 use market::{BLOCK, Market};
@@ -17,16 +18,23 @@ use peregrine::hot::build::Target;
 use peregrine::hot::build::config::{Bid, Limits};
 use peregrine::hot::engine::tip::Tip;
 use peregrine::hot::event::{AccountNews, BlockNews, Event, Head, LogNews};
-use peregrine::hot::evm::fork::Rules;
+use peregrine::hot::evm::db::Db;
+use peregrine::hot::evm::fork::{Fork, Rules};
+use peregrine::hot::evm::machine::Machine;
+use peregrine::hot::reckon::{Faith, Reckoner, Why};
 use peregrine::hot::search::Search;
 use peregrine::hot::search::sizing::Effort;
 use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
+use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
+use peregrine::protocols::calldata::WETH;
 use peregrine::protocols::uniswap_v2::{Fee, Layout as Slots, Pool as Pair};
+use peregrine::protocols::uniswap_v3::{self, Flavour, Immutables, Liquidity};
 use peregrine::types::amount::Wei;
 use peregrine::types::id::PoolId;
-use revm::context::TxEnv;
+use revm::context::{BlockEnv, TxEnv};
+use revm::state::AccountInfo;
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
@@ -101,6 +109,85 @@ fn a_diff_laid_over_the_pools_and_searched_allocates_nothing_once_warm() {
         let (count, (looked, candidates)) = allocations(|| solve(skew));
         assert!(looked > 100 && candidates > 0, "{looked} cycles, {candidates} candidates: nothing was measured");
         assert_eq!(count, 0, "{looked} cycles, {candidates} candidates");
+    }
+}
+
+alloy::sol! {
+    function swapExactETHForTokens(uint256 least, address[] path, address to, uint256 deadline) external payable;
+    struct InSingle { address tokenIn; address tokenOut; uint24 fee; address recipient; uint256 deadline;
+        uint256 amount; uint256 least; uint160 limit; }
+    function exactInputSingle(InSingle params) external payable;
+}
+
+const USDC: Address = address!("A0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48");
+const SENDER: Address = address!("00000000000000000000000000000000000e0a00");
+
+/// Mainnet's two pools of USDC and wrapped ether, where their factories put them.
+fn mainnets() -> Pools<AnyPool> {
+    let fee = Fee::new(3, 1000).expect("a fee");
+    let at = address!("B4e16d0168e52d35CaCD2c6185b44281Ec28C9Dc");
+    let layout = Slots::Packed { slot: U256::from(8) };
+    let pair = Pair::new(at, [USDC, WETH], [fee; 2], layout, [10u128.pow(13), 10u128.pow(22)]).expect("sound");
+    let of = Immutables {
+        address: address!("88e6A0c2dDD26FEEb64F039a2c41296FcB3f5640"),
+        tokens: [USDC, WETH],
+        fee_pips: 500,
+        tick_spacing: 10,
+        flavour: Flavour::Uniswap,
+    };
+    let mut pool = uniswap_v3::Pool::new(of).expect("sane");
+    pool.set_price(U256::ONE << 96, 0, 10u128.pow(22));
+    for (position, tick) in [(-1, -1_000), (0, 1_000)] {
+        pool.set_word(position, U256::ONE << ((tick / 10i32) & 255) as usize);
+        pool.set_tick(tick, Liquidity { gross: 10u128.pow(22), net: -10i128.pow(22) * i128::from(tick.signum()) });
+    }
+    let mut pools = Pools::default();
+    pools.add(pair.into()).expect("new");
+    pools.add(pool.into()).expect("new");
+    pools
+}
+
+#[test]
+fn a_pending_swap_resolved_by_maths_allocates_nothing_once_warm() {
+    let pools = mainnets();
+    let mut db = Db::default();
+    db.tell_account(SENDER, AccountInfo { balance: U256::from(10u128.pow(20)), ..AccountInfo::default() });
+    let machine = Machine::new(1, Fork::PRAGUE, BlockEnv::default(), db);
+    let tx = |to: Address, value: u128, data: Vec<u8>| TxEnv {
+        caller: SENDER,
+        kind: TxKind::Call(to),
+        value: U256::from(value),
+        data: data.into(),
+        gas_limit: 300_000,
+        ..TxEnv::default()
+    };
+    let (least, deadline, amount) = (U256::ZERO, U256::MAX, U256::from(10u128.pow(18)));
+    let v2 = swapExactETHForTokensCall { least, path: vec![WETH, USDC], to: SENDER, deadline }.abi_encode();
+    let params = InSingle {
+        tokenIn: WETH,
+        tokenOut: USDC,
+        fee: U24::from(500),
+        recipient: SENDER,
+        deadline,
+        amount,
+        least,
+        limit: U160::ZERO,
+    };
+    let v3 = exactInputSingleCall { params }.abi_encode();
+    let txs = [
+        tx(address!("7a250d5630B4cF539739dF2C5dAcb4c659F2488D"), 10u128.pow(18), v2),
+        tx(address!("E592427A0AEce92De3Edee1F18E0157C05861564"), 0, v3),
+    ];
+    let mut reckoner = Reckoner::default();
+    reckoner.extend(&pools);
+    for tx in &txs {
+        let mut resolve = |faith| reckoner.reckon(&machine, &pools, tx, faith);
+        assert_eq!(resolve(Faith::Proven), Err(Why::Code));
+        assert_eq!(resolve(Faith::Blind), Ok(()));
+        reckoner.believe();
+        assert_eq!(reckoner.reckon(&machine, &pools, tx, Faith::Proven), Ok(()));
+        let (count, answer) = allocations(|| reckoner.reckon(&machine, &pools, tx, Faith::Proven));
+        assert_eq!((count, answer, reckoner.moved().len()), (0, Ok(()), 1));
     }
 }
 

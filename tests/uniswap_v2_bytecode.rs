@@ -33,6 +33,7 @@ use alloy_primitives::hex;
 use alloy_primitives::keccak256;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::amm::Applied;
+use peregrine::protocols::amm::Exact;
 use peregrine::protocols::amm::QuoteError;
 use peregrine::protocols::discover::Probe;
 use peregrine::protocols::uniswap_v2::FeeCache;
@@ -180,13 +181,41 @@ proptest! {
         let mut by_slots = standard(&market, [0, 0]);
         follow(&market, &mut by_logs, &mut by_slots, &first);
         for step in steps {
+            let made = by_swap(&market, &by_logs, step);
             let Some(trace) = market.act(&by_logs, step) else { continue };
             follow(&market, &mut by_logs, &mut by_slots, &trace);
             let fresh = by_logs.layout().load(|slot| market.world.slot(market.pair, slot)).unwrap();
             prop_assert_eq!(by_logs.state(), fresh);
             prop_assert_eq!(by_slots.state(), fresh);
+            if let Some(made) = made {
+                prop_assert_eq!(made.state(), fresh);
+            }
         }
     }
+
+    #[test]
+    fn what_the_periphery_asks_for_an_output_is_enough_and_leaves_the_pair_as_foretold((reserves, token_in, _, y) in trade()) {
+        let mut market = Market::new(reserves);
+        let pool = standard(&market, reserves);
+        let [paying, paid] = [token_in, 1 - token_in].map(|i| market.tokens[i]);
+        let leg = pool.leg(paying, paid).expect("its tokens");
+        let mut made = pool.clone();
+        let Ok(traded) = made.trade(leg, Exact::Out(U256::from(y)), None) else { return Ok(()) };
+        market.world.set(paying, balance_slot(USER), traded.amount_in);
+        market.pay(paying, traded.amount_in);
+        let done = market.world.send(market.pair.into(), &swap(token_in, y).abi_encode());
+        prop_assert!(done.is_some(), "the pair pays");
+        prop_assert_eq!(pool.layout().load(|slot| market.world.slot(market.pair, slot)), Some(made.state()));
+    }
+}
+
+/// The pair as a swap of this step would leave it; `None` for other steps, and where nothing comes out.
+fn by_swap(market: &Market, pool: &Pool, step: Step) -> Option<Pool> {
+    let Step::Swap { token_in, part } = step else { return None };
+    let leg = pool.leg(market.tokens[token_in], market.tokens[1 - token_in])?;
+    let mut made = pool.clone();
+    let x = U256::from(pool.state()[token_in] / 300 * part + 1);
+    made.trade(leg, Exact::In(x), None).ok().map(|_| made)
 }
 
 /// Applies a transaction's logs to one pool and its storage changes to the other.

@@ -14,6 +14,7 @@ use alloy_primitives::U160;
 use alloy_primitives::U256;
 use alloy_primitives::aliases::I24;
 use peregrine::protocols::amm::Amm;
+use peregrine::protocols::amm::Exact;
 use peregrine::protocols::amm::Leg;
 use peregrine::protocols::amm::QuoteError;
 use peregrine::protocols::discover::Answer;
@@ -247,6 +248,9 @@ impl Play {
         let at = limit.and_then(|(tick, off)| Some(tick::sqrt_price_at(tick)?.saturating_add_signed_one(off)));
         let limit = at.unwrap_or_else(|| no_limit(down));
         let foretold = self.by_slots.swap(leg, exact_in, amount, limit);
+        let mut made = self.by_slots.clone();
+        let exact = if exact_in { Exact::In(amount) } else { Exact::Out(amount) };
+        let traded = made.trade(leg, exact, Some(limit));
         let quote = if exact_in { self.by_slots.quote_in(leg, amount) } else { self.by_slots.quote_out(leg, amount) };
         let signed = I256::from_raw(amount);
         let data = swapCall {
@@ -264,6 +268,10 @@ impl Play {
         let (taken, paid) = if down { (said.amount0, said.amount1) } else { (said.amount1, said.amount0) };
         prop_assert_eq!((foretold.amount_in, foretold.amount_out), (taken.into_raw(), (-paid).into_raw()));
         self.holds(&foretold, exact_in, amount)?;
+        // A swap that is made leaves the pool where the contract leaves it.
+        let told = traded.map(|traded| (traded.amount_in, traded.amount_out));
+        prop_assert_eq!(told, Ok((foretold.amount_in, foretold.amount_out)));
+        prop_assert!(made.agrees(&self.by_slots));
         if limit == no_limit(down) {
             let due = if exact_in { foretold.amount_out } else { foretold.amount_in };
             prop_assert_eq!(quote, if foretold.complete { Ok(due) } else { Err(QuoteError::TooLarge) });

@@ -32,8 +32,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
-    /// The lane of a spinning thread.
+    /// The lane of a spinning thread, with nonces prepared for the identity key, as configured by default.
     Spin,
+    /// Known pools by maths, and nonces prepared for both keys.
+    SpinKnown,
     /// Without nonces prepared ahead.
     SpinPlain,
     /// The same searcher on tokio's tasks.
@@ -44,12 +46,13 @@ pub enum Path {
 
 impl Path {
     /// All of them, in the order of a round.
-    pub const ALL: [Self; 4] = [Self::Spin, Self::SpinPlain, Self::Share, Self::Peer];
+    pub const ALL: [Self; 5] = [Self::Spin, Self::SpinKnown, Self::SpinPlain, Self::Share, Self::Peer];
 
     /// As the file has it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Spin => "spin",
+            Self::SpinKnown => "spin_known",
             Self::SpinPlain => "spin_plain",
             Self::Share => "share",
             Self::Peer => "peer",

@@ -71,8 +71,8 @@ pub fn print(runs: &[Run], slots: usize, floor: &Floor) {
     let Some((spin, peer)) = find(runs, "spin", slots).zip(find(runs, "peer", slots)) else { return };
     println!("\nspin / peer: p50 {:.2}, p99 {:.2}", spin.us(0.5) / peer.us(0.5), spin.us(0.99) / peer.us(0.99));
     println!("spin / floor: p50 {:.2}", spin.us(0.5) / floor.sum());
-    if let Some(plain) = find(runs, "spin_plain", slots) {
-        println!("prepared nonces / without: p50 {:.2}", spin.us(0.5) / plain.us(0.5));
+    if let Some((known, plain)) = find(runs, "spin_known", slots).zip(find(runs, "spin_plain", slots)) {
+        println!("known pools and prepared nonces / without both: p50 {:.2}", known.us(0.5) / plain.us(0.5));
     }
 }
 

@@ -326,6 +326,7 @@ impl World {
             search: self.config.search.clone(),
             base: true,
             bid: self.config.bid.clone(),
+            reckon: false,
             own: self.own,
         }
     }
@@ -348,8 +349,12 @@ impl World {
         }
         let mut config = self.config.clone();
         config.threads.spin = path != Path::Share;
-        let nonces = if path == Path::Spin { 1_024 } else { 0 };
-        (config.threads.nonces, config.threads.owner_nonces) = (nonces, nonces);
+        (config.threads.nonces, config.threads.owner_nonces) = match path {
+            Path::Spin => (1_024, 0),
+            Path::SpinKnown => (1_024, 1_024),
+            Path::SpinPlain | Path::Share | Path::Peer => (0, 0),
+        };
+        config.reckon.enabled = path == Path::SpinKnown;
         let ledger = self.ledgers.fetch_add(1, Ordering::Relaxed);
         config.record.ledger = self.folder.path().join(format!("ledger-{}", ledger));
         config.record.journal = None;

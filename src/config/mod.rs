@@ -14,6 +14,7 @@ use crate::edge::record;
 use crate::edge::submit;
 use crate::hot::build;
 use crate::hot::evm::fork;
+use crate::hot::reckon;
 use crate::hot::rt;
 use crate::hot::search;
 
@@ -32,6 +33,8 @@ pub struct Config {
     /// Whose contract, whose key. A searcher needs it, a replay does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub executor: Option<build::config::Executor>,
+    /// Whether known pools do without the interpreter at first.
+    pub reckon: reckon::config::Config,
     /// What builders are offered.
     pub bid: build::config::Bid,
     /// The last gate.

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};
 use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::edge::bootstrap::Loaded;
 use crate::edge::ingest::feed::Pending;
 use crate::hot::build::SignedBundle;
+use crate::hot::build::Terms;
 use crate::hot::event::Adrift;
 use crate::hot::event::BlockNews;
 use crate::hot::event::Head;
@@ -95,7 +97,7 @@ pub enum Report {
 }
 
 /// A bundle, and all that the ledger is to know of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Found {
     /// What is sent.
     pub bundle: SignedBundle,
@@ -117,6 +119,9 @@ pub struct Found {
     pub signed_ns: u64,
     /// A hot thread has sent it already.
     pub sent: Option<Sent>,
+    /// It was signed on maths alone: nothing of it is sent before this says the terms that it really has. `None` in it, or
+    /// nobody there any more: it is withdrawn.
+    pub verdict: Option<oneshot::Receiver<Option<Terms>>>,
     /// The trigger's first block: the time since it was heard of, fetches of what was missing included, is ours.
     pub fresh: bool,
 }
@@ -130,4 +135,8 @@ pub struct Sent {
     pub relays: Relays,
     /// When, in ns since the run's start.
     pub at_ns: u64,
+    /// What it really costs and earns, as the EVM has it.
+    pub terms: Terms,
+    /// It was signed on maths alone, and the EVM did not agree.
+    pub withdrawn: bool,
 }

@@ -104,6 +104,7 @@ async fn behind(
         base: true,
         bid: config.bid.clone(),
         own,
+        reckon: config.reckon.enabled,
     };
     tape::plan(&tap, config, executor, own);
     let loaded = Arc::new(loaded);

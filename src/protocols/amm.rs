@@ -80,6 +80,24 @@ pub struct Segment {
     pub gamma: f64,
 }
 
+/// What is fixed of a swap that is to be made, as the periphery names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exact {
+    /// What goes in.
+    In(U256),
+    /// What comes out.
+    Out(U256),
+}
+
+/// A swap that was made on a copy of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traded {
+    /// What went in, fee included.
+    pub amount_in: U256,
+    /// What came out.
+    pub amount_out: U256,
+}
+
 /// What an event or a storage change meant to a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {

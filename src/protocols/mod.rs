@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod amm;
+pub mod calldata;
 pub mod discover;
 pub mod executor;
 pub mod math;
@@ -21,10 +22,12 @@ use serde::Serialize;
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
+use crate::protocols::amm::Exact;
 use crate::protocols::amm::Family;
 use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
+use crate::protocols::amm::Traded;
 use crate::protocols::discover::Creation;
 use crate::protocols::discover::Probe;
 use crate::protocols::discover::View;
@@ -61,13 +64,27 @@ pub fn discover(
 macro_rules! each {
     ($($variant:ident($pool:ty)),+ $(,)?) => {
         /// A pool of any protocol. As it stands it can be written down, and read back as the same pool.
-        #[derive(Clone, Debug, Deserialize, Serialize)]
+        #[derive(Debug, Deserialize, Serialize)]
         #[serde(rename_all = "snake_case")]
         pub enum AnyPool {
             $(
                 #[doc = concat!("A pool of [`", stringify!($pool), "`].")]
                 $variant($pool),
             )+
+        }
+
+        impl Clone for AnyPool {
+            fn clone(&self) -> Self {
+                match self { $(Self::$variant(pool) => Self::$variant(pool.clone()),)+ }
+            }
+
+            /// Keeps the buffers where both are of one protocol.
+            fn clone_from(&mut self, source: &Self) {
+                match (self, source) {
+                    $((Self::$variant(pool), Self::$variant(source)) => pool.clone_from(source),)+
+                    (pool, source) => *pool = source.clone(),
+                }
+            }
         }
 
         /// Names of all protocols. `tests/completeness.rs` demands a test on real bytecode for each.
@@ -81,6 +98,29 @@ macro_rules! each {
         }
 
         impl AnyPool {
+            /// What the periphery pays in for exactly `amount_out`.
+            ///
+            /// # Errors
+            /// The contract would revert, or what it would do is not known.
+            pub fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
+                match self { $(Self::$variant(pool) => pool.asks(leg, amount_out),)+ }
+            }
+
+            /// Initialised ticks that a swap of exactly `amount_in` crosses: each costs gas.
+            #[must_use]
+            pub fn crossed(&self, leg: Leg, amount_in: u128) -> u32 {
+                match self { $(Self::$variant(pool) => pool.crossed(leg, amount_in),)+ }
+            }
+
+            /// Makes a swap as a router would have it made, and leaves the pool as the contract would be left. `limit`: the
+            /// price at which it may stop; without one it is made whole or refused.
+            ///
+            /// # Errors
+            /// The contract would revert, or what it would do is not known. The pool is as it was.
+            pub fn trade(&mut self, leg: Leg, exact: Exact, limit: Option<U256>) -> Result<Traded, QuoteError> {
+                match self { $(Self::$variant(pool) => pool.trade(leg, exact, limit),)+ }
+            }
+
             /// What the contract must answer if the state is right.
             #[must_use]
             pub fn views(&self) -> Vec<View> {

@@ -21,6 +21,9 @@ pub struct Decision {
     /// How the pending transaction ran. `None`: the event was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<Ran>,
+    /// What came of it before it was run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<First>,
     /// Cycles and candidates that came to nothing in the engine, by reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Count>,
@@ -61,6 +64,17 @@ const fn is_zero(count: &u64) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+/// What exact maths made of a pending transaction before the EVM ran it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct First {
+    /// Why it was left to the EVM; `nothing`, where nothing was to be earned; else what the EVM said of the bundle.
+    pub word: Cow<'static, str>,
+    /// The digest that the bundle's own transaction was signed over, if one was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<B256>,
 }
 
 /// A pending transaction's run.

@@ -24,20 +24,32 @@ fn config(world: &World, folder: &Path) -> Config {
 }
 
 /// The journal's bytes, and the owner's key in hex.
+#[allow(dead_code, reason = "each test binary uses its own part")]
 pub fn run() -> (Vec<u8>, String) {
+    let enough = |built: &dyn Fn(Counter) -> u64, seen| built(Counter::Built) >= BUNDLES && seen >= BLOCKS;
+    run_until(|_| (), PATIENCE, enough)
+}
+
+/// As [`run`], with a changed configuration, until the counters and the number of blocks are enough.
+pub fn run_until(
+    change: impl FnOnce(&mut Config),
+    patience: Duration,
+    enough: impl Fn(&dyn Fn(Counter) -> u64, u64) -> bool,
+) -> (Vec<u8>, String) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
     runtime.block_on(async {
         let options = Options { seed: SEED, slot: Duration::from_secs(1), per_second: 25.0, ..Options::default() };
         let world = World::start(options).await.unwrap_or_else(|error| panic!("{error}"));
         let folder = tempfile::tempdir().expect("a folder");
-        let config = config(&world, folder.path());
+        let mut config = config(&world, folder.path());
+        change(&mut config);
         let mut blocks = world.blocks();
         blocks.recv().await.expect("a block");
         let searcher = live::start(&config, How::Loopback, SEED, &mut |_| ()).await.unwrap_or_else(|e| panic!("{e:#}"));
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = tokio::time::Instant::now() + patience;
         let mut seen = 0;
-        while searcher.meters().count(Counter::Built) < BUNDLES || seen < BLOCKS {
-            assert!(tokio::time::Instant::now() < deadline, "too few bundles");
+        while !enough(&|counter| searcher.meters().count(counter), seen) {
+            assert!(tokio::time::Instant::now() < deadline, "too little has happened");
             blocks.recv().await.expect("a block");
             seen += 1;
         }

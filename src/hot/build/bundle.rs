@@ -61,6 +61,11 @@ impl SignedBundle {
         }
     }
 
+    /// The same, with what it turned out to cost.
+    pub(in crate::hot::build) fn settled(&self, terms: Terms) -> Self {
+        Self { terms, ..self.clone() }
+    }
+
     /// The one block it is for.
     #[must_use]
     pub const fn block(&self) -> u64 {

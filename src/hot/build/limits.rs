@@ -37,4 +37,9 @@ impl Gate {
     pub fn count(&mut self, trigger: Option<B256>) {
         self.triggers.insert(trigger);
     }
+
+    /// The bundle behind `trigger` does not count any more.
+    pub fn release(&mut self, trigger: Option<B256>) {
+        self.triggers.retain(|held| *held != trigger);
+    }
 }

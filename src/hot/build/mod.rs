@@ -1,4 +1,4 @@
-//! `Proven` to [`SignedBundle`]: the bid, the last limits, the transaction, the signature.
+//! `Proven`, or `Reckoned`, to [`SignedBundle`]: the bid, the last limits, the transaction, the signature.
 //!
 //! # Invariants
 //! - The executor is told the block, the gain it was proven with, and the bid: it reverts rather than lose.
@@ -13,6 +13,7 @@
 //! # Cost
 //! One signature (27 µs), two keccaks, a dozen allocations; a bundle, not an event, pays for it.
 
+mod basis;
 pub mod bid;
 mod bundle;
 pub mod config;
@@ -39,6 +40,7 @@ use crate::types::amount::WeiPerGas;
 use crate::types::onetime::OneTime;
 use crate::types::secret::Key;
 
+pub use basis::Basis;
 pub use bid::Terms;
 pub use bundle::SignedBundle;
 pub use victim::Victim;
@@ -108,32 +110,67 @@ impl Builder {
     /// # Errors
     /// It would not be built: the profit does not bear it.
     pub fn offer(&self, proven: &Proven, target: &Target) -> Result<Wei, Refused> {
-        self.terms(proven, target).map(|terms| terms.bid)
+        self.quote(proven, target).map(|terms| terms.bid)
     }
 
-    fn terms(&self, proven: &Proven, target: &Target) -> Result<Terms, Refused> {
-        let value = proven.candidate().value().ok_or(Refused::Unvalued)?;
-        let cost = bid::Cost { gas: expected_gas(proven), price: target.base_fee, bid: proven.builder_paid() };
+    /// How the profit would be shared.
+    ///
+    /// # Errors
+    /// It would not be built: the profit does not bear it.
+    pub fn quote<'a>(&self, on: impl Into<Basis<'a>>, target: &Target) -> Result<Terms, Refused> {
+        self.terms(&on.into(), target)
+    }
+
+    fn terms(&self, on: &Basis<'_>, target: &Target) -> Result<Terms, Refused> {
+        let value = on.value.ok_or(Refused::Unvalued)?;
+        let cost = bid::Cost { gas: expected_gas(on), price: target.base_fee, bid: on.paid };
         bid::settle(value, &cost, &self.bid, &self.limits)
     }
 
-    /// The bundle of a proof: behind `victim`, or alone. `pools`: those that the proof was found in.
-    pub fn build(
+    /// Whether a bundle that was signed before its proof stands with it: the same bundle, with the terms that it really has.
+    ///
+    /// # Errors
+    /// A limit refuses it, or the gas that was signed for does not do.
+    pub fn stands(&self, bundle: &SignedBundle, proof: &Proven) -> Result<SignedBundle, Refused> {
+        if proof.assumed() > self.limits.max_assumed_slots {
+            return Err(Refused::Assumed);
+        }
+        if before_refunds(proof.gas_used()) > u128::from(bundle.gas_limit().0) {
+            return Err(Refused::GasTooHigh);
+        }
+        let signed = bundle.terms();
+        let gas_cost = proof.gas_used() * bundle.price();
+        let spent = gas_cost.0.checked_add(signed.bid.0).ok_or(Refused::Unprofitable)?;
+        let take = signed.value.0.checked_sub(spent).ok_or(Refused::Unprofitable)?;
+        if take < self.limits.min_net_wei {
+            return Err(Refused::Unprofitable);
+        }
+        Ok(bundle.settled(Terms { gas_cost, take: Wei(take), ..*signed }))
+    }
+
+    /// The bundle does not count any more: another may be built behind its trigger.
+    pub fn withdraw(&mut self, bundle: &SignedBundle) {
+        self.gate.release(bundle.trigger());
+    }
+
+    /// The bundle of a proof, or of what is reckoned: behind `victim`, or alone. `pools`: those that it was found in.
+    pub fn build<'a>(
         &mut self,
-        proven: &Proven,
+        on: impl Into<Basis<'a>>,
         pools: &Pools<AnyPool>,
         victim: Option<&Victim>,
         target: &Target,
     ) -> Result<SignedBundle, Refused> {
+        let on = on.into();
         let trigger = victim.map(Victim::hash);
         self.gate.admit(target.parent, trigger, self.limits.max_bundles_per_block)?;
-        if proven.assumed() > self.limits.max_assumed_slots {
+        if on.assumed > self.limits.max_assumed_slots {
             return Err(Refused::Assumed);
         }
-        let gas_limit = self.gas_limit(proven, expected_gas(proven))?;
-        let terms = self.terms(proven, target)?;
-        let data = calldata(proven, pools, target.block, terms.bid)?;
-        let (raw, hash) = self.sign(proven, target, gas_limit, data)?;
+        let gas_limit = self.gas_limit(&on, expected_gas(&on))?;
+        let terms = self.terms(&on, target)?;
+        let data = calldata(&on, pools, target.block, terms.bid)?;
+        let (raw, hash) = self.sign(&on, target, gas_limit, data)?;
         let bytes = raw.len() + victim.map_or(0, |victim| victim.bytes().len());
         if bytes > MAX_BYTES {
             return Err(Refused::TooLarge);
@@ -143,7 +180,7 @@ impl Builder {
         Ok(SignedBundle::new(target.block, victim, ours))
     }
 
-    fn sign(&self, proven: &Proven, target: &Target, gas_limit: Gas, data: Bytes) -> Result<(Bytes, B256), Refused> {
+    fn sign(&self, on: &Basis<'_>, target: &Target, gas_limit: Gas, data: Bytes) -> Result<(Bytes, B256), Refused> {
         let draft = transaction::Draft {
             chain_id: self.chain_id,
             nonce: target.nonce,
@@ -151,16 +188,15 @@ impl Builder {
             price: target.base_fee,
             to: self.executor.address,
             data,
-            access: if self.executor.access_list { proven.access() } else { &[] },
+            access: if self.executor.access_list { on.access } else { &[] },
         };
         draft.sign(&self.key, self.nonces.as_ref().and_then(Supply::take))
     }
 
     /// Expected gas, before refunds and with the margin.
-    fn gas_limit(&self, proven: &Proven, expected: Gas) -> Result<Gas, Refused> {
-        // Refunds give back at most a fifth of what was spent (EIP-3529), after the end: the limit must hold all of it.
-        let spent = u128::from(expected.0) * 5 / 4;
-        let listed = if self.executor.access_list { proven.access().len() } else { 0 };
+    fn gas_limit(&self, on: &Basis<'_>, expected: Gas) -> Result<Gas, Refused> {
+        let spent = before_refunds(expected);
+        let listed = if self.executor.access_list { on.access.len() } else { 0 };
         // An address that is warm anyway costs its place in the list (EIP-2930).
         let spent = spent + 2_400 * listed as u128;
         let limit = spent * (10_000 + u128::from(self.executor.gas_margin_bps)) / 10_000 + 1;
@@ -171,16 +207,20 @@ impl Builder {
     }
 }
 
-/// What the run will be charged.
-fn expected_gas(proven: &Proven) -> Gas {
-    let payment = if proven.builder_paid() == Wei::default() { PAYMENT_GAS } else { 0 };
-    Gas(proven.gas_used().0.saturating_add(payment))
+/// The most that was spent before refunds, which give back at most a fifth of it (EIP-3529) after the end: the limit must
+/// hold all of it.
+fn before_refunds(charged: Gas) -> u128 {
+    u128::from(charged.0) * 5 / 4
 }
 
-/// The run that was proven, with its bid.
-fn calldata(proven: &Proven, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<Bytes, Refused> {
-    let candidate = proven.candidate();
-    let amounts = candidate.amounts();
+/// What the run will be charged.
+fn expected_gas(on: &Basis<'_>) -> Gas {
+    let payment = if on.paid == Wei::default() { PAYMENT_GAS } else { 0 };
+    Gas(on.gas.0.saturating_add(payment))
+}
+
+/// The run, with its bid.
+fn calldata(on: &Basis<'_>, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<Bytes, Refused> {
     let hop = |(edge, amount_out): (&Edge, &u128)| Hop {
         family: pools.pool(edge.pool).family(),
         zero_for_one: edge.leg.zero_for_one(),
@@ -188,13 +228,13 @@ fn calldata(proven: &Proven, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Re
         token_in: pools.token(edge.token_in),
         amount_out: *amount_out,
     };
-    let hops: Vec<Hop> = candidate.hops().iter().zip(amounts.iter().skip(1)).map(hop).collect();
+    let hops: Vec<Hop> = on.hops.iter().zip(on.amounts.iter().skip(1)).map(hop).collect();
     let run = Run {
         block,
-        token: pools.token(candidate.start()),
-        min_profit: candidate.gross(),
+        token: pools.token(on.start),
+        min_profit: on.gross,
         bid: executor::Bid::Wei(bid),
-        amount_in: amounts.first().copied().ok_or(Refused::Unencodable)?,
+        amount_in: on.amounts.first().copied().ok_or(Refused::Unencodable)?,
         hops: &hops,
     };
     run.encode().map_err(|_| Refused::Unencodable)

@@ -52,6 +52,9 @@ pub struct Choice {
     pub parent: B256,
 }
 
+/// Makes the raw bytes of a trigger, should they be needed, checked against the hash it was announced by.
+pub type Raw<'a> = &'a dyn Fn() -> Result<Victim, Refused>;
+
 /// What was made of an outcome.
 #[derive(Clone, Debug, Default)]
 pub struct Made {
@@ -63,12 +66,7 @@ pub struct Made {
 
 /// Makes a bundle of the best of `proven`. `trigger`: makes the raw bytes of the transaction that it goes behind, checked
 /// against the hash it was announced by; called when there is something to put behind it.
-pub fn choose(
-    engine: &mut Engine,
-    builder: &mut Builder,
-    proven: &[Proven],
-    trigger: Option<&dyn Fn() -> Result<Victim, Refused>>,
-) -> Made {
+pub fn choose(engine: &mut Engine, builder: &mut Builder, proven: &[Proven], trigger: Option<Raw<'_>>) -> Made {
     let mut made = Made::default();
     if proven.is_empty() {
         return made;
@@ -143,6 +141,7 @@ pub fn decision(engine: &Engine, outcome: &Outcome, made: &Made) -> Decision {
     };
     Decision {
         trigger: outcome.trigger.as_ref().map(ran),
+        first: None,
         refused: counts(&outcome.refused),
         unbuilt: counts(&made.refused),
         wanted: outcome.wanted.clone(),

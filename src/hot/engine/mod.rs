@@ -7,6 +7,7 @@
 //! - A pending transaction changes nothing until it is included: its diff lies over the state, its pools over the table.
 
 pub mod choice;
+pub mod first;
 pub mod plan;
 pub mod tip;
 
@@ -16,6 +17,8 @@ use alloy_primitives::B256;
 use alloy_primitives::U256;
 use revm::context::TxEnv;
 
+use crate::hot::engine::first::Promise;
+use crate::hot::engine::first::Verdict;
 use crate::hot::engine::tip::Tip;
 use crate::hot::event::Event;
 use crate::hot::event::Outcome;
@@ -23,6 +26,8 @@ use crate::hot::event::Trigger;
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::whatif::Touched;
+use crate::hot::reckon::Reckoner;
+use crate::hot::reckon::Routes;
 use crate::hot::refused::Refused;
 use crate::hot::refused::Tally;
 use crate::hot::search::Candidate;
@@ -59,6 +64,9 @@ pub struct Engine {
     tip: Option<Tip>,
     /// The last event was a pending transaction that ran: what it left may be included.
     includable: bool,
+    /// Resolves pending transactions before they are run; what proofs have shown routes to cost.
+    reckoner: Option<Reckoner>,
+    routes: Routes,
 }
 
 impl Engine {
@@ -78,6 +86,8 @@ impl Engine {
             base: true,
             tip: None,
             includable: false,
+            reckoner: None,
+            routes: Routes::default(),
         }
     }
 
@@ -124,7 +134,7 @@ impl Engine {
             }
             Event::Pending(tx) => {
                 self.forget_pending();
-                self.pending(*tx, newest)
+                self.pending(*tx, None, newest).0
             }
             Event::Included => self.included(),
         }
@@ -187,6 +197,9 @@ impl Engine {
             None => self.pools.add(pool).ok(),
         };
         self.search.extend(&self.pools);
+        if let Some(reckoner) = &mut self.reckoner {
+            reckoner.extend(&self.pools);
+        }
         if let (Some(id), Some(tip)) = (id, &mut self.tip) {
             tip.told(id);
         }
@@ -231,32 +244,59 @@ impl Engine {
         self.prover.set_nonce(nonce);
     }
 
-    fn pending(&mut self, tx: TxEnv, newest: &dyn Fn(u64) -> bool) -> Outcome {
+    /// Runs a pending transaction and searches behind it. `promise`: what was signed on maths alone, and is to be judged; `Ok`
+    /// when its proof is the outcome's.
+    fn pending(
+        &mut self,
+        tx: TxEnv,
+        promise: Option<&Promise>,
+        newest: &dyn Fn(u64) -> bool,
+    ) -> (Outcome, Result<(), Verdict>) {
         let mut span = Span::start();
+        let resolved = promise.is_some() || self.try_maths(&tx);
+        let reckon = span.lap();
         let executed = match self.machine.execute(tx) {
             Ok(executed) => executed,
             Err(error) => {
                 let wanted = if let ExecuteError::Cold(cold) = &error { cold.want() } else { None };
                 let trigger = Some(Trigger::Stopped(error));
-                return Outcome { trigger, wanted: wanted.into_iter().collect(), ..Outcome::default() };
+                let outcome = Outcome { trigger, wanted: wanted.into_iter().collect(), ..Outcome::default() };
+                return (outcome, Err(Verdict::Stopped));
             }
         };
         let execute = span.lap();
         self.touched.apply(&self.pools, &mut self.overlay, &executed);
         self.machine.set_overlay(executed.diff);
         self.includable = true;
+        let success = executed.result.is_success();
+        let agrees = resolved && success && self.compare(promise.is_some());
         let search = span.lap();
-        let mut outcome = if !executed.result.is_success() {
-            Outcome::refused(Refused::TriggerFailed)
+        let (mut outcome, verdict) = if !success {
+            (Outcome::refused(Refused::TriggerFailed), Err(Verdict::Failed))
         } else if self.touched.moved.is_empty() {
-            Outcome::refused(Refused::NoPool)
+            (Outcome::refused(Refused::NoPool), Err(Verdict::Differs))
         } else {
-            self.solve(true, newest)
+            self.answer((promise, agrees), newest)
         };
         outcome.trigger = Some(Trigger::Ran(executed.result));
         outcome.spent.execute = execute;
-        outcome.spent.search += search;
-        outcome
+        outcome.spent.search += search + reckon;
+        (outcome, verdict)
+    }
+
+    /// Proves what was promised, or, where nothing was or it does not hold, all there is.
+    fn answer(
+        &mut self,
+        (promise, agrees): (Option<&Promise>, bool),
+        newest: &dyn Fn(u64) -> bool,
+    ) -> (Outcome, Result<(), Verdict>) {
+        let Some(promise) = promise.filter(|_| agrees) else {
+            return (self.solve(true, newest), Err(Verdict::Differs));
+        };
+        match self.keep(promise) {
+            Ok(proof) => (Outcome { proven: vec![proof], ..Outcome::default() }, Ok(())),
+            Err(reason) => (self.solve(true, newest), Err(Verdict::Refused(reason))),
+        }
     }
 
     /// Screens, sizes and proves: behind the pending transaction, or in the base state.
@@ -302,11 +342,26 @@ impl Engine {
             self.prover.take_back();
             return Outcome { cancelled: true, spent: outcome.spent, ..Outcome::default() };
         }
+        self.remember(behind, &outcome.proven);
         outcome.wanted.extend_from_slice(self.prover.missed());
         outcome.wanted.sort_unstable();
         outcome.wanted.dedup();
         outcome.spent.simulate = span.lap();
         outcome
+    }
+
+    /// What proofs cost, by route.
+    fn remember(&mut self, behind: bool, proven: &[Proven]) {
+        if self.reckoner.is_none() {
+            return;
+        }
+        let held = self.held();
+        for proof in proven {
+            match behind {
+                true => self.routes.learn(|id| self.overlay.pool(&self.pools, id), proof, held),
+                false => self.routes.learn(|id| self.pools.pool(id), proof, held),
+            }
+        }
     }
 
     fn judge(&mut self, candidate: &Candidate) -> Result<Proven, Refused> {

@@ -45,6 +45,8 @@ pub struct Plan {
     pub bid: build::config::Bid,
     /// Our accounts.
     pub own: Own,
+    /// Resolves pending transactions by maths before they are run.
+    pub reckon: bool,
 }
 
 /// The state that an engine begins with.
@@ -82,9 +84,10 @@ impl Plan {
         let share = Share { bps: self.bid.share_bps, floor: self.bid.floor_wei, cap: self.bid.cap_wei };
         let prover = Prover::new(self.own, 0, Unknown::Refuse, Bid::Wei(Wei(U256::from(1)))).bidding(share);
         let tip = Tip::new(head, self.rules, self.slot_seconds);
-        Engine::new(machine, pools, cycles, prover, Wei(self.search.min_profit_wei))
+        let engine = Engine::new(machine, pools, cycles, prover, Wei(self.search.min_profit_wei))
             .proving_at_most(PROOFS)
             .with_base(self.base)
-            .following(tip)
+            .following(tip);
+        if self.reckon { engine.reckoning() } else { engine }
     }
 }

@@ -180,6 +180,15 @@ impl<P> Overlay<P> {
         self.touched.iter().copied().zip(&self.pools)
     }
 
+    /// A pool as it stands under the overlay.
+    #[must_use]
+    pub fn pool<'a>(&'a self, base: &'a Pools<P>, id: PoolId) -> &'a P {
+        match self.marks.get(id.index()) {
+            Some(mark) if mark.epoch == self.epoch => &self.pools[mark.at as usize],
+            _ => base.pool(id),
+        }
+    }
+
     /// Lays the overlay over its table.
     pub fn over<'a>(&'a mut self, base: &'a Pools<P>) -> Overlaid<'a, P> {
         self.follow(base);
@@ -202,10 +211,7 @@ impl<P: Amm> View for Overlaid<'_, P> {
     }
 
     fn pool(&self, id: PoolId) -> &P {
-        match self.over.marks.get(id.index()) {
-            Some(mark) if mark.epoch == self.over.epoch => &self.over.pools[mark.at as usize],
-            _ => self.base.pool(id),
-        }
+        self.over.pool(self.base, id)
     }
 
     fn margins(&self) -> &Margins {

@@ -24,6 +24,7 @@ use crate::edge::submit::Answer;
 use crate::edge::submit::Reply;
 use crate::edge::submit::Submission;
 use crate::edge::submit::Submitter;
+use crate::hot::build::Terms;
 use crate::live::bundles::gate::Gate;
 use crate::live::desk::lane;
 use crate::live::desk::lane::Silence;
@@ -86,7 +87,7 @@ impl Sender {
     fn found(self: &Arc<Self>, found: Box<Found>, live: bool, under_way: &mut JoinSet<()>) {
         if let Some(sent) = found.sent {
             // Asked for here and now, so that it comes before any answer.
-            let written = self.ledger.decide(self.row(sent.uuid, &found, live));
+            let written = self.ledger.decide(self.row(sent.uuid, &found, sent.terms, live));
             under_way.spawn(Arc::clone(self).sent(found, sent, written));
         } else if self.gate.take(found.parent) {
             under_way.spawn(Arc::clone(self).send(found, live));
@@ -105,6 +106,9 @@ impl Sender {
             tracing::error!(%uuid, block, %error, "the ledger does not take a bundle that has gone out");
             return;
         }
+        if sent.withdrawn {
+            return self.take_back(sent.uuid, found.bundle.block()).await;
+        }
         if !self.submitter.has_others(sent.relays) || !self.stands(&found) {
             return;
         }
@@ -116,6 +120,15 @@ impl Sender {
                 self.answers(sent.uuid, self.unix_ms(self.clock.now_ns()), replies).await;
             }
             Err(error) => tracing::error!(uuid = %sent.uuid, %error, "a bundle goes to no other relays"),
+        }
+    }
+
+    /// The EVM did not agree with what a hot thread had sent. A relay that does not hear of it keeps a bundle that earns what it
+    /// says, or reverts and is left out.
+    async fn take_back(&self, uuid: Uuid, block: u64) {
+        match self.submitter.prepare_cancel(uuid, block) {
+            Ok(prepared) => drop(self.submitter.send(prepared, Instant::now() + self.patience).await),
+            Err(error) => tracing::error!(%uuid, %error, "a bundle is not taken back"),
         }
     }
 
@@ -142,16 +155,22 @@ impl Sender {
         edge.counters.add(Counter::Sent);
     }
 
-    async fn send(self: Arc<Self>, found: Box<Found>, live: bool) {
+    async fn send(self: Arc<Self>, mut found: Box<Found>, live: bool) {
         let prepared = match self.submitter.prepare(&found.bundle) {
             Ok(prepared) => prepared,
             Err(error) => return self.drop_it(&found, &error),
         };
         let uuid = prepared.uuid();
+        let mut terms = *found.bundle.terms();
+        if let Some(verdict) = found.verdict.take() {
+            // The EVM runs while the relays' requests are written and signed; the ledger holds what it says.
+            let Ok(Some(real)) = verdict.await else { return self.meters.edge().counters.add(Counter::NotSent) };
+            terms = real;
+        }
         if !self.stands(&found) {
             return self.meters.edge().counters.add(Counter::NotSent);
         }
-        match self.ledger.decide(self.row(uuid, &found, live)).done().await {
+        match self.ledger.decide(self.row(uuid, &found, terms, live)).done().await {
             Ok(()) => (),
             // The same opportunity, met twice: behind the block, and again after a miss.
             Err(LedgerError::Taken { .. }) => return self.meters.edge().counters.add(Counter::NotSent),
@@ -202,9 +221,8 @@ impl Sender {
         tracing::error!(block = found.bundle.block(), %error, "a bundle is not sent");
     }
 
-    fn row(&self, uuid: Uuid, found: &Found, live: bool) -> row::Bundle {
+    fn row(&self, uuid: Uuid, found: &Found, terms: Terms, live: bool) -> row::Bundle {
         let bundle = &found.bundle;
-        let terms = bundle.terms();
         let mut protocols: Vec<String> = found.hops.iter().map(|hop| hop.protocol.to_string()).collect();
         protocols.sort_unstable();
         protocols.dedup();

@@ -241,7 +241,7 @@ impl Lane {
         for relay in self.lines.iter_mut().filter(|relay| relay.line.under_way() == Some(uuid)) {
             relay.said_ns = at_ns;
         }
-        Some(Sent { uuid, relays, at_ns })
+        Some(Sent { uuid, relays, at_ns, terms: *bundle.terms(), withdrawn: false })
     }
 
     /// Reads answers: of lines that owe one, or of `all`, so that one that was closed is found out.

@@ -6,6 +6,7 @@
 //!   being looked for when a newer block is heard of is called off, and decides nothing.
 
 pub mod crew;
+mod first;
 pub mod lane;
 pub mod tape;
 
@@ -26,6 +27,8 @@ use crate::hot::decode::PendingTx;
 use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
 use crate::hot::engine::choice::Choice;
+use crate::hot::engine::choice::Made;
+use crate::hot::engine::choice::Raw;
 use crate::hot::engine::plan::Ground;
 use crate::hot::engine::plan::Plan;
 use crate::hot::event::Event;
@@ -39,7 +42,7 @@ use crate::hot::rt::inbox::Ended;
 use crate::hot::rt::inbox::Inbox;
 use crate::hot::rt::inbox::Item;
 use crate::hot::rt::worth::Shape;
-use crate::hot::simulate::Proven;
+use crate::hot::search::Candidate;
 use crate::live::desk::lane::Lane;
 use crate::live::desk::tape::Tape;
 use crate::live::numbers::meter::Meter;
@@ -48,13 +51,13 @@ use crate::live::report::Look;
 use crate::live::report::Offer;
 use crate::live::report::Report;
 use crate::live::report::Seen;
-use crate::live::report::Sent;
 use crate::live::report::Work;
 use crate::metrics::count::Counter;
 use crate::metrics::span::Span;
 use crate::metrics::stage::Stage;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
+use crate::types::amount::Gas;
 
 /// Wei.
 const GWEI: u64 = 1_000_000_000;
@@ -89,9 +92,6 @@ struct Case {
     look: Look,
     shape: Shape,
 }
-
-/// Makes the trigger's raw bytes, should they be needed.
-type Raw<'a> = &'a dyn Fn() -> Result<Victim, Refused>;
 
 impl Desk {
     /// A desk behind `loaded`. To be made on its own thread.
@@ -236,9 +236,13 @@ impl Desk {
     }
 
     fn judge(&mut self, tx: TxEnv, case: Case, raw: Raw<'_>) {
-        let outcome = self.solve(Event::Pending(Box::new(tx)));
-        self.learn(&outcome, case);
-        self.settle(outcome, Some((case, raw)));
+        if self.engine.reckoner().is_some() {
+            self.look_first(tx, case, raw);
+        } else {
+            let outcome = self.solve(Event::Pending(Box::new(tx)));
+            self.learn(&outcome, case);
+            self.settle(outcome, Some((case, raw)));
+        }
         self.time_first(Stage::Decision, case);
     }
 
@@ -264,9 +268,15 @@ impl Desk {
 
     /// Counts, reports, and makes bundles of what was proven.
     fn settle(&mut self, outcome: Outcome, of: Option<(Case, Raw<'_>)>) {
+        let case = of.map(|(case, _)| case);
+        self.note(&outcome, case);
+        self.build(&outcome, of);
+        self.complain(outcome, case);
+    }
+
+    fn note(&self, outcome: &Outcome, case: Option<Case>) {
         self.meter.refuse(&outcome.refused);
         self.meter.counters.add_many(Counter::Cancelled, u64::from(outcome.cancelled));
-        let case = of.map(|(case, _)| case);
         if case.is_none_or(|case| case.look != Look::Again) && !outcome.spent.search.is_zero() {
             self.meter.time(Stage::Search, outcome.spent.search);
             if case.is_some() {
@@ -280,8 +290,6 @@ impl Desk {
             self.meter.time(Stage::Simulate, outcome.spent.simulate);
             self.meter.counters.add_many(Counter::Opportunities, outcome.proven.len() as u64);
         }
-        self.build(&outcome, of);
-        self.complain(outcome, case);
     }
 
     fn miss(&self, wants: Vec<Want>, case: Option<Case>) {
@@ -307,45 +315,28 @@ impl Desk {
     /// One bundle an event, and the rest of what was decided into the journal.
     fn build(&mut self, outcome: &Outcome, of: Option<(Case, Raw<'_>)>) {
         let mut span = Span::start();
-        let case = of.map(|(case, _)| case);
         let made = choice::choose(&mut self.engine, &mut self.builder, &outcome.proven, of.map(|(_, raw)| raw));
+        if made.choice.is_some() {
+            self.meter.time(Stage::Build, span.lap());
+        }
+        self.deliver(&made, of.map(|(case, _)| case));
+        self.tape.decided(|| choice::decision(&self.engine, outcome, &made), made.choice.as_ref());
+    }
+
+    /// Hands out what was made: down the lane's lines, where it has any, and to the sender.
+    fn deliver(&mut self, made: &Made, case: Option<Case>) {
         self.meter.refuse(&made.refused);
         if made.refused.iter().any(|(reason, _)| reason == Refused::Cold) {
             self.miss(self.engine.missed().to_vec(), case);
         }
         if let Some(Choice { bundle, proof, parent }) = &made.choice {
-            self.meter.time(Stage::Build, span.lap());
             self.meter.counters.add(Counter::Built);
             let signed_ns = self.clock.now_ns();
             let sent = self.lane.as_mut().and_then(|lane| lane.send(bundle, *parent));
-            let found = self.found(bundle.clone(), proof, case, (signed_ns, sent));
+            let on = (proof.candidate(), proof.gas_used());
+            let found = Found { sent, ..found(&self.engine, bundle.clone(), on, case, signed_ns) };
             // As in `say`.
             let _ending = self.to_send.send(Box::new(found));
-        }
-        self.tape.decided(|| choice::decision(&self.engine, outcome, &made), made.choice.as_ref());
-    }
-
-    fn found(
-        &self,
-        bundle: SignedBundle,
-        proof: &Proven,
-        case: Option<Case>,
-        (signed_ns, sent): (u64, Option<Sent>),
-    ) -> Found {
-        let (pools, candidate) = (self.engine.pools(), proof.candidate());
-        let path = choice::path(&self.engine, candidate);
-        Found {
-            bundle,
-            parent: self.at(),
-            strategy: choice::strategy(case.is_some()),
-            token: pools.token(candidate.start()),
-            gross: path.gross,
-            gas: proof.gas_used(),
-            hops: path.hops,
-            heard_ns: case.map_or(signed_ns, |case| case.at_ns),
-            signed_ns,
-            sent,
-            fresh: case.is_some_and(|case| case.look != Look::Again),
         }
     }
 
@@ -360,7 +351,7 @@ impl Desk {
     }
 
     fn at(&self) -> B256 {
-        self.engine.tip().map_or(B256::ZERO, |tip| tip.head().hash)
+        at(&self.engine)
     }
 
     fn say(&self, report: Report) {
@@ -379,4 +370,33 @@ fn victim(tx: &PendingTx) -> Result<Victim, Refused> {
 /// The state, as an engine takes it.
 fn ground(loaded: &Loaded) -> Ground<'_> {
     Ground { head: &loaded.head, accounts: &loaded.accounts, hashes: &loaded.hashes, pools: &loaded.pools }
+}
+
+/// A bundle, as the sender takes it.
+fn found(
+    engine: &Engine,
+    bundle: SignedBundle,
+    (candidate, gas): (&Candidate, Gas),
+    case: Option<Case>,
+    signed_ns: u64,
+) -> Found {
+    let path = choice::path(engine, candidate);
+    Found {
+        bundle,
+        parent: at(engine),
+        strategy: choice::strategy(case.is_some()),
+        token: engine.pools().token(candidate.start()),
+        gross: path.gross,
+        gas,
+        hops: path.hops,
+        heard_ns: case.map_or(signed_ns, |case| case.at_ns),
+        signed_ns,
+        sent: None,
+        verdict: None,
+        fresh: case.is_some_and(|case| case.look != Look::Again),
+    }
+}
+
+fn at(engine: &Engine) -> B256 {
+    engine.tip().map_or(B256::ZERO, |tip| tip.head().hash)
 }

@@ -127,6 +127,7 @@ pub fn plan(tap: &Tap, config: &Config, executor: &Executor, own: Own) {
         weth: own.weth,
         access_list: executor.access_list,
         gas_margin_bps: executor.gas_margin_bps,
+        reckon: config.reckon,
     };
     tap.late(0, Kind::Plan, Box::new(move || tape::pack(&setup)));
 }

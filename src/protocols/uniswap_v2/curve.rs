@@ -134,6 +134,19 @@ pub(super) fn smallest_in(y: u128, r_in: u128, r_out: u128, fee: Fee) -> Result<
     if x > MAX_RESERVE - r_in { Err(QuoteError::TooLarge) } else { Ok(x) }
 }
 
+/// What the periphery's `getAmountIn` asks for `y`: rounded down and one more, so that an exact division pays one unit
+/// that the pair does not need.
+pub(super) fn periphery_in(y: u128, r_in: u128, r_out: u128, fee: Fee) -> Result<u128, QuoteError> {
+    check(y, r_in, r_out)?;
+    if r_in > MAX_RESERVE || y >= r_out {
+        return Err(QuoteError::TooLarge);
+    }
+    let worth = U256::from(r_in) * U256::from(y) * U256::from(fee.den);
+    let share = U256::from(r_out - y) * U256::from(fee.rest());
+    let x = u128::try_from(worth / share).map_err(|_| QuoteError::TooLarge)?.saturating_add(1);
+    if x > MAX_RESERVE - r_in { Err(QuoteError::TooLarge) } else { Ok(x) }
+}
+
 #[cfg(test)]
 mod tests {
     use alloy_primitives::U512;
@@ -146,6 +159,7 @@ mod tests {
     use super::Fee;
     use super::MAX_RESERVE;
     use super::largest_out;
+    use super::periphery_in;
     use super::smallest_in;
     use crate::protocols::amm::QuoteError;
 
@@ -201,6 +215,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_periphery_asks_for_a_wei_more_where_the_division_is_exact() {
+        let free = Fee::new(0, 1000).unwrap();
+        assert_eq!(periphery_in(500, 1000, 1000, free), Ok(1001));
+        let fee = Fee::new(3, 1000).unwrap();
+        assert_eq!(periphery_in(7, 1_000_003, 999_983, fee), smallest_in(7, 1_000_003, 999_983, fee));
+        assert_eq!(periphery_in(10, 9, 10, fee), Err(QuoteError::TooLarge));
     }
 
     #[test]

@@ -100,7 +100,7 @@ struct State {
 }
 
 /// A pool.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(try_from = "Kept", into = "Kept")]
 pub struct Pool {
     address: Address,
@@ -114,6 +114,24 @@ pub struct Pool {
     slots: Option<Arc<Slots>>,
     /// Storage slot of each tick ever listed, sorted; empty without `slots`.
     tick_slots: Vec<(U256, i32)>,
+}
+
+impl Clone for Pool {
+    fn clone(&self) -> Self {
+        Self { state: self.state.clone(), slots: self.slots.clone(), tick_slots: self.tick_slots.clone(), ..*self }
+    }
+
+    /// Keeps the buffers, so that laying one pool over another allocates nothing once they are large enough.
+    fn clone_from(&mut self, source: &Self) {
+        let Self { address, tokens, fee_pips, flavour, assume_empty, state, slots, tick_slots } = source;
+        (self.address, self.tokens, self.fee_pips) = (*address, *tokens, *fee_pips);
+        (self.flavour, self.assume_empty) = (*flavour, *assume_empty);
+        self.set_price(state.sqrt_price_x96, state.tick, state.liquidity);
+        self.state.fee_protocol = state.fee_protocol;
+        self.state.ticks.clone_from(&state.ticks);
+        self.slots.clone_from(slots);
+        self.tick_slots.clone_from(tick_slots);
+    }
 }
 
 impl Pool {

@@ -7,8 +7,10 @@
 //! # Cost
 //! Two binary searches to start, then one step of `math::swap_step` a stop. No hashing, no allocation.
 
+use crate::protocols::amm::Exact;
 use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
+use crate::protocols::amm::Traded;
 use crate::protocols::math::swap_step;
 use crate::protocols::math::tick;
 use crate::protocols::uniswap_v3::Pool;
@@ -174,6 +176,39 @@ impl Pool {
         let Walk { sqrt_price, liquidity, crossed, .. } = walk;
         let tick = if walk.between { tick::tick_at(sqrt_price).ok_or(QuoteError::TooLarge)? } else { walk.tick };
         Ok(Swap { amount_in, amount_out, sqrt_price, tick, liquidity, crossed, complete: left.is_zero() })
+    }
+
+    /// Makes a swap: price, tick and liquidity become the contract's. Without a limit it is made whole or refused, as the
+    /// periphery has it.
+    ///
+    /// # Errors
+    /// The contract would revert, or the walk meets what is not known. The pool is as it was.
+    pub fn trade(&mut self, leg: Leg, exact: Exact, limit: Option<U256>) -> Result<Traded, QuoteError> {
+        let (exact_in, amount) = match exact {
+            Exact::In(amount) => (true, amount),
+            Exact::Out(amount) => (false, amount),
+        };
+        let swap = self.swap(leg, exact_in, amount, limit.unwrap_or(no_limit(leg.zero_for_one())))?;
+        if !swap.complete && limit.is_none() {
+            return Err(QuoteError::TooLarge);
+        }
+        self.set_price(swap.sqrt_price, swap.tick, swap.liquidity);
+        Ok(Traded { amount_in: swap.amount_in, amount_out: swap.amount_out })
+    }
+
+    /// What goes in for exactly `amount_out`.
+    ///
+    /// # Errors
+    /// The contract would revert, or the walk meets what is not known.
+    pub fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
+        self.fill(leg, false, amount_out)
+    }
+
+    /// Initialised ticks that a swap of exactly `amount_in` crosses; none where it is refused.
+    #[must_use]
+    pub fn crossed(&self, leg: Leg, amount_in: u128) -> u32 {
+        let swap = self.swap(leg, true, U256::from(amount_in), no_limit(leg.zero_for_one()));
+        swap.map_or(0, |swap| swap.crossed)
     }
 
     /// The counter-amount of a swap that must be filled. Saves the tick, which no quote needs.

@@ -43,11 +43,24 @@ struct Word {
 }
 
 /// Known words and ticks of one pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Ticks {
     grid: Arc<Grid>,
     words: Vec<Word>,
     ticks: Vec<Tick>,
+}
+
+impl Clone for Ticks {
+    fn clone(&self) -> Self {
+        Self { grid: Arc::clone(&self.grid), words: self.words.clone(), ticks: self.ticks.clone() }
+    }
+
+    /// Keeps the buffers.
+    fn clone_from(&mut self, source: &Self) {
+        self.grid.clone_from(&source.grid);
+        self.words.clone_from(&source.words);
+        self.ticks.clone_from(&source.ticks);
+    }
 }
 
 impl Ticks {

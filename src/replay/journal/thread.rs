@@ -16,10 +16,10 @@ use crate::hot::build::Victim;
 use crate::hot::build::config::Executor;
 use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
+use crate::hot::engine::first;
 use crate::hot::engine::plan::Ground;
 use crate::hot::engine::plan::Plan;
 use crate::hot::event::Event;
-use crate::hot::event::Outcome;
 use crate::hot::evm::block;
 use crate::hot::evm::own::Own;
 use crate::replay::journal::Difference;
@@ -89,6 +89,7 @@ impl Thread {
             base: index == 0,
             bid: setup.bid.clone(),
             own,
+            reckon: setup.reckon.enabled,
         };
         let executor = Executor {
             address: setup.executor,
@@ -164,17 +165,13 @@ impl Thread {
         if let Fed::Load(state) = &fed {
             self.engine = Some(self.plan.engine(&ground(state)));
         }
-        let engine = self.standing(&event.what)?;
-        let (outcome, tx) = feed(engine, fed, &mut event, cancelled)?;
+        let Self { engine: Some(engine), builder, .. } = self else {
+            return Err(format!("thread {} is fed a {} before any state", self.index, fed.name()));
+        };
+        let decision = decide(engine, builder, fed, (&mut event, cancelled))?;
         if let Some(tip) = engine.tip() {
             event.what = format!("{} behind block {}", event.what, tip.head().number);
         }
-        let trigger = tx.as_ref().zip(event.trigger.as_ref());
-        let raw = trigger.map(|(tx, of)| || Victim::encode(tx, of.hash));
-        let raw = raw.as_ref().map(|raw| raw as &dyn Fn() -> _);
-        let Self { engine: Some(engine), builder, .. } = self else { return Err("no state".to_owned()) };
-        let made = choice::choose(engine, builder, &outcome.proven, raw);
-        let decision = choice::decision(engine, &outcome, &made);
         Ok((event, decision))
     }
 
@@ -208,13 +205,14 @@ fn ground<'a>(state: &'a State<'_>) -> Ground<'a> {
     Ground { head: &state.head, accounts: &state.accounts, hashes: &state.hashes, pools: &state.pools }
 }
 
-fn feed(
+/// What a desk decides about an item, or did until it was called off.
+fn decide(
     engine: &mut Engine,
+    builder: &mut Builder,
     fed: Fed<'static>,
-    event: &mut Heard,
-    cancelled: bool,
-) -> Result<(Outcome, Option<TxEnvelope>), String> {
-    let mut trigger = None;
+    (event, cancelled): (&mut Heard, bool),
+) -> Result<Decision, String> {
+    let newest = |_| !cancelled;
     let item = match fed {
         Fed::Load(_) => Event::Head,
         Fed::Block(news) => Event::Block(news.into_owned().into()),
@@ -229,10 +227,15 @@ fn feed(
             let tx = Recovered::new_unchecked(tx, sender);
             event.what = format!("pending {hash}");
             event.trigger = Some(Trigger { hash, sender, raw });
-            let item = Event::Pending(Box::new(block::tx_env(&tx)));
-            trigger = Some(tx.into_inner());
-            item
+            // Through the same two doors; what leaves by the first is handed to nobody.
+            let raw = || Victim::encode(tx.inner(), hash);
+            let looked = first::look(engine, builder, block::tx_env(&tx), (&raw, &newest), |_, _| ());
+            let mut decision = choice::decision(engine, &looked.outcome, &looked.made);
+            decision.first = looked.first.said();
+            return Ok(decision);
         }
     };
-    Ok((engine.on_event_while(item, &|_| !cancelled), trigger))
+    let outcome = engine.on_event_while(item, &newest);
+    let made = choice::choose(engine, builder, &outcome.proven, None);
+    Ok(choice::decision(engine, &outcome, &made))
 }

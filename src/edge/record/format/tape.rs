@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::hot::build::config::Bid;
 use crate::hot::build::config::Limits;
 use crate::hot::evm::fork;
+use crate::hot::reckon::config::Config as Reckon;
 use crate::hot::search::config::Config as Search;
 use crate::protocols::AnyPool;
 use crate::types::decision::Decision;
@@ -58,6 +59,8 @@ pub struct Setup {
     pub access_list: bool,
     /// Gas limit above what was needed, in basis points.
     pub gas_margin_bps: u16,
+    /// Whether pending transactions were resolved by maths first.
+    pub reckon: Reckon,
 }
 
 /// The state that an engine began with.

@@ -1,0 +1,180 @@
+//! Dense traffic on the devnet, the real routers and pools: a searcher that reckons first, and its journal.
+
+#[path = "../replay_journal/run.rs"]
+mod run;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use alloy::consensus::TxEnvelope;
+use alloy::consensus::transaction::Recovered;
+use alloy::eips::eip2718::Decodable2718;
+use alloy_primitives::{Address, U256};
+use peregrine::edge::record::format::tape::Setup;
+use peregrine::hot::build::config::Executor;
+use peregrine::hot::build::{Builder, Victim};
+use peregrine::hot::engine::Engine;
+use peregrine::hot::engine::first::{self, First, Verdict};
+use peregrine::hot::evm::block;
+use peregrine::hot::reckon::Why;
+use peregrine::metrics::count::Counter;
+use peregrine::protocols::AnyPool;
+use peregrine::protocols::amm::Amm;
+use peregrine::protocols::uniswap_v2::Layout;
+use peregrine::replay::journal::{self, Judged};
+use peregrine::types::decision::Ran;
+use peregrine::types::id::PoolId;
+use peregrine::types::secret::{Key, Place};
+
+/// Blocks of the short run, and bundles that must have left by the first door.
+const BLOCKS: u64 = 25;
+const PROMISES: u64 = 10;
+
+#[test]
+fn maths_and_the_evm_agree_on_all_of_the_devnets_traffic_and_the_run_replays_decision_for_decision() {
+    let longer = std::env::var("PEREGRINE_RECKON_SECONDS").ok().and_then(|text| text.parse().ok());
+    let least = Duration::from_secs(longer.unwrap_or(0));
+    let (began, numbers) = (Instant::now(), RefCell::new(BTreeMap::new()));
+    let counted = [
+        Counter::Looked,
+        Counter::ReckonResolved,
+        Counter::ReckonShape,
+        Counter::ReckonToken,
+        Counter::ReckonLeft,
+        Counter::ReckonPromised,
+        Counter::ReckonConfirmed,
+        Counter::ReckonDiffered,
+        Counter::ReckonFailed,
+        Counter::ReckonStopped,
+        Counter::ReckonRefused,
+        Counter::Built,
+        Counter::NotSent,
+    ];
+    let enough = |count: &dyn Fn(Counter) -> u64, blocks| {
+        *numbers.borrow_mut() = counted.iter().map(|counter| (counter.name(), count(*counter))).collect();
+        blocks >= BLOCKS && count(Counter::ReckonConfirmed) >= PROMISES && began.elapsed() >= least
+    };
+    let (bytes, _) = run::run_until(|config| config.reckon.enabled = true, least + Duration::from_secs(180), enough);
+    let numbers = numbers.into_inner();
+    for (name, count) in &numbers {
+        println!("{name} {count}");
+    }
+    let share = 100 * numbers[Counter::ReckonResolved.name()] / numbers[Counter::Looked.name()];
+    println!("{share} of 100 looks at pending transactions were resolved without the EVM");
+
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), bytes).expect("written");
+    let (mut judged, mut words, mut stories) = (BTreeMap::new(), BTreeMap::<String, u64>::new(), 0);
+    let report = journal::replay(file.path(), &mut |thread, said| {
+        if let Some(first) = &said.decided.decision.first {
+            *words.entry(first.word.to_string()).or_default() += 1;
+        }
+        let index = thread.index();
+        if let Some((ours, theirs)) = thread.engine().and_then(|engine| disagreement(engine, said)) {
+            println!("{}: {ours} by maths, {theirs} by the EVM", said.event.what);
+            stories += 1;
+        }
+        if let Some(reckoner) = thread.engine().and_then(|engine| engine.reckoner()) {
+            judged.insert(index, (reckoner.judged(), reckoner.trust().proven()));
+        }
+        Ok(())
+    });
+    let report = report.unwrap_or_else(|error| panic!("{error}"));
+    println!(
+        "{} events, {} decisions, {} bundles; first door: {words:?}",
+        report.events, report.decisions, report.bundles
+    );
+    println!("by thread, (agreed, differed) and ways proven: {judged:?}");
+    assert_eq!((&report.difference, &report.gaps[..], report.torn), (&None, &[][..], None));
+    if stories > 0 {
+        let kept = file.keep().expect("a journal").1;
+        panic!("maths and the EVM differ on {stories} transactions of {}", kept.display());
+    }
+    assert_eq!(numbers[Counter::ReckonDiffered.name()], 0, "no bundle was withdrawn because pools differ");
+    assert_eq!(numbers[Counter::ReckonShape.name()], 0);
+    spoilt(file.path());
+    assert!(judged.values().all(|((agreed, differed), _)| *agreed > 50 && *differed == 0), "{judged:?}");
+}
+
+/// A pair that is not as the table has it, behind a promise that was confirmed: the EVM leaves it elsewhere, the bundle is
+/// withdrawn, and calldata of that shape goes to the EVM from then on.
+fn spoilt(path: &Path) {
+    let mut shown = false;
+    let ended = journal::replay(path, &mut |thread, said| {
+        let confirmed = said.decided.decision.first.as_ref().is_some_and(|first| first.word == "confirmed");
+        let Some(trigger) = said.event.trigger.as_ref().filter(|_| confirmed) else { return Ok(()) };
+        let tx = TxEnvelope::decode_2718(&mut &trigger.raw[..]).expect("a transaction");
+        let env = block::tx_env(&Recovered::new_unchecked(tx.clone(), trigger.sender));
+        let [mut builder, mut another] = [builder(thread.setup()), builder(thread.setup())];
+        let engine = thread.engine().expect("an engine");
+        let Some(pairs) = pairs(engine) else { return Ok(()) };
+        let look = |engine: &mut Engine, builder: &mut Builder| {
+            let mut left = 0;
+            let raw = || Victim::encode(&tx, trigger.hash);
+            let looked = first::look(engine, builder, env.clone(), (&raw, &|_| true), |_, _| left += 1);
+            (looked.first, left)
+        };
+        assert!(matches!(look(engine, &mut builder), (First::Sent(_, Verdict::Confirmed(_)), 1)));
+        shown = true;
+        for (pair, slot, reserves) in pairs {
+            let [zero, one] = reserves.map(|reserve| U256::from(reserve - reserve / 1_000));
+            engine.machine_mut().db_mut().tell_slot(pair, slot, zero | one << 112);
+        }
+        let (first, left) = look(engine, &mut another);
+        assert!(matches!(first, First::Sent(_, Verdict::Differs)) && left == 1, "{first:?}");
+        assert_eq!(engine.reckoner().map(|reckoner| reckoner.trust().barred()), Some(1));
+        let (first, left) = look(engine, &mut another);
+        assert!(matches!(first, First::Left(Why::Barred)) && left == 0, "{first:?}");
+        Err("seen".to_owned())
+    });
+    assert!(ended.is_err() && shown, "a bundle behind swaps of pairs alone was confirmed");
+}
+
+/// What a decision that differs is about.
+fn disagreement(engine: &Engine, said: &Judged) -> Option<(String, String)> {
+    let ran = matches!(said.decided.decision.trigger, Some(Ran::Ended { success: true, .. }));
+    let resolved =
+        said.decided.decision.first.as_ref().is_some_and(|first| !Why::ALL.iter().any(|why| why.name() == first.word));
+    let (ours, theirs) = engine.disagreement().filter(|_| ran && resolved)?;
+    let story = |pool: &AnyPool| match pool {
+        AnyPool::UniswapV2(pair) => format!("{} {:?}", pair.address(), pair.state()),
+        AnyPool::UniswapV3(p) => {
+            let known = p.ticks().list().iter().filter(|tick| (tick.tick - p.tick()).abs() < 4_000);
+            format!(
+                "{} price {} tick {} liquidity {} {:?}",
+                p.address(),
+                p.sqrt_price_x96(),
+                p.tick(),
+                p.liquidity(),
+                known.collect::<Vec<_>>()
+            )
+        }
+    };
+    Some((story(ours), story(theirs)))
+}
+
+fn builder(setup: &Setup) -> Builder {
+    let key = Key::from_bytes(&[1; 32]).expect("a key");
+    let executor = Executor {
+        address: setup.executor,
+        owner: Place::Naked,
+        identity: None,
+        access_list: setup.access_list,
+        gas_margin_bps: setup.gas_margin_bps,
+    };
+    Builder::new(key, setup.chain.id, executor, setup.bid.clone(), setup.limits.clone())
+}
+
+/// The pools that the last transaction moved, if they are pairs: address, slot of the reserves, reserves.
+fn pairs(engine: &Engine) -> Option<Vec<(Address, U256, [u128; 2])>> {
+    let one = |id: &PoolId| match engine.pools().pool(*id) {
+        AnyPool::UniswapV2(pair) => match pair.layout() {
+            Layout::Packed { slot } => Some((pair.address(), slot, pair.state())),
+            Layout::Split { .. } | Layout::Opaque => None,
+        },
+        AnyPool::UniswapV3(_) => None,
+    };
+    engine.reckoner()?.moved().iter().map(one).collect()
+}

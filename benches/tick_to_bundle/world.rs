@@ -190,7 +190,7 @@ impl World {
                 let outcome = engine.on_event(Event::Pending(Box::new(tx.env())));
                 let raw = || victim_bytes(&tx);
                 let made = choice::choose(&mut engine, &mut builder, &outcome.proven, Some(&raw));
-                let wants: Vec<_> = outcome.wanted.iter().chain(engine.missed()).cloned().collect();
+                let wants: Vec<_> = outcome.wanted.iter().chain(engine.missed()).copied().collect();
                 if wants.is_empty() {
                     break made.choice.is_some();
                 }

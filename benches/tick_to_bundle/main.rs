@@ -83,7 +83,7 @@ fn main() {
     let mut node = Node::start();
     let mut relay = Relay::start();
     let world = runtime.block_on(World::start(&node.url(), &relay.url()));
-    let mut runs = Vec::new();
+    let (mut runs, mut floors) = (Vec::new(), Vec::new());
     let mut told = Vec::new();
     for slots in [0, 6_000] {
         let state = world.state(slots);
@@ -116,8 +116,8 @@ fn main() {
         runs.extend(samples.iter().map(|(path, mode, samples)| Run::of(*path, mode, state.slots, samples)));
         let floor = floor::measure(&world, &state);
         report::print(&runs, state.slots, &floor);
-        report::push_floor(&mut runs, state.slots, &floor);
+        floors.push((state.slots, floor));
     }
     drive::compare(&told);
-    report::write(&runs);
+    report::write(&runs, &floors);
 }

@@ -191,7 +191,10 @@ impl Strategy {
         Some((db, Executed { result: done.result, diff: done.state }))
     }
 
-    #[expect(clippy::redundant_clone, reason = "the pipeline clones a state for every simulation, the last one as well")]
+    #[expect(
+        clippy::redundant_clone,
+        reason = "the pipeline clones a state for every simulation, the last one as well"
+    )]
     fn judge(&mut self, tx: &Incoming) -> Option<Action> {
         let (behind, executed) = self.run(self.db.clone(), block::tx_env(tx))?;
         self.touched.apply(&self.pools, &mut self.overlay, &executed);

@@ -1,5 +1,7 @@
 //! Histograms, the table, and the file.
 
+use std::collections::BTreeMap;
+
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
@@ -52,7 +54,7 @@ pub fn print(runs: &[Run], slots: usize, floor: &Floor) {
     println!(
         "\n| path | mode | slots | min | p50 | p99 | p99.9 | n | no bundle |\n|---|---|---|---|---|---|---|---|---|"
     );
-    for run in runs.iter().filter(|run| run.slots == slots && run.path != "floor") {
+    for run in runs.iter().filter(|run| run.slots == slots) {
         let min = run.histogram.min() as f64 / 1e3;
         let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|quantile| run.us(quantile));
         println!(
@@ -76,18 +78,15 @@ pub fn print(runs: &[Run], slots: usize, floor: &Floor) {
     }
 }
 
-/// The floor as a row of its own, so that one file tells all.
-pub fn push_floor(runs: &mut Vec<Run>, slots: usize, floor: &Floor) {
-    let mut histogram = Histogram::new(3).expect("three digits");
-    histogram.record((floor.sum() * 1e3) as u64).expect("in range");
-    runs.push(Run { path: "floor", mode: "idle", slots, histogram, missing: 0 });
-}
-
-pub fn write(runs: &[Run]) {
+/// Runs, and the floors by number of slots.
+pub fn write(runs: &[Run], floors: &[(usize, Floor)]) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&folder).expect("a folder");
     let path = folder.join("tick_to_bundle.json");
     let all: Vec<Value> = runs.iter().map(Run::json).collect();
-    std::fs::write(&path, serde_json::to_string_pretty(&json!({ "runs": all })).expect("json")).expect("written");
+    let floor = |(slots, floor): &(usize, Floor)| json!({"state_slots": slots, "sum_us": floor.sum(), "parts_us": floor.parts.iter().copied().collect::<BTreeMap<_, _>>()});
+    let floors: Vec<Value> = floors.iter().map(floor).collect();
+    let text = serde_json::to_string_pretty(&json!({"runs": all, "floors": floors})).expect("json");
+    std::fs::write(&path, text).expect("written");
     println!("\nwritten: {}", path.display());
 }

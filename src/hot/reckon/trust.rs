@@ -4,7 +4,7 @@
 //! - **A pool, in a direction**: proven when the EVM ran a real swap through it that way and every pool then stood exactly
 //!   where the maths had put it. That covers the pair's fee, the token that goes in (no tax, no burn), the token that comes
 //!   out (no rebase that the reserve would feel) and what the pair held beside its reserves. One difference takes it away, and
-//!   [`PENANCE`] agreements in a row bring it back: who differs now and then does not pass by agreeing now and then.
+//!   `PENANCE` agreements in a row bring it back: who differs now and then does not pass by agreeing now and then.
 //! - **A router's code**: its hash, when the EVM first agreed on a call to it. Another code at the address is a stranger.
 //! - **A shape of calldata**: barred for good once something was built on it and the EVM did not agree.
 //!

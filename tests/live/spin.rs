@@ -73,3 +73,24 @@ async fn a_port_that_breaks_is_dialled_anew_and_nothing_is_sent_twice() {
     truth::whole(&rig, &searcher).await;
     rig.close(searcher).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_sent_on_maths_before_the_evm_has_spoken_is_confirmed_or_taken_back() {
+    let rig = Rig::start(122).await;
+    let mut config = spinning(&rig);
+    config.reckon.enabled = true;
+    let searcher = rig.search_as(&config).await;
+    until("bundles that the EVM confirmed behind their sending, and some landed", async || {
+        rig.blocks(&searcher, 1).await;
+        count(&searcher, "reckon_confirmed") >= 5 && searcher.status().bundles_landed >= 3
+    })
+    .await;
+    truth::whole(&rig, &searcher).await;
+    for name in
+        ["promised", "confirmed", "withdrawn_differs", "withdrawn_failed", "withdrawn_stopped", "withdrawn_refused"]
+    {
+        println!("{name}: {}", count(&searcher, &format!("reckon_{name}")));
+    }
+    assert_eq!(count(&searcher, "reckon_withdrawn_differs"), 0);
+    rig.close(searcher).await;
+}

@@ -5,6 +5,7 @@
 //! - A request of which the first byte may have gone out is never written again, on this line or another.
 //! - An answer longer than [`MOST_ANSWER`] breaks the line: relays say a hash or a sentence.
 
+use std::fmt;
 use std::io::{Read, Write};
 
 use uuid::Uuid;
@@ -18,11 +19,11 @@ use crate::hot::send::Body;
 pub const MOST_ANSWER: usize = 64 * 1024;
 
 /// How one relay is spoken to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Manner {
     /// Its index in the configuration.
     pub relay: usize,
-    /// Request line and headers, but for length and signature; ends with the last one's line break.
+    /// Never shown, as the path may hold an account's key. Request line and headers, but for length and signature; ends with the last one's line break.
     pub head: String,
     /// Its dialect.
     pub body: Body,
@@ -30,8 +31,13 @@ pub struct Manner {
     pub signed: bool,
 }
 
+impl fmt::Debug for Manner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manner").field("relay", &self.relay).field("signed", &self.signed).finish_non_exhaustive()
+    }
+}
+
 /// One relay's connection.
-#[derive(Debug)]
 pub struct Line {
     manner: Manner,
     stream: Stream,
@@ -40,6 +46,13 @@ pub struct Line {
     done: usize,
     heard: Vec<u8>,
     under_way: Option<Uuid>,
+}
+
+impl fmt::Debug for Line {
+    // The request in hand starts with the path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").field("manner", &self.manner).field("under_way", &self.under_way).finish_non_exhaustive()
+    }
 }
 
 /// What a relay said.

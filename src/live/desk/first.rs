@@ -32,6 +32,9 @@ impl Desk {
         let (clock, to_send, meter, lane) = (&self.clock, &self.to_send, &self.meter, &mut self.lane);
         let hand = |engine: &Engine, promise: &Promise| {
             meter.time(Stage::Build, span.lap());
+            if lane.as_ref().is_some_and(|lane| lane.has_taken_back(promise.parent, promise.bundle.trigger())) {
+                return meter.counters.add(Counter::NotSent);
+            }
             let signed_ns = clock.now_ns();
             let sent = lane.as_mut().and_then(|lane| lane.send(&promise.bundle, promise.parent));
             let on = (promise.on.candidate(), promise.on.gas());
@@ -69,11 +72,14 @@ impl Desk {
     }
 
     /// Tells whoever waits for it what the EVM said of a promise. Whether it agreed.
-    fn confirm(&self, first: &First, (say, handed): (oneshot::Sender<Option<Terms>>, Option<Box<Found>>)) -> bool {
-        let First::Sent(_, verdict) = first else { return false };
+    fn confirm(&mut self, first: &First, (say, handed): (oneshot::Sender<Option<Terms>>, Option<Box<Found>>)) -> bool {
+        let First::Sent(promise, verdict) = first else { return false };
         let terms = if let Verdict::Confirmed(terms) = verdict { Some(*terms) } else { None };
         match handed {
             Some(mut found) => {
+                if let (None, Some(lane)) = (terms, &mut self.lane) {
+                    lane.took_back(promise.parent, promise.bundle.trigger());
+                }
                 if let Some(sent) = &mut found.sent {
                     sent.terms = terms.unwrap_or(sent.terms);
                     sent.withdrawn = terms.is_none();

@@ -5,6 +5,7 @@
 //! - What the edge's own sockets bring of the same transaction is known here, and left.
 //! - A port that broke is handed back by its name, and edge dials anew; until then the edge's way serves.
 //! - A bundle whose line broke under it has no answer, and is not sent again.
+//! - Behind a trigger whose bundle was sent on maths and taken back nothing more is sent for that block: it could be the same.
 //!
 //! # Limits
 //! - Transactions of types that are not read here, and nodes that announce hashes alone, come over the edge's sockets.
@@ -136,6 +137,8 @@ pub struct Lane {
     waiting: Bins<Waiting>,
     dropped: u64,
     rounds: u32,
+    /// Triggers whose bundles were taken back, behind this parent.
+    taken_back: (B256, HashSet<B256>),
 }
 
 /// Heard, and not yet looked at.
@@ -159,6 +162,7 @@ impl Lane {
             spare: Vec::new(),
             dropped: 0,
             rounds: 0,
+            taken_back: (B256::ZERO, HashSet::new()),
         }
     }
 
@@ -242,6 +246,21 @@ impl Lane {
             relay.said_ns = at_ns;
         }
         Some(Sent { uuid, relays, at_ns, terms: *bundle.terms(), withdrawn: false })
+    }
+
+    /// What was sent behind a trigger, for the block after `parent`, is withdrawn.
+    pub fn took_back(&mut self, parent: B256, trigger: Option<B256>) {
+        if self.taken_back.0 != parent {
+            self.taken_back.0 = parent;
+            self.taken_back.1.clear();
+        }
+        self.taken_back.1.extend(trigger);
+    }
+
+    /// Whether that has happened.
+    #[must_use]
+    pub fn has_taken_back(&self, parent: B256, trigger: Option<B256>) -> bool {
+        self.taken_back.0 == parent && trigger.is_some_and(|trigger| self.taken_back.1.contains(&trigger))
     }
 
     /// Reads answers: of lines that owe one, or of `all`, so that one that was closed is found out.

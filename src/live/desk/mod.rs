@@ -331,6 +331,9 @@ impl Desk {
         }
         if let Some(Choice { bundle, proof, parent }) = &made.choice {
             self.meter.counters.add(Counter::Built);
+            if self.lane.as_ref().is_some_and(|lane| lane.has_taken_back(*parent, bundle.trigger())) {
+                return self.meter.counters.add(Counter::NotSent);
+            }
             let signed_ns = self.clock.now_ns();
             let sent = self.lane.as_mut().and_then(|lane| lane.send(bundle, *parent));
             let on = (proof.candidate(), proof.gas_used());

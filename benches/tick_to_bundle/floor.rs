@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use alloy_primitives::hex;
+use core_affinity::CoreId;
 use peregrine::edge::ingest::ear;
 use peregrine::edge::submit::{Kind, Setup, Submitter, keys};
 use peregrine::hot::build::{SignedBundle, Victim};
@@ -54,6 +55,7 @@ pub fn measure(world: &World, state: &State) -> Floor {
     // Until the supplies are full.
     std::thread::sleep(Duration::from_secs(1));
     let (mut decode, mut judge, mut build, mut letter) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut search = Vec::new();
     let (mut tx, mut body, mut head) = (PendingTx::default(), Vec::new(), Vec::new());
     let mut bundle: Option<SignedBundle> = None;
     for victim in &victims {
@@ -63,6 +65,7 @@ pub fn measure(world: &World, state: &State) -> Floor {
         let start = Instant::now();
         let outcome = engine.on_event(Event::Pending(Box::new(tx.env())));
         judge.push(start.elapsed());
+        search.push(outcome.spent.search);
         let start = Instant::now();
         let raw = || victim_bytes(&tx);
         let made = choice::choose(&mut engine, &mut builder, &outcome.proven, Some(&raw));
@@ -81,7 +84,10 @@ pub fn measure(world: &World, state: &State) -> Floor {
             .last()
             .is_some_and(|last| hex::encode_prefixed(&bundle.txs()[0]) == last.raw))
     );
-    let sockets = pinned(|| sockets(world, &victims[0].frame, &body, &head));
+    // Asked here: a thread that is pinned sees no core but its own.
+    let last = core_affinity::get_core_ids().and_then(|cores| cores.last().copied()).expect("a core");
+    let sockets = pinned(|| sockets(world, last, &victims[0].frame, (&body, &head)));
+    println!("\nof what-if, search and proof, search alone: p50 {:.1} us", p50(search));
     let parts = vec![
         ("frame in, request out", sockets),
         ("decode", p50(decode)),
@@ -93,7 +99,7 @@ pub fn measure(world: &World, state: &State) -> Floor {
 }
 
 /// From a frame's first byte to a request's last, with nothing between hearing and saying.
-fn sockets(world: &World, frame: &[u8], body: &[u8], head: &[u8]) -> f64 {
+fn sockets(world: &World, last: CoreId, frame: &[u8], (body, head): (&[u8], &[u8])) -> f64 {
     let (mut node, mut relay) = (Node::start(), Relay::start());
     let mut rows = (world.config.node.clone(), world.config.relay.clone());
     rows.0[0].ws = Some(node.url());
@@ -104,7 +110,6 @@ fn sockets(world: &World, frame: &[u8], body: &[u8], head: &[u8]) -> f64 {
     let dials = Submitter::loopback(setup).expect("a submitter").dials();
     let (body, head) = (body.to_vec(), head.to_vec());
     let echo = std::thread::spawn(move || {
-        let last = core_affinity::get_core_ids().and_then(|cores| cores.last().copied()).expect("a core");
         core_affinity::set_for_current(last);
         let mut ear = ear::dials(&rows.0, Duration::from_secs(5))[0].ear().expect("an ear");
         let mut line = dials[0].line().expect("a line");

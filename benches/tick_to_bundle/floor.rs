@@ -6,11 +6,10 @@ use alloy_primitives::hex;
 use core_affinity::CoreId;
 use peregrine::edge::ingest::ear;
 use peregrine::edge::submit::{Kind, Setup, Submitter, keys};
-use peregrine::hot::build::{SignedBundle, Victim};
+use peregrine::hot::build::SignedBundle;
 use peregrine::hot::decode::PendingTx;
 use peregrine::hot::engine::choice;
 use peregrine::hot::event::Event;
-use peregrine::hot::refused::Refused;
 use peregrine::hot::rt::port::ear::Heard;
 use peregrine::hot::send::header;
 use peregrine::live::ports;
@@ -32,13 +31,6 @@ impl Floor {
 }
 
 const EVENTS: usize = 400;
-
-/// The raw bytes of what was read, checked against its hash.
-pub fn victim_bytes(tx: &PendingTx) -> Result<Victim, Refused> {
-    let mut raw = Vec::new();
-    tx.encode(&mut raw);
-    Victim::raw(raw.into(), tx.hash())
-}
 
 fn p50(mut all: Vec<Duration>) -> f64 {
     all.sort_unstable();
@@ -67,7 +59,7 @@ pub fn measure(world: &World, state: &State) -> Floor {
         judge.push(start.elapsed());
         search.push(outcome.spent.search);
         let start = Instant::now();
-        let raw = || victim_bytes(&tx);
+        let raw = || choice::victim(&tx);
         let made = choice::choose(&mut engine, &mut builder, &outcome.proven, Some(&raw));
         build.push(start.elapsed());
         let made = made.choice.expect("a bundle").bundle;

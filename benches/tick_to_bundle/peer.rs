@@ -161,11 +161,7 @@ impl Strategy {
 
     /// Accounts and slots that judging a victim reads.
     pub fn reads(&mut self, tx: &Incoming) -> Vec<(alloy_primitives::Address, Vec<U256>)> {
-        let Some((behind, executed)) = self.run(self.db.clone(), block::tx_env(tx)) else { return Vec::new() };
-        self.touched.apply(&self.pools, &mut self.overlay, &executed);
-        let mut candidates = Vec::new();
-        let view = self.overlay.over(&self.pools);
-        self.search.candidates(&view, Some(&self.touched.moved), &mut candidates);
+        let Some((behind, executed, candidates)) = self.look(tx) else { return Vec::new() };
         // The product proves the next best as well.
         let proofs = candidates.iter().take(8).filter_map(|candidate| {
             let data = self.calldata(candidate, U256::from(1));
@@ -176,6 +172,16 @@ impl Strategy {
             executed.diff.into_iter().map(|(address, account)| (address, account.storage.keys().copied().collect()))
         };
         all.flat_map(slots).collect()
+    }
+
+    /// Runs a victim and searches behind it: the state there, the run, and what pays.
+    fn look(&mut self, tx: &Incoming) -> Option<(Db, Executed, Vec<Candidate>)> {
+        let (behind, executed) = self.run(self.db.clone(), block::tx_env(tx))?;
+        self.touched.apply(&self.pools, &mut self.overlay, &executed);
+        let mut candidates = Vec::new();
+        let view = self.overlay.over(&self.pools);
+        self.search.candidates(&view, Some(&self.touched.moved), &mut candidates);
+        Some((behind, executed, candidates))
     }
 
     /// One simulation: a clone of the state, a new EVM.
@@ -196,11 +202,7 @@ impl Strategy {
         reason = "the pipeline clones a state for every simulation, the last one as well"
     )]
     fn judge(&mut self, tx: &Incoming) -> Option<Action> {
-        let (behind, executed) = self.run(self.db.clone(), block::tx_env(tx))?;
-        self.touched.apply(&self.pools, &mut self.overlay, &executed);
-        let mut candidates = Vec::new();
-        let view = self.overlay.over(&self.pools);
-        self.search.candidates(&view, Some(&self.touched.moved), &mut candidates);
+        let (behind, _, candidates) = self.look(tx)?;
         let best = candidates.first().copied()?;
         let data = self.calldata(&best, U256::from(1));
         let (_, proof) = self.run(behind.clone(), self.env(data))?;

@@ -10,7 +10,7 @@ use alloy::consensus::{TxEip1559, TxEnvelope};
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, TxKind, U256, address, hex};
 use peregrine::config::Config;
-use peregrine::edge::bootstrap::{Factory, Loaded};
+use peregrine::edge::bootstrap::Loaded;
 use peregrine::edge::chain::Chain;
 use peregrine::edge::devnet::{Devnet, Options, Venue, Wallet};
 use peregrine::edge::ingest;
@@ -23,14 +23,13 @@ use peregrine::hot::engine::plan::{Ground, Plan};
 use peregrine::hot::engine::{Engine, choice};
 use peregrine::hot::event::Event;
 use peregrine::hot::evm::own::Own;
-use peregrine::live::{self, How, Searcher};
+use peregrine::live::{self, How, Searcher, session};
 use peregrine::types::news::AccountNews;
 use peregrine::types::secret::Place;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::Path;
-use crate::floor::victim_bytes;
 use crate::node;
 use crate::peer;
 
@@ -125,19 +124,7 @@ fn config(devnet: &Devnet, folder: &std::path::Path, node: &str, relay: &str) ->
         http: Some(devnet.anvil.http()),
         ipc: None,
     }];
-    let row = |(name, protocol, address): (&str, &str, Address)| Factory {
-        name: name.into(),
-        protocol: protocol.into(),
-        address,
-        from_block: 0,
-    };
-    let contracts = &devnet.contracts;
-    let rows = [
-        ("uniswap_v2", "uniswap_v2", contracts.v2_factory),
-        ("sushi", "uniswap_v2", contracts.sushi_factory),
-        ("uniswap_v3", "uniswap_v3", contracts.v3_factory),
-    ];
-    config.factory = rows.map(row).into();
+    config.factory = session::factories(&devnet.contracts);
     config.executor = Some(Executor {
         address: devnet.executor,
         owner: key(folder, "owner", &devnet.owner),
@@ -188,7 +175,7 @@ impl World {
             let built = loop {
                 let (mut engine, mut builder) = (self.engine(&self.loaded), self.builder());
                 let outcome = engine.on_event(Event::Pending(Box::new(tx.env())));
-                let raw = || victim_bytes(&tx);
+                let raw = || choice::victim(&tx);
                 let made = choice::choose(&mut engine, &mut builder, &outcome.proven, Some(&raw));
                 let wants: Vec<_> = outcome.wanted.iter().chain(engine.missed()).copied().collect();
                 if wants.is_empty() {

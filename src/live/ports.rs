@@ -187,10 +187,7 @@ impl Dialler {
 /// Dials until it stands.
 async fn stand(dial: Port<ear::Dial, line::Dial>, backoff: Backoff, put: channel::Sender<Dialled>) {
     for tries in 0.. {
-        let this = match &dial {
-            Port::Ear(dial) => Port::Ear(dial.clone()),
-            Port::Line(dial) => Port::Line(dial.clone()),
-        };
+        let this = dial.clone();
         let dialled = tokio::task::spawn_blocking(move || match this {
             Port::Ear(dial) => dial.ear().map(Port::Ear),
             Port::Line(dial) => dial.line().map(Port::Line),

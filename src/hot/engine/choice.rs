@@ -13,6 +13,7 @@ use crate::hot::build::Builder;
 use crate::hot::build::SignedBundle;
 use crate::hot::build::Target;
 use crate::hot::build::Victim;
+use crate::hot::decode::PendingTx;
 use crate::hot::engine::Engine;
 use crate::hot::event::Outcome;
 use crate::hot::event::Trigger;
@@ -54,6 +55,16 @@ pub struct Choice {
 
 /// Makes the raw bytes of a trigger, should they be needed, checked against the hash it was announced by.
 pub type Raw<'a> = &'a dyn Fn() -> Result<Victim, Refused>;
+
+/// The raw bytes of what was read off a frame: the transaction's, if they hash to its hash.
+///
+/// # Errors
+/// They do not, or it is no trigger.
+pub fn victim(tx: &PendingTx) -> Result<Victim, Refused> {
+    let mut raw = Vec::new();
+    tx.encode(&mut raw);
+    Victim::raw(raw.into(), tx.hash())
+}
 
 /// What was made of an outcome.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,5 @@
 //! The desk's first door: bundles that are handed out before the EVM has run, and their verdicts behind them.
 
-use std::sync::atomic::Ordering;
-
 use revm::context::TxEnv;
 use tokio::sync::oneshot;
 
@@ -18,6 +16,7 @@ use crate::hot::reckon::Why;
 use crate::live::desk::Case;
 use crate::live::desk::Desk;
 use crate::live::desk::found;
+use crate::live::desk::none_newer;
 use crate::live::report::Found;
 use crate::metrics::count::Counter;
 use crate::metrics::span::Span;
@@ -49,10 +48,8 @@ impl Desk {
             // Nobody listens any more: the run is ending.
             let _ending = to_send.send(found);
         };
-        let newest = &self.newest;
-        let newest = |number| newest.load(Ordering::Relaxed) <= number;
         let Looked { outcome, made, first } =
-            first::look(&mut self.engine, &mut self.builder, tx, (raw, &newest), hand);
+            first::look(&mut self.engine, &mut self.builder, tx, (raw, &none_newer(&self.newest)), hand);
         self.count(&first);
         self.learn(&outcome, case);
         self.note(&outcome, Some(case));

@@ -41,7 +41,7 @@ const AT_ONCE: usize = 256;
 const ROUND: u32 = 1 << 10;
 
 /// A port, or the place of one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Port<E, L> {
     /// To a node.
     Ear(E),
@@ -157,7 +157,7 @@ impl Lane {
             parts,
             nodes: Vec::new(),
             lines: Vec::new(),
-            recent: Recent::new(REMEMBERED),
+            recent: Recent::new(),
             tx: PendingTx::default(),
             spare: Vec::new(),
             dropped: 0,
@@ -356,9 +356,9 @@ struct Recent {
 }
 
 impl Recent {
-    fn new(room: usize) -> Self {
+    fn new() -> Self {
         // Twice the room: a table that is never more than half full is never grown.
-        Self { met: HashSet::with_capacity(2 * room), order: VecDeque::with_capacity(room) }
+        Self { met: HashSet::with_capacity(2 * REMEMBERED), order: VecDeque::with_capacity(REMEMBERED) }
     }
 
     /// False: it is there already.

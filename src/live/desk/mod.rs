@@ -23,7 +23,6 @@ use crate::edge::record::Clock;
 use crate::hot::build::Builder;
 use crate::hot::build::SignedBundle;
 use crate::hot::build::Victim;
-use crate::hot::decode::PendingTx;
 use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
 use crate::hot::engine::choice::Choice;
@@ -189,8 +188,7 @@ impl Desk {
 
     /// Hands the engine an event, for as long as no newer block is heard of.
     fn solve(&mut self, event: Event) -> Outcome {
-        let newest = &self.newest;
-        self.engine.on_event_while(event, &|number| newest.load(Ordering::Relaxed) <= number)
+        self.engine.on_event_while(event, &none_newer(&self.newest))
     }
 
     /// Looks at what the lane has heard. False: nothing.
@@ -198,7 +196,7 @@ impl Desk {
         let Some((tx, at_ns)) = self.lane.as_mut().and_then(|lane| lane.hear()) else { return false };
         self.meter.counters.add(Counter::Heard);
         let case = Case { hash: tx.hash(), at_ns, look: Look::First, shape: lane::shape(&tx) };
-        let raw = || victim(&tx);
+        let raw = || choice::victim(&tx);
         if self.begin(case) {
             self.tape.heard(&tx);
             self.judge(tx.env(), case, &raw);
@@ -363,11 +361,9 @@ impl Desk {
     }
 }
 
-/// The raw bytes of what was read off a frame: the transaction's, if they hash to its hash.
-fn victim(tx: &PendingTx) -> Result<Victim, Refused> {
-    let mut raw = Vec::new();
-    tx.encode(&mut raw);
-    Victim::raw(raw.into(), tx.hash())
+/// Whether no block above a number has been heard of.
+fn none_newer(newest: &AtomicU64) -> impl Fn(u64) -> bool + '_ {
+    |number| newest.load(Ordering::Relaxed) <= number
 }
 
 /// The state, as an engine takes it.

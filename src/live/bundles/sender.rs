@@ -114,10 +114,10 @@ impl Sender {
         }
         match self.submitter.prepare_as(sent.uuid, &found.bundle) {
             Ok(prepared) => {
+                let sent_ms = self.unix_ms(self.clock.now_ns());
                 let deadline = Instant::now() + self.patience;
                 let submission = self.submitter.send_to_others(prepared, sent.relays, deadline).await;
-                let replies = submission.replies.unwrap_or_default();
-                self.answers(sent.uuid, self.unix_ms(self.clock.now_ns()), replies).await;
+                self.answers(sent.uuid, sent_ms, submission.replies.unwrap_or_default()).await;
             }
             Err(error) => tracing::error!(uuid = %sent.uuid, %error, "a bundle goes to no other relays"),
         }

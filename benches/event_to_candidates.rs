@@ -3,7 +3,8 @@
 //! directed cycles of 2 to 4 hops, scattered among 3,000 pools that are not on them. Seeded. A Sync log moves one pool by
 //! as much as lets about one cycle in a hundred pass the screen. All of it is asserted. `asked` is the first look as it would
 //! be without arrays of rates, each pool asked for each cycle; `screen` is the first look alone; `quick` and `default` are
-//! all of it, sizing with `Effort::QUICK` and with the default settings.
+//! all of it, every cycle that passes sized, with `Effort::QUICK` and with the default settings. An engine asks for the best
+//! few alone: `best_three`; `traced` is what that takes until the first of them is sized.
 //!
 //! `hub` is the worst case: 100,000 cycles through the moved pool, and a move so large that nearly all of those in one
 //! direction pass the screen. `bounded` is what the default budget makes of it; `unbounded`, all of them sized, is timed once.
@@ -52,6 +53,17 @@ impl Stage {
         self.overlay.edit(&self.pools, self.moved, |pool| pool.apply_log(&[SYNC], data)).expect("a Sync log");
         self.found.clear();
         self.search.candidates(&self.overlay.over(&self.pools), Some(&[self.moved]), &mut self.found)
+    }
+}
+
+impl Stage {
+    /// As [`Stage::event`], as far as the best few.
+    fn first(&mut self, data: &[u8], most: usize) -> usize {
+        self.overlay.clear();
+        self.overlay.edit(&self.pools, self.moved, |pool| pool.apply_log(&[SYNC], data)).expect("a Sync log");
+        let view = self.overlay.over(&self.pools);
+        self.search.begin(&view, Some(&[self.moved]), &|| true);
+        (0..most).filter_map(|_| self.search.next(&view, None, &|| true)).count()
     }
 }
 
@@ -118,6 +130,10 @@ fn measure(c: &mut Criterion, shape: &Shape) {
     c.bench_function(&format!("event_to_candidates/{cycles}/quick"), |b| b.iter(|| stage.event(black_box(data))));
     let mut stage = self::stage(shape, Config::default().effort());
     c.bench_function(&format!("event_to_candidates/{cycles}/default"), |b| b.iter(|| stage.event(black_box(data))));
+    c.bench_function(&format!("event_to_candidates/{cycles}/traced"), |b| b.iter(|| stage.first(black_box(data), 0)));
+    c.bench_function(&format!("event_to_candidates/{cycles}/best_three"), |b| {
+        b.iter(|| stage.first(black_box(data), 3))
+    });
 }
 
 fn main() {

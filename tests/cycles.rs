@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use peregrine::hot::search::Budget;
@@ -14,6 +15,7 @@ use peregrine::hot::search::screen::Screen;
 use peregrine::hot::search::sizing::Effort;
 use peregrine::hot::search::sizing::Sizer;
 use peregrine::hot::search::sizing::path::Path;
+use peregrine::hot::search::value;
 use peregrine::hot::state::pools::EdgeId;
 use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
@@ -360,6 +362,41 @@ fn crowd() -> (Pools<Pool>, Search) {
     let mut search = Search::new(&bases, 4, Effort::QUICK);
     search.extend(&pools);
     (pools, search)
+}
+
+#[test]
+fn asked_for_one_at_a_time_the_best_come_in_the_order_of_a_full_sizing_and_few_are_sized() {
+    let (pools, mut search) = crowd();
+    let mut sizer = Sizer::default();
+    let due = search.cycles().ids().filter_map(|id| {
+        let edges = search.cycles().hops(id);
+        let best = sizer.best(&Path::of(&pools, edges)?, Effort::QUICK)?;
+        let start = pools.edge(edges[0]).token_in;
+        let worth = value::in_ether(search.cycles(), &pools, start, best.profit());
+        Some((worth, Reverse(id), best.amounts().to_vec()))
+    });
+    let mut due: Vec<_> = due.collect();
+    due.sort_unstable_by(|a, b| b.cmp(a));
+    search.begin(&pools, None, &|| true);
+    for (asked, (worth, _, amounts)) in due.iter().enumerate() {
+        let found = search.next(&pools, None, &|| true).expect("as many");
+        assert_eq!((found.value(), found.amounts()), (*worth, &amounts[..]), "number {asked}");
+        if asked == 2 {
+            let sized = search.counts().candidates;
+            println!("for the best three of {}, {sized} are sized", due.len());
+            assert!(due.len() > 100 && sized < 10);
+        }
+    }
+    assert!(search.next(&pools, None, &|| true).is_none());
+    // A floor in the middle leaves the rest, and says how many.
+    let floor = due[due.len() / 2].0.map(|worth| worth.0);
+    search.begin(&pools, None, &|| true);
+    let above = std::iter::from_fn(|| search.next(&pools, floor, &|| true)).count();
+    assert_eq!(above, due.iter().filter(|(worth, ..)| worth.map(|worth| worth.0) > floor).count());
+    let waiting = search.waiting();
+    let rest = std::iter::from_fn(|| search.next(&pools, None, &|| true)).count();
+    assert_eq!(above + rest, due.len());
+    assert!(rest > 0 && rest <= waiting, "{rest} of {waiting} that waited");
 }
 
 #[test]

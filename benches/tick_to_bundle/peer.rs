@@ -161,9 +161,9 @@ impl Strategy {
 
     /// Accounts and slots that judging a victim reads.
     pub fn reads(&mut self, tx: &Incoming) -> Vec<(alloy_primitives::Address, Vec<U256>)> {
-        let Some((behind, executed, candidates)) = self.look(tx) else { return Vec::new() };
         // The product proves the next best as well.
-        let proofs = candidates.iter().take(8).filter_map(|candidate| {
+        let Some((behind, executed, candidates)) = self.look(tx, 8) else { return Vec::new() };
+        let proofs = candidates.iter().filter_map(|candidate| {
             let data = self.calldata(candidate, U256::from(1));
             self.run(behind.clone(), self.env(data)).map(|(_, proof)| proof)
         });
@@ -174,13 +174,13 @@ impl Strategy {
         all.flat_map(slots).collect()
     }
 
-    /// Runs a victim and searches behind it: the state there, the run, and what pays.
-    fn look(&mut self, tx: &Incoming) -> Option<(Db, Executed, Vec<Candidate>)> {
+    /// Runs a victim and searches behind it: the state there, the run, and so many of what pays, best first.
+    fn look(&mut self, tx: &Incoming, most: usize) -> Option<(Db, Executed, Vec<Candidate>)> {
         let (behind, executed) = self.run(self.db.clone(), block::tx_env(tx))?;
         self.touched.apply(&self.pools, &mut self.overlay, &executed);
-        let mut candidates = Vec::new();
         let view = self.overlay.over(&self.pools);
-        self.search.candidates(&view, Some(&self.touched.moved), &mut candidates);
+        self.search.begin(&view, Some(&self.touched.moved), &|| true);
+        let candidates = std::iter::from_fn(|| self.search.next(&view, None, &|| true)).take(most).collect();
         Some((behind, executed, candidates))
     }
 
@@ -202,7 +202,7 @@ impl Strategy {
         reason = "the pipeline clones a state for every simulation, the last one as well"
     )]
     fn judge(&mut self, tx: &Incoming) -> Option<Action> {
-        let (behind, _, candidates) = self.look(tx)?;
+        let (behind, _, candidates) = self.look(tx, 1)?;
         let best = candidates.first().copied()?;
         let data = self.calldata(&best, U256::from(1));
         let (_, proof) = self.run(behind.clone(), self.env(data))?;

@@ -42,8 +42,8 @@ pub enum Event {
 pub struct Outcome {
     /// Opportunities, best first.
     pub proven: Vec<Proven>,
-    /// Candidates that were left unproven: as many as were asked for had been proven, each worth more, or none of these could
-    /// be better than one that was.
+    /// Cycles that passed the screen and were left, sized or not: as many as were asked for had been proven, each worth more, or
+    /// by their curves none of these could be better than one that was.
     pub left: usize,
     /// Candidates that the EVM, or the limits, turned down: each with its reason.
     pub rejected: Vec<(Candidate, Refused)>,

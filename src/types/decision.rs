@@ -42,7 +42,7 @@ pub struct Decision {
     /// Called off because a newer head was heard of: nothing was decided. A replay calls it off before it begins.
     #[serde(skip_serializing_if = "is_false")]
     pub cancelled: bool,
-    /// Candidates left unproven.
+    /// Cycles left that could not be better.
     #[serde(skip_serializing_if = "is_zero")]
     pub left: u64,
     /// Candidates that the EVM or the limits turned down, best first.

@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 
 use alloy_primitives::B256;
+use alloy_primitives::U256;
 use revm::context::TxEnv;
 
 use crate::hot::build::Builder;
@@ -240,9 +241,14 @@ impl Engine {
         reckoner.reckon(&self.machine, &self.pools, tx, Faith::Proven).map_err(Some)?;
         self.candidates.clear();
         let (view, moved) = reckoner.over(&self.pools);
-        self.search.candidates(&view, Some(moved), &mut self.candidates);
-        let least = self.min_profit;
-        self.candidates.retain(|candidate| candidate.value().is_some_and(|value| value >= least));
+        self.search.begin(&view, Some(moved), &|| true);
+        // As many as are looked at: none of unknown value, nor less worth than is due.
+        let floor = Some(self.min_profit.0.saturating_sub(U256::from(1)));
+        while self.candidates.len() < self.proofs
+            && let Some(candidate) = self.search.next(&view, floor, &|| true)
+        {
+            self.candidates.push(candidate);
+        }
         Ok(())
     }
 

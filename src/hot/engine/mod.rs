@@ -306,30 +306,17 @@ impl Engine {
         let number = self.tip.as_ref().map(|tip| tip.head().number);
         let go_on = || number.is_none_or(newest);
         self.prover.begin(!behind);
-        self.candidates.clear();
-        let (search, candidates) = (&mut self.search, &mut self.candidates);
-        let counts = match behind {
-            true => {
-                let view = self.overlay.over(&self.pools);
-                search.candidates_while(&view, Some(&self.touched.moved), candidates, &go_on)
-            }
-            false => search.candidates_while(&self.pools, None, candidates, &go_on),
-        };
-        count(&mut outcome.refused, &counts);
+        self.begin(behind, &go_on);
         outcome.spent.search = span.lap();
         let price = self.tip.as_ref().map(|tip| tip.parent().next_base_fee());
-        // What is left of the best proof after gas: a candidate that is worth no more before gas is not better.
-        let mut best = U256::ZERO;
-        for index in 0..self.candidates.len() {
-            let candidate = self.candidates[index];
-            let beaten = !best.is_zero() && candidate.value().is_none_or(|value| value.0 <= best);
-            if outcome.proven.len() >= self.proofs || beaten {
-                outcome.left = self.candidates.len() - index;
-                break;
-            }
-            if !go_on() {
-                break;
-            }
+        // What is left of the best proof after gas: a candidate that is worth no more before gas is not better. Nor is what is
+        // worth less than is due looked at.
+        let below = self.min_profit.0.saturating_sub(U256::from(1));
+        let mut best = below;
+        while outcome.proven.len() < self.proofs {
+            let found = self.next(behind, Some(best).filter(|best| !best.is_zero()), &go_on);
+            outcome.spent.search += span.lap();
+            let Some(candidate) = found else { break };
             match self.judge(&candidate) {
                 Ok(proven) => {
                     best = price.map_or(best, |price| best.max(choice::net(&proven, price)));
@@ -337,8 +324,16 @@ impl Engine {
                 }
                 Err(reason) => outcome.reject(candidate, reason),
             }
+            outcome.spent.simulate += span.lap();
         }
-        if counts.stopped || !go_on() {
+        count(&mut outcome.refused, self.search.counts());
+        match self.search.waiting() {
+            waiting if best == below && !best.is_zero() && outcome.proven.len() < self.proofs => {
+                outcome.refused.add_many(Refused::BelowMinimum, waiting as u64);
+            }
+            waiting => outcome.left = waiting,
+        }
+        if self.search.counts().stopped || !go_on() {
             self.prover.take_back();
             return Outcome { cancelled: true, spent: outcome.spent, ..Outcome::default() };
         }
@@ -346,8 +341,24 @@ impl Engine {
         outcome.wanted.extend_from_slice(self.prover.missed());
         outcome.wanted.sort_unstable();
         outcome.wanted.dedup();
-        outcome.spent.simulate = span.lap();
+        outcome.spent.simulate += span.lap();
         outcome
+    }
+
+    /// Starts a search behind the pending transaction, or in the base state.
+    fn begin(&mut self, behind: bool, go_on: &dyn Fn() -> bool) {
+        match behind {
+            true => self.search.begin(&self.overlay.over(&self.pools), Some(&self.touched.moved), go_on),
+            false => self.search.begin(&self.pools, None, go_on),
+        }
+    }
+
+    /// The next best of that search.
+    fn next(&mut self, behind: bool, floor: Option<U256>, go_on: &dyn Fn() -> bool) -> Option<Candidate> {
+        match behind {
+            true => self.search.next(&self.overlay.over(&self.pools), floor, go_on),
+            false => self.search.next(&self.pools, floor, go_on),
+        }
     }
 
     /// What proofs cost, by route.

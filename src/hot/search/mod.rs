@@ -1,8 +1,8 @@
-//! From touched pools to candidates: screen by rates, size exactly, value in ether, rank.
+//! From touched pools to candidates: screen by rates, trace curves, and give the best first, sized exactly, one at a time.
 //!
 //! # Invariants
 //! - What comes out depends on the view and the touched set alone, in one order: value in ether, best first, those of
-//!   unknown value last, then by path.
+//!   unknown value last, then by id. How many are asked for changes nothing but how many are sized.
 //! - Nothing is left out unsaid: every cycle of the touched pools is in one of the [`Counts`].
 //! - A [`Budget`] bounds the worst case in units of work, not of time: the engine has no clock, and a replay on another
 //!   machine must leave out the same cycles. What it sizes, it sizes most promising first.
@@ -13,6 +13,7 @@
 pub mod candidate;
 pub mod config;
 pub mod cycles;
+pub mod frontier;
 pub mod graph;
 pub mod rank;
 pub mod screen;
@@ -21,10 +22,12 @@ pub mod value;
 
 pub use candidate::Candidate;
 
-use std::cmp::Reverse;
+use alloy_primitives::U256;
 
 use crate::hot::search::cycles::CycleId;
 use crate::hot::search::cycles::Cycles;
+use crate::hot::search::frontier::Frontier;
+use crate::hot::search::frontier::Next;
 use crate::hot::search::rank::Queue;
 use crate::hot::search::screen::Screen;
 use crate::hot::search::screen::Screened;
@@ -47,8 +50,8 @@ pub const DEFAULT_HOPS: usize = 4;
 pub struct Budget {
     /// Cycles screened.
     pub cycles: u64,
-    /// Walks of cycles while they are sized: each exact one, and one more a cycle for its curve. The last cycle begun is
-    /// finished.
+    /// Walks of cycles while they are sized: each exact one, and one more for each curve. Curves of cycles that wait take half
+    /// of them at most. The last cycle begun is finished, and one is sized whatever it takes.
     pub walks: u64,
 }
 
@@ -64,7 +67,7 @@ pub struct Counts {
     pub screened: Screened,
     /// Passed the screen, and were not sized: the budget of walks was spent on more promising ones.
     pub left: u64,
-    /// Sized, without an input that pays.
+    /// No input pays, by their curve or by exact walks.
     pub flat: u64,
     /// Became candidates.
     pub candidates: u64,
@@ -84,9 +87,13 @@ pub struct Search {
     cycles: Cycles,
     screen: Screen,
     queue: Queue,
+    frontier: Frontier,
     sizer: Sizer,
     effort: Effort,
     budget: Budget,
+    counts: Counts,
+    /// Spent of the budget.
+    walks: u64,
 }
 
 impl Search {
@@ -98,9 +105,12 @@ impl Search {
             cycles: Cycles::new(bases, max_hops),
             screen: Screen::default(),
             queue: Queue::default(),
+            frontier: Frontier::default(),
             sizer: Sizer::default(),
             effort,
             budget: Budget::NONE,
+            counts: Counts::default(),
+            walks: 0,
         }
     }
 
@@ -122,13 +132,12 @@ impl Search {
         &self.cycles
     }
 
-    /// Appends what pays among the cycles through `touched`, or among all when `None`, and sorts what it appended.
+    /// Appends what pays among the cycles through `touched`, or among all when `None`: every one, best first.
     pub fn candidates<V: View>(&mut self, view: &V, touched: Option<&[PoolId]>, out: &mut Vec<Candidate>) -> Counts {
         self.candidates_while(view, touched, out, &|| true)
     }
 
-    /// As [`Search::candidates`], as long as `go_on` says: asked at every batch of the screen and before every cycle that
-    /// is sized.
+    /// As [`Search::candidates`], as long as `go_on` says.
     pub fn candidates_while<V: View>(
         &mut self,
         view: &V,
@@ -136,25 +145,86 @@ impl Search {
         out: &mut Vec<Candidate>,
         go_on: &dyn Fn() -> bool,
     ) -> Counts {
-        let screened = self.screen.run(&self.cycles, view, touched, self.budget.cycles, go_on);
-        let mut counts = Counts { screened, ..Counts::default() };
-        self.queue.fill(&self.cycles, view, self.screen.kept());
-        let (from, mut walks) = (out.len(), 0);
-        while walks < self.budget.walks && go_on() {
-            let Some(id) = self.queue.pop() else { break };
-            out.extend(self.size(view, id, &mut counts));
-            walks += u64::from(self.sizer.evaluations()) + 1;
+        self.begin(view, touched, go_on);
+        while let Some(candidate) = self.next(view, None, go_on) {
+            out.push(candidate);
         }
-        counts.left = self.queue.len() as u64;
-        counts.stopped = !go_on();
-        // `None` sorts below any value, so that it comes last here.
-        out[from..].sort_unstable_by(|a, b| (Reverse(a.value()), a.hops()).cmp(&(Reverse(b.value()), b.hops())));
-        counts
+        self.counts
     }
 
-    fn size<V: View>(&mut self, view: &V, id: CycleId, counts: &mut Counts) -> Option<Candidate> {
+    /// Screens the cycles through `touched`, or all when `None`, and traces the curves of those that pass, as long as `go_on`
+    /// says: asked at every batch of the screen and before every curve. What was left of the last search is forgotten.
+    pub fn begin<V: View>(&mut self, view: &V, touched: Option<&[PoolId]>, go_on: &dyn Fn() -> bool) {
+        let screened = self.screen.run(&self.cycles, view, touched, self.budget.cycles, go_on);
+        self.counts = Counts { screened, ..Counts::default() };
+        self.frontier.clear();
+        self.queue.fill(&self.cycles, view, self.screen.kept());
+        self.walks = 0;
+        // Half of the budget, and one at least: the rest is for what the curves promise.
+        while self.walks < self.budget.walks.div_ceil(2) && go_on() {
+            let Some(id) = self.queue.pop() else { break };
+            self.trace(view, id);
+            self.walks += 1;
+        }
+        self.counts.left = self.queue.len() as u64;
+        self.counts.stopped = !go_on();
+    }
+
+    /// The best of what the last [`Search::begin`] found and is still left, if it is worth more than `floor`; without a floor
+    /// whatever it is worth. `view` is the one that it began with. Sizes what could be better, as long as `go_on` says.
+    pub fn next<V: View>(&mut self, view: &V, floor: Option<U256>, go_on: &dyn Fn() -> bool) -> Option<Candidate> {
+        loop {
+            if !go_on() {
+                self.counts.stopped = true;
+                self.counts.left += self.frontier.give_up() as u64;
+                return None;
+            }
+            let id = match self.frontier.take(floor)? {
+                Next::Best(candidate) => return Some(candidate),
+                Next::Open(id) => id,
+            };
+            if self.counts.evaluations > 0 && self.walks >= self.budget.walks {
+                self.counts.left += 1 + self.frontier.give_up() as u64;
+                continue;
+            }
+            if let Some(candidate) = self.size(view, id) {
+                self.frontier.put(id, candidate);
+            }
+            self.walks += u64::from(self.sizer.evaluations()) + 1;
+        }
+    }
+
+    /// What became of the cycles of this search so far.
+    #[must_use]
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// What can still be asked for: candidates, and cycles that could become some.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.frontier.len()
+    }
+
+    /// Bounds what a cycle can be worth.
+    fn trace<V: View>(&mut self, view: &V, id: CycleId) {
+        let edges = self.cycles.hops(id);
+        let most = Path::of(view, edges).and_then(|path| self.sizer.most(&path));
+        let Some(most) = most else {
+            self.counts.flat += 1;
+            return;
+        };
+        let start = view.tables().edge(edges[0]).token_in;
+        // No bound, or none that can be sold whole: it is sized at once.
+        let bounded = Some(most).filter(|most| *most < u128::MAX);
+        let worth = bounded.and_then(|most| value::in_ether(&self.cycles, view, start, most));
+        self.frontier.wait(id, worth.map(|worth| worth.0));
+    }
+
+    fn size<V: View>(&mut self, view: &V, id: CycleId) -> Option<Candidate> {
         let edges = self.cycles.hops(id);
         let best = Path::of(view, edges).and_then(|path| self.sizer.best(&path, self.effort));
+        let counts = &mut self.counts;
         counts.evaluations += u64::from(self.sizer.evaluations());
         let candidate = best.and_then(|best| {
             let hops = edges.iter().map(|id| view.tables().edge(*id));

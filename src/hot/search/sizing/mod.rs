@@ -105,6 +105,17 @@ pub struct Sizer {
 }
 
 impl Sizer {
+    /// The most that any input can leave, by the curve alone, without an exact walk: [`u128::MAX`] where a pool offers no
+    /// stretch. `None` when none leaves anything.
+    pub fn most<P: Amm>(&mut self, path: &Path<'_, P>) -> Option<u128> {
+        if !self.curve.trace(path) {
+            return Some(u128::MAX);
+        }
+        let most = self.curve.peak().profit_most;
+        // Float to integer saturates.
+        (most >= 1.0).then_some(most as u128)
+    }
+
     /// The best input. `None` when none leaves a profit (or, out of budget, none was found).
     pub fn best<P: Amm>(&mut self, path: &Path<'_, P>, effort: Effort) -> Option<Best> {
         self.polish.begin(effort);

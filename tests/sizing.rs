@@ -5,7 +5,7 @@ mod common;
 use peregrine::hot::search::sizing::Best;
 use peregrine::hot::search::sizing::Effort;
 use peregrine::hot::search::sizing::Sizer;
-use peregrine::hot::search::sizing::curve::Curve;
+use peregrine::hot::search::sizing::curve::{Curve, Reach};
 use peregrine::hot::search::sizing::path::Path;
 use peregrine::hot::search::sizing::sieve::Aim;
 use peregrine::hot::search::sizing::sieve::Sieve;
@@ -238,7 +238,7 @@ fn a_guess_is_what_an_exact_walk_makes_where_tokens_are_coarse() {
     for (pools, unit) in coarse() {
         let path = path(&pools);
         let mut curve = Curve::default();
-        assert!(curve.trace(&path));
+        assert!(curve.trace(&path, Reach::Whole));
         let (grid, start) = curve.grid();
         let aim = Aim { grid, start, best: 0, fall: unit as f64, tries: 512 };
         let mut sieve = Sieve::default();
@@ -271,7 +271,7 @@ fn the_usual_effort_tries_what_lies_before_the_end_of_a_stretch() {
         let pools = mainnet(&[ETHER, USDC, WBTC], true, 0.0105 + 1e-5 * f64::from(i));
         let path = path(&pools);
         let mut curve = Curve::default();
-        assert!(curve.trace(&path));
+        assert!(curve.trace(&path, Reach::Whole));
         let (grid, _) = curve.grid();
         // The curve falls by less than what one rounding fewer may save.
         let Some(kink) = curve.kinks(grid).next().filter(|kink| kink.change > -unit && kinks < 12) else { continue };

@@ -47,7 +47,8 @@ pub fn measure(world: &World, state: &State) -> Floor {
     // Until the supplies are full.
     std::thread::sleep(Duration::from_secs(1));
     let (mut decode, mut judge, mut build, mut letter) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut search = Vec::new();
+    let mut spent = [const { Vec::new() }; 3];
+    let (mut passed, mut proofs) = (0, 0);
     let (mut tx, mut body, mut head) = (PendingTx::default(), Vec::new(), Vec::new());
     let mut bundle: Option<SignedBundle> = None;
     for victim in &victims {
@@ -57,7 +58,11 @@ pub fn measure(world: &World, state: &State) -> Floor {
         let start = Instant::now();
         let outcome = engine.on_event(Event::Pending(Box::new(tx.env())));
         judge.push(start.elapsed());
-        search.push(outcome.spent.search);
+        for (all, one) in spent.iter_mut().zip([outcome.spent.execute, outcome.spent.search, outcome.spent.simulate]) {
+            all.push(one);
+        }
+        proofs += outcome.proven.len() + outcome.rejected.len();
+        passed += outcome.left + outcome.proven.len() + outcome.rejected.len();
         let start = Instant::now();
         let raw = || choice::victim(&tx);
         let made = choice::choose(&mut engine, &mut builder, &outcome.proven, Some(&raw));
@@ -79,7 +84,10 @@ pub fn measure(world: &World, state: &State) -> Floor {
     // Asked here: a thread that is pinned sees no core but its own.
     let last = core_affinity::get_core_ids().and_then(|cores| cores.last().copied()).expect("a core");
     let sockets = pinned(|| sockets(world, last, &victims[0].frame, (&body, &head)));
-    println!("\nof what-if, search and proof, search alone: p50 {:.1} us", p50(search));
+    let [execute, search, simulate] = spent.map(p50);
+    let each = |count: usize| count as f64 / victims.len() as f64;
+    println!("\nwhat-if {execute:.1}, search {search:.1}, proofs {simulate:.1} us at p50");
+    println!("an event has {:.1} cycles that could pay, and {:.1} proofs", each(passed), each(proofs));
     let parts = vec![
         ("frame in, request out", sockets),
         ("decode", p50(decode)),

@@ -21,8 +21,33 @@ use crate::protocols::amm::Segment;
 /// Relative error allowed to a stretch and to the sums over it. Measured for tick ranges: 6e-13 (facts: performance, 5).
 pub const ERROR: f64 = 1e-12;
 
-/// Stretches traced beyond the peak: past them the bound is a straight line, which holds but prunes less.
-const BEYOND: usize = 2;
+/// How much of a curve is traced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// As far as the peak.
+    Peak,
+    /// As far as bounds need: some stretches beyond the peak. Past them the bound is a straight line, which holds but prunes
+    /// less.
+    Whole,
+}
+
+impl Reach {
+    /// Stretches traced beyond the peak.
+    const fn beyond(self) -> usize {
+        match self {
+            Self::Peak => 0,
+            Self::Whole => 2,
+        }
+    }
+
+    /// Stretches of a pool read at first.
+    const fn read(self) -> usize {
+        match self {
+            Self::Peak => 2,
+            Self::Whole => 8,
+        }
+    }
+}
 
 /// One Möbius stretch of the whole cycle: for `x` past `start`, up to `len`: `slope * x / (1 + bend * x)` more comes out.
 #[derive(Clone, Copy, Debug)]
@@ -111,12 +136,12 @@ pub struct Curve {
 
 impl Curve {
     /// Traces a path. False when a pool offers no stretch.
-    pub fn trace<P: Amm>(&mut self, path: &Path<'_, P>) -> bool {
+    pub fn trace<P: Amm>(&mut self, path: &Path<'_, P>, reach: Reach) -> bool {
         self.hops = path.hops().len();
         self.stretches.clear();
         self.ends.clear();
         for (side, (pool, leg)) in self.sides.iter_mut().zip(path.hops()) {
-            if !side.begin(*pool, *leg) {
+            if !side.begin(*pool, *leg, reach.read()) {
                 return false;
             }
         }
@@ -130,7 +155,7 @@ impl Curve {
                 self.settle(top, &paid);
                 found = (top < stretch.len).then_some(self.stretches.len());
             }
-            if found.is_some_and(|at| self.stretches.len() >= at + BEYOND) || !stretch.len.is_finite() {
+            if found.is_some_and(|at| self.stretches.len() >= at + reach.beyond()) || !stretch.len.is_finite() {
                 return true;
             }
             start += stretch.len;

@@ -22,6 +22,7 @@ pub mod sieve;
 
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::sizing::curve::Curve;
+use crate::hot::search::sizing::curve::Reach;
 use crate::hot::search::sizing::path::Path;
 use crate::hot::search::sizing::polish::Polish;
 use crate::protocols::amm::Amm;
@@ -108,7 +109,7 @@ impl Sizer {
     /// The most that any input can leave, by the curve alone, without an exact walk: [`u128::MAX`] where a pool offers no
     /// stretch. `None` when none leaves anything.
     pub fn most<P: Amm>(&mut self, path: &Path<'_, P>) -> Option<u128> {
-        if !self.curve.trace(path) {
+        if !self.curve.trace(path, Reach::Peak) {
             return Some(u128::MAX);
         }
         let most = self.curve.peak().profit_most;
@@ -119,7 +120,7 @@ impl Sizer {
     /// The best input. `None` when none leaves a profit (or, out of budget, none was found).
     pub fn best<P: Amm>(&mut self, path: &Path<'_, P>, effort: Effort) -> Option<Best> {
         self.polish.begin(effort);
-        if self.curve.trace(path) {
+        if self.curve.trace(path, Reach::Whole) {
             if self.curve.peak().profit_most < 1.0 {
                 return None;
             }

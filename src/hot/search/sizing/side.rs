@@ -1,7 +1,7 @@
 //! One hop of a cycle while its curve is traced: the pool's stretches, and how far into them.
 //!
 //! # Cost
-//! A pool's stretches are read eight at a time at first. The buffer is kept.
+//! A pool's stretches are read a few at a time, four times as many when those end. The buffer is kept.
 
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Leg;
@@ -39,9 +39,9 @@ impl Side {
         });
     }
 
-    /// Enters the first stretch of a pool. False when it offers none.
-    pub fn begin<P: Amm>(&mut self, pool: &P, leg: Leg) -> bool {
-        self.read(pool, leg, 8);
+    /// Enters the first stretch of a pool, reading so many of them at first. False when it offers none.
+    pub fn begin<P: Amm>(&mut self, pool: &P, leg: Leg, count: usize) -> bool {
+        self.read(pool, leg, count);
         self.next = 0;
         self.zero_for_one = leg.zero_for_one();
         let span = self.segments.first().map_or(0.0, |s| f64::from(s.in_max) + s.reserve_in);

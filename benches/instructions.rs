@@ -201,7 +201,7 @@ fn unsigned() -> (Market, Builder, Proven, Victim, Target) {
     let builder = market.builder(Bid::default(), Limits { max_assumed_slots: 9, ..Limits::default() });
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundles/backrun/v2_v3/case.json.zst");
     let trigger = Case::read(&place).expect("a case").trigger.expect("a backrun has one");
-    let victim = Victim::raw(trigger.raw, trigger.hash).expect("whole");
+    let victim = Victim::raw(&trigger.raw, trigger.hash).expect("whole");
     assert_eq!(contract(market.own.executor).address, market.own.executor);
     (market, builder, proven, victim, market::target())
 }

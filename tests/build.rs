@@ -86,7 +86,7 @@ fn builder(bid: Bid, limits: Limits) -> Builder {
 }
 
 fn ours(bundle: &SignedBundle) -> TxEip1559 {
-    let raw = bundle.txs().last().expect("ours");
+    let raw = bundle.txs().next_back().expect("ours");
     let tx = TxEnvelope::decode_2718_exact(raw).expect("decodes to its end");
     assert_eq!(*tx.tx_hash(), bundle.ours());
     assert_eq!(keccak256(raw), bundle.ours());
@@ -117,12 +117,12 @@ proptest! {
         prop_assert_eq!(builder.owner(), owner);
         let target = Target { block, parent: B256::ZERO, base_fee: WeiPerGas(base_fee), nonce };
         let bundle = build(&mut builder, None, &target).expect("signed");
-        let raw = &bundle.txs()[0];
+        let raw = bundle.txs().next().expect("ours");
         let signed = TxEnvelope::decode_2718_exact(raw).expect("decodes");
         let signer = signed.signature().recover_address_from_prehash(&signed.signature_hash());
         prop_assert_eq!(signer.expect("recovers"), owner);
         prop_assert!(signed.signature().normalize_s().is_none(), "s is high");
-        prop_assert_eq!(&Bytes::from(signed.encoded_2718()), raw);
+        prop_assert_eq!(&signed.encoded_2718()[..], raw);
         let tx = ours(&bundle);
         prop_assert_eq!((tx.nonce, tx.chain_id, tx.to), (nonce, chain_id, TxKind::Call(Address::from(at))));
         prop_assert_eq!((tx.max_fee_per_gas, tx.max_priority_fee_per_gas), (base_fee, 0));
@@ -254,11 +254,16 @@ fn a_victim_of_every_kind_is_encoded_to_the_bytes_of_its_hash() {
         let hash = *tx.tx_hash();
         let victim = Victim::encode(&tx, hash).expect("sendable");
         assert_eq!((keccak256(victim.bytes()), victim.hash()), (hash, hash));
-        assert_eq!(Victim::raw(victim.bytes().clone(), hash), Ok(victim.clone()));
-        let longer: Bytes = [&victim.bytes()[..], &[0]].concat().into();
-        assert_eq!(Victim::raw(longer.clone(), keccak256(&longer)), Err(Refused::VictimMismatch), "a tail");
-        let shorter = victim.bytes().slice(..victim.bytes().len() - 1);
-        assert_eq!(Victim::raw(shorter.clone(), keccak256(&shorter)), Err(Refused::VictimMismatch), "cut off");
+        assert_eq!(Victim::raw(victim.bytes(), hash).as_ref(), Ok(&victim));
+        let longer = [victim.bytes(), &[0]].concat();
+        assert_eq!(Victim::raw(&longer, keccak256(&longer)), Err(Refused::VictimMismatch), "a tail");
+        let shorter = &victim.bytes()[..victim.bytes().len() - 1];
+        assert_eq!(Victim::raw(shorter, keccak256(shorter)), Err(Refused::VictimMismatch), "cut off");
+        let mut written = Victim::default();
+        assert_eq!(written.write(hash, |to| to.extend_from_slice(victim.bytes())), Ok(()));
+        assert_eq!(written, victim);
+        assert_eq!(written.write(hash, |to| to.extend_from_slice(shorter)), Err(Refused::VictimMismatch));
+        assert_eq!(written, Victim::default(), "no bytes, rather than those of another hash");
         assert_eq!(Victim::encode(&tx, B256::repeat_byte(9)), Err(Refused::VictimMismatch));
     }
 }
@@ -284,7 +289,7 @@ fn a_blob_transaction_is_refused() {
     let signature = key(OTHER_KEY).sign(&tx.signature_hash()).expect("signs");
     let tx = TxEnvelope::from(tx.into_signed(signature));
     assert_eq!(Victim::encode(&tx, *tx.tx_hash()), Err(Refused::VictimBlob));
-    assert_eq!(Victim::raw(tx.encoded_2718().into(), *tx.tx_hash()), Err(Refused::VictimBlob));
+    assert_eq!(Victim::raw(&tx.encoded_2718(), *tx.tx_hash()), Err(Refused::VictimBlob));
 }
 
 #[test]
@@ -314,15 +319,15 @@ fn a_bundle_is_the_victim_and_ours_with_the_hash_of_their_hashes() {
     let victim = Victim::encode(victim, *victim.tx_hash()).expect("sendable");
     let mut builder = builder(Bid::default(), Limits::default());
     let bundle = build(&mut builder, Some(&victim), &target()).expect("signed");
-    assert_eq!(bundle.txs().len(), 2);
-    assert_eq!(&bundle.txs()[0], victim.bytes());
+    let txs: Vec<&[u8]> = bundle.txs().collect();
+    assert_eq!((txs.len(), txs[0]), (2, victim.bytes()));
     assert_eq!(bundle.trigger(), Some(victim.hash()));
     assert_eq!(bundle.hash(), keccak256([victim.hash().0, bundle.ours().0].concat()));
     assert_eq!((bundle.block(), bundle.nonce(), bundle.price()), (BLOCK, 1, WeiPerGas(7)));
     let alone = build(&mut builder, None, &target()).expect("signed");
     assert_eq!(alone.hash(), keccak256(alone.ours()));
     assert_eq!((alone.txs().len(), alone.trigger()), (1, None));
-    assert_eq!(alone.txs()[0], bundle.txs()[1], "the same run: signatures are deterministic");
+    assert_eq!(alone.txs().next(), Some(txs[1]), "the same run: signatures are deterministic");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Quotes, applying a diff, resolving a pending swap, screening and sizing allocate nothing once warm; a what-if, a proof, a
-//! block and a bundle each within a budget: counted by the allocator itself.
+//! Decoding, applying a diff or a block, quoting, resolving a pending swap, screening, sizing, building, signing and writing a
+//! request allocate nothing once warm; a what-if and a proof each within a budget: counted by the allocator itself.
 
 mod common;
 #[path = "build/market.rs"]
@@ -7,23 +7,28 @@ mod market;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Arc;
 
 use alloy::sol_types::SolCall;
 use alloy_primitives::aliases::U24;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U160, U256, address, b256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U160, U256, address, b256, keccak256};
 use common::chain::{USER, transferCall};
 use common::pools::token;
 use market::{BLOCK, Market};
-use peregrine::hot::build::Target;
-use peregrine::hot::build::config::{Bid, Limits};
-use peregrine::hot::engine::tip::Tip;
+use peregrine::edge::submit::Kind;
+use peregrine::hot::build::config::{Bid, Executor, Limits};
+use peregrine::hot::build::{Builder, Target, Victim};
+use peregrine::hot::decode::PendingTx;
+use peregrine::hot::engine::tip::{DEPTH, Tip};
 use peregrine::hot::event::{AccountNews, BlockNews, Event, Head, LogNews};
 use peregrine::hot::evm::db::Db;
 use peregrine::hot::evm::fork::{Fork, Rules};
 use peregrine::hot::evm::machine::Machine;
 use peregrine::hot::reckon::{Faith, Reckoner, Why};
+use peregrine::hot::rt::inbox::{Supply, supply};
 use peregrine::hot::search::Search;
 use peregrine::hot::search::sizing::Effort;
+use peregrine::hot::send;
 use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
 use peregrine::protocols::AnyPool;
@@ -33,8 +38,10 @@ use peregrine::protocols::uniswap_v2::{Fee, Layout as Slots, Pool as Pair};
 use peregrine::protocols::uniswap_v3::{self, Flavour, Immutables, Liquidity};
 use peregrine::types::amount::Wei;
 use peregrine::types::id::PoolId;
+use peregrine::types::onetime::OneTime;
 use revm::context::{BlockEnv, TxEnv};
 use revm::state::AccountInfo;
+use uuid::Uuid;
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
@@ -206,10 +213,6 @@ fn quotes_both_ways_allocate_nothing() {
 /// access list. What holds them is `revm`'s, and stated here so that it does not grow unseen.
 const MOST_A_WHAT_IF: u64 = 12;
 const MOST_A_PROOF: u64 = 90;
-/// What outlives the call: calldata, the encoded transaction, the list of the bundle's transactions.
-const MOST_A_BUNDLE: u64 = 8;
-/// What the way back from a reorg keeps of a block that moves one pool.
-const MOST_A_BLOCK: u64 = 8;
 
 /// The most that the fourth to the eighth of the same kind allocate.
 fn once_warm(mut work: impl FnMut(u64) -> u64) -> u64 {
@@ -240,24 +243,104 @@ fn a_what_if_and_a_proof_allocate_within_their_budgets() {
     assert!(proofs <= MOST_A_PROOF && what_ifs <= MOST_A_WHAT_IF, "{proofs} a proof, {what_ifs} a what-if");
 }
 
+/// A pending transaction as a node announces it, with an access list.
+const LISTED: &str = concat!(
+    r#"{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"0x5176","result":{"type":"0x2","#,
+    r#""chainId":"0x1","nonce":"0x7","gas":"0x30d40","maxFeePerGas":"0x77359400","maxPriorityFeePerGas":"0x1","#,
+    r#""to":"0x7a250d5630b4cf539739df2c5dacb4c659f2488d","value":"0xde0b6b3a7640000","input":"0x7ff36ab5000000","#,
+    r#""accessList":[{"address":"0x7a250d5630b4cf539739df2c5dacb4c659f2488d","storageKeys":["#,
+    r#""0x0000000000000000000000000000000000000000000000000000000000000001"]}],"#,
+    r#""from":"0x00000000000000000000000000000000000e0a00","v":"0x1","yParity":"0x1","r":"0x11","s":"0x22","#,
+    r#""hash":"0x0101010101010101010101010101010101010101010101010101010101010101","#,
+    r#""blockHash":null,"blockNumber":null,"transactionIndex":null}}}"#
+);
+
+/// An access list's brackets are counted by `serde_json` in a stack of its own, of 8 bytes.
+const LIST: u64 = 1;
+
 #[test]
-fn a_bundle_is_built_and_signed_within_its_budget() {
-    let market = Market::new(3, 1_000);
-    let mut builder = market.builder(Bid::default(), Limits { max_assumed_slots: 9, ..Limits::default() });
-    let bundles = once_warm(|turn| {
-        // Each in a block of its own: no limit counts them together.
-        let target = Target { parent: B256::from(U256::from(turn + 1)), ..market::target() };
-        let (proof, pools) = (&market.proven[0], market.engine.pools());
-        let (count, bundle) = allocations(|| builder.build(proof, pools, None, &target));
-        assert!(bundle.is_ok(), "{bundle:?}");
-        count
-    });
-    println!("a bundle allocates {bundles} times");
-    assert!(bundles <= MOST_A_BUNDLE, "{bundles}");
+fn a_notice_is_decoded_without_allocating_once_warm_but_for_the_stack_of_an_access_list() {
+    let (from, to) = (LISTED.find("[{").expect("a list"), LISTED.find("}],").expect("its end"));
+    let plain = [&LISTED[..=from], &LISTED[to + 1..]].concat();
+    let mut tx = PendingTx::default();
+    for (notice, most) in [(LISTED, LIST), (&plain, 0)] {
+        let count = once_warm(|_| {
+            let (count, read) = allocations(|| tx.read(notice));
+            assert_eq!(read, Ok(()));
+            count
+        });
+        assert!(count <= most, "{count}");
+        assert_eq!((tx.env().access_list.len() as u64, tx.input().len(), tx.sender()), (most, 7, SENDER));
+    }
+}
+
+/// With its access list: the longest form that a bundle has.
+fn builder(market: &Market) -> Builder {
+    let contract = Executor { access_list: true, ..market::contract(market.own.executor) };
+    let limits = Limits { max_assumed_slots: 9, ..Limits::default() };
+    Builder::new(market::key(market::OWNER_KEY), 1, contract, Bid::default(), limits)
+}
+
+/// So many nonces, prepared.
+fn nonces() -> Supply<OneTime> {
+    let (to, nonces) = supply(99);
+    for seed in 1..99 {
+        assert!(to.try_send(OneTime::new(&mut [seed; 32]).expect("a scalar")).is_ok());
+    }
+    nonces
 }
 
 #[test]
-fn a_block_that_moves_a_pool_is_applied_within_its_budget() {
+fn a_bundle_is_built_and_signed_behind_its_trigger_without_allocating_once_warm() {
+    let market = Market::new(3, 1_000);
+    let mut tx = PendingTx::default();
+    tx.read(LISTED).expect("a notice");
+    let mut raw = Vec::new();
+    tx.encode(&mut raw);
+    let hash = keccak256(&raw);
+    for prepared in [false, true] {
+        let mut builder = builder(&market).with_nonces(prepared.then(nonces));
+        let bundles = once_warm(|turn| {
+            // Each in a block of its own: no limit counts them together.
+            let target = Target { parent: B256::from(U256::from(turn + 1)), ..market::target() };
+            let (proof, pools) = (&market.proven[0], market.engine.pools());
+            let write = |to: &mut Victim| to.write(hash, |raw| tx.encode(raw));
+            let (count, bundle) = allocations(|| {
+                builder.behind(&write, |builder, victim| builder.build(proof, pools, Some(victim), &target))
+            });
+            let bundle = bundle.flatten().expect("passes the limits");
+            assert!(bundle.txs().eq([&raw[..], bundle.txs().next_back().expect("ours")]));
+            count
+        });
+        assert_eq!(bundles, 0);
+    }
+}
+
+#[test]
+fn a_request_is_written_and_signed_without_allocating_once_warm() {
+    let market = Market::new(3, 1_000);
+    let bundle =
+        builder(&market).build(&market.proven[0], market.engine.pools(), None, &market::target()).expect("signed");
+    let (identity, nonces) = (market::key(market::OTHER_KEY), nonces());
+    let (mut body, mut header) = (Vec::new(), Vec::new());
+    for (kind, prepared) in Kind::ALL.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
+        let requests = once_warm(|turn| {
+            body.clear();
+            header.clear();
+            let nonce = if prepared { nonces.take() } else { None };
+            let (count, written) = allocations(|| {
+                kind.dialect().bundle(&bundle, &Uuid::from_u128(turn.into()), &mut body);
+                send::header::write(&identity, nonce, &body, &mut header)
+            });
+            assert!(written.is_ok() && body.len() > 1_000 && header.len() > 100);
+            count
+        });
+        assert_eq!(requests, 0);
+    }
+}
+
+#[test]
+fn a_block_that_moves_a_pool_is_applied_without_allocating_once_the_way_back_is_full() {
     let market = Market::new(3, 1_000);
     let pair = market.engine.pools().pool(PoolId::new(0)).address();
     let mut engine = market.engine;
@@ -265,7 +348,7 @@ fn a_block_that_moves_a_pool_is_applied_within_its_budget() {
     let (number, timestamp, gas_limit) = (BLOCK - 1, 1_717_000_000, 30_000_000);
     let mut head = Head { number, timestamp, gas_limit, beneficiary, ..Head::default() };
     let mut engine = engine.following(Tip::new(head, Rules::Mainnet, 12)).with_base(false);
-    let blocks = once_warm(|turn| {
+    let blocks = |turn: u64| {
         let (hash, number) = (B256::from(U256::from(turn + 1)), head.number + 1);
         head = Head { number, hash, parent: head.hash, timestamp: head.timestamp + 12, ..head };
         let reserve = U256::from(10).pow(U256::from(20)) + U256::from(turn);
@@ -273,14 +356,57 @@ fn a_block_that_moves_a_pool_is_applied_within_its_budget() {
         let data = [reserve.to_be_bytes::<32>(), reserve.to_be_bytes()].concat().into();
         let accounts = vec![AccountNews { address: pair, slots, ..AccountNews::default() }];
         let logs = vec![LogNews { address: pair, topics: vec![SYNC], data }];
-        let event = Event::Block(std::sync::Arc::new(BlockNews { head, accounts, logs }));
+        let event = Event::Block(Arc::new(BlockNews { head, accounts, logs }));
         let (count, outcome) = allocations(|| engine.on_event(event));
         assert!(outcome.adrift.is_none() && outcome.broken.is_empty(), "{outcome:?}");
         count
-    });
-    println!("a block allocates {blocks} times");
-    assert!(blocks <= MOST_A_BLOCK, "{blocks}");
+    };
+    let (full, more) = (DEPTH as u64, 4 * HASHES);
+    let counts: Vec<u64> = (0..full + more).map(blocks).collect();
+    assert!(counts[..DEPTH].iter().any(|count| *count > 0), "nothing was kept");
+    assert_eq!(counts[DEPTH + 1..].iter().max(), Some(&0));
 }
+
+#[test]
+fn blocks_that_move_pools_of_several_protocols_in_turn_are_applied_without_allocating_once_the_way_back_is_full() {
+    let mut pools = mainnets();
+    let [pair, ticked] = [0, 1].map(|index| pools.pool(PoolId::new(index)).address());
+    let mut machine = Machine::new(1, Fork::PRAGUE, BlockEnv::default(), Db::default());
+    let mut tip = Tip::new(Head::default(), Rules::Mainnet, 12);
+    let (mut broken, mut head) = (Vec::new(), Head::default());
+    let log = |address, topics, words: &[U256]| {
+        let data: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes::<32>()).collect();
+        LogNews { address, topics, data: data.into() }
+    };
+    for turn in 1..4 * DEPTH as u64 {
+        head = Head { number: turn, hash: B256::from(U256::from(turn)), parent: head.hash, ..head };
+        let (mut accounts, mut logs) = (Vec::new(), Vec::new());
+        if turn % 3 != 0 {
+            let reserve = U256::from(10).pow(U256::from(20)) + U256::from(turn);
+            let slots = vec![(U256::from(8), reserve | reserve << 112)];
+            accounts.push(AccountNews { address: pair, slots, ..AccountNews::default() });
+            logs.push(log(pair, vec![SYNC], &[reserve, reserve]));
+        }
+        if turn % 2 != 0 {
+            let price = (U256::ONE << 96) + U256::from(turn);
+            let who = B256::ZERO;
+            let words = [U256::ONE, U256::ONE, price, U256::from(10u128.pow(22)), U256::ZERO];
+            logs.push(log(ticked, vec![SWAP, who, who], &words));
+        }
+        let news = Arc::new(BlockNews { head, accounts, logs });
+        let (count, grown) = allocations(|| tip.grow(&mut machine, &mut pools, &news, &mut broken));
+        assert!(grown.is_ok() && broken.is_empty(), "{broken:?}");
+        assert!(turn <= DEPTH as u64 + 6 || count == 0, "{count} in block {turn}");
+    }
+    let AnyPool::UniswapV3(pool) = pools.pool(PoolId::new(1)) else { panic!("not the pool") };
+    assert_eq!(pool.sqrt_price_x96(), (U256::ONE << 96) + U256::from(4 * DEPTH - 1), "the logs moved it");
+}
+
+/// `Swap(address,address,int256,int256,uint160,uint128,int24)`.
+const SWAP: B256 = b256!("0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67");
+
+/// Blocks whose hashes are known at once.
+const HASHES: u64 = 512;
 
 /// `Sync(uint112,uint112)`.
 const SYNC: B256 = b256!("0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1");

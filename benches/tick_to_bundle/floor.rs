@@ -7,6 +7,7 @@ use core_affinity::CoreId;
 use peregrine::edge::ingest::ear;
 use peregrine::edge::submit::{Kind, Setup, Submitter, keys};
 use peregrine::hot::build::SignedBundle;
+use peregrine::hot::build::Victim;
 use peregrine::hot::decode::PendingTx;
 use peregrine::hot::engine::choice;
 use peregrine::hot::event::Event;
@@ -64,7 +65,7 @@ pub fn measure(world: &World, state: &State) -> Floor {
         proofs += outcome.proven.len() + outcome.rejected.len();
         passed += outcome.left + outcome.proven.len() + outcome.rejected.len();
         let start = Instant::now();
-        let raw = || choice::victim(&tx);
+        let raw = |to: &mut Victim| choice::victim(&tx, to);
         let made = choice::choose(&mut engine, &mut builder, &outcome.proven, Some(&raw));
         build.push(start.elapsed());
         let made = made.choice.expect("a bundle").bundle;
@@ -76,11 +77,9 @@ pub fn measure(world: &World, state: &State) -> Floor {
         letter.push(start.elapsed());
         bundle = Some(made);
     }
-    assert!(
-        bundle.is_some_and(|bundle| victims
-            .last()
-            .is_some_and(|last| hex::encode_prefixed(&bundle.txs()[0]) == last.raw))
-    );
+    assert!(bundle.is_some_and(|bundle| {
+        victims.last().is_some_and(|last| hex::encode_prefixed(bundle.txs().next().expect("two")) == last.raw)
+    }));
     // Asked here: a thread that is pinned sees no core but its own.
     let last = core_affinity::get_core_ids().and_then(|cores| cores.last().copied()).expect("a core");
     let sockets = pinned(|| sockets(world, last, &victims[0].frame, (&body, &head)));

@@ -175,7 +175,7 @@ impl World {
             let built = loop {
                 let (mut engine, mut builder) = (self.engine(&self.loaded), self.builder());
                 let outcome = engine.on_event(Event::Pending(Box::new(tx.env())));
-                let raw = || choice::victim(&tx);
+                let raw = |to: &mut peregrine::hot::build::Victim| choice::victim(&tx, to);
                 let made = choice::choose(&mut engine, &mut builder, &outcome.proven, Some(&raw));
                 let wants: Vec<_> = outcome.wanted.iter().chain(engine.missed()).copied().collect();
                 if wants.is_empty() {

@@ -3,12 +3,11 @@
 //! # Invariants
 //! - Hot threads hear of the chain in its order, and of nothing behind a block before the block.
 //! - What cannot be had of a block (its changes) is not guessed: the whole state is loaded anew.
-//! - A transaction that waits is offered again behind every block, for five blocks.
 //!
 //! # Limits
 //! - While a block's changes are fetched nothing is judged: pending transactions wait in ingest's queue.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,6 +31,8 @@ use crate::hot::event::Want;
 use crate::hot::rt::inbox::Feeder;
 use crate::live::bundles::settle;
 use crate::live::desk::lane::share;
+use crate::live::mempool::Mempool;
+use crate::live::mempool::Miss;
 use crate::live::numbers::meter::Meters;
 use crate::live::report::Look;
 use crate::live::report::Offer;
@@ -45,26 +46,10 @@ use crate::protocols::AnyPool;
 /// The way to a hot thread.
 pub type ToDesk = Feeder<Work, Offer>;
 
-/// Blocks that a pending transaction may wait for.
-const WAITS: u64 = 5;
-/// Transactions that wait; beyond it those worth least are not kept for the next block. Twice what fits a block of 60 million gas.
-const MEMPOOL: usize = 5_000;
 /// Between two tries to load the state.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 /// Times that the base state's misses are fetched behind one block: each fetch shows the next, and some want cannot be met.
 const BASE_MISSES: u32 = 64;
-/// Misses of one transaction that are fetched before it is given up until the next block: a trace fetches most at once.
-const TRIES: u8 = 12;
-
-/// A transaction that waits.
-#[derive(Debug)]
-struct Waiting {
-    pending: Arc<Pending>,
-    /// What it could be expected to bring when it came.
-    value: u64,
-    since: u64,
-    tries: u8,
-}
 
 /// What was fetched meanwhile.
 enum Fetched {
@@ -85,15 +70,13 @@ pub struct Keeper {
     to_settle: mpsc::UnboundedSender<settle::Note>,
     head: Option<Head>,
     at: BlockId,
-    mempool: HashMap<B256, Waiting>,
+    mempool: Mempool,
     /// Pools to be read anew at the tip.
     broken: HashSet<Address>,
     /// ... being read.
     seeding: HashSet<Address>,
     fetches: JoinSet<Fetched>,
     tip: watch::Sender<B256>,
-    /// Misses of transactions that a hot thread heard of before we did.
-    early: HashMap<B256, Vec<Want>>,
     /// Misses of the base state that were asked for behind this tip.
     base_misses: u32,
     looks: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>,
@@ -138,12 +121,11 @@ impl Keeper {
             to_settle,
             head: None,
             at,
-            mempool: HashMap::new(),
+            mempool: Mempool::default(),
             broken: HashSet::new(),
             seeding: HashSet::new(),
             fetches: JoinSet::new(),
             tip,
-            early: HashMap::new(),
             base_misses: 0,
             looks,
             loads: 0,
@@ -247,44 +229,24 @@ impl Keeper {
     fn stand(&mut self, at: BlockId) {
         self.at = at;
         self.tip.send_replace(at.hash);
-        self.early.clear();
+        self.mempool.turn();
         self.base_misses = 0;
     }
 
     fn offer_again(&mut self, number: u64) {
-        self.mempool.retain(|_, waiting| waiting.since + WAITS > number);
-        let mut waiting: Vec<_> = self.mempool.values_mut().collect();
-        // As they came: what a sender sent first must be looked at first.
-        waiting.sort_unstable_by_key(|waiting| waiting.pending.at_ns);
-        for waiting in waiting {
-            waiting.tries = 0;
-            offer(&self.feeders, &self.meters, &waiting.pending, Look::Again);
+        for pending in self.mempool.again(number) {
+            offer(&self.feeders, &self.meters, pending, Look::Again);
         }
     }
 
     fn pending(&mut self, pending: Arc<Pending>) {
-        if self.mempool.len() >= MEMPOOL {
-            self.thin();
-        }
-        let value = self.meters.edge().worth.of(pending.shape());
-        let waiting = Waiting { pending: Arc::clone(&pending), value, since: self.at.number, tries: 0 };
-        let hash = pending.hash();
-        self.mempool.insert(hash, waiting);
-        match self.early.remove(&hash) {
+        let (hash, value) = (pending.hash(), self.meters.edge().worth.of(pending.shape()));
+        let forgotten = self.mempool.add(Arc::clone(&pending), value, self.at.number);
+        self.meters.edge().counters.add_many(Counter::Forgotten, forgotten as u64);
+        match self.mempool.missed_early(&hash) {
             Some(wants) => self.missed(self.at.hash, wants, Some(hash)),
             None => offer(&self.feeders, &self.meters, &pending, Look::First),
         }
-    }
-
-    /// Forgets the eighth of what waits that is worth least; of those alike the oldest. Many at once, for each time all of
-    /// them are gone through.
-    fn thin(&mut self) {
-        let least = self.mempool.len() / 8;
-        let mut order: Vec<_> =
-            self.mempool.iter().map(|(hash, waiting)| (waiting.value, waiting.pending.at_ns, *hash)).collect();
-        order.select_nth_unstable(least);
-        order[..least].iter().for_each(|(.., hash)| drop(self.mempool.remove(hash)));
-        self.meters.edge().counters.add_many(Counter::Forgotten, least as u64);
     }
 
     fn undo(&mut self, from: BlockId, to: BlockId) {
@@ -302,7 +264,7 @@ impl Keeper {
 
     async fn report(&mut self, report: Report, ingest: &Ingest) {
         match report {
-            Report::Mined(hashes) => hashes.iter().for_each(|hash| drop(self.mempool.remove(hash))),
+            Report::Mined(hashes) => hashes.iter().for_each(|hash| self.mempool.remove(hash)),
             Report::Missed { at, wants, again } => self.missed(at, wants, again),
             Report::Broken(pools) => {
                 tracing::warn!(?pools, "pools in quarantine");
@@ -327,24 +289,20 @@ impl Keeper {
         if at != self.at.hash {
             return;
         }
-        let mut first = false;
-        let mut pending = None;
-        if let Some(hash) = again {
-            let Some(waiting) = self.mempool.get_mut(&hash) else {
-                self.early.insert(hash, wants);
-                return;
-            };
-            if waiting.tries >= TRIES {
-                return;
+        let Some(hash) = again else {
+            if self.base_misses < BASE_MISSES {
+                self.base_misses += 1;
+                self.fetch(at, wants, None, false);
             }
-            first = waiting.tries == 0;
-            waiting.tries += 1;
-            pending = Some(Arc::clone(&waiting.pending));
-        } else if self.base_misses >= BASE_MISSES {
             return;
-        } else {
-            self.base_misses += 1;
+        };
+        if let Some(Miss { pending, wants, first }) = self.mempool.miss(hash, wants) {
+            self.fetch(at, wants, Some(pending), first);
         }
+    }
+
+    /// `first`: nothing was fetched for the transaction so far.
+    fn fetch(&mut self, at: B256, wants: Vec<Want>, pending: Option<Arc<Pending>>, first: bool) {
         let (keep, meters) = (Arc::clone(&self.keep), Arc::clone(&self.meters));
         self.fetches.spawn(async move {
             match fetch(&keep, at, &wants, pending.as_deref().filter(|_| first)).await {
@@ -389,8 +347,8 @@ impl Keeper {
             Fetched::Told(told, again) if told.at == self.at.hash => {
                 self.all(&Work::Told(told, again.is_none()));
                 if let Some(pending) = again {
-                    let waited = self.mempool.get(&pending.hash()).is_none_or(|waiting| waiting.since < self.at.number);
-                    offer(&self.feeders, &self.meters, &pending, if waited { Look::Again } else { Look::AfterMiss });
+                    let new = self.mempool.is_new(&pending.hash(), self.at.number);
+                    offer(&self.feeders, &self.meters, &pending, if new { Look::AfterMiss } else { Look::Again });
                 }
             }
             Fetched::Pool(_, told, pool) if told.at == self.at.hash => {

@@ -19,6 +19,7 @@ pub mod bundles;
 pub mod desk;
 pub mod dial;
 pub mod keeper;
+pub mod mempool;
 pub mod numbers;
 pub mod ports;
 pub mod report;

@@ -119,6 +119,13 @@ pub enum EncodeError {
 impl Run<'_> {
     /// The calldata.
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
+        let mut data = Vec::with_capacity(HEAD + HOP * self.hops.len());
+        self.write(&mut data)?;
+        Ok(data.into())
+    }
+
+    /// The calldata, in the place of what `data` holds.
+    pub fn write(&self, data: &mut Vec<u8>) -> Result<(), EncodeError> {
         if self.hops.is_empty() || self.hops.len() > MAX_HOPS {
             return Err(EncodeError::Hops(self.hops.len()));
         }
@@ -129,7 +136,7 @@ impl Run<'_> {
             Bid::Wei(wei) => (0, u128::try_from(wei.0).map_err(|_| EncodeError::Bid(wei.0))?),
             Bid::Bps(bps) => (FLAG_BPS, u128::from(bps)),
         };
-        let mut data = Vec::with_capacity(HEAD + HOP * self.hops.len());
+        data.clear();
         data.extend_from_slice(&RUN);
         data.push(flags);
         data.extend_from_slice(&self.block.to_be_bytes()[3..]);
@@ -144,7 +151,7 @@ impl Run<'_> {
             data.extend_from_slice(hop.token_in.as_slice());
             data.extend_from_slice(&hop.amount_out.to_be_bytes());
         }
-        Ok(data.into())
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod amount;
+pub mod buf;
 pub mod decision;
 pub mod id;
 pub mod news;

@@ -112,7 +112,7 @@ fn spoilt(path: &Path) {
         let Some(pairs) = pairs(engine) else { return Ok(()) };
         let look = |engine: &mut Engine, builder: &mut Builder| {
             let mut left = 0;
-            let raw = || Victim::encode(&tx, trigger.hash);
+            let raw = |to: &mut Victim| Victim::encode(&tx, trigger.hash).map(|victim| *to = victim);
             let looked = first::look(engine, builder, env.clone(), (&raw, &|_| true), |_, _| left += 1);
             (looked.first, left)
         };

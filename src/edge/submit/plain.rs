@@ -28,6 +28,6 @@ impl Dialect for Plain {
     }
 
     fn cancel(&self, block: u64, uuid: &Uuid, to: &mut Vec<u8>) {
-        wire::send_bundle(&[], block, uuid, to);
+        wire::send_bundle([].into_iter(), block, uuid, to);
     }
 }

@@ -24,7 +24,7 @@ pub struct Basis<'a> {
     /// The bid that the gas was measured with.
     pub(in crate::hot::build) paid: Wei,
     pub(in crate::hot::build) assumed: usize,
-    pub(in crate::hot::build) access: &'a [(Address, Vec<U256>)],
+    pub(in crate::hot::build) access: &'a [(Address, U256)],
 }
 
 impl<'a> From<&'a Proven> for Basis<'a> {

@@ -13,6 +13,8 @@ use crate::hot::build::bid::Terms;
 use crate::hot::build::victim::Victim;
 use crate::types::amount::Gas;
 use crate::types::amount::WeiPerGas;
+use crate::types::buf::Buf;
+use crate::types::buf::Stock;
 
 /// A bundle for one block. Forging one does not compile:
 ///
@@ -26,7 +28,10 @@ pub struct SignedBundle {
     trigger: Option<B256>,
     ours: B256,
     hash: B256,
-    txs: Vec<Bytes>,
+    /// The trigger's bytes, then ours.
+    bytes: Buf,
+    /// Where ours begin.
+    cut: usize,
     gas_limit: Gas,
     price: WeiPerGas,
     terms: Terms,
@@ -34,8 +39,8 @@ pub struct SignedBundle {
 
 /// Our transaction and what was decided for it.
 #[derive(Debug)]
-pub(in crate::hot::build) struct Ours {
-    pub raw: Bytes,
+pub(in crate::hot::build) struct Ours<'a> {
+    pub raw: &'a [u8],
     pub hash: B256,
     pub nonce: u64,
     pub gas_limit: Gas,
@@ -44,17 +49,21 @@ pub(in crate::hot::build) struct Ours {
 }
 
 impl SignedBundle {
-    pub(in crate::hot::build) fn new(block: u64, victim: Option<&Victim>, ours: Ours) -> Self {
+    pub(in crate::hot::build) fn new(block: u64, victim: Option<&Victim>, ours: Ours<'_>, stock: &mut Stock) -> Self {
         let trigger = victim.map(Victim::hash);
-        let hashes: Vec<u8> = trigger.into_iter().chain([ours.hash]).flat_map(|hash| hash.0).collect();
-        let txs = victim.map(|victim| victim.bytes().clone()).into_iter().chain([ours.raw]).collect();
+        let first = victim.map_or(&[][..], Victim::bytes);
+        let hash = match trigger {
+            Some(trigger) => keccak256([trigger.0, ours.hash.0].as_flattened()),
+            None => keccak256(ours.hash),
+        };
         Self {
             block,
             nonce: ours.nonce,
             trigger,
             ours: ours.hash,
-            hash: keccak256(hashes),
-            txs,
+            hash,
+            bytes: stock.hold(&[first, ours.raw]),
+            cut: first.len(),
             gas_limit: ours.gas_limit,
             price: ours.price,
             terms: ours.terms,
@@ -98,15 +107,18 @@ impl SignedBundle {
 
     /// The transactions' raw bytes, in order; ours is the last.
     #[must_use]
-    pub fn txs(&self) -> &[Bytes] {
-        &self.txs
+    pub fn txs(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator + Clone {
+        let (first, ours) = self.bytes.split_at(self.cut);
+        [first, ours].into_iter().skip(usize::from(self.trigger.is_none()))
     }
 
     /// Our transaction without its signature, and the digest that was signed. `None` for what [`crate::hot::build`] does
     /// not make.
     #[must_use]
     pub fn unsigned(&self) -> Option<(Bytes, B256)> {
-        let TxEnvelope::Eip1559(ours) = TxEnvelope::decode_2718(&mut &self.txs.last()?[..]).ok()? else { return None };
+        let TxEnvelope::Eip1559(ours) = TxEnvelope::decode_2718(&mut &self.bytes[self.cut..]).ok()? else {
+            return None;
+        };
         Some((ours.tx().encoded_for_signing().into(), ours.signature_hash()))
     }
 

@@ -3,19 +3,26 @@
 //! # Invariants
 //! - Tip zero: the builder is paid by the executor, out of the profit, and so not at all when there is none.
 //! - The fee cap is the target block's base fee: in any other block the transaction is worth nothing, and says so.
+//!
+//! # Cost
+//! It is written once, and hashed twice: to be signed, and as it was signed. No allocation once the buffers have grown.
 
-use alloy::consensus::SignableTransaction;
-use alloy::consensus::TxEip1559;
-use alloy::eips::eip2718::Encodable2718;
-use alloy::eips::eip2930::AccessList;
-use alloy::eips::eip2930::AccessListItem;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy::rlp::Encodable;
+use alloy::rlp::Header;
+use alloy_primitives::{Address, B256, U256, keccak256};
 
 use crate::hot::refused::Refused;
 use crate::types::amount::Gas;
 use crate::types::amount::WeiPerGas;
 use crate::types::onetime::OneTime;
 use crate::types::secret::Key;
+
+/// EIP-2718's number of the type.
+const DYNAMIC: u8 = 2;
+/// A storage key with its length before it.
+const KEY: usize = 33;
+/// An address with its length before it.
+const ADDRESS: usize = 21;
 
 /// What goes into it.
 #[derive(Debug)]
@@ -31,35 +38,86 @@ pub struct Draft<'a> {
     /// The executor.
     pub to: Address,
     /// Its calldata.
-    pub data: Bytes,
-    /// Accounts and slots to warm; empty: none.
-    pub access: &'a [(Address, Vec<U256>)],
+    pub data: &'a [u8],
+    /// Slots to warm, in order of their accounts; empty: none.
+    pub access: &'a [(Address, U256)],
+}
+
+/// Buffers, used again.
+#[derive(Debug, Default)]
+pub struct Paper {
+    fields: Vec<u8>,
+    raw: Vec<u8>,
+}
+
+impl Paper {
+    /// The transaction last signed: its raw bytes.
+    #[must_use]
+    pub fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// What the fields make, without or with a signature.
+    fn close(&mut self) {
+        self.raw.clear();
+        self.raw.push(DYNAMIC);
+        list(self.fields.len()).encode(&mut self.raw);
+        self.raw.extend_from_slice(&self.fields);
+    }
 }
 
 impl Draft<'_> {
-    /// Raw bytes and hash. With a nonce prepared ahead, or deterministic.
-    pub fn sign(self, key: &Key, nonce: Option<OneTime>) -> Result<(Bytes, B256), Refused> {
-        let item = |(address, slots): &(Address, Vec<U256>)| AccessListItem {
-            address: *address,
-            storage_keys: slots.iter().map(|slot| B256::from(*slot)).collect(),
-        };
-        let tx = TxEip1559 {
-            chain_id: self.chain_id,
-            nonce: self.nonce,
-            gas_limit: self.gas_limit.0,
-            max_fee_per_gas: self.price.0,
-            max_priority_fee_per_gas: 0,
-            to: TxKind::Call(self.to),
-            value: U256::ZERO,
-            access_list: AccessList(self.access.iter().map(item).collect()),
-            input: self.data,
-        };
+    /// Writes it, signed: its hash. With a nonce prepared ahead, or deterministic.
+    pub fn sign(&self, key: &Key, nonce: Option<OneTime>, paper: &mut Paper) -> Result<B256, Refused> {
+        self.write(&mut paper.fields);
+        paper.close();
+        let digest = keccak256(&paper.raw);
         let signature = match nonce {
-            Some(nonce) => key.sign_once(&tx.signature_hash(), nonce),
-            None => key.sign(&tx.signature_hash()),
+            Some(nonce) => key.sign_once(&digest, nonce),
+            None => key.sign(&digest),
         };
         let signature = signature.map_err(|_| Refused::Unsigned)?;
-        let signed = tx.into_signed(signature);
-        Ok((signed.encoded_2718().into(), *signed.hash()))
+        signature.v().encode(&mut paper.fields);
+        signature.r().encode(&mut paper.fields);
+        signature.s().encode(&mut paper.fields);
+        paper.close();
+        Ok(keccak256(&paper.raw))
     }
+
+    /// The fields that are signed, in the place of what `out` holds.
+    fn write(&self, out: &mut Vec<u8>) {
+        out.clear();
+        self.chain_id.encode(out);
+        self.nonce.encode(out);
+        // The tip.
+        0u64.encode(out);
+        self.price.0.encode(out);
+        self.gas_limit.0.encode(out);
+        self.to.encode(out);
+        // The value.
+        U256::ZERO.encode(out);
+        self.data.encode(out);
+        self.write_access(out);
+    }
+
+    fn write_access(&self, out: &mut Vec<u8>) {
+        let items = || self.access.chunk_by(|one, next| one.0 == next.0);
+        list(items().map(|slots| list(item(slots.len())).length() + item(slots.len())).sum()).encode(out);
+        for slots in items() {
+            list(item(slots.len())).encode(out);
+            slots[0].0.encode(out);
+            list(slots.len() * KEY).encode(out);
+            slots.iter().for_each(|(_, slot)| B256::from(*slot).encode(out));
+        }
+    }
+}
+
+/// A list of so many bytes within.
+const fn list(payload_length: usize) -> Header {
+    Header { list: true, payload_length }
+}
+
+/// Bytes within an account's entry of an access list.
+fn item(slots: usize) -> usize {
+    ADDRESS + list(slots * KEY).length() + slots * KEY
 }

@@ -11,15 +11,29 @@ use alloy::consensus::Transaction;
 use alloy::consensus::TxEnvelope;
 use alloy::eips::eip2718::Decodable2718;
 use alloy::eips::eip2718::Encodable2718;
-use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_primitives::{B256, KECCAK256_EMPTY, keccak256};
 
 use crate::hot::refused::Refused;
+
+/// EIP-2718's number of a blob transaction.
+const BLOB: u8 = 3;
 
 /// Raw bytes with the hash they have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Victim {
-    raw: Bytes,
+    raw: Vec<u8>,
     hash: B256,
+}
+
+/// Makes the raw bytes of a trigger, should they be needed, checked against the hash it was announced by: in the place of
+/// those of another.
+pub type Raw<'a> = &'a dyn Fn(&mut Victim) -> Result<(), Refused>;
+
+/// No bytes, and the hash of none.
+impl Default for Victim {
+    fn default() -> Self {
+        Self { raw: Vec::new(), hash: KECCAK256_EMPTY }
+    }
 }
 
 impl Victim {
@@ -28,12 +42,12 @@ impl Victim {
         if tx.blob_versioned_hashes().is_some() {
             return Err(Refused::VictimBlob);
         }
-        Self::check(tx.encoded_2718().into(), hash)
+        Self::check(tx.encoded_2718(), hash)
     }
 
     /// Takes bytes as they came over the wire.
-    pub fn raw(raw: Bytes, hash: B256) -> Result<Self, Refused> {
-        let mut rest = &raw[..];
+    pub fn raw(raw: &[u8], hash: B256) -> Result<Self, Refused> {
+        let mut rest = raw;
         let tx = TxEnvelope::decode_2718(&mut rest).map_err(|_| Refused::VictimMismatch)?;
         if !rest.is_empty() {
             return Err(Refused::VictimMismatch);
@@ -41,11 +55,26 @@ impl Victim {
         if tx.blob_versioned_hashes().is_some() {
             return Err(Refused::VictimBlob);
         }
-        Self::check(raw, hash)
+        Self::check(raw.to_vec(), hash)
+    }
+
+    /// Written in the place of another, by somebody who writes nothing but whole transactions. In vain, there are no bytes.
+    pub fn write(&mut self, hash: B256, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Refused> {
+        self.raw.clear();
+        write(&mut self.raw);
+        self.hash = keccak256(&self.raw);
+        let refused = match self.raw.first() {
+            Some(&BLOB) => Refused::VictimBlob,
+            _ if self.hash != hash => Refused::VictimMismatch,
+            _ => return Ok(()),
+        };
+        self.raw.clear();
+        self.hash = KECCAK256_EMPTY;
+        Err(refused)
     }
 
     /// Hashed here and now: a decoded transaction caches the hash that its JSON claimed.
-    fn check(raw: Bytes, hash: B256) -> Result<Self, Refused> {
+    fn check(raw: Vec<u8>, hash: B256) -> Result<Self, Refused> {
         if keccak256(&raw) != hash {
             return Err(Refused::VictimMismatch);
         }
@@ -54,7 +83,7 @@ impl Victim {
 
     /// Its bytes, EIP-2718.
     #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
+    pub fn bytes(&self) -> &[u8] {
         &self.raw
     }
 

@@ -6,10 +6,12 @@
 
 use std::borrow::Cow;
 
+use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::U256;
 
 use crate::hot::build::Builder;
+use crate::hot::build::Raw;
 use crate::hot::build::SignedBundle;
 use crate::hot::build::Target;
 use crate::hot::build::Victim;
@@ -53,17 +55,12 @@ pub struct Choice {
     pub parent: B256,
 }
 
-/// Makes the raw bytes of a trigger, should they be needed, checked against the hash it was announced by.
-pub type Raw<'a> = &'a dyn Fn() -> Result<Victim, Refused>;
-
 /// The raw bytes of what was read off a frame: the transaction's, if they hash to its hash.
 ///
 /// # Errors
-/// They do not, or it is no trigger.
-pub fn victim(tx: &PendingTx) -> Result<Victim, Refused> {
-    let mut raw = Vec::new();
-    tx.encode(&mut raw);
-    Victim::raw(raw.into(), tx.hash())
+/// They do not.
+pub fn victim(tx: &PendingTx, to: &mut Victim) -> Result<(), Refused> {
+    to.write(tx.hash(), |raw| tx.encode(raw))
 }
 
 /// What was made of an outcome.
@@ -79,34 +76,42 @@ pub struct Made {
 /// against the hash it was announced by; called when there is something to put behind it.
 pub fn choose(engine: &mut Engine, builder: &mut Builder, proven: &[Proven], trigger: Option<Raw<'_>>) -> Made {
     let mut made = Made::default();
-    if proven.is_empty() {
-        return made;
-    }
-    let victim = match trigger.map(|raw| raw()).transpose() {
-        Ok(victim) => victim,
-        Err(reason) => {
-            made.refused.add(reason);
-            return made;
-        }
-    };
-    let Some(tip) = engine.tip() else { return made };
+    let Some(tip) = engine.tip().filter(|_| !proven.is_empty()) else { return made };
     let target = Target::after(&tip.parent(), engine.nonce());
+    let mut best = |builder: &mut Builder, victim: Option<&Victim>| {
+        made.choice = best(engine, builder, (proven, victim), &target, &mut made.refused);
+    };
+    let looked = match trigger {
+        Some(raw) => builder.behind(raw, |builder, victim| best(builder, Some(victim))),
+        None => Ok(best(builder, None)),
+    };
+    if let Err(reason) = looked {
+        made.refused.add(reason);
+    }
+    made
+}
+
+/// Builds the best that can be built, and says what became of better ones.
+fn best(
+    engine: &mut Engine,
+    builder: &mut Builder,
+    (proven, victim): (&[Proven], Option<&Victim>),
+    target: &Target,
+    refused: &mut Tally,
+) -> Option<Choice> {
     let mut order: Vec<&Proven> = proven.iter().collect();
     order.sort_by_cached_key(|proof| std::cmp::Reverse(net(proof, target.base_fee)));
     for proof in order {
-        let built = with_its_bid(engine, builder, proof, &target).and_then(|proof| {
-            let bundle = builder.build(&proof, engine.pools(), victim.as_ref(), &target)?;
+        let built = with_its_bid(engine, builder, proof, target).and_then(|proof| {
+            let bundle = builder.build(&proof, engine.pools(), victim, target)?;
             Ok(Choice { bundle, proof, parent: target.parent })
         });
         match built {
-            Ok(choice) => {
-                made.choice = Some(choice);
-                return made;
-            }
-            Err(reason) => made.refused.add(reason),
+            Ok(choice) => return Some(choice),
+            Err(reason) => refused.add(reason),
         }
     }
-    made
+    None
 }
 
 /// The proof, if its bid is paid the way the signed one will be; else another, with that bid: the gas differs.
@@ -185,8 +190,13 @@ fn proof(engine: &Engine, proven: &Proven) -> Proof {
         gas: proven.gas_used().0,
         paid: proven.builder_paid().0,
         assumed: proven.assumed(),
-        access: proven.access().to_vec(),
+        access: proven.access().chunk_by(|one, next| one.0 == next.0).map(account).collect(),
     }
+}
+
+/// An account's entry of an access list.
+fn account(slots: &[(Address, U256)]) -> (Address, Vec<U256>) {
+    (slots[0].0, slots.iter().map(|(_, slot)| *slot).collect())
 }
 
 fn bundle(engine: &Engine, choice: &Choice) -> decision::Bundle {

@@ -15,6 +15,7 @@ use alloy_primitives::U256;
 use revm::context::TxEnv;
 
 use crate::hot::build::Builder;
+use crate::hot::build::Raw;
 use crate::hot::build::SignedBundle;
 use crate::hot::build::Target;
 use crate::hot::build::Terms;
@@ -22,7 +23,6 @@ use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
 use crate::hot::engine::choice::Choice;
 use crate::hot::engine::choice::Made;
-use crate::hot::engine::choice::Raw;
 use crate::hot::event::Event;
 use crate::hot::event::Outcome;
 use crate::hot::reckon::Faith;
@@ -177,9 +177,8 @@ fn promise(
     let Some(tip) = engine.tip() else { return Ok(None) };
     let target = Target::after(&tip.parent(), engine.nonce());
     let Some(on) = best(engine, builder, &target) else { return Ok(None) };
-    let Ok(victim) = raw() else { return Ok(None) };
-    let built = builder.build(&on, engine.pools(), Some(&victim), &target);
-    Ok(built.ok().map(|bundle| Promise { bundle, on, parent: target.parent }))
+    let built = builder.behind(raw, |builder, victim| builder.build(&on, engine.pools(), Some(victim), &target));
+    Ok(built.flatten().ok().map(|bundle| Promise { bundle, on, parent: target.parent }))
 }
 
 /// The candidate of which most is left, if the best by value is among those whose cost is known.

@@ -8,6 +8,7 @@
 
 pub mod choice;
 pub mod first;
+mod past;
 pub mod plan;
 pub mod tip;
 

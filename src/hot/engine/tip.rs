@@ -5,6 +5,10 @@
 //! - A pool's storage and its logs must tell the same story of a block. Where they do not, the pool is quarantined.
 //! - Holds [`DEPTH`] blocks. A deeper reorg is for the edge: it loads the state anew.
 //!
+//! # Cost
+//! Once as many blocks are held, a block that changes what blocks before it changed allocates nothing: what is kept of it is
+//! written over what was kept of the oldest.
+//!
 //! # Limits
 //! - The next block's builder, randomness and blob price are not known: they are taken to be the last one's.
 
@@ -13,9 +17,11 @@ use std::sync::Arc;
 
 use alloy_primitives::Address;
 use alloy_primitives::B256;
+use alloy_primitives::U256;
 use revm::context::BlockEnv;
 
 use crate::hot::build::fees::Parent;
+use crate::hot::engine::past::Past;
 use crate::hot::evm::block::Terms;
 use crate::hot::evm::db::Before;
 use crate::hot::evm::db::Learnt;
@@ -42,8 +48,8 @@ pub const DEPTH: usize = 64;
 struct Entry {
     below: Head,
     news: Arc<BlockNews>,
-    before: Before,
-    pools: Vec<(PoolId, AnyPool, bool)>,
+    /// How many pools it changed.
+    pools: usize,
     /// Pools told as they stand behind this block: below it nothing is known of them.
     told: Vec<PoolId>,
     /// State told behind this block. The block's own news do not speak of it: it was not known when the block came.
@@ -57,13 +63,31 @@ pub struct Tip {
     slot_seconds: u64,
     head: Head,
     log: VecDeque<Entry>,
+    /// What the blocks of `log` wrote over.
+    before: Before,
+    past: Past,
+    /// Pools that they changed, and whether those were in quarantine: of each block in order.
+    pools: VecDeque<(PoolId, bool)>,
+    touched: Vec<(PoolId, bool)>,
+    /// An account's slots, in order.
+    slots: Vec<(U256, U256)>,
 }
 
 impl Tip {
     /// Behind `head`, on a chain of these rules that makes a block every `slot_seconds`.
     #[must_use]
     pub fn new(head: Head, rules: Rules, slot_seconds: u64) -> Self {
-        Self { rules, slot_seconds, head, log: VecDeque::with_capacity(DEPTH) }
+        Self {
+            rules,
+            slot_seconds,
+            head,
+            log: VecDeque::with_capacity(DEPTH + 1),
+            before: Before::default(),
+            past: Past::default(),
+            pools: VecDeque::new(),
+            touched: Vec::new(),
+            slots: Vec::new(),
+        }
     }
 
     /// The last block.
@@ -115,30 +139,54 @@ impl Tip {
         if news.head.parent != self.head.hash {
             return Err(Adrift::NotAChild { number: news.head.number });
         }
-        let touched = touched(pools, news);
-        let pools_before = keep(pools, &touched);
-        let before = machine.db_mut().apply(&news.accounts);
+        touched(pools, news, &mut self.touched);
+        machine.db_mut().apply(&news.accounts, &mut self.before);
         machine.db_mut().tell_block_hash(news.head.number, news.head.hash);
-        for (id, old, out) in &pools_before {
-            if !*out && !follow(pools, *id, old, news) {
-                pools.quarantine(*id, true);
-                broken.push(old.address());
+        for index in 0..self.touched.len() {
+            let (id, out) = self.touched[index];
+            self.past.keep(id, pools.pool(id));
+            if !out && !self.follow(pools, id, news) {
+                pools.quarantine(id, true);
+                broken.push(pools.pool(id).address());
             }
         }
-        if self.log.len() == DEPTH {
-            self.log.pop_front();
-        }
+        self.pools.extend(&self.touched);
         self.log.push_back(Entry {
             below: self.head,
             news: Arc::clone(news),
-            before,
-            pools: pools_before,
+            pools: self.touched.len(),
             told: Vec::new(),
             learnt: Vec::new(),
         });
+        if self.log.len() > DEPTH {
+            self.retire();
+        }
         self.head = news.head;
         self.enter(machine);
         Ok(())
+    }
+
+    /// Lets go of the oldest block: there is no way back below the next.
+    fn retire(&mut self) {
+        let Some(oldest) = self.log.pop_front() else { return };
+        self.before.retire(&oldest.news.accounts);
+        for (id, _) in self.pools.drain(..oldest.pools) {
+            self.past.retire(id);
+        }
+    }
+
+    /// Brings one pool up to date. False when the news do not make sense of it.
+    fn follow(&mut self, pools: &mut Pools<AnyPool>, id: PoolId, news: &BlockNews) -> bool {
+        let address = pools.pool(id).address();
+        let logs = || news.logs.iter().filter(|log| log.address == address);
+        if pools.pool(id).log_fed() {
+            return pools.edit(id, |pool| apply_logs(pool, logs()));
+        }
+        let Some(told) = self.past.copy(id, pools.pool(id)) else { return false };
+        let account = news.accounts.iter().find(|account| account.address == address);
+        let slots = &mut self.slots;
+        let stored = account.is_none_or(|account| pools.edit(id, |pool| apply_slots(pool, account, slots)));
+        stored && apply_logs(told, logs()) && told.agrees(pools.pool(id))
     }
 
     /// A pool was told as it stands at the tip.
@@ -165,55 +213,38 @@ impl Tip {
         broken: &mut Vec<Address>,
     ) -> Result<(), Adrift> {
         while self.head.hash != to {
-            let Entry { below, news, before, pools: old, told, learnt } = self.log.pop_back().ok_or(Adrift::TooDeep)?;
-            machine.db_mut().undo(&news.accounts, before);
-            learnt.into_iter().for_each(|learnt| machine.db_mut().forget(learnt));
-            for (id, pool, out) in old {
-                pools.edit(id, |now| now.clone_from(&pool));
+            let entry = self.log.pop_back().ok_or(Adrift::TooDeep)?;
+            machine.db_mut().undo(&entry.news.accounts, &mut self.before);
+            entry.learnt.into_iter().for_each(|learnt| machine.db_mut().forget(learnt));
+            for (id, out) in self.pools.drain(self.pools.len() - entry.pools..) {
+                self.past.back(id, |old| pools.edit(id, |now| now.clone_from(old)));
                 pools.quarantine(id, out);
             }
-            for id in told {
+            for id in entry.told {
                 pools.quarantine(id, true);
                 broken.push(pools.pool(id).address());
             }
-            self.head = below;
+            self.head = entry.below;
         }
         self.enter(machine);
         Ok(())
     }
 }
 
-/// The pools that the news speak of, in order.
-fn touched(pools: &Pools<AnyPool>, news: &BlockNews) -> Vec<PoolId> {
+/// The pools that the news speak of, in order, in the place of what `out` holds; and whether they are in quarantine.
+fn touched(pools: &Pools<AnyPool>, news: &BlockNews, out: &mut Vec<(PoolId, bool)>) {
     let addresses = news.accounts.iter().map(|account| account.address).chain(news.logs.iter().map(|log| log.address));
-    let mut ids: Vec<PoolId> = addresses.filter_map(|address| pools.find(address)).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
+    out.clear();
+    out.extend(addresses.filter_map(|address| pools.find(address)).map(|id| (id, pools.is_quarantined(id))));
+    out.sort_unstable();
+    out.dedup();
 }
 
-fn keep(pools: &Pools<AnyPool>, ids: &[PoolId]) -> Vec<(PoolId, AnyPool, bool)> {
-    ids.iter().map(|id| (*id, pools.pool(*id).clone(), pools.is_quarantined(*id))).collect()
-}
-
-/// Brings one pool up to date. False when the news do not make sense of it.
-fn follow(pools: &mut Pools<AnyPool>, id: PoolId, old: &AnyPool, news: &BlockNews) -> bool {
-    let address = old.address();
-    let logs = || news.logs.iter().filter(|log| log.address == address);
-    if old.log_fed() {
-        return pools.edit(id, |pool| apply_logs(pool, logs()));
-    }
-    let account = news.accounts.iter().find(|account| account.address == address);
-    let stored = account.is_none_or(|account| pools.edit(id, |pool| apply_slots(pool, account)));
-    let mut told = old.clone();
-    stored && apply_logs(&mut told, logs()) && told.agrees(pools.pool(id))
-}
-
-fn apply_slots(pool: &mut AnyPool, account: &AccountNews) -> bool {
-    let mut slots = account.slots.clone();
+fn apply_slots(pool: &mut AnyPool, account: &AccountNews, slots: &mut Vec<(U256, U256)>) -> bool {
     // Slots come in no order, and a pool's answer must not depend on it.
+    slots.clone_from(&account.slots);
     slots.sort_unstable();
-    !account.destroyed && (slots.is_empty() || pool.apply_slots(&slots).is_ok())
+    !account.destroyed && (slots.is_empty() || pool.apply_slots(slots).is_ok())
 }
 
 fn apply_logs<'a>(pool: &mut AnyPool, mut logs: impl Iterator<Item = &'a LogNews>) -> bool {

@@ -21,6 +21,9 @@ use crate::types::news::Want;
 pub use news::Before;
 pub use news::Learnt;
 
+/// Hashes that are kept: BLOCKHASH looks 256 blocks back, also from the deepest block that a reorg can go back to.
+const HASHES: u64 = 512;
+
 /// What an execution wanted and the state does not know. Never an RPC: the edge fetches, the event is offered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
 pub enum Cold {
@@ -112,8 +115,12 @@ impl Db {
         self.base.entry(address).or_default().storage.insert(slot, value);
     }
 
-    /// Tells a block's hash, for BLOCKHASH.
+    /// Tells a block's hash, for BLOCKHASH, and forgets one that is too far below it to be asked for.
     pub fn tell_block_hash(&mut self, number: u64, hash: B256) {
+        if self.hashes.is_empty() {
+            self.hashes.reserve(2 * HASHES as usize);
+        }
+        self.hashes.remove(&number.wrapping_sub(HASHES));
         self.hashes.insert(number, hash);
     }
 

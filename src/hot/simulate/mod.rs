@@ -41,7 +41,7 @@ pub struct Proven {
     gas_used: Gas,
     builder_paid: Wei,
     assumed: usize,
-    access: Vec<(Address, Vec<U256>)>,
+    access: Vec<(Address, U256)>,
 }
 
 impl Proven {
@@ -69,9 +69,9 @@ impl Proven {
         self.assumed
     }
 
-    /// Accounts and slots it touched, in order: an EIP-2930 access list.
+    /// Slots it touched, in order, by account: an EIP-2930 access list.
     #[must_use]
-    pub fn access(&self) -> &[(Address, Vec<U256>)] {
+    pub fn access(&self) -> &[(Address, U256)] {
         &self.access
     }
 }
@@ -273,15 +273,10 @@ fn symptom(between: &Between) -> Refused {
 
 fn report(machine: &Machine, candidate: &Candidate, between: &Between) -> Proven {
     let diff = &between.executed.diff;
-    let mut access: Vec<(Address, Vec<U256>)> = diff
-        .iter()
-        .map(|(address, account)| {
-            let mut slots: Vec<U256> = account.storage.keys().copied().collect();
-            slots.sort_unstable();
-            (*address, slots)
-        })
-        .filter(|(_, slots)| !slots.is_empty())
-        .collect();
+    let mut access = Vec::with_capacity(diff.values().map(|account| account.storage.len()).sum());
+    for (address, account) in diff {
+        access.extend(account.storage.keys().map(|slot| (*address, *slot)));
+    }
     access.sort_unstable();
     Proven {
         candidate: *candidate,

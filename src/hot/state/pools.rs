@@ -106,7 +106,7 @@ impl<P> Default for Pools<P> {
             first_edge: vec![1],
             quarantined: Vec::new(),
             version: 0,
-            noted: Vec::new(),
+            noted: Vec::with_capacity(NOTED),
         }
     }
 }

@@ -3,10 +3,10 @@
 use revm::context::TxEnv;
 use tokio::sync::oneshot;
 
+use crate::hot::build::Raw;
 use crate::hot::build::Terms;
 use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
-use crate::hot::engine::choice::Raw;
 use crate::hot::engine::first;
 use crate::hot::engine::first::First;
 use crate::hot::engine::first::Looked;

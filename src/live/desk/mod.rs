@@ -21,13 +21,13 @@ use tokio::sync::mpsc;
 use crate::edge::bootstrap::Loaded;
 use crate::edge::record::Clock;
 use crate::hot::build::Builder;
+use crate::hot::build::Raw;
 use crate::hot::build::SignedBundle;
 use crate::hot::build::Victim;
 use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
 use crate::hot::engine::choice::Choice;
 use crate::hot::engine::choice::Made;
-use crate::hot::engine::choice::Raw;
 use crate::hot::engine::plan::Ground;
 use crate::hot::engine::plan::Plan;
 use crate::hot::event::Event;
@@ -196,7 +196,7 @@ impl Desk {
         let Some((tx, at_ns)) = self.lane.as_mut().and_then(|lane| lane.hear()) else { return false };
         self.meter.counters.add(Counter::Heard);
         let case = Case { hash: tx.hash(), at_ns, look: Look::First, shape: lane::shape(&tx) };
-        let raw = || choice::victim(&tx);
+        let raw = |to: &mut Victim| choice::victim(&tx, to);
         if self.begin(case) {
             self.tape.heard(&tx);
             self.judge(tx.env(), case, &raw);
@@ -216,7 +216,7 @@ impl Desk {
         }
         if self.begin(case) {
             self.tape.offered(pending);
-            let raw = || Victim::encode(pending.tx.inner(), case.hash);
+            let raw = |to: &mut Victim| Victim::encode(pending.tx.inner(), case.hash).map(|victim| *to = victim);
             self.judge(block::tx_env(&pending.tx), case, &raw);
         }
     }

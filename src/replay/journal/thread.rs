@@ -228,7 +228,7 @@ fn decide(
             event.what = format!("pending {hash}");
             event.trigger = Some(Trigger { hash, sender, raw });
             // Through the same two doors; what leaves by the first is handed to nobody.
-            let raw = || Victim::encode(tx.inner(), hash);
+            let raw = |to: &mut Victim| Victim::encode(tx.inner(), hash).map(|victim| *to = victim);
             let looked = first::look(engine, builder, block::tx_env(&tx), (&raw, &newest), |_, _| ());
             let mut decision = choice::decision(engine, &looked.outcome, &looked.made);
             decision.first = looked.first.said();

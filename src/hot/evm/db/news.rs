@@ -5,6 +5,8 @@
 //! - After [`Db::undo`] everything known is as it was before the block, or is not known any more. What was told behind the
 //!   block is for its owner to forget ([`Db::forget`]): a block tells no change of what nobody knew.
 
+use std::collections::VecDeque;
+
 use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY, U256};
 use revm::state::{AccountInfo, Bytecode};
 
@@ -13,9 +15,24 @@ use crate::hot::evm::db::Entry;
 use crate::types::news::AccountNews;
 use crate::types::news::Told;
 
-/// What a block wrote over, in the order of its news.
+/// What blocks wrote over, in their order and that of their news.
 #[derive(Debug, Default)]
-pub struct Before(Vec<Old>);
+pub struct Before {
+    accounts: VecDeque<Old>,
+    /// Slots of the accounts that changed, as they were; `None` for one that was not known.
+    slots: VecDeque<(U256, Option<U256>)>,
+}
+
+impl Before {
+    /// Forgets the oldest block. `news` as it was given to [`Db::apply`].
+    pub fn retire(&mut self, news: &[AccountNews]) {
+        for (account, old) in news.iter().zip(self.accounts.drain(..news.len().min(self.accounts.len()))) {
+            if matches!(old, Old::Changed { .. }) {
+                self.slots.drain(..account.slots.len().min(self.slots.len()));
+            }
+        }
+    }
+}
 
 /// What of something told was new.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -29,32 +46,36 @@ pub struct Learnt {
 enum Old {
     /// The account was not known.
     Unknown,
-    /// It changed: what it was, and the slots as they were; `None` for one that was not known.
-    Changed { info: AccountInfo, whole: bool, slots: Vec<(U256, Option<U256>)> },
+    /// It changed: what it was.
+    Changed { info: AccountInfo, whole: bool },
     /// It was destroyed: all of it.
     Destroyed(Entry),
 }
 
 impl Db {
-    /// Writes a block's changes into the base.
-    pub fn apply(&mut self, news: &[AccountNews]) -> Before {
-        Before(news.iter().map(|account| self.apply_account(account)).collect())
+    /// Writes a block's changes into the base, and what they wrote over behind what `before` holds.
+    pub fn apply(&mut self, news: &[AccountNews], before: &mut Before) {
+        for account in news {
+            let old = self.apply_account(account, &mut before.slots);
+            before.accounts.push_back(old);
+        }
     }
 
-    fn apply_account(&mut self, news: &AccountNews) -> Old {
+    fn apply_account(&mut self, news: &AccountNews, slots: &mut VecDeque<(U256, Option<U256>)>) -> Old {
         let Some(entry) = self.base.get_mut(&news.address) else { return Old::Unknown };
         if news.destroyed {
             return Old::Destroyed(std::mem::replace(entry, Entry { whole: true, ..Entry::default() }));
         }
         let (info, whole) = (entry.info.clone(), entry.whole);
         update(&mut entry.info, news);
-        let put = |(slot, value): &(U256, U256)| (*slot, entry.storage.insert(*slot, *value));
-        Old::Changed { info, whole, slots: news.slots.iter().map(put).collect() }
+        slots.extend(news.slots.iter().map(|(slot, value)| (*slot, entry.storage.insert(*slot, *value))));
+        Old::Changed { info, whole }
     }
 
     /// Takes the changes of the block last applied off again. `news` as it was given to [`Db::apply`].
-    pub fn undo(&mut self, news: &[AccountNews], before: Before) {
-        for (account, old) in news.iter().zip(before.0).rev() {
+    pub fn undo(&mut self, news: &[AccountNews], before: &mut Before) {
+        for account in news.iter().rev() {
+            let Some(old) = before.accounts.pop_back() else { return };
             match old {
                 Old::Unknown => {
                     self.base.remove(&account.address);
@@ -62,10 +83,11 @@ impl Db {
                 Old::Destroyed(entry) => {
                     self.base.insert(account.address, entry);
                 }
-                Old::Changed { info, whole, slots } => {
+                Old::Changed { info, whole } => {
                     let entry = self.base.entry(account.address).or_default();
                     (entry.info, entry.whole) = (info, whole);
-                    slots.into_iter().rev().for_each(|(slot, value)| restore(entry, slot, value));
+                    let first = before.slots.len().saturating_sub(account.slots.len());
+                    before.slots.drain(first..).rev().for_each(|(slot, value)| restore(entry, slot, value));
                 }
             }
         }
@@ -171,11 +193,12 @@ mod tests {
             AccountNews { balance: Some(U256::from(9)), ..part(at(1), &[(0, 8), (1, 1), (0, 9)]) },
             part(at(2), &[(0, 1)]),
         ];
-        let before = db.apply(&news);
+        let mut before = Before::default();
+        db.apply(&news, &mut before);
         assert_eq!(slot(&db, at(1), 0), Some(U256::from(9)));
         assert_eq!(slot(&db, at(1), 1), Some(U256::from(1)));
         assert!(db.known_account(at(2)).is_none(), "a part of an account is not an account");
-        db.undo(&news, before);
+        db.undo(&news, &mut before);
         assert_eq!(slot(&db, at(1), 0), Some(U256::from(7)));
         assert_eq!(slot(&db, at(1), 1), None, "it was never known what it held before");
         assert_eq!(db.known_account(at(1)).map(|info| info.balance), Some(U256::from(5)));
@@ -185,10 +208,11 @@ mod tests {
     fn what_was_told_after_a_block_that_changed_it_is_forgotten_with_the_block() {
         let mut db = db(vec![]);
         let news = [part(at(3), &[(0, 1)])];
-        let before = db.apply(&news);
+        let mut before = Before::default();
+        db.apply(&news, &mut before);
         let _learnt = db.tell(&Told { accounts: vec![whole(at(3), 1, &[(0, 1), (5, 5)])], ..Told::default() });
         assert_eq!(slot(&db, at(3), 0), Some(U256::from(1)));
-        db.undo(&news, before);
+        db.undo(&news, &mut before);
         assert!(db.known_account(at(3)).is_none());
         assert_eq!(slot(&db, at(3), 0), None);
     }
@@ -207,10 +231,11 @@ mod tests {
     fn a_destroyed_account_comes_back_whole() {
         let mut db = db(vec![whole(at(4), 5, &[(0, 7)])]);
         let news = [AccountNews { address: at(4), destroyed: true, ..AccountNews::default() }];
-        let before = db.apply(&news);
+        let mut before = Before::default();
+        db.apply(&news, &mut before);
         assert_eq!(slot(&db, at(4), 0), Some(U256::ZERO));
         assert!(db.known_account(at(4)).is_some_and(AccountInfo::is_empty));
-        db.undo(&news, before);
+        db.undo(&news, &mut before);
         assert_eq!(slot(&db, at(4), 0), Some(U256::from(7)));
     }
 }

@@ -34,8 +34,8 @@ const PROMISES: u64 = 10;
 
 #[test]
 fn maths_and_the_evm_agree_on_all_of_the_devnets_traffic_and_the_run_replays_decision_for_decision() {
-    let longer = std::env::var("PEREGRINE_RECKON_SECONDS").ok().and_then(|text| text.parse().ok());
-    let least = Duration::from_secs(longer.unwrap_or(0));
+    let least = Duration::from_secs(number("PEREGRINE_RECKON_SECONDS").unwrap_or(0));
+    let seed = number("PEREGRINE_RECKON_SEED").unwrap_or(run::SEED);
     let (began, numbers) = (Instant::now(), RefCell::new(BTreeMap::new()));
     let counted = [
         Counter::Looked,
@@ -56,7 +56,8 @@ fn maths_and_the_evm_agree_on_all_of_the_devnets_traffic_and_the_run_replays_dec
         *numbers.borrow_mut() = counted.iter().map(|counter| (counter.name(), count(*counter))).collect();
         blocks >= BLOCKS && count(Counter::ReckonConfirmed) >= PROMISES && began.elapsed() >= least
     };
-    let (bytes, _) = run::run_until(|config| config.reckon.enabled = true, least + Duration::from_secs(180), enough);
+    let (bytes, _) =
+        run::run_until(seed, |config| config.reckon.enabled = true, least + Duration::from_secs(180), enough);
     let numbers = numbers.into_inner();
     for (name, count) in &numbers {
         println!("{name} {count}");
@@ -66,6 +67,9 @@ fn maths_and_the_evm_agree_on_all_of_the_devnets_traffic_and_the_run_replays_dec
 
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), bytes).expect("written");
+    if let Some(keep) = std::env::var_os("PEREGRINE_RECKON_KEEP") {
+        std::fs::copy(file.path(), keep).expect("kept");
+    }
     let (mut judged, mut words, mut stories) = (BTreeMap::new(), BTreeMap::<String, u64>::new(), 0);
     let report = journal::replay(file.path(), &mut |thread, said| {
         if let Some(first) = &said.decided.decision.first {
@@ -130,6 +134,10 @@ fn spoilt(path: &Path) {
         Err("seen".to_owned())
     });
     assert!(ended.is_err() && shown, "a bundle behind swaps of pairs alone was confirmed");
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
 }
 
 /// What a decision that differs is about.

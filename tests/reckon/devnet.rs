@@ -16,7 +16,9 @@ use peregrine::edge::record::format::tape::Setup;
 use peregrine::hot::build::config::Executor;
 use peregrine::hot::build::{Builder, Victim};
 use peregrine::hot::engine::Engine;
+use peregrine::hot::engine::choice::{self, Made};
 use peregrine::hot::engine::first::{self, First, Verdict};
+use peregrine::hot::event::Event;
 use peregrine::hot::evm::block;
 use peregrine::hot::reckon::Why;
 use peregrine::metrics::count::Counter;
@@ -24,7 +26,7 @@ use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::uniswap_v2::Layout;
 use peregrine::replay::journal::{self, Judged};
-use peregrine::types::decision::Ran;
+use peregrine::types::decision::{Decision, Ran};
 use peregrine::types::id::PoolId;
 use peregrine::types::secret::{Key, Place};
 
@@ -99,6 +101,7 @@ fn maths_and_the_evm_agree_on_all_of_the_devnets_traffic_and_the_run_replays_dec
     assert_eq!(numbers[Counter::ReckonDiffered.name()], 0, "no bundle was withdrawn because pools differ");
     assert_eq!(numbers[Counter::ReckonShape.name()], 0);
     spoilt(file.path());
+    searched_anew(file.path());
     assert!(judged.values().all(|((agreed, differed), _)| *agreed > 50 && *differed == 0), "{judged:?}");
 }
 
@@ -138,6 +141,28 @@ fn spoilt(path: &Path) {
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
+}
+
+/// A search that maths began and that goes on once the EVM agrees finds what one made anew finds.
+fn searched_anew(path: &Path) {
+    let (mut same, mut found) = (0, 0);
+    let ended = journal::replay(path, &mut |thread, said| {
+        let then = &said.decided.decision;
+        let foreseen = then.first.as_ref().is_some_and(|first| first.word == "nothing") && !then.cancelled;
+        let Some(trigger) = said.event.trigger.as_ref().filter(|_| foreseen) else { return Ok(()) };
+        let tx = TxEnvelope::decode_2718(&mut &trigger.raw[..]).expect("a transaction");
+        let env = block::tx_env(&Recovered::new_unchecked(tx, trigger.sender));
+        let Some(engine) = thread.engine() else { return Ok(()) };
+        let outcome = engine.on_event(Event::Pending(Box::new(env)));
+        let now = choice::decision(engine, &outcome, &Made::default());
+        let all = |said: &Decision| (said.trigger.clone(), said.refused.clone(), said.left, said.wanted.clone());
+        assert_eq!(all(&now), all(then), "{}", said.event.what);
+        assert_eq!((&now.proven, &now.rejected), (&then.proven, &then.rejected), "{}", said.event.what);
+        same += 1;
+        found += now.proven.len();
+        if same >= 100 { Err("seen".to_owned()) } else { Ok(()) }
+    });
+    assert!(same >= 20 && found > 0, "{same} searches, {found} proofs: {:?}", ended.err());
 }
 
 /// What a decision that differs is about.

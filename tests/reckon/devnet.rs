@@ -11,28 +11,22 @@ use std::time::{Duration, Instant};
 use alloy::consensus::TxEnvelope;
 use alloy::consensus::transaction::Recovered;
 use alloy::eips::eip2718::Decodable2718;
-use alloy_primitives::{Address, U256};
-use peregrine::edge::record::format::tape::Setup;
-use peregrine::hot::build::config::Executor;
-use peregrine::hot::build::{Builder, Victim};
 use peregrine::hot::engine::Engine;
 use peregrine::hot::engine::choice::{self, Made};
-use peregrine::hot::engine::first::{self, First, Verdict};
 use peregrine::hot::event::Event;
 use peregrine::hot::evm::block;
 use peregrine::hot::reckon::Why;
 use peregrine::metrics::count::Counter;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
-use peregrine::protocols::uniswap_v2::Layout;
 use peregrine::replay::journal::{self, Judged};
 use peregrine::types::decision::{Decision, Ran};
-use peregrine::types::id::PoolId;
-use peregrine::types::secret::{Key, Place};
+
+use crate::causes;
 
 /// Blocks of the short run, and bundles that must have left by the first door.
 const BLOCKS: u64 = 25;
-const PROMISES: u64 = 10;
+const PROMISES: u64 = 20;
 
 #[test]
 fn maths_and_the_evm_agree_on_all_of_the_devnets_traffic_and_the_run_replays_decision_for_decision() {
@@ -100,43 +94,11 @@ fn maths_and_the_evm_agree_on_all_of_the_devnets_traffic_and_the_run_replays_dec
     }
     assert_eq!(numbers[Counter::ReckonDiffered.name()], 0, "no bundle was withdrawn because pools differ");
     assert_eq!(numbers[Counter::ReckonShape.name()], 0);
-    spoilt(file.path());
+    causes::spoilt(file.path());
+    causes::unmoved(file.path());
+    causes::undone(file.path());
     searched_anew(file.path());
     assert!(judged.values().all(|((agreed, differed), _)| *agreed > 50 && *differed == 0), "{judged:?}");
-}
-
-/// A pair that is not as the table has it, behind a promise that was confirmed: the EVM leaves it elsewhere, the bundle is
-/// withdrawn, and calldata of that shape goes to the EVM from then on.
-fn spoilt(path: &Path) {
-    let mut shown = false;
-    let ended = journal::replay(path, &mut |thread, said| {
-        let confirmed = said.decided.decision.first.as_ref().is_some_and(|first| first.word == "confirmed");
-        let Some(trigger) = said.event.trigger.as_ref().filter(|_| confirmed) else { return Ok(()) };
-        let tx = TxEnvelope::decode_2718(&mut &trigger.raw[..]).expect("a transaction");
-        let env = block::tx_env(&Recovered::new_unchecked(tx.clone(), trigger.sender));
-        let [mut builder, mut another] = [builder(thread.setup()), builder(thread.setup())];
-        let engine = thread.engine().expect("an engine");
-        let Some(pairs) = pairs(engine) else { return Ok(()) };
-        let look = |engine: &mut Engine, builder: &mut Builder| {
-            let mut left = 0;
-            let raw = || Victim::encode(&tx, trigger.hash);
-            let looked = first::look(engine, builder, env.clone(), (&raw, &|_| true), |_, _| left += 1);
-            (looked.first, left)
-        };
-        assert!(matches!(look(engine, &mut builder), (First::Sent(_, Verdict::Confirmed(_)), 1)));
-        shown = true;
-        for (pair, slot, reserves) in pairs {
-            let [zero, one] = reserves.map(|reserve| U256::from(reserve - reserve / 1_000));
-            engine.machine_mut().db_mut().tell_slot(pair, slot, zero | one << 112);
-        }
-        let (first, left) = look(engine, &mut another);
-        assert!(matches!(first, First::Sent(_, Verdict::Differs)) && left == 1, "{first:?}");
-        assert_eq!(engine.reckoner().map(|reckoner| reckoner.trust().barred()), Some(1));
-        let (first, left) = look(engine, &mut another);
-        assert!(matches!(first, First::Left(Why::Barred)) && left == 0, "{first:?}");
-        Err("seen".to_owned())
-    });
-    assert!(ended.is_err() && shown, "a bundle behind swaps of pairs alone was confirmed");
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -186,28 +148,4 @@ fn disagreement(engine: &Engine, said: &Judged) -> Option<(String, String)> {
         }
     };
     Some((story(ours), story(theirs)))
-}
-
-fn builder(setup: &Setup) -> Builder {
-    let key = Key::from_bytes(&[1; 32]).expect("a key");
-    let executor = Executor {
-        address: setup.executor,
-        owner: Place::Naked,
-        identity: None,
-        access_list: setup.access_list,
-        gas_margin_bps: setup.gas_margin_bps,
-    };
-    Builder::new(key, setup.chain.id, executor, setup.bid.clone(), setup.limits.clone())
-}
-
-/// The pools that the last transaction moved, if they are pairs: address, slot of the reserves, reserves.
-fn pairs(engine: &Engine) -> Option<Vec<(Address, U256, [u128; 2])>> {
-    let one = |id: &PoolId| match engine.pools().pool(*id) {
-        AnyPool::UniswapV2(pair) => match pair.layout() {
-            Layout::Packed { slot } => Some((pair.address(), slot, pair.state())),
-            Layout::Split { .. } | Layout::Opaque => None,
-        },
-        AnyPool::UniswapV3(_) => None,
-    };
-    engine.reckoner()?.moved().iter().map(one).collect()
 }

@@ -6,7 +6,7 @@
 //!   shown. The executor reverts on chain unless it earns exactly what was promised: a wrong one costs nothing.
 //! - Every bundle that left is confirmed or withdrawn by the end of [`look`]. Where the pools differ, calldata of that shape
 //!   goes to the EVM from then on; a transaction that fails, or a proof that is refused, is nobody's shape's fault.
-//! - Nothing leaves that the EVM could not confirm at once, as far as is known: whom it has not been asked about goes its way.
+//! - Nothing leaves that the EVM could not confirm at once, as far as can be seen: a stranger's swap goes its way.
 //! - Where the pools agree, what was found behind maths is proven, and not searched for again.
 //! - An engine that does not reckon answers as it always did.
 
@@ -28,6 +28,8 @@ use crate::hot::engine::choice::Made;
 use crate::hot::engine::choice::Raw;
 use crate::hot::event::Event;
 use crate::hot::event::Outcome;
+use crate::hot::evm::machine::ExecuteError;
+use crate::hot::evm::machine::Executed;
 use crate::hot::reckon::Faith;
 use crate::hot::reckon::Reckoned;
 use crate::hot::reckon::Reckoner;
@@ -247,7 +249,7 @@ impl Engine {
         self.forget_pending();
         let reckoner = self.reckoner.as_mut().ok_or(None)?;
         reckoner.reckon(&self.machine, &self.pools, tx, Faith::Proven).map_err(Some)?;
-        if !reckoner.knows_purses() {
+        if !reckoner.knows_purses(&self.machine) {
             return Err(Some(Why::Purse));
         }
         self.candidates.clear();
@@ -268,10 +270,11 @@ impl Engine {
         self.reckoner.as_ref().is_some_and(|reckoner| reckoner.moved() == self.touched.moved)
     }
 
-    /// The EVM has been asked about all whom the last transaction concerns.
-    pub(super) fn meet(&mut self) {
-        if let Some(reckoner) = &mut self.reckoner {
-            reckoner.meet();
+    /// The EVM was asked about all whom the transaction concerns. Before what it left is laid over the state.
+    pub(super) fn meet(&mut self, executed: &Result<Executed, ExecuteError>) {
+        let asked = matches!(executed, Ok(_) | Err(ExecuteError::Cold(_)));
+        if let Some(reckoner) = self.reckoner.as_mut().filter(|_| asked) {
+            reckoner.meet(&self.machine, executed.is_ok());
         }
     }
 

@@ -268,9 +268,7 @@ impl Engine {
         let resolved = ahead.is_some() || self.try_maths(&tx);
         let reckon = span.lap() + ahead.map_or(Duration::ZERO, |ahead| ahead.took);
         let executed = self.machine.execute(tx);
-        if matches!(executed, Ok(_) | Err(ExecuteError::Cold(_))) {
-            self.meet();
-        }
+        self.meet(&executed);
         let executed = match executed {
             Ok(executed) => executed,
             Err(error) => {

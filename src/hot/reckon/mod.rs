@@ -4,8 +4,8 @@
 //! - A yes is the state the pools stand in after the transaction, if it succeeds and its tokens are plain. The EVM runs
 //!   right behind it and is the judge; [`Reckoner::judge`] holds the one against the other, pool by pool.
 //! - Nothing is resolved through a pool, in a direction, in which the EVM has not agreed before ([`trust`]).
-//! - What the EVM will need of whoever pays and is paid, and maths does not, is asked for by the EVM alone. [`Reckoner::knows_purses`]
-//!   says whether it has been: what is signed on the swap of somebody never met would be withdrawn.
+//! - What the EVM will need of whoever pays and is paid, and maths does not, may be unknown: [`Reckoner::knows_purses`] says. What
+//!   is signed on the swap of a stranger would be withdrawn.
 //! - The table does not change; what moved stands in an overlay of the reckoner's own.
 //!
 //! # Limits
@@ -218,15 +218,16 @@ impl Reckoner {
         touched.broken.first().copied().or_else(|| all.copied().find(differs))
     }
 
-    /// The EVM has been asked before about all who pay and are paid by the last transaction that was read.
+    /// What the EVM will need of those who pay and are paid by the last transaction that was read is known, as far as can be
+    /// seen.
     #[must_use]
-    pub fn knows_purses(&self) -> bool {
-        self.purses.are_met()
+    pub fn knows_purses(&self, machine: &Machine) -> bool {
+        self.purses.are_known(machine.db())
     }
 
-    /// It is asked now: what it misses is fetched.
-    pub fn meet(&mut self) {
-        self.purses.meet();
+    /// The EVM has been asked about them: it `ended`, or what it missed is fetched.
+    pub fn meet(&mut self, machine: &Machine, ended: bool) {
+        self.purses.meet(machine.db(), ended);
     }
 
     /// The EVM agreed with the last resolved transaction, whose router ran: what it went through is proven so far.

@@ -6,6 +6,8 @@ mod common;
 mod bench;
 #[path = "reckon/calldata.rs"]
 mod calldata;
+#[path = "reckon/causes.rs"]
+mod causes;
 #[path = "reckon/devnet.rs"]
 mod devnet;
 #[path = "reckon/records.rs"]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alloy::consensus::Transaction as _;
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use peregrine::edge::bootstrap::{self, Config, Keep, Loaded, Progress, Rules, Wanted, Way};
 use peregrine::edge::chain::{Chain, Head};
 use peregrine::hot::event::{AccountNews, Want};
@@ -166,6 +166,40 @@ async fn without_a_prefetch_each_miss_is_fetched_and_of_another_block_than_the_t
     keep.rewind(head.parent);
     let undone = keep.fetch(head.parent, &sender).await.unwrap();
     assert!(undone.accounts.len() == 1 && undone.at == head.parent);
+}
+
+/// As anvil does while it makes a block.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_answers_out_of_the_next_block_tells_nothing_of_what_is_known() {
+    let world = World::start(44).await;
+    let loaded = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
+    world.busy_blocks(1).await;
+    let another = U256::from(7);
+    let answer = move |call: &serde_json::Value, mut reply: serde_json::Value| {
+        if call["method"] == "eth_getStorageAt" {
+            reply["result"] = serde_json::json!(B256::from(another));
+        }
+        reply
+    };
+    let ahead = Proxy::before(&world.net.anvil.http(), answer).await;
+    let chain = Chain::new(&ahead.url, Duration::from_secs(30)).unwrap();
+    let keep = Keep::new(chain, world.rules(), &loaded);
+    let known: BTreeMap<Address, &AccountNews> = loaded.accounts.iter().map(|news| (news.address, news)).collect();
+    let head = world.chain().at(loaded.head.number + 1).await.unwrap().unwrap();
+    let block = world.chain().full(head.hash).await.unwrap().unwrap();
+    let (mut held, mut strange) = (0, 0);
+    for tx in block.transactions.as_transactions().unwrap() {
+        for news in keep.prefetch(head.parent, &tx.inner).await.unwrap().accounts {
+            let of = known.get(&news.address);
+            for (slot, value) in &news.slots {
+                let due = of.and_then(|of| of.slots.iter().find(|(key, _)| key == slot)).map(|(_, value)| *value);
+                held += u64::from(due.is_some());
+                strange += u64::from(due.is_none());
+                assert_eq!(*value, due.unwrap_or(another), "slot {slot:#x} of {}", news.address);
+            }
+        }
+    }
+    assert!(held > 50 && strange > 10, "{held} slots were known, {strange} were not");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,31 +11,27 @@ use std::time::{Duration, Instant};
 use alloy::consensus::TxEnvelope;
 use alloy::consensus::transaction::Recovered;
 use alloy::eips::eip2718::Decodable2718;
-use alloy_primitives::{Address, U256};
-use peregrine::edge::record::format::tape::Setup;
-use peregrine::hot::build::config::Executor;
-use peregrine::hot::build::{Builder, Victim};
 use peregrine::hot::engine::Engine;
-use peregrine::hot::engine::first::{self, First, Verdict};
+use peregrine::hot::engine::choice::{self, Made};
+use peregrine::hot::event::Event;
 use peregrine::hot::evm::block;
 use peregrine::hot::reckon::Why;
 use peregrine::metrics::count::Counter;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
-use peregrine::protocols::uniswap_v2::Layout;
 use peregrine::replay::journal::{self, Judged};
-use peregrine::types::decision::Ran;
-use peregrine::types::id::PoolId;
-use peregrine::types::secret::{Key, Place};
+use peregrine::types::decision::{Decision, Ran};
+
+use crate::causes;
 
 /// Blocks of the short run, and bundles that must have left by the first door.
 const BLOCKS: u64 = 25;
-const PROMISES: u64 = 10;
+const PROMISES: u64 = 20;
 
 #[test]
 fn maths_and_the_evm_agree_on_all_of_the_devnets_traffic_and_the_run_replays_decision_for_decision() {
-    let longer = std::env::var("PEREGRINE_RECKON_SECONDS").ok().and_then(|text| text.parse().ok());
-    let least = Duration::from_secs(longer.unwrap_or(0));
+    let least = Duration::from_secs(number("PEREGRINE_RECKON_SECONDS").unwrap_or(0));
+    let seed = number("PEREGRINE_RECKON_SEED").unwrap_or(run::SEED);
     let (began, numbers) = (Instant::now(), RefCell::new(BTreeMap::new()));
     let counted = [
         Counter::Looked,
@@ -56,7 +52,8 @@ fn maths_and_the_evm_agree_on_all_of_the_devnets_traffic_and_the_run_replays_dec
         *numbers.borrow_mut() = counted.iter().map(|counter| (counter.name(), count(*counter))).collect();
         blocks >= BLOCKS && count(Counter::ReckonConfirmed) >= PROMISES && began.elapsed() >= least
     };
-    let (bytes, _) = run::run_until(|config| config.reckon.enabled = true, least + Duration::from_secs(180), enough);
+    let (bytes, _) =
+        run::run_until(seed, |config| config.reckon.enabled = true, least + Duration::from_secs(180), enough);
     let numbers = numbers.into_inner();
     for (name, count) in &numbers {
         println!("{name} {count}");
@@ -66,6 +63,9 @@ fn maths_and_the_evm_agree_on_all_of_the_devnets_traffic_and_the_run_replays_dec
 
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), bytes).expect("written");
+    if let Some(keep) = std::env::var_os("PEREGRINE_RECKON_KEEP") {
+        std::fs::copy(file.path(), keep).expect("kept");
+    }
     let (mut judged, mut words, mut stories) = (BTreeMap::new(), BTreeMap::<String, u64>::new(), 0);
     let report = journal::replay(file.path(), &mut |thread, said| {
         if let Some(first) = &said.decided.decision.first {
@@ -94,42 +94,37 @@ fn maths_and_the_evm_agree_on_all_of_the_devnets_traffic_and_the_run_replays_dec
     }
     assert_eq!(numbers[Counter::ReckonDiffered.name()], 0, "no bundle was withdrawn because pools differ");
     assert_eq!(numbers[Counter::ReckonShape.name()], 0);
-    spoilt(file.path());
+    causes::spoilt(file.path());
+    causes::unmoved(file.path());
+    causes::undone(file.path());
+    searched_anew(file.path());
     assert!(judged.values().all(|((agreed, differed), _)| *agreed > 50 && *differed == 0), "{judged:?}");
 }
 
-/// A pair that is not as the table has it, behind a promise that was confirmed: the EVM leaves it elsewhere, the bundle is
-/// withdrawn, and calldata of that shape goes to the EVM from then on.
-fn spoilt(path: &Path) {
-    let mut shown = false;
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+/// A search that maths began and that goes on once the EVM agrees finds what one made anew finds.
+fn searched_anew(path: &Path) {
+    let (mut same, mut found) = (0, 0);
     let ended = journal::replay(path, &mut |thread, said| {
-        let confirmed = said.decided.decision.first.as_ref().is_some_and(|first| first.word == "confirmed");
-        let Some(trigger) = said.event.trigger.as_ref().filter(|_| confirmed) else { return Ok(()) };
+        let then = &said.decided.decision;
+        let foreseen = then.first.as_ref().is_some_and(|first| first.word == "nothing") && !then.cancelled;
+        let Some(trigger) = said.event.trigger.as_ref().filter(|_| foreseen) else { return Ok(()) };
         let tx = TxEnvelope::decode_2718(&mut &trigger.raw[..]).expect("a transaction");
-        let env = block::tx_env(&Recovered::new_unchecked(tx.clone(), trigger.sender));
-        let [mut builder, mut another] = [builder(thread.setup()), builder(thread.setup())];
-        let engine = thread.engine().expect("an engine");
-        let Some(pairs) = pairs(engine) else { return Ok(()) };
-        let look = |engine: &mut Engine, builder: &mut Builder| {
-            let mut left = 0;
-            let raw = |to: &mut Victim| Victim::encode(&tx, trigger.hash).map(|victim| *to = victim);
-            let looked = first::look(engine, builder, env.clone(), (&raw, &|_| true), |_, _| left += 1);
-            (looked.first, left)
-        };
-        assert!(matches!(look(engine, &mut builder), (First::Sent(_, Verdict::Confirmed(_)), 1)));
-        shown = true;
-        for (pair, slot, reserves) in pairs {
-            let [zero, one] = reserves.map(|reserve| U256::from(reserve - reserve / 1_000));
-            engine.machine_mut().db_mut().tell_slot(pair, slot, zero | one << 112);
-        }
-        let (first, left) = look(engine, &mut another);
-        assert!(matches!(first, First::Sent(_, Verdict::Differs)) && left == 1, "{first:?}");
-        assert_eq!(engine.reckoner().map(|reckoner| reckoner.trust().barred()), Some(1));
-        let (first, left) = look(engine, &mut another);
-        assert!(matches!(first, First::Left(Why::Barred)) && left == 0, "{first:?}");
-        Err("seen".to_owned())
+        let env = block::tx_env(&Recovered::new_unchecked(tx, trigger.sender));
+        let Some(engine) = thread.engine() else { return Ok(()) };
+        let outcome = engine.on_event(Event::Pending(Box::new(env)));
+        let now = choice::decision(engine, &outcome, &Made::default());
+        let all = |said: &Decision| (said.trigger.clone(), said.refused.clone(), said.left, said.wanted.clone());
+        assert_eq!(all(&now), all(then), "{}", said.event.what);
+        assert_eq!((&now.proven, &now.rejected), (&then.proven, &then.rejected), "{}", said.event.what);
+        same += 1;
+        found += now.proven.len();
+        if same >= 100 { Err("seen".to_owned()) } else { Ok(()) }
     });
-    assert!(ended.is_err() && shown, "a bundle behind swaps of pairs alone was confirmed");
+    assert!(same >= 20 && found > 0, "{same} searches, {found} proofs: {:?}", ended.err());
 }
 
 /// What a decision that differs is about.
@@ -153,28 +148,4 @@ fn disagreement(engine: &Engine, said: &Judged) -> Option<(String, String)> {
         }
     };
     Some((story(ours), story(theirs)))
-}
-
-fn builder(setup: &Setup) -> Builder {
-    let key = Key::from_bytes(&[1; 32]).expect("a key");
-    let executor = Executor {
-        address: setup.executor,
-        owner: Place::Naked,
-        identity: None,
-        access_list: setup.access_list,
-        gas_margin_bps: setup.gas_margin_bps,
-    };
-    Builder::new(key, setup.chain.id, executor, setup.bid.clone(), setup.limits.clone())
-}
-
-/// The pools that the last transaction moved, if they are pairs: address, slot of the reserves, reserves.
-fn pairs(engine: &Engine) -> Option<Vec<(Address, U256, [u128; 2])>> {
-    let one = |id: &PoolId| match engine.pools().pool(*id) {
-        AnyPool::UniswapV2(pair) => match pair.layout() {
-            Layout::Packed { slot } => Some((pair.address(), slot, pair.state())),
-            Layout::Split { .. } | Layout::Opaque => None,
-        },
-        AnyPool::UniswapV3(_) => None,
-    };
-    engine.reckoner()?.moved().iter().map(one).collect()
 }

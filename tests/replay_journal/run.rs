@@ -8,7 +8,8 @@ use peregrine::edge::devnet::world::{Options, World};
 use peregrine::live::{self, How, session};
 use peregrine::metrics::count::Counter;
 
-const SEED: u64 = 3;
+/// Of the world and of the searcher.
+pub const SEED: u64 = 3;
 /// Until so many bundles were decided on, and so many blocks seen.
 const BUNDLES: u64 = 6;
 const BLOCKS: u64 = 4;
@@ -27,25 +28,26 @@ fn config(world: &World, folder: &Path) -> Config {
 #[allow(dead_code, reason = "each test binary uses its own part")]
 pub fn run() -> (Vec<u8>, String) {
     let enough = |built: &dyn Fn(Counter) -> u64, seen| built(Counter::Built) >= BUNDLES && seen >= BLOCKS;
-    run_until(|_| (), PATIENCE, enough)
+    run_until(SEED, |_| (), PATIENCE, enough)
 }
 
-/// As [`run`], with a changed configuration, until the counters and the number of blocks are enough.
+/// As [`run`], of another seed and with a changed configuration, until the counters and the number of blocks are enough.
 pub fn run_until(
+    seed: u64,
     change: impl FnOnce(&mut Config),
     patience: Duration,
     enough: impl Fn(&dyn Fn(Counter) -> u64, u64) -> bool,
 ) -> (Vec<u8>, String) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
     runtime.block_on(async {
-        let options = Options { seed: SEED, slot: Duration::from_secs(1), per_second: 25.0, ..Options::default() };
+        let options = Options { seed, slot: Duration::from_secs(1), per_second: 25.0, ..Options::default() };
         let world = World::start(options).await.unwrap_or_else(|error| panic!("{error}"));
         let folder = tempfile::tempdir().expect("a folder");
         let mut config = config(&world, folder.path());
         change(&mut config);
         let mut blocks = world.blocks();
         blocks.recv().await.expect("a block");
-        let searcher = live::start(&config, How::Loopback, SEED, &mut |_| ()).await.unwrap_or_else(|e| panic!("{e:#}"));
+        let searcher = live::start(&config, How::Loopback, seed, &mut |_| ()).await.unwrap_or_else(|e| panic!("{e:#}"));
         let deadline = tokio::time::Instant::now() + patience;
         let mut seen = 0;
         while !enough(&|counter| searcher.meters().count(counter), seen) {

@@ -40,6 +40,14 @@ impl Account {
         Some(AccountInfo { balance, nonce, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() })
     }
 
+    /// All of it but its slots, as news; if it is known.
+    fn news(&self, address: Address) -> Option<AccountNews> {
+        let info = self.info()?;
+        let code = Some(info.code.map(|code| code.original_bytes()).unwrap_or_default());
+        let (balance, nonce) = (Some(info.balance), Some(info.nonce));
+        Some(AccountNews { address, balance, nonce, code, ..AccountNews::default() })
+    }
+
     /// Its code cannot change any more: a contract's, that is no delegation.
     pub(super) fn has_fixed_code(&self) -> bool {
         self.code.as_ref().is_some_and(|code| !code.is_empty() && !code.is_eip7702())
@@ -66,16 +74,6 @@ pub(super) struct Missing {
 impl Missing {
     pub(super) fn is_empty(&self) -> bool {
         self.accounts.is_empty() && self.holdings.is_empty() && self.slots.is_empty() && self.hashes.is_empty()
-    }
-
-    /// Besides, the slots among `wants`.
-    pub(super) fn with_slots(mut self, wants: &[Want]) -> Self {
-        let slot = |want: &Want| match want {
-            Want::Slot(address, slot) => Some((*address, *slot)),
-            Want::Account(_) | Want::BlockHash(_) => None,
-        };
-        self.slots.extend(wants.iter().filter_map(slot));
-        self
     }
 
     /// Reads all of it behind block `at`.
@@ -213,15 +211,34 @@ impl Known {
     /// All of it, in order of address.
     pub(super) fn all(&self) -> Vec<AccountNews> {
         let news = |(address, account): (&Address, &Account)| {
-            let info = account.info()?;
             let slots = account.slots.iter().filter_map(|(slot, value)| Some((*slot, (*value)?))).collect();
-            let code = Some(info.code.map(|code| code.original_bytes()).unwrap_or_default());
-            let (balance, nonce) = (Some(info.balance), Some(info.nonce));
-            Some(AccountNews { address: *address, balance, nonce, code, slots, destroyed: false })
+            Some(AccountNews { slots, ..account.news(*address)? })
         };
         let mut all: Vec<AccountNews> = self.accounts.iter().filter_map(news).collect();
         all.sort_unstable_by_key(|account| account.address);
         all
+    }
+
+    /// What of `wants` is known.
+    pub(super) fn told(&self, at: B256, wants: &[Want]) -> Told {
+        let account = |want: &Want| match want {
+            Want::Account(address) => Some((*address, self.accounts.get(address)?.news(*address)?)),
+            Want::Slot(..) | Want::BlockHash(_) => None,
+        };
+        let slot = |want: &Want| match want {
+            Want::Slot(address, slot) => Some((*address, (*slot, (*self.accounts.get(address)?.slots.get(slot)?)?))),
+            Want::Account(_) | Want::BlockHash(_) => None,
+        };
+        let hash = |want: &Want| match want {
+            Want::BlockHash(number) => Some((*number, *self.hashes.get(number)?)),
+            Want::Account(_) | Want::Slot(..) => None,
+        };
+        let mut accounts: BTreeMap<Address, AccountNews> = wants.iter().filter_map(account).collect();
+        for (address, slot) in wants.iter().filter_map(slot) {
+            let of = || AccountNews { address, ..AccountNews::default() };
+            accounts.entry(address).or_insert_with(of).slots.push(slot);
+        }
+        Told { at, accounts: accounts.into_values().collect(), hashes: wants.iter().filter_map(hash).collect() }
     }
 
     /// What of `changes` is of known things, and differs from what is known of them.

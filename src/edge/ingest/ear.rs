@@ -7,6 +7,7 @@ use tungstenite::{Message, WebSocket};
 
 use crate::edge::dial;
 use crate::edge::dial::Place;
+use crate::edge::dial::Roots;
 use crate::edge::ingest::Node;
 use crate::hot::rt::port::Broken;
 use crate::hot::rt::port::Stream;
@@ -19,16 +20,21 @@ pub struct Dial {
     /// May hold an account's key: never shown.
     url: String,
     place: Place,
+    roots: Roots,
     patience: Duration,
 }
 
-/// How every node that has a websocket is dialled, by its index in the configuration.
+/// How every node that has a websocket is dialled, by its index in the configuration. One that wants a password is left to
+/// the edge's own sockets.
 #[must_use]
 pub fn dials(nodes: &[Node], patience: Duration) -> Vec<Dial> {
+    let roots = Roots::web();
     let of = |(node, row): (usize, &Node)| {
         let url = row.ws.clone()?;
-        let place = Place::of(&reqwest::Url::parse(&url).ok()?)?;
-        Some(Dial { node, url, place, patience })
+        let parsed = reqwest::Url::parse(&url).ok()?;
+        let open = parsed.username().is_empty() && parsed.password().is_none();
+        let place = Place::of(&parsed).filter(|_| open)?;
+        Some(Dial { node, url, place, roots: roots.clone(), patience })
     };
     nodes.iter().enumerate().filter_map(of).collect()
 }
@@ -48,12 +54,18 @@ impl Dial {
         self.node
     }
 
+    /// Believes these instead of the web's.
+    #[must_use]
+    pub fn trusting(self, roots: Roots) -> Self {
+        Self { roots, ..self }
+    }
+
     /// Dials and subscribes; blocks while it does. What the node announces meanwhile is left to the edge's own socket.
     ///
     /// # Errors
     /// No connection in time, or the node does not announce transactions in full.
     pub fn ear(&self) -> Result<Ear, Broken> {
-        let stream = self.place.connect(self.patience)?;
+        let stream = self.place.connect(self.patience, &self.roots)?;
         let opened = tungstenite::client(self.url.as_str(), stream);
         let (mut socket, _) = opened.map_err(|_| Broken("no websocket".to_owned()))?;
         let broken = |error: tungstenite::Error| Broken(error.to_string());

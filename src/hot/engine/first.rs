@@ -6,9 +6,12 @@
 //!   shown. The executor reverts on chain unless it earns exactly what was promised: a wrong one costs nothing.
 //! - Every bundle that left is confirmed or withdrawn by the end of [`look`]. Where the pools differ, calldata of that shape
 //!   goes to the EVM from then on; a transaction that fails, or a proof that is refused, is nobody's shape's fault.
+//! - Nothing leaves that the EVM could not confirm at once, as far as can be seen: a stranger's swap goes its way.
+//! - Where the pools agree, what was found behind maths is proven, and not searched for again.
 //! - An engine that does not reckon answers as it always did.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use alloy_primitives::B256;
 use alloy_primitives::U256;
@@ -25,12 +28,15 @@ use crate::hot::engine::choice::Choice;
 use crate::hot::engine::choice::Made;
 use crate::hot::event::Event;
 use crate::hot::event::Outcome;
+use crate::hot::evm::machine::ExecuteError;
+use crate::hot::evm::machine::Executed;
 use crate::hot::reckon::Faith;
 use crate::hot::reckon::Reckoned;
 use crate::hot::reckon::Reckoner;
 use crate::hot::reckon::Why;
 use crate::hot::refused::Refused;
 use crate::hot::simulate::Proven;
+use crate::metrics::span::Span;
 use crate::protocols::AnyPool;
 use crate::protocols::executor::Bid;
 use crate::types::amount::Wei;
@@ -45,6 +51,15 @@ pub struct Promise {
     pub on: Reckoned,
     /// The block below the bundle's.
     pub parent: B256,
+}
+
+/// What maths has done before the EVM runs a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ahead<'a> {
+    /// What was promised, if anything was.
+    pub(super) promise: Option<&'a Promise>,
+    /// How long it took to resolve, and to search behind it.
+    pub(super) took: Duration,
 }
 
 /// What the EVM says of a promise.
@@ -124,61 +139,56 @@ pub fn look(
     (raw, newest): (Raw<'_>, &dyn Fn(u64) -> bool),
     hand: impl FnOnce(&Engine, &Promise),
 ) -> Looked {
-    let first = match promise(engine, builder, &tx, raw) {
-        Ok(Some(promise)) => {
-            hand(engine, &promise);
-            return settle(engine, builder, tx, (raw, newest), promise);
+    let took = match engine.foresee(&tx) {
+        Ok(took) => took,
+        Err(why) => {
+            let outcome = engine.on_event_while(Event::Pending(Box::new(tx)), newest);
+            let made = choice::choose(engine, builder, &outcome.proven, Some(raw));
+            return Looked { outcome, made, first: why.map_or(First::Closed, First::Left) };
         }
-        Ok(None) => First::Nothing,
-        Err(None) => First::Closed,
-        Err(Some(why)) => First::Left(why),
     };
-    let outcome = engine.on_event_while(Event::Pending(Box::new(tx)), newest);
-    let made = choice::choose(engine, builder, &outcome.proven, Some(raw));
-    Looked { outcome, made, first }
-}
-
-/// A promise meets the EVM.
-fn settle(
-    engine: &mut Engine,
-    builder: &mut Builder,
-    tx: TxEnv,
-    (raw, newest): (Raw<'_>, &dyn Fn(u64) -> bool),
-    promise: Promise,
-) -> Looked {
-    let (outcome, kept) = engine.pending(tx, Some(&promise), newest);
-    let mut verdict = kept.err().unwrap_or(Verdict::Stopped);
-    if kept.is_ok()
-        && let Some(proof) = outcome.proven.first()
-    {
-        match builder.stands(&promise.bundle, proof) {
-            Ok(bundle) => {
-                let terms = *bundle.terms();
-                let choice = Choice { bundle, proof: proof.clone(), parent: promise.parent };
-                let made = Made { choice: Some(choice), ..Made::default() };
-                return Looked { outcome, made, first: First::Sent(Box::new(promise), Verdict::Confirmed(terms)) };
-            }
-            Err(reason) => verdict = Verdict::Refused(reason),
-        }
+    let promise = promise(engine, builder, raw);
+    if let Some(promise) = &promise {
+        hand(engine, promise);
     }
-    builder.withdraw(&promise.bundle);
-    let made = choice::choose(engine, builder, &outcome.proven, Some(raw));
+    let (outcome, kept) = engine.pending(tx, Some(Ahead { promise: promise.as_ref(), took }), newest);
+    let Some(promise) = promise else {
+        let made = choice::choose(engine, builder, &outcome.proven, Some(raw));
+        return Looked { outcome, made, first: First::Nothing };
+    };
+    let (made, verdict) = match settle(builder, &promise, &outcome, kept) {
+        Ok(choice) => {
+            let verdict = Verdict::Confirmed(*choice.bundle.terms());
+            (Made { choice: Some(choice), ..Made::default() }, verdict)
+        }
+        Err(verdict) => {
+            builder.withdraw(&promise.bundle);
+            (choice::choose(engine, builder, &outcome.proven, Some(raw)), verdict)
+        }
+    };
     Looked { outcome, made, first: First::Sent(Box::new(promise), verdict) }
 }
 
-/// Signs the best of what maths alone can promise. `Err(None)`: this engine does not reckon.
-fn promise(
-    engine: &mut Engine,
-    builder: &mut Builder,
-    tx: &TxEnv,
-    raw: Raw<'_>,
-) -> Result<Option<Promise>, Option<Why>> {
-    engine.foresee(tx)?;
-    let Some(tip) = engine.tip() else { return Ok(None) };
-    let target = Target::after(&tip.parent(), engine.nonce());
-    let Some(on) = best(engine, builder, &target) else { return Ok(None) };
+/// A promise meets its proof.
+fn settle(
+    builder: &Builder,
+    promise: &Promise,
+    outcome: &Outcome,
+    kept: Result<(), Verdict>,
+) -> Result<Choice, Verdict> {
+    kept?;
+    let proof = outcome.proven.first().ok_or(Verdict::Stopped)?;
+    let bundle = builder.stands(&promise.bundle, proof).map_err(Verdict::Refused)?;
+    Ok(Choice { bundle, proof: proof.clone(), parent: promise.parent })
+}
+
+/// Signs the best of what maths alone can promise, if there is any.
+fn promise(engine: &Engine, builder: &mut Builder, raw: Raw<'_>) -> Option<Promise> {
+    let target = Target::after(&engine.tip()?.parent(), engine.nonce());
+    let on = best(engine, builder, &target)?;
     let built = builder.behind(raw, |builder, victim| builder.build(&on, engine.pools(), Some(victim), &target));
-    Ok(built.flatten().ok().map(|bundle| Promise { bundle, on, parent: target.parent }))
+    let bundle = built.flatten().ok()?;
+    Some(Promise { bundle, on, parent: target.parent })
 }
 
 /// The candidate of which most is left, if the best by value is among those whose cost is known.
@@ -229,15 +239,19 @@ impl Engine {
         Some((ours, theirs))
     }
 
-    /// Searches behind `tx` as maths has it.
-    fn foresee(&mut self, tx: &TxEnv) -> Result<(), Option<Why>> {
+    /// Searches behind `tx` as maths has it; how long it took. `Err(None)`: this engine does not reckon.
+    fn foresee(&mut self, tx: &TxEnv) -> Result<Duration, Option<Why>> {
         if self.reckoner.is_none() {
             return Err(None);
         }
+        let mut span = Span::start();
         // What the last pending transaction left is nobody's nonce and nobody's ether.
         self.forget_pending();
         let reckoner = self.reckoner.as_mut().ok_or(None)?;
         reckoner.reckon(&self.machine, &self.pools, tx, Faith::Proven).map_err(Some)?;
+        if !reckoner.knows_purses(&self.machine) {
+            return Err(Some(Why::Purse));
+        }
         self.candidates.clear();
         let (view, moved) = reckoner.over(&self.pools);
         self.search.begin(&view, Some(moved), &|| true);
@@ -248,7 +262,20 @@ impl Engine {
         {
             self.candidates.push(candidate);
         }
-        Ok(())
+        Ok(span.lap())
+    }
+
+    /// Whether maths searched behind the pools that the EVM moved, and no others.
+    pub(super) fn as_foreseen(&self) -> bool {
+        self.reckoner.as_ref().is_some_and(|reckoner| reckoner.moved() == self.touched.moved)
+    }
+
+    /// The EVM was asked about all whom the transaction concerns. Before what it left is laid over the state.
+    pub(super) fn meet(&mut self, executed: &Result<Executed, ExecuteError>) {
+        let asked = matches!(executed, Ok(_) | Err(ExecuteError::Cold(_)));
+        if let Some(reckoner) = self.reckoner.as_mut().filter(|_| asked) {
+            reckoner.meet(&self.machine, executed.is_ok());
+        }
     }
 
     /// A candidate of the last search behind maths, at what its route is known to cost.

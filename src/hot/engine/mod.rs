@@ -13,12 +13,13 @@ pub mod plan;
 pub mod tip;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alloy_primitives::B256;
 use alloy_primitives::U256;
 use revm::context::TxEnv;
 
-use crate::hot::engine::first::Promise;
+use crate::hot::engine::first::Ahead;
 use crate::hot::engine::first::Verdict;
 use crate::hot::engine::tip::Tip;
 use crate::hot::event::Event;
@@ -46,6 +47,17 @@ use crate::types::amount::Wei;
 use crate::types::news::BlockNews;
 use crate::types::news::Told;
 use crate::types::news::Want;
+
+/// Where to search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum On {
+    /// In the base state.
+    Base,
+    /// Behind the pending transaction.
+    Behind,
+    /// Behind the pending transaction, where maths has searched: the search goes on.
+    Foreseen,
+}
 
 /// State, search and proof behind one door.
 pub struct Engine {
@@ -131,7 +143,7 @@ impl Engine {
             Event::Pool(at, pool) => self.pool(at, *pool),
             Event::Head => {
                 self.forget_pending();
-                if self.base { self.solve(false, newest) } else { Outcome::default() }
+                if self.base { self.solve(On::Base, newest) } else { Outcome::default() }
             }
             Event::Pending(tx) => {
                 self.forget_pending();
@@ -159,7 +171,7 @@ impl Engine {
         }
         self.read_nonce();
         let apply = span.lap();
-        let mut outcome = if self.base { self.solve(false, newest) } else { Outcome::default() };
+        let mut outcome = if self.base { self.solve(On::Base, newest) } else { Outcome::default() };
         outcome.spent.execute += apply;
         outcome.broken = broken;
         outcome
@@ -245,18 +257,20 @@ impl Engine {
         self.prover.set_nonce(nonce);
     }
 
-    /// Runs a pending transaction and searches behind it. `promise`: what was signed on maths alone, and is to be judged; `Ok`
-    /// when its proof is the outcome's.
+    /// Runs a pending transaction and searches behind it. `ahead`: it has been resolved and searched behind by maths, and what
+    /// was promised is to be judged; `Ok` when its proof is the outcome's.
     fn pending(
         &mut self,
         tx: TxEnv,
-        promise: Option<&Promise>,
+        ahead: Option<Ahead<'_>>,
         newest: &dyn Fn(u64) -> bool,
     ) -> (Outcome, Result<(), Verdict>) {
         let mut span = Span::start();
-        let resolved = promise.is_some() || self.try_maths(&tx);
-        let reckon = span.lap();
-        let executed = match self.machine.execute(tx) {
+        let resolved = ahead.is_some() || self.try_maths(&tx);
+        let reckon = span.lap() + ahead.map_or(Duration::ZERO, |ahead| ahead.took);
+        let executed = self.machine.execute(tx);
+        self.meet(&executed);
+        let executed = match executed {
             Ok(executed) => executed,
             Err(error) => {
                 let wanted = if let ExecuteError::Cold(cold) = &error { cold.want() } else { None };
@@ -270,14 +284,16 @@ impl Engine {
         self.machine.set_overlay(executed.diff);
         self.includable = true;
         let success = executed.result.is_success();
-        let agrees = resolved && success && self.compare(promise.is_some());
+        let promised = ahead.is_some_and(|ahead| ahead.promise.is_some());
+        let agrees = resolved && success && self.compare(promised);
         let search = span.lap();
         let (mut outcome, verdict) = if !success {
             (Outcome::refused(Refused::TriggerFailed), Err(Verdict::Failed))
         } else if self.touched.moved.is_empty() {
-            (Outcome::refused(Refused::NoPool), Err(Verdict::Differs))
+            let verdict = if agrees { Verdict::Refused(Refused::NoPool) } else { Verdict::Differs };
+            (Outcome::refused(Refused::NoPool), Err(verdict))
         } else {
-            self.answer((promise, agrees), newest)
+            self.answer((ahead, agrees), newest)
         };
         outcome.trigger = Some(Trigger::Ran(executed.result));
         outcome.spent.execute = execute;
@@ -288,26 +304,36 @@ impl Engine {
     /// Proves what was promised, or, where nothing was or it does not hold, all there is.
     fn answer(
         &mut self,
-        (promise, agrees): (Option<&Promise>, bool),
+        (ahead, agrees): (Option<Ahead<'_>>, bool),
         newest: &dyn Fn(u64) -> bool,
     ) -> (Outcome, Result<(), Verdict>) {
-        let Some(promise) = promise.filter(|_| agrees) else {
-            return (self.solve(true, newest), Err(Verdict::Differs));
+        let ahead = ahead.filter(|_| agrees);
+        let on = if ahead.is_some() && self.as_foreseen() { On::Foreseen } else { On::Behind };
+        let Some(promise) = ahead.and_then(|ahead| ahead.promise) else {
+            return (self.solve(on, newest), Err(Verdict::Differs));
         };
         match self.keep(promise) {
-            Ok(proof) => (Outcome { proven: vec![proof], ..Outcome::default() }, Ok(())),
-            Err(reason) => (self.solve(true, newest), Err(Verdict::Refused(reason))),
+            Ok(proof) => {
+                self.remember(true, std::slice::from_ref(&proof));
+                (Outcome { proven: vec![proof], ..Outcome::default() }, Ok(()))
+            }
+            Err(reason) => (self.solve(on, newest), Err(Verdict::Refused(reason))),
         }
     }
 
     /// Screens, sizes and proves: behind the pending transaction, or in the base state.
-    fn solve(&mut self, behind: bool, newest: &dyn Fn(u64) -> bool) -> Outcome {
+    fn solve(&mut self, on: On, newest: &dyn Fn(u64) -> bool) -> Outcome {
+        let behind = on != On::Base;
         let mut outcome = Outcome::default();
         let mut span = Span::start();
         let number = self.tip.as_ref().map(|tip| tip.head().number);
         let go_on = || number.is_none_or(newest);
         self.prover.begin(!behind);
-        self.begin(behind, &go_on);
+        if on != On::Foreseen {
+            self.begin(behind, &go_on);
+        }
+        // Found by maths, and so worth more than all that is left there.
+        self.candidates.reverse();
         outcome.spent.search = span.lap();
         let price = self.tip.as_ref().map(|tip| tip.parent().next_base_fee());
         // What is left of the best proof after gas: a candidate that is worth no more before gas is not better. Nor is what is
@@ -328,7 +354,7 @@ impl Engine {
             outcome.spent.simulate += span.lap();
         }
         count(&mut outcome.refused, self.search.counts());
-        match self.search.waiting() {
+        match self.search.waiting() + self.candidates.len() {
             waiting if best == below && !best.is_zero() && outcome.proven.len() < self.proofs => {
                 outcome.refused.add_many(Refused::BelowMinimum, waiting as u64);
             }
@@ -348,6 +374,7 @@ impl Engine {
 
     /// Starts a search behind the pending transaction, or in the base state.
     fn begin(&mut self, behind: bool, go_on: &dyn Fn() -> bool) {
+        self.candidates.clear();
         match behind {
             true => self.search.begin(&self.overlay.over(&self.pools), Some(&self.touched.moved), go_on),
             false => self.search.begin(&self.pools, None, go_on),
@@ -356,6 +383,10 @@ impl Engine {
 
     /// The next best of that search.
     fn next(&mut self, behind: bool, floor: Option<U256>, go_on: &dyn Fn() -> bool) -> Option<Candidate> {
+        if let Some(found) = self.candidates.last() {
+            let is_worth_it = found.value().map(|value| value.0) > floor || floor.is_none();
+            return if is_worth_it && go_on() { self.candidates.pop() } else { None };
+        }
         match behind {
             true => self.search.next(&self.overlay.over(&self.pools), floor, go_on),
             false => self.search.next(&self.pools, floor, go_on),

@@ -4,6 +4,8 @@
 //! - A yes is the state the pools stand in after the transaction, if it succeeds and its tokens are plain. The EVM runs
 //!   right behind it and is the judge; [`Reckoner::judge`] holds the one against the other, pool by pool.
 //! - Nothing is resolved through a pool, in a direction, in which the EVM has not agreed before ([`trust`]).
+//! - What the EVM will need of whoever pays and is paid, and maths does not, may be unknown: [`Reckoner::knows_purses`] says. What
+//!   is signed on the swap of a stranger would be withdrawn.
 //! - The table does not change; what moved stands in an overlay of the reckoner's own.
 //!
 //! # Limits
@@ -16,6 +18,7 @@
 
 mod book;
 pub mod config;
+mod purses;
 pub mod route;
 pub mod trust;
 mod why;
@@ -33,6 +36,7 @@ use revm::context::TxEnv;
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::whatif::Touched;
 use crate::hot::reckon::book::Book;
+use crate::hot::reckon::purses::Purses;
 use crate::hot::reckon::trust::Trust;
 use crate::hot::state::pools::EdgeId;
 use crate::hot::state::pools::Pools;
@@ -72,6 +76,7 @@ struct Way {
 pub struct Reckoner {
     book: Book,
     trust: Trust,
+    purses: Purses,
     plan: Plan,
     overlay: Overlay<AnyPool>,
     moved: Vec<PoolId>,
@@ -105,6 +110,7 @@ impl Reckoner {
         let code = machine.db().known_account(to).map_or(B256::ZERO, |account| account.code_hash);
         calldata::decode(router, &Call { from: tx.caller, value: tx.value, data: &tx.data }, &mut self.plan)?;
         self.router = Some((place, code));
+        self.purses.note(pools, &self.plan, tx, to);
         if self.plan.trades().is_empty() {
             return Err(Why::NoTrade);
         }
@@ -142,6 +148,7 @@ impl Reckoner {
         self.moved.clear();
         self.ways.clear();
         self.held.clear();
+        self.purses.clear();
         self.router = None;
     }
 
@@ -209,6 +216,18 @@ impl Reckoner {
         let differs = |id: &PoolId| !self.pool(pools, *id).agrees(ran.pool(pools, *id));
         let all = self.overlay.touched().iter().chain(ran.touched());
         touched.broken.first().copied().or_else(|| all.copied().find(differs))
+    }
+
+    /// What the EVM will need of those who pay and are paid by the last transaction that was read is known, as far as can be
+    /// seen.
+    #[must_use]
+    pub fn knows_purses(&self, machine: &Machine) -> bool {
+        self.purses.are_known(machine.db())
+    }
+
+    /// The EVM has been asked about them: it `ended`, or what it missed is fetched.
+    pub fn meet(&mut self, machine: &Machine, ended: bool) {
+        self.purses.meet(machine.db(), ended);
     }
 
     /// The EVM agreed with the last resolved transaction, whose router ran: what it went through is proven so far.

@@ -49,6 +49,7 @@ reasons! {
     Broken "broken" "Its path does not hang together."
     Unproven "unproven" "A pool, or its tokens, have not been proven plain in that direction."
     Limit "limit" "Its limit on the price is not met."
+    Purse "purse" "What its sender holds and has allowed, or its recipient holds, may not be known."
     PaysPool "pays_pool" "It pays what it gets to a pool."
     Quote "quote" "A pool refuses the swap."
     Tick "tick" "A pool's tick or bitmap is not known."

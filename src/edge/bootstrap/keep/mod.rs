@@ -176,14 +176,14 @@ impl Keep {
     }
 
     /// What was missed, as it is behind the tip. Nothing is told (an empty [`Told`]) of another block than the tip, or while
-    /// the next is being learnt: ask again behind that.
+    /// the next is being learnt: ask again behind that. What is known is not read again, though the engine may know less than
+    /// we do: blocks have told us, and a node that answers for a block while it makes the next one (anvil) would tell of that.
     pub async fn fetch(&self, at: B256, wants: &[Want]) -> Result<Told, ChainError> {
-        if !self.expect(at, wants) {
-            return Ok(Told { at, ..Told::default() });
-        }
-        let read = all(wants).read(&self.chain, at).await?;
-        self.take(&read);
-        Ok(read)
+        let nothing = Told { at, ..Told::default() };
+        let Some(missing) = self.expect(at, wants) else { return Ok(nothing) };
+        self.take(&missing.read(&self.chain, at).await?);
+        let inner = self.lock();
+        Ok(if inner.at == at { inner.known.told(at, wants) } else { nothing })
     }
 
     /// All that a pending transaction reads, in one go.
@@ -208,7 +208,7 @@ impl Keep {
         let answer = answers.pop().map_or_else(|| Err("gave no answer".to_owned()), |(_, answer)| answer);
         let mut told = Told { at, accounts: known.all(), hashes: known.hashes.into_iter().collect() };
         let wants: Vec<Want> = told.accounts.iter().flat_map(wants_of).collect();
-        if self.expect(at, &wants) {
+        if self.expect(at, &wants).is_some() {
             self.lock().known.accounts.entry(pool).or_default().pool = answer.is_ok();
             self.take(&told);
         } else {
@@ -222,14 +222,14 @@ impl Keep {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes wants as known, if `at` is the tip.
-    fn expect(&self, at: B256, wants: &[Want]) -> bool {
+    /// Notes wants as known, if `at` is the tip: what of them has no value yet.
+    fn expect(&self, at: B256, wants: &[Want]) -> Option<Missing> {
         let mut inner = self.lock();
-        let stands = inner.at == at && !inner.learning;
-        if stands {
-            inner.known.expect(wants);
+        if inner.at != at || inner.learning {
+            return None;
         }
-        stands
+        inner.known.expect(wants);
+        Some(inner.known.missing(wants.iter().copied()))
     }
 
     /// Takes what was read, if its block is still the tip.
@@ -346,11 +346,6 @@ const fn next(way: Way) -> Way {
         Way::Trace => Way::Execute,
         Way::Execute | Way::Reread => Way::Reread,
     }
-}
-
-/// All wants, whether known or not: the engine may know less than we do.
-fn all(wants: &[Want]) -> Missing {
-    Known::default().missing(wants.iter().copied().filter(|want| !matches!(want, Want::Slot(..)))).with_slots(wants)
 }
 
 fn wants_of(news: &AccountNews) -> Vec<Want> {

@@ -2,15 +2,13 @@
 //!
 //! # Invariants
 //! - Only an armed submitter has any: [`Submitter::dials`].
-//! - A URL is in no error: it may hold an account's key.
-//!
-//! # Limits
-//! - A relay whose URL holds a user and a password has none: the edge sends there.
+//! - A URL is in no error: it may hold an account's key, or a user and a password, which go into a header as the edge's do.
 
 use std::time::Duration;
 
 use crate::edge::dial;
 use crate::edge::dial::Place;
+use crate::edge::dial::Roots;
 use crate::edge::submit::Submitter;
 use crate::edge::submit::config;
 use crate::hot::rt::port::Broken;
@@ -23,6 +21,7 @@ use crate::hot::send::line::Manner;
 pub struct Dial {
     manner: Manner,
     place: Place,
+    roots: Roots,
     patience: Duration,
 }
 
@@ -33,29 +32,27 @@ impl Submitter {
         if !self.is_armed() {
             return Vec::new();
         }
-        self.relays().iter().take(MOST).enumerate().filter_map(|(index, relay)| Dial::of(index, relay)).collect()
+        let roots = Roots::web();
+        let of = |(index, relay)| {
+            let (head, place) = head(self.client(), relay)?;
+            let manner = Manner { relay: index, head, body: relay.dialect.body(), signed: relay.wants_signature() };
+            Some(Dial { manner, place, roots: roots.clone(), patience: Duration::from_millis(relay.timeout_ms) })
+        };
+        self.relays().iter().take(MOST).enumerate().filter_map(of).collect()
     }
 }
 
 impl Dial {
-    fn of(relay: usize, row: &config::Relay) -> Option<Self> {
-        let url = reqwest::Url::parse(&row.url).ok()?;
-        let place = Place::of(&url)?;
-        let named = match url.port() {
-            Some(port) => format!("{}:{port}", url.host_str()?),
-            None => url.host_str()?.to_owned(),
-        };
-        let query = url.query().map_or_else(String::new, |query| format!("?{query}"));
-        let path = format!("{}{query}", url.path());
-        let head = format!("POST {path} HTTP/1.1\r\nHost: {named}\r\nContent-Type: application/json\r\n");
-        let manner = Manner { relay, head, body: row.dialect.body(), signed: row.wants_signature() };
-        Some(Self { manner, place, patience: Duration::from_millis(row.timeout_ms) })
-    }
-
     /// The relay's index in the configuration.
     #[must_use]
     pub const fn relay(&self) -> usize {
         self.manner.relay
+    }
+
+    /// Believes these instead of the web's.
+    #[must_use]
+    pub fn trusting(self, roots: Roots) -> Self {
+        Self { roots, ..self }
     }
 
     /// Dials; blocks while it does.
@@ -63,8 +60,26 @@ impl Dial {
     /// # Errors
     /// No connection in time.
     pub fn line(&self) -> Result<Line, Broken> {
-        let stream = self.place.connect(self.patience)?;
+        let stream = self.place.connect(self.patience, &self.roots)?;
         dial::release(&stream)?;
         Ok(Line::new(self.manner.clone(), stream))
     }
+}
+
+/// A request's first lines, and where it goes.
+fn head(client: &reqwest::Client, row: &config::Relay) -> Option<(String, Place)> {
+    // Its URL has lost the user and the password: they stand in the header.
+    let request = client.post(&row.url).build().ok()?;
+    let url = request.url();
+    let named = match url.port() {
+        Some(port) => format!("{}:{port}", url.host_str()?),
+        None => url.host_str()?.to_owned(),
+    };
+    let query = url.query().map_or_else(String::new, |query| format!("?{query}"));
+    let path = format!("{}{query}", url.path());
+    let mut head = format!("POST {path} HTTP/1.1\r\nHost: {named}\r\nContent-Type: application/json\r\n");
+    if let Some(word) = request.headers().get(reqwest::header::AUTHORIZATION) {
+        head.push_str(&format!("Authorization: {}\r\n", word.to_str().ok()?));
+    }
+    Some((head, Place::of(url)?))
 }

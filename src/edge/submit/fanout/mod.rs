@@ -105,6 +105,10 @@ impl Submitter {
         self.armed.is_some()
     }
 
+    pub(in crate::edge::submit) const fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
     pub(in crate::edge::submit) fn relays(&self) -> &[config::Relay] {
         &self.relays
     }

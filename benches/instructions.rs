@@ -37,7 +37,7 @@ use peregrine::hot::build::config::{Bid, Limits};
 use peregrine::hot::build::{Builder, SignedBundle, Target, Victim};
 use peregrine::hot::decode::PendingTx;
 use peregrine::hot::engine::Engine;
-use peregrine::hot::engine::tip::Tip;
+use peregrine::hot::engine::tip::{DEPTH, Tip};
 use peregrine::hot::event::{AccountNews, BlockNews, Event, Head, LogNews, Outcome};
 use peregrine::hot::evm::fork::Rules;
 use peregrine::hot::evm::machine::{Executed, Machine};
@@ -146,17 +146,25 @@ fn grown() -> (Engine, Event) {
     let beneficiary = machine.block().beneficiary;
     let timestamp = 1_717_000_000;
     let head = Head { number: BLOCK - 1, gas_limit: 30_000_000, timestamp, beneficiary, ..Head::default() };
-    let hash = B256::repeat_byte(7);
-    let child = Head { number: BLOCK, hash, parent: head.hash, timestamp: timestamp + 12, ..head };
+    let child = Head { timestamp: timestamp + 12, ..head };
     let log = |log: &alloy_primitives::Log| LogNews {
         address: log.address,
         topics: log.topics().to_vec(),
         data: log.data.data.clone(),
     };
-    let logs = executed.logs().iter().map(log).collect();
-    let news = BlockNews { head: child, accounts: news(&executed.diff), logs };
-    let engine = market.engine.following(Tip::new(head, Rules::Mainnet, 12)).with_base(false);
-    (engine, Event::Block(Arc::new(news)))
+    let logs: Vec<LogNews> = executed.logs().iter().map(log).collect();
+    let accounts = news(&executed.diff);
+    let mut engine = market.engine.following(Tip::new(head, Rules::Mainnet, 12)).with_base(false);
+    let block = |above: u64| {
+        let hash = |above: u64| B256::from(U256::from(above));
+        let child = Head { number: head.number + above, hash: hash(above), parent: hash(above - 1), ..child };
+        let news = BlockNews { head: child, accounts: accounts.clone(), logs: logs.clone() };
+        Event::Block(Arc::new(news))
+    };
+    // The way back is full: each block is written over the oldest.
+    let last = 2 + DEPTH as u64;
+    assert!((1..last).all(|above| engine.on_event(block(above)).adrift.is_none()));
+    (engine, block(last))
 }
 
 fn news(diff: &EvmState) -> Vec<AccountNews> {
@@ -198,11 +206,13 @@ fn backrun((mut market, proven): (Market, Proven)) -> (Market, Result<Proven, Re
 /// A proof about to be built into a bundle.
 fn unsigned() -> (Market, Builder, Proven, Victim, Target) {
     let (market, proven) = behind();
-    let builder = market.builder(Bid::default(), Limits { max_assumed_slots: 9, ..Limits::default() });
+    let mut builder = market.builder(Bid::default(), Limits { max_assumed_slots: 9, ..Limits::default() });
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundles/backrun/v2_v3/case.json.zst");
     let trigger = Case::read(&place).expect("a case").trigger.expect("a backrun has one");
     let victim = Victim::raw(&trigger.raw, trigger.hash).expect("whole");
     assert_eq!(contract(market.own.executor).address, market.own.executor);
+    let before = Target { parent: B256::ZERO, ..market::target() };
+    assert!(builder.build(&proven, market.engine.pools(), Some(&victim), &before).is_ok(), "its buffers have grown");
     (market, builder, proven, victim, market::target())
 }
 

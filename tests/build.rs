@@ -86,7 +86,7 @@ fn builder(bid: Bid, limits: Limits) -> Builder {
 }
 
 fn ours(bundle: &SignedBundle) -> TxEip1559 {
-    let raw = bundle.txs().next_back().expect("ours");
+    let raw = *bundle.txs().last().expect("ours");
     let tx = TxEnvelope::decode_2718_exact(raw).expect("decodes to its end");
     assert_eq!(*tx.tx_hash(), bundle.ours());
     assert_eq!(keccak256(raw), bundle.ours());
@@ -117,7 +117,7 @@ proptest! {
         prop_assert_eq!(builder.owner(), owner);
         let target = Target { block, parent: B256::ZERO, base_fee: WeiPerGas(base_fee), nonce };
         let bundle = build(&mut builder, None, &target).expect("signed");
-        let raw = bundle.txs().next().expect("ours");
+        let raw = bundle.txs()[0];
         let signed = TxEnvelope::decode_2718_exact(raw).expect("decodes");
         let signer = signed.signature().recover_address_from_prehash(&signed.signature_hash());
         prop_assert_eq!(signer.expect("recovers"), owner);
@@ -319,7 +319,7 @@ fn a_bundle_is_the_victim_and_ours_with_the_hash_of_their_hashes() {
     let victim = Victim::encode(victim, *victim.tx_hash()).expect("sendable");
     let mut builder = builder(Bid::default(), Limits::default());
     let bundle = build(&mut builder, Some(&victim), &target()).expect("signed");
-    let txs: Vec<&[u8]> = bundle.txs().collect();
+    let txs = bundle.txs();
     assert_eq!((txs.len(), txs[0]), (2, victim.bytes()));
     assert_eq!(bundle.trigger(), Some(victim.hash()));
     assert_eq!(bundle.hash(), keccak256([victim.hash().0, bundle.ours().0].concat()));
@@ -327,7 +327,7 @@ fn a_bundle_is_the_victim_and_ours_with_the_hash_of_their_hashes() {
     let alone = build(&mut builder, None, &target()).expect("signed");
     assert_eq!(alone.hash(), keccak256(alone.ours()));
     assert_eq!((alone.txs().len(), alone.trigger()), (1, None));
-    assert_eq!(alone.txs().next(), Some(txs[1]), "the same run: signatures are deterministic");
+    assert_eq!(alone.txs()[0], txs[1], "the same run: signatures are deterministic");
 }
 
 #[test]

@@ -177,11 +177,12 @@ fn a_body_has_the_form_that_every_builder_takes() {
         let rows = Kind::ALL.map(|kind| row(kind.dialect().name(), "http://127.0.0.1:9", kind, true)).to_vec();
         let dry = Submitter::dry(setup(rows)).expect("set up");
         let sent = submit(&dry, &bundle, soon()).await;
-        let hex = alloy_primitives::hex::encode_prefixed::<&[u8]>;
+        let hex = alloy_primitives::hex::encode_prefixed::<&&[u8]>;
+        let txs: Vec<String> = bundle.txs().iter().map(hex).collect();
         for message in &sent.messages {
             let body: Value = serde_json::from_slice(&message.body).expect("json");
             let due = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_sendBundle", "params": [{
-                "txs": bundle.txs().map(hex).collect::<Vec<_>>(), "blockNumber": format!("0x{BLOCK:x}"),
+                "txs": txs, "blockNumber": format!("0x{BLOCK:x}"),
                 "revertingTxHashes": [], "replacementUuid": sent.uuid.hyphenated().to_string(),
             }]});
             assert_eq!(body, due);
@@ -237,7 +238,7 @@ fn a_dry_run_dials_nobody_and_says_what_it_would_have_sent() {
         let header = message.signature.as_deref().expect("signed");
         assert_eq!(identity::recover(header, &message.body), Some(key(OTHER_KEY).address()));
         let text = std::str::from_utf8(&message.body).expect("text");
-        assert!(bundle.txs().all(|tx| text.contains(&alloy_primitives::hex::encode_prefixed(tx))), "{text}");
+        assert!(bundle.txs().iter().all(|tx| text.contains(&alloy_primitives::hex::encode_prefixed(tx))), "{text}");
     });
 }
 

@@ -78,7 +78,7 @@ pub fn measure(world: &World, state: &State) -> Floor {
         bundle = Some(made);
     }
     assert!(bundle.is_some_and(|bundle| {
-        victims.last().is_some_and(|last| hex::encode_prefixed(bundle.txs().next().expect("two")) == last.raw)
+        victims.last().is_some_and(|last| hex::encode_prefixed(bundle.txs()[0]) == last.raw)
     }));
     // Asked here: a thread that is pinned sees no core but its own.
     let last = core_affinity::get_core_ids().and_then(|cores| cores.last().copied()).expect("a core");

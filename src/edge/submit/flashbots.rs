@@ -20,7 +20,7 @@ impl Dialect for Flashbots {
     }
 
     fn bundle(&self, bundle: &SignedBundle, uuid: &Uuid, to: &mut Vec<u8>) {
-        wire::send_bundle(bundle.txs(), bundle.block(), uuid, to);
+        wire::send_bundle(&bundle.txs(), bundle.block(), uuid, to);
     }
 
     fn cancel(&self, _block: u64, uuid: &Uuid, to: &mut Vec<u8>) {

@@ -24,10 +24,10 @@ impl Dialect for Plain {
     }
 
     fn bundle(&self, bundle: &SignedBundle, uuid: &Uuid, to: &mut Vec<u8>) {
-        wire::send_bundle(bundle.txs(), bundle.block(), uuid, to);
+        wire::send_bundle(&bundle.txs(), bundle.block(), uuid, to);
     }
 
     fn cancel(&self, block: u64, uuid: &Uuid, to: &mut Vec<u8>) {
-        wire::send_bundle([].into_iter(), block, uuid, to);
+        wire::send_bundle(&[], block, uuid, to);
     }
 }

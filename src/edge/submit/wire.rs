@@ -38,15 +38,10 @@ impl Message {
 }
 
 /// `eth_sendBundle`, behind what `body` holds.
-pub(in crate::edge::submit) fn send_bundle<'a>(
-    txs: impl Iterator<Item = &'a [u8]> + Clone,
-    block: u64,
-    uuid: &Uuid,
-    body: &mut Vec<u8>,
-) {
-    body.reserve(256 + txs.clone().map(|tx| 2 * tx.len() + 5).sum::<usize>());
+pub(in crate::edge::submit) fn send_bundle(txs: &[&[u8]], block: u64, uuid: &Uuid, body: &mut Vec<u8>) {
+    body.reserve(256 + txs.iter().map(|tx| 2 * tx.len() + 5).sum::<usize>());
     body.extend_from_slice(br#"{"jsonrpc":"2.0","id":1,"method":"eth_sendBundle","params":[{"txs":["#);
-    for (index, tx) in txs.enumerate() {
+    for (index, tx) in txs.iter().enumerate() {
         body.extend_from_slice(if index == 0 { b"\"0x" } else { b",\"0x" });
         let at = body.len();
         body.resize(at + 2 * tx.len(), 0);

@@ -4,6 +4,8 @@
 //! - Only `hot::build` makes one, so each has passed the limits and is signed.
 //! - No transaction in it may revert: all of it lands, or nothing.
 
+use std::ops::Deref;
+
 use alloy::consensus::SignableTransaction;
 use alloy::consensus::TxEnvelope;
 use alloy::eips::eip2718::Decodable2718;
@@ -35,6 +37,21 @@ pub struct SignedBundle {
     gas_limit: Gas,
     price: WeiPerGas,
     terms: Terms,
+}
+
+/// A bundle's transactions: the trigger, if there is one, and ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Txs<'a> {
+    both: [&'a [u8]; 2],
+    from: usize,
+}
+
+impl<'a> Deref for Txs<'a> {
+    type Target = [&'a [u8]];
+
+    fn deref(&self) -> &[&'a [u8]] {
+        &self.both[self.from..]
+    }
 }
 
 /// Our transaction and what was decided for it.
@@ -107,9 +124,9 @@ impl SignedBundle {
 
     /// The transactions' raw bytes, in order; ours is the last.
     #[must_use]
-    pub fn txs(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator + Clone {
+    pub fn txs(&self) -> Txs<'_> {
         let (first, ours) = self.bytes.split_at(self.cut);
-        [first, ours].into_iter().skip(usize::from(self.trigger.is_none()))
+        Txs { both: [first, ours], from: usize::from(self.trigger.is_none()) }
     }
 
     /// Our transaction without its signature, and the digest that was signed. `None` for what [`crate::hot::build`] does

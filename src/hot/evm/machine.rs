@@ -7,13 +7,16 @@
 use alloy_primitives::{Address, Bytes, Log, TxKind, U256};
 use revm::ExecuteEvm;
 use revm::context::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction};
-use revm::context::{BlockEnv, Context, ContextTr, TxEnv};
-use revm::handler::{MainBuilder, MainnetContext, MainnetEvm};
+use revm::context::{BlockEnv, CfgEnv, Context, ContextTr, Journal, TxEnv};
+use revm::handler::{MainBuilder, MainnetEvm};
 use revm::state::EvmState;
 
 use crate::hot::evm::db::Cold;
 use crate::hot::evm::db::Db;
 use crate::hot::evm::fork::Fork;
+use crate::hot::evm::keccak;
+use crate::hot::evm::keccak::Keccaks;
+use crate::hot::evm::keccak::Remembers;
 
 /// What one transaction did.
 #[derive(Debug)]
@@ -85,7 +88,15 @@ pub struct Between {
 /// A look's outcome.
 pub type Looked = ExecutionResult<HaltReason>;
 
-type Inner = MainnetEvm<MainnetContext<Db>>;
+/// With hashes to remember where other chains keep what is theirs.
+type Ground = Context<BlockEnv, TxEnv, CfgEnv, Db, Journal<Db>, Keccaks>;
+type Inner = MainnetEvm<Ground>;
+
+impl Remembers for Ground {
+    fn keccaks(&mut self) -> &mut Keccaks {
+        &mut self.chain
+    }
+}
 
 /// One EVM for one block's rules.
 pub struct Machine {
@@ -96,11 +107,13 @@ impl Machine {
     /// An EVM under `fork`'s rules in `block`, on `db`.
     #[must_use]
     pub fn new(chain_id: u64, fork: Fork, block: BlockEnv, db: Db) -> Self {
-        let mut context: MainnetContext<Db> = Context::new(db, fork.spec);
+        let mut context = Ground::new(db, fork.spec);
         context.cfg.chain_id = chain_id;
         context.cfg.blob_base_fee_update_fraction = Some(fork.blob_update_fraction);
         context.block = block;
-        Self { evm: context.build_mainnet() }
+        let mut evm = context.build_mainnet();
+        keccak::install(&mut evm.instruction);
+        Self { evm }
     }
 
     /// Moves on to another block, under `fork`'s rules. The state stays.
@@ -205,7 +218,14 @@ impl Machine {
 
     /// Takes the overlay off again and forgets it.
     pub fn drop_overlay(&mut self) {
-        drop(self.db_mut().take_overlay());
+        let diff = self.db_mut().take_overlay();
+        self.take_back(diff);
+    }
+
+    /// Forgets a diff. The next one is written where it was.
+    pub fn take_back(&mut self, mut diff: EvmState) {
+        diff.clear();
+        self.evm.ctx.journal_mut().state = diff;
     }
 
     /// Makes the overlay part of the base.

@@ -3,6 +3,7 @@
 pub mod block;
 pub mod db;
 pub mod fork;
+pub mod keccak;
 pub mod machine;
 pub mod own;
 pub mod probe;

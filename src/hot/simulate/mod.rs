@@ -7,7 +7,7 @@
 
 mod suspicion;
 
-use alloy_primitives::{Address, TxKind, U256};
+use alloy_primitives::{Address, Bytes, TxKind, U256};
 use revm::context::TxEnv;
 use revm::context::result::ExecutionResult;
 
@@ -106,6 +106,8 @@ pub struct Prover {
     bid: Bid,
     share: Option<Share>,
     missed: Vec<Want>,
+    /// Asks a token what the executor holds.
+    look: Bytes,
 }
 
 impl Prover {
@@ -113,7 +115,8 @@ impl Prover {
     /// executor pays the builder.
     #[must_use]
     pub fn new(own: Own, nonce: u64, unknown: Unknown, bid: Bid) -> Self {
-        Self { own, suspicion: Suspicion::default(), nonce, unknown, bid, share: None, missed: Vec::new() }
+        let (suspicion, look) = (Suspicion::default(), own::balance_of(own.executor));
+        Self { own, suspicion, nonce, unknown, bid, share: None, missed: Vec::new(), look }
     }
 
     /// Bids a share of each candidate's value from now on.
@@ -179,21 +182,34 @@ impl Prover {
         let tx = self.transaction(machine, (token, bid), candidate, &hops)?;
         // The token asks itself. Whoever sends a look is loaded anew for it, and what he held before is forgotten: not the
         // executor, whose ether before and after is compared.
-        let look = machine.look(token, token, own::balance_of(self.own.executor));
+        let look = machine.look(token, token, self.look.clone());
         machine.db_mut().clear_notes();
         machine.db_mut().set_unknown(self.unknown);
         let between = machine.execute_between(tx, &look);
         machine.db_mut().set_unknown(Unknown::Refuse);
         let between = between.map_err(|error| self.refusal(&error))?;
-        let realised = self.realised(machine, token, &between);
+        let answer = self.answer(machine, candidate, &between, (token, &hops));
+        machine.take_back(between.executed.diff);
+        answer
+    }
+
+    /// What a run says of its candidate.
+    fn answer(
+        &mut self,
+        machine: &mut Machine,
+        candidate: &Candidate,
+        between: &Between,
+        (token, hops): (Address, &[Hop]),
+    ) -> Result<Proven, Refused> {
+        let realised = self.realised(machine, token, between);
         if realised == Some(U256::from(candidate.gross())) {
-            self.suspicion.clear(&hops);
-            return Ok(report(machine, candidate, &between));
+            self.suspicion.clear(hops);
+            return Ok(report(machine, candidate, between));
         }
-        let symptom = symptom(&between);
+        let symptom = symptom(between);
         let theirs = matches!(symptom, Refused::Mismatch | Refused::Reverted);
         if theirs && self.only_own_assumed(machine) {
-            return Err(self.suspicion.investigate(machine, &hops, symptom));
+            return Err(self.suspicion.investigate(machine, hops, symptom));
         }
         Err(symptom)
     }

@@ -30,10 +30,10 @@ import {Cycle} from "./Cycle.sol";
 ///       +153  u128  repay       the most that the lender may take; what Aave is asked to take
 ///       +169  u128  amount_out  what pool 0 spends, and this liquidation must bring at least
 ///    247  hops, 57 bytes each, at least one, from the collateral (kind 1: the receipt token) to the debt token:
-///         +0  u8    kind        bit 0: 1 = V3 family; bit 1: zeroForOne; bit 2: comes by here. Not on hop 0
-///         +1  u160  pool
+///         +0  u8    kind        bit 0: 1 = V3 family; bit 1: zeroForOne. 4 alone: a stop here, no pool
+///         +1  u160  pool        a stop: not read
 ///        +21  u160  -           not read, zeros are cheapest
-///        +41  u128  amount_out  V2: exact output. V3: what the next hop will spend, and must get at least
+///        +41  u128  amount_out  V2: exact output. V3: what the next hop will spend, and must get at least. A stop: what goes on
 ///
 /// # Order of execution: last hop first, the liquidation innermost
 /// The last pool pays the debt token to this contract before it has been paid, and calls back. Its input is delivered by the
@@ -42,13 +42,13 @@ import {Cycle} from "./Cycle.sol";
 ///
 /// # Where the profit stays
 /// At `token`: what the last pool pays above `repay` if that is the debt token, what is seized above amount_out if that is the
-/// collateral. A token between two pools is kept by a hop that `comes by here`: `token` is paid to this contract, amount_out of
-/// it goes on to the hop's pool. So [liquidate USDC -> WBTC][WBTC -> WETH][WETH -> USDC, comes by here] earns WETH. A cycle that
-/// ends with the liquidation (WETH -> USDC, liquidate USDC -> WETH) is the same cycle begun there: [liquidate][WETH -> USDC].
+/// collateral. A token between two pools is kept at a stop: the hop before it pays this contract, which sends amount_out on to
+/// the next pool. So [liquidate USDC -> WBTC][WBTC -> WETH][stop][WETH -> USDC] earns WETH. A cycle that ends with the
+/// liquidation (WETH -> USDC, liquidate USDC -> WETH) is the same one begun there: [liquidate USDC -> WETH][WETH -> USDC].
 ///
 /// # Invariants, besides those of Cycle.sol
 /// - Three tokens can move out, each at most once: the debt token by allowance, up to `repay`; what was seized, up to
-///   amount_out; `token`, at a hop that comes by here. Each must come back or have come: the debt token's balance has not
+///   amount_out; `token`, at a stop. Each must come back or have come: the debt token's balance has not
 ///   fallen at the end, the liquidation itself brought amount_out, `token` has grown by min_profit >= 0. Else all reverts.
 /// - The lender's allowance is zero after the call, whatever it took. Nobody else is ever given one.
 /// - While the lender runs no callback is due, so none is obeyed.
@@ -56,8 +56,8 @@ import {Cycle} from "./Cycle.sol";
 /// # Limits
 /// - One liquidation a run. Collateral and debt of the same token are refused by what the liquidation must bring.
 /// - Kinds 1 and 2 take the payload's word for which receipt token is the collateral's; a wrong one brings nothing, and reverts.
-/// - As in Executor.sol: a pool once a path, the last one lends, no fee on transfer, an output above amount_out is a gift to the
-///   next pool unless it comes by here. Dust of a rounding, and what was seized beyond need, stays for `sweep`.
+/// - As in Executor.sol: a pool once a path, the last one lends, no fee on transfer, a V3 output above amount_out is a gift to the
+///   next pool unless that is a stop. One stop a path is enough. What is seized or lent beyond need stays here, for `sweep`.
 contract Liquidator is Cycle {
     error SeizedTooLittle();
     error DebtTokenSpent();
@@ -69,11 +69,11 @@ contract Liquidator is Cycle {
     uint256 private constant AAVE_WITHDRAWN = 2;
     uint256 private constant MORPHO_COLLATERAL = 3;
     uint256 private constant MORPHO_SHARES = 4;
-    uint256 private constant KIND_BY_HERE = 4;
+    uint256 private constant STOP = 4;
 
     constructor(address owner, address weth) Cycle(owner, weth) {}
 
-    /// From the profit token on: a hop that comes by here reads it.
+    /// From the profit token on: a stop reads it.
     function _base() internal pure override returns (uint256) {
         return BASE;
     }
@@ -97,35 +97,28 @@ contract Liquidator is Cycle {
         if (_balance(debt) < held) revert DebtTokenSpent();
     }
 
-    /// As in Executor.sol, but for hops whose input comes by here.
+    /// As in Executor.sol, but for stops: what comes before one is paid to this contract.
     function _deliver(uint256 base, uint256 hop) internal override {
         unchecked {
             uint256 first = hop;
             while (first != _first(base) && !_isV3(first - HOP)) first -= HOP;
-            if (first == _first(base)) {
-                _payPool0(first, _amountIn(first));
-            } else {
-                _swapV3(base, first - HOP, _recipient(first));
-                _sendOn(base, first);
-            }
+            if (first == _first(base)) _payPool0(first, _amountIn(first));
+            else _swapV3(base, first - HOP, _recipient(first));
             for (; first != hop; first += HOP) {
-                _swapV2(first, _recipient(first + HOP), 0);
-                _sendOn(base, first + HOP);
+                uint256 next = first + HOP;
+                // Always the profit token, the one whose gain is measured: a payload cannot name another to be sent.
+                if (_isStop(first)) _transfer(_address(base), _pool(next), _amountIn(next));
+                else _swapV2(first, _recipient(next), 0);
             }
         }
     }
 
-    function _comesByHere(uint256 hop) private pure returns (bool) {
-        return _kind(hop) & KIND_BY_HERE != 0;
+    function _isStop(uint256 hop) private pure returns (bool) {
+        return _kind(hop) == STOP;
     }
 
     function _recipient(uint256 hop) private view returns (address) {
-        return _comesByHere(hop) ? address(this) : _pool(hop);
-    }
-
-    /// Always the profit token, the one whose gain is measured: a payload cannot name another to be sent.
-    function _sendOn(uint256 base, uint256 hop) private {
-        if (_comesByHere(hop)) _transfer(_address(base), _pool(hop), _amountIn(hop));
+        return _isStop(hop) ? address(this) : _pool(hop);
     }
 
     /// The end of the nesting: nothing is in flight from here on. The debt token has arrived; it is turned into what pool 0 gets.

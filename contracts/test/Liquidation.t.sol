@@ -20,6 +20,7 @@ contract LiquidationTest is Sales {
         _everyMix(Lend.MORPHO);
     }
 
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_any_amount_and_any_path_earn_what_was_predicted(uint8 lend, uint8 hops, uint8 kinds, uint8 keep, uint256 repay)
         public
     {
@@ -142,6 +143,7 @@ contract LiquidationTest is Sales {
         assertEq(_held(weth), 0);
     }
 
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_inventory_of_every_token_is_left_alone(uint8 lend, uint8 kinds, uint8 keep, uint80 inventory) public {
         (Sale memory sale, uint256 seized) = _sunk(Lend(lend % 3), DEBT / 2);
         Order memory order = _path(collateral, 3, kinds, seized);

@@ -50,21 +50,34 @@ abstract contract Lenders is Linked {
     /// What a liquidator with capital is paid for the same, by the lender itself. Everything is rolled back.
     function _byHand(Sale memory sale) internal returns (uint256 seized, uint256 repaid) {
         uint256 state = vm.snapshotState();
-        address hand = makeAddr("hand");
-        bool receipt = sale.kind == 1 || sale.kind == 2;
-        address paidIn = receipt ? sale.also : sale.collateral;
-        _fund(sale.debt, hand, sale.repay);
-        vm.prank(hand);
-        IApprove(sale.debt).approve(sale.lender, sale.repay);
-        vm.prank(hand);
-        if (sale.kind < 3) {
-            IAave(sale.lender).liquidationCall(sale.collateral, sale.debt, sale.borrower, sale.repay, receipt);
-        } else {
-            (uint256 collateral, uint256 shares) = sale.kind == 3 ? (uint256(sale.asked), uint256(0)) : (0, sale.asked);
-            IMorpho(sale.lender).liquidate(_market(sale), sale.borrower, collateral, shares, "");
-        }
+        address hand = _capital(sale);
+        _sellByHand(sale, hand);
+        address paidIn = sale.kind == 1 || sale.kind == 2 ? sale.also : sale.collateral;
         (seized, repaid) = (IToken(paidIn).balanceOf(hand), sale.repay - IToken(sale.debt).balanceOf(hand));
         vm.revertToState(state);
+    }
+
+    /// Somebody who has what the lender may take, and allows it to.
+    function _capital(Sale memory sale) internal returns (address hand) {
+        hand = makeAddr("hand");
+        _fund(sale.debt, hand, sale.repay);
+        vm.prank(hand);
+        // By a bare call: some tokens return nothing.
+        (bool ok,) = sale.debt.call(abi.encodeCall(IApprove.approve, (sale.lender, sale.repay)));
+        require(ok, "approve");
+    }
+
+    function _sellByHand(Sale memory sale, address hand) internal returns (bytes memory call) {
+        if (sale.kind < 3) {
+            bool receipt = sale.kind != 0;
+            call = abi.encodeCall(IAave.liquidationCall, (sale.collateral, sale.debt, sale.borrower, sale.repay, receipt));
+        } else {
+            (uint256 collateral, uint256 shares) = sale.kind == 3 ? (uint256(sale.asked), uint256(0)) : (0, sale.asked);
+            call = abi.encodeCall(IMorpho.liquidate, (_market(sale), sale.borrower, collateral, shares, ""));
+        }
+        vm.prank(hand);
+        (bool ok,) = sale.lender.call(call);
+        require(ok, "the lender refuses");
     }
 
     function _health(Sale memory sale) internal view returns (uint256 health) {
@@ -254,6 +267,8 @@ abstract contract Lenders is Linked {
 
     function _own(address token, uint256 amount, address spender) internal {
         _fund(token, address(this), amount);
-        IApprove(token).approve(spender, amount);
+        // By a bare call: some tokens return nothing.
+        (bool ok,) = token.call(abi.encodeCall(IApprove.approve, (spender, amount)));
+        require(ok, "approve");
     }
 }

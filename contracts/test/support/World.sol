@@ -182,4 +182,12 @@ abstract contract World is Test {
     function _held(address token) internal view returns (uint256) {
         return IToken(token).balanceOf(executor);
     }
+
+    /// What a transaction with this payload costs before it runs.
+    function _intrinsic(bytes memory payload) internal pure returns (uint256 gas) {
+        gas = 21000;
+        for (uint256 i = 0; i < payload.length; i++) {
+            gas += payload[i] == 0 ? 4 : 16;
+        }
+    }
 }

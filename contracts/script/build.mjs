@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Compiles src/Executor.sol into artifacts/executor.json, which the Rust side includes. `--check` compares instead of
-// writing, and exits 1 if the committed file is not what the source gives. Both refuse code with opcodes it must not have.
+// Compiles each contract of src/ that is deployed into an artifact, which the Rust side includes. `--check` compares instead of
+// writing, and exits 1 if a committed file is not what the source gives. Both refuse code with opcodes it must not have.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,8 +8,8 @@ import solc from "solc";
 import { offences } from "./opcodes.mjs";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
-const SOURCE = "src/Executor.sol";
-const TARGET = "artifacts/executor.json";
+const SOURCES = ["src/Cycle.sol", "src/Executor.sol", "src/Liquidator.sol"];
+const TARGETS = { Executor: "artifacts/executor.json", Liquidator: "artifacts/liquidator.json" };
 const EVMS = ["istanbul", "cancun"];
 
 // Runs: a searcher pays for calls and never again for the deployment. No metadata: the same source is the same code, wherever it is.
@@ -20,29 +20,34 @@ const SETTINGS = {
   outputSelection: { "*": { "*": ["evm.bytecode.object", "evm.deployedBytecode.object"] } },
 };
 
+/** Compiles every contract at once, into a map from its name to its creation and its runtime code. */
 function compile(evmVersion) {
   const input = {
     language: "Solidity",
-    sources: { [SOURCE]: { content: readFileSync(at(SOURCE), "utf8") } },
+    sources: Object.fromEntries(SOURCES.map((path) => [path, { content: readFileSync(at(path), "utf8") }])),
     settings: { ...SETTINGS, evmVersion },
   };
   const output = JSON.parse(solc.compile(JSON.stringify(input)));
   if (output.errors?.length) fail(output.errors.map((error) => error.formattedMessage).join("\n"));
-  const { bytecode, deployedBytecode } = output.contracts[SOURCE].Executor.evm;
-  return { creation: bytecode.object, runtime: deployedBytecode.object };
+  const code = (name) => {
+    const { bytecode, deployedBytecode } = output.contracts[`src/${name}.sol`][name].evm;
+    return { creation: bytecode.object, runtime: deployedBytecode.object };
+  };
+  return Object.fromEntries(Object.keys(TARGETS).map((name) => [name, code(name)]));
 }
 
-function build() {
-  const artifact = { solc: solc.version().split("+")[0] };
+/** Builds the artifact of contract `name` out of what `compile` made for each EVM. */
+function artifact(name, compiled) {
+  const made = { solc: solc.version().split("+")[0] };
   for (const evm of EVMS) {
-    const { creation, runtime } = compile(evm);
-    if (!creation.endsWith(runtime)) fail(`${evm}: the runtime code is not the end of the creation code`);
+    const { creation, runtime } = compiled[evm][name];
+    if (!creation.endsWith(runtime)) fail(`${name}, ${evm}: the runtime code is not the end of the creation code`);
     const constructor = creation.slice(0, creation.length - runtime.length);
     const found = [...offences(constructor, evm), ...offences(runtime, evm)];
-    if (found.length) fail(`${evm}: the code has opcodes it must not have: ${found.join(", ")}`);
-    artifact[evm] = { creation: `0x${creation}`, runtime_size: runtime.length / 2 };
+    if (found.length) fail(`${name}, ${evm}: the code has opcodes it must not have: ${found.join(", ")}`);
+    made[evm] = { creation: `0x${creation}`, runtime_size: runtime.length / 2 };
   }
-  return `${JSON.stringify(artifact, null, 2)}\n`;
+  return `${JSON.stringify(made, null, 2)}\n`;
 }
 
 function fail(sentence) {
@@ -50,13 +55,16 @@ function fail(sentence) {
   process.exit(1);
 }
 
-const built = build();
-if (process.argv.includes("--check")) {
-  const committed = existsSync(at(TARGET)) ? readFileSync(at(TARGET), "utf8") : "";
-  if (committed !== built) fail(`contracts/${TARGET} is not what contracts/${SOURCE} compiles to: run npm run build and commit it`);
-  console.log(`${TARGET} is what ${SOURCE} compiles to`);
-} else {
-  mkdirSync(dirname(at(TARGET)), { recursive: true });
-  writeFileSync(at(TARGET), built);
-  console.log(`${TARGET} written`);
+const compiled = Object.fromEntries(EVMS.map((evm) => [evm, compile(evm)]));
+for (const [name, target] of Object.entries(TARGETS)) {
+  const built = artifact(name, compiled);
+  if (process.argv.includes("--check")) {
+    const committed = existsSync(at(target)) ? readFileSync(at(target), "utf8") : "";
+    if (committed !== built) fail(`contracts/${target} is not what contracts/src/${name}.sol compiles to: run npm run build and commit it`);
+    console.log(`${target} is what src/${name}.sol compiles to`);
+  } else {
+    mkdirSync(dirname(at(target)), { recursive: true });
+    writeFileSync(at(target), built);
+    console.log(`${target} written`);
+  }
 }

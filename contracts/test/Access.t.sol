@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
+import {Cycle} from "../src/Cycle.sol";
 import {Executor} from "../src/Executor.sol";
 import {IPair} from "./support/Interfaces.sol";
 import {Order, Payload} from "./support/Payload.sol";
@@ -15,18 +16,18 @@ contract AccessTest is World {
         vm.prank(caller);
         (bool ok, bytes memory reason) = executor.call(payload);
         assertFalse(ok);
-        assertEq(bytes4(reason), Executor.NotOwner.selector);
+        assertEq(bytes4(reason), Cycle.NotOwner.selector);
     }
 
     function testFuzz_a_stranger_cannot_sweep(address caller, address token, address to, uint256 amount) public {
         vm.assume(caller != owner);
         vm.prank(caller);
-        vm.expectRevert(Executor.NotOwner.selector);
-        Executor(executor).sweep(token, to, amount);
+        vm.expectRevert(Cycle.NotOwner.selector);
+        Cycle(executor).sweep(token, to, amount);
     }
 
     function testFuzz_no_callback_is_obeyed_when_idle(address caller, bytes4 selector, bytes calldata data) public {
-        vm.assume(caller != owner || (selector != Executor.run.selector && selector != Executor.sweep.selector));
+        vm.assume(caller != owner || (selector != Cycle.run.selector && selector != Cycle.sweep.selector));
         _callIsRefused(caller, bytes.concat(selector, data));
     }
 
@@ -47,7 +48,7 @@ contract AccessTest is World {
         uint256 out0 = order.legs[0].tokenIn < order.legs[0].tokenOut ? 0 : 1 ether;
         bytes memory echo = Payload.echo(order, 1);
         vm.prank(stranger);
-        vm.expectRevert(Executor.NotDue.selector);
+        vm.expectRevert(Cycle.NotDue.selector);
         IPair(order.legs[0].pool).swap(out0, 1 ether - out0, executor, echo);
     }
 
@@ -64,7 +65,7 @@ contract AccessTest is World {
                 token.attempt(executor, abi.encodeWithSelector(0xfa461e33, int256(1), int256(1), echo));
             }
             token.attempt(executor, Payload.encode(order));
-            token.attempt(executor, abi.encodeCall(Executor.sweep, (weth, stranger, 1)));
+            token.attempt(executor, abi.encodeCall(Cycle.sweep, (weth, stranger, 1)));
             uint256 before = _held(weth);
             _run(order);
             assertEq(_held(weth) - before, _profit(order));
@@ -88,9 +89,9 @@ contract AccessTest is World {
     }
 
     function test_deploying_without_owner_or_weth_is_refused() public {
-        vm.expectRevert(Executor.BadPayload.selector);
+        vm.expectRevert(Cycle.BadPayload.selector);
         new Executor(address(0), weth);
-        vm.expectRevert(Executor.BadPayload.selector);
+        vm.expectRevert(Cycle.BadPayload.selector);
         new Executor(owner, address(0));
     }
 

@@ -85,11 +85,4 @@ contract GasTest is World {
         order = _cycle(weth, hops, kinds);
         vm.warp(block.timestamp + 12);
     }
-
-    function _intrinsic(bytes memory payload) private pure returns (uint256 gas) {
-        gas = 21000;
-        for (uint256 i = 0; i < payload.length; i++) {
-            gas += payload[i] == 0 ? 4 : 16;
-        }
-    }
 }

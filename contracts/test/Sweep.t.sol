@@ -7,7 +7,7 @@ import {ReturnsTooLittleToken} from "solmate/test/utils/weird-tokens/ReturnsTooL
 import {ReturnsTooMuchToken} from "solmate/test/utils/weird-tokens/ReturnsTooMuchToken.sol";
 import {ReturnsTwoToken} from "solmate/test/utils/weird-tokens/ReturnsTwoToken.sol";
 import {RevertingToken} from "solmate/test/utils/weird-tokens/RevertingToken.sol";
-import {Executor} from "../src/Executor.sol";
+import {Cycle} from "../src/Cycle.sol";
 import {IToken} from "./support/Interfaces.sol";
 import {World} from "./support/World.sol";
 
@@ -45,38 +45,38 @@ contract SweepTest is World {
     }
 
     function test_what_does_not_say_true_is_taken_for_a_failure() public {
-        _sweepFails(address(new ReturnsFalseToken()), 0, Executor.TransferFailed.selector);
-        _sweepFails(address(new ReturnsTwoToken()), 0, Executor.TransferFailed.selector);
-        _sweepFails(address(new ReturnsTooLittleToken()), 0, Executor.TransferFailed.selector);
-        _sweepFails(address(new RevertingToken()), 0, Executor.TransferFailed.selector);
-        _sweepFails(stranger, 0, Executor.TransferFailed.selector);
+        _sweepFails(address(new ReturnsFalseToken()), 0, Cycle.TransferFailed.selector);
+        _sweepFails(address(new ReturnsTwoToken()), 0, Cycle.TransferFailed.selector);
+        _sweepFails(address(new ReturnsTooLittleToken()), 0, Cycle.TransferFailed.selector);
+        _sweepFails(address(new RevertingToken()), 0, Cycle.TransferFailed.selector);
+        _sweepFails(stranger, 0, Cycle.TransferFailed.selector);
     }
 
     function test_more_than_there_is_cannot_be_swept() public {
-        _sweepFails(weth, 1, Executor.TransferFailed.selector);
-        _sweepFails(address(0), 1, Executor.PaymentFailed.selector);
+        _sweepFails(weth, 1, Cycle.TransferFailed.selector);
+        _sweepFails(address(0), 1, Cycle.PaymentFailed.selector);
     }
 
     function test_nothing_is_swept_to_nobody() public {
         to = address(0);
         vm.deal(executor, 1);
-        _sweepFails(address(0), 1, Executor.BadPayload.selector);
+        _sweepFails(address(0), 1, Cycle.BadPayload.selector);
     }
 
     function test_ether_is_not_swept_to_a_contract_that_refuses_it() public {
         to = address(quoter);
         vm.deal(executor, 1);
-        _sweepFails(address(0), 1, Executor.PaymentFailed.selector);
+        _sweepFails(address(0), 1, Cycle.PaymentFailed.selector);
     }
 
     function _sweep(address token, uint256 amount) private {
         vm.prank(owner);
-        Executor(executor).sweep(token, to, amount);
+        Cycle(executor).sweep(token, to, amount);
     }
 
     function _sweepFails(address token, uint256 amount, bytes4 why) private {
         vm.prank(owner);
         vm.expectRevert(why);
-        Executor(executor).sweep(token, to, amount);
+        Cycle(executor).sweep(token, to, amount);
     }
 }

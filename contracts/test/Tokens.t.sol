@@ -2,7 +2,7 @@
 pragma solidity ^0.8.26;
 
 import {MissingReturnToken} from "solmate/test/utils/weird-tokens/MissingReturnToken.sol";
-import {Executor} from "../src/Executor.sol";
+import {Cycle} from "../src/Cycle.sol";
 import {IToken} from "./support/Interfaces.sol";
 import {Order} from "./support/Payload.sol";
 import {FalseToken, FeeToken} from "./support/Tokens.sol";
@@ -44,7 +44,7 @@ contract TokensTest is World {
             FalseToken token = new FalseToken();
             token.silence(executor);
             Order memory order = _cycle(_pair(address(token), weth), kinds);
-            _refuses(order, Executor.TransferFailed.selector);
+            _refuses(order, Cycle.TransferFailed.selector);
         }
     }
 
@@ -53,7 +53,7 @@ contract TokensTest is World {
         // A contract, but not a token: its fallback reverts.
         order.token = executor;
         order.legs[0].tokenIn = executor;
-        _refuses(order, Executor.BalanceUnreadable.selector);
+        _refuses(order, Cycle.BalanceUnreadable.selector);
     }
 
     function _earns(Order memory order) private {

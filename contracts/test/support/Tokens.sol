@@ -27,6 +27,10 @@ contract FalseToken is MockERC20("False", "FLS", 18) {
         mute = who;
     }
 
+    function approve(address spender, uint256 amount) public override returns (bool) {
+        return msg.sender != mute && super.approve(spender, amount);
+    }
+
     function transfer(address to, uint256 amount) public override returns (bool) {
         return msg.sender != mute && super.transfer(to, amount);
     }

@@ -3,7 +3,6 @@ pragma solidity ^0.8.26;
 
 import {Test} from "forge-std/Test.sol";
 import {MockERC20} from "solmate/test/utils/mocks/MockERC20.sol";
-import {Executor} from "../../src/Executor.sol";
 import {IFactoryV2, IFactoryV3, IToken, IWeth} from "./Interfaces.sol";
 import {Liquidity} from "./Liquidity.sol";
 import {Leg, Order, Payload} from "./Payload.sol";
@@ -39,17 +38,26 @@ abstract contract World is Test {
 
     // ---- deployments
 
-    function _executor() internal returns (address) {
+    /// What the tests of a contract run: the executor, unless one says otherwise.
+    function _executor() internal virtual returns (address) {
+        return _ours("artifacts/executor.json");
+    }
+
+    function _ours(string memory artifact) internal returns (address) {
         bool old = keccak256(bytes(vm.envOr("FOUNDRY_PROFILE", string("default")))) == keccak256("istanbul");
-        bytes memory code = vm.parseJsonBytes(vm.readFile("artifacts/executor.json"), old ? ".istanbul.creation" : ".cancun.creation");
+        bytes memory code = vm.parseJsonBytes(vm.readFile(artifact), old ? ".istanbul.creation" : ".cancun.creation");
         return _create(bytes.concat(code, abi.encode(owner, weth)));
     }
 
-    /// Some packages write hex with 0x, some without.
     function _bytecode(string memory path) internal view returns (bytes memory) {
+        return vm.parseBytes(_hex(path));
+    }
+
+    /// Some packages write hex with 0x, some without.
+    function _hex(string memory path) internal view returns (string memory) {
         string memory hexCode = vm.parseJsonString(vm.readFile(string.concat("node_modules/", path)), ".bytecode");
         bool prefixed = bytes(hexCode)[1] == "x";
-        return vm.parseBytes(prefixed ? hexCode : string.concat("0x", hexCode));
+        return prefixed ? hexCode : string.concat("0x", hexCode);
     }
 
     function _create(bytes memory code) internal returns (address made) {
@@ -173,5 +181,13 @@ abstract contract World is Test {
 
     function _held(address token) internal view returns (uint256) {
         return IToken(token).balanceOf(executor);
+    }
+
+    /// What a transaction with this payload costs before it runs.
+    function _intrinsic(bytes memory payload) internal pure returns (uint256 gas) {
+        gas = 21000;
+        for (uint256 i = 0; i < payload.length; i++) {
+            gas += payload[i] == 0 ? 4 : 16;
+        }
     }
 }

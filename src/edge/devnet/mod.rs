@@ -2,6 +2,7 @@
 //!
 //! - `anvil`: the node.
 //! - `seed`: protocols, tokens, pools, the executor, money.
+//! - [`lending`]: a lending market, its prices and its borrowers, where asked for.
 //! - `traffic`: people who trade, badly.
 //! - [`rivals`]: other searchers, of any strength.
 //! - [`world`]: all of it at once, with the block builder in front and a report a block.
@@ -15,6 +16,7 @@ mod abi;
 mod anvil;
 mod chain;
 mod dice;
+pub mod lending;
 pub mod rivals;
 mod seed;
 mod traffic;
@@ -30,6 +32,8 @@ use serde_json::json;
 
 use crate::edge::builder::BuilderError;
 use crate::edge::devnet::chain::Chain;
+use crate::edge::devnet::lending::Lending;
+use crate::edge::devnet::lending::Prices;
 use crate::edge::rpc::Rpc;
 use crate::edge::rpc::RpcError;
 
@@ -158,11 +162,13 @@ pub struct Options {
     pub hardfork: &'static str,
     /// Gas limit of its blocks.
     pub gas_limit: u64,
+    /// Whether there is a lending market too.
+    pub lending: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, senders: 40, hardfork: "prague", gas_limit: 36_000_000 }
+        Self { seed: 1, senders: 40, hardfork: "prague", gas_limit: 36_000_000, lending: false }
     }
 }
 
@@ -183,6 +189,8 @@ pub struct Devnet {
     pub pools: Vec<Pool>,
     /// V3 positions of the senders.
     pub positions: Vec<Position>,
+    /// The lending market, if one was asked for.
+    pub lending: Option<Lending>,
     /// Whom the traffic comes from.
     pub senders: Vec<Wallet>,
     /// Our contract.
@@ -209,12 +217,17 @@ impl Devnet {
         let maker = Wallet::derived("maker", options.seed, 0)?;
         let mut chain = Chain::new(rpc.clone(), maker);
         let seeded = seed::seed(&mut chain, options.seed, &addresses).await?;
+        let lending = match options.lending {
+            true => Some(lending::stand(&mut chain, options.seed, &seeded.tokens).await?),
+            false => None,
+        };
         let owner = Wallet::fresh()?;
         let mut own = Chain::new(rpc.clone(), owner.clone());
         let executor = seed::deploy_executor(&mut own, true).await?;
 
         let (seed::Seeded { contracts, tokens, pools, positions }, gas_limit) = (seeded, options.gas_limit);
-        let mut devnet = Self { anvil, rpc, options, contracts, tokens, pools, positions, senders, executor, owner };
+        let mut devnet =
+            Self { anvil, rpc, options, contracts, tokens, pools, positions, lending, senders, executor, owner };
         devnet.open(gas_limit).await?;
         Ok(devnet)
     }
@@ -246,5 +259,13 @@ impl Devnet {
     /// The same, with transactions handed in elsewhere than at the node: at a block builder's door.
     pub fn trade_through(&self, door: &Rpc, per_second: f64) -> Result<Traffic, DevnetError> {
         Traffic::start(self, door, per_second)
+    }
+
+    /// Starts answering for the lending market's prices, one of them every so often, at the node or at a block builder's door.
+    /// Nothing where there is no market.
+    #[must_use]
+    pub fn answer_prices(&self, door: &Rpc, every: Duration) -> Option<Prices> {
+        let lending = self.lending.as_ref()?;
+        Some(Prices::start(lending, self.options.seed, self.rpc.clone(), door.clone(), every))
     }
 }

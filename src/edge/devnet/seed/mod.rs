@@ -12,7 +12,7 @@
 //!   are not at mainnet's addresses (the init code hash is Uniswap's). The package with Sushi's own is 39 MB unpacked.
 //! - No Multicall3: no installed package has its bytecode.
 
-mod place;
+pub(super) mod place;
 mod plan;
 pub(super) mod pools;
 mod tokens;

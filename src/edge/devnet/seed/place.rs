@@ -11,6 +11,7 @@
 use alloy_primitives::Address;
 use alloy_primitives::Bytes;
 use alloy_primitives::hex;
+use alloy_primitives::keccak256;
 use serde_json::Value;
 use serde_json::json;
 
@@ -23,17 +24,27 @@ use crate::edge::devnet::chain::Step;
 const CALL_GAS: &str = "0xf42400";
 
 /// A contract to be put somewhere.
-pub(super) struct Placement {
-    pub(super) at: Address,
-    pub(super) name: String,
+pub(in crate::edge::devnet) struct Placement {
+    pub(in crate::edge::devnet) at: Address,
+    pub(in crate::edge::devnet) name: String,
     /// Creation code with its arguments.
-    pub(super) creation: Vec<u8>,
+    pub(in crate::edge::devnet) creation: Vec<u8>,
 }
 
 impl Placement {
     /// `artifact` is a path below `node_modules`; `arguments` are ABI-encoded.
-    pub(super) fn new(at: Address, artifact: &str, arguments: &[u8]) -> Result<Self, DevnetError> {
-        let mut creation = creation(artifact)?;
+    pub(in crate::edge::devnet) fn new(at: Address, artifact: &str, arguments: &[u8]) -> Result<Self, DevnetError> {
+        Self::linked(at, artifact, &[], arguments)
+    }
+
+    /// The same, with libraries: by qualified name (`path:Name`), and where each is.
+    pub(in crate::edge::devnet) fn linked(
+        at: Address,
+        artifact: &str,
+        libraries: &[(String, Address)],
+        arguments: &[u8],
+    ) -> Result<Self, DevnetError> {
+        let mut creation = creation(artifact, libraries)?;
         creation.extend_from_slice(arguments);
         let name = artifact.rsplit('/').next().unwrap_or(artifact).to_owned();
         Ok(Self { at, name, creation })
@@ -41,7 +52,7 @@ impl Placement {
 }
 
 /// Creation code as a package publishes it: Truffle's, Hardhat's, Waffle's or Foundry's artifact.
-fn creation(artifact: &str) -> Result<Vec<u8>, DevnetError> {
+fn creation(artifact: &str, libraries: &[(String, Address)]) -> Result<Vec<u8>, DevnetError> {
     let path = anvil::node_modules().map(|root| root.join(artifact)).find(|path| path.is_file());
     let path = path.ok_or_else(|| DevnetError::NoArtifact(artifact.to_owned()))?;
     let bad = |cause: String| DevnetError::Artifact { path: path.clone(), cause };
@@ -50,11 +61,21 @@ fn creation(artifact: &str) -> Result<Vec<u8>, DevnetError> {
     let places = ["/bytecode", "/bytecode/object", "/evm/bytecode/object"];
     let code = places.iter().find_map(|place| json.pointer(place).and_then(Value::as_str));
     let code = code.ok_or_else(|| bad("it has no bytecode".to_owned()))?;
+    let mut code = code.to_owned();
+    for (name, at) in libraries {
+        code = code.replace(&mark(name), &hex::encode(at));
+    }
     hex::decode(code).map_err(|error| bad(error.to_string()))
 }
 
+/// What solc leaves where a library's address is due: the first 34 digits of the hash of its qualified name.
+fn mark(name: &str) -> String {
+    let digits = hex::encode(keccak256(name));
+    format!("__${}$__", digits.get(..34).unwrap_or_default())
+}
+
 /// Puts all of them in place. Their constructors must not call each other.
-pub(super) async fn place(chain: &mut Chain, placements: &[Placement]) -> Result<(), DevnetError> {
+pub(in crate::edge::devnet) async fn place(chain: &mut Chain, placements: &[Placement]) -> Result<(), DevnetError> {
     let me = chain.me();
     let codes: Vec<Value> = placements.iter().map(|p| json!([p.at, hex::encode_prefixed(&p.creation)])).collect();
     let nonces: Vec<Value> = placements.iter().map(|p| json!([p.at, "0x1"])).collect();

@@ -1,9 +1,11 @@
-//! Our own contract, `contracts/src/Executor.sol`: its calldata and its creation code.
+//! Our own contracts: `contracts/src/Executor.sol`, its calldata and its creation code; the liquidator's in [`liquidation`].
 //!
 //! # Invariants
-//! - The layout is the one that the contract's header describes; `tests/prove.rs` and every recorded block run both
-//!   against each other.
+//! - The layout is the one that the contract's header describes; `tests/prove.rs`, `tests/liquidator.rs` and every recorded
+//!   block run both against each other.
 //! - Amounts are integers that fit the field, or there is no calldata.
+
+pub mod liquidation;
 
 use alloy::sol_types::SolError;
 use alloy_primitives::{Address, Bytes, U256, hex};
@@ -30,13 +32,15 @@ alloy::sol! {
     error BalanceUnreadable();
     error TransferFailed();
     error Unprofitable();
+    error SeizedTooLittle();
+    error DebtTokenSpent();
 }
 
-/// Selectors of the executor's errors that speak of our own call and of nobody on the path.
+/// Selectors of our contracts' errors that speak of our own call and of nobody on the path.
 pub const OWN_FAULTS: [[u8; 4]; 5] =
     [NotOwner::SELECTOR, BadPayload::SELECTOR, WrongBlock::SELECTOR, BidTooHigh::SELECTOR, PaymentFailed::SELECTOR];
 
-/// The name of the executor's error that `output` is, if it is one.
+/// The name of the error of ours that `output` is, if it is one.
 #[must_use]
 pub fn error_name(output: &[u8]) -> Option<&'static str> {
     let names = [
@@ -51,11 +55,14 @@ pub fn error_name(output: &[u8]) -> Option<&'static str> {
         (BalanceUnreadable::SELECTOR, "BalanceUnreadable"),
         (TransferFailed::SELECTOR, "TransferFailed"),
         (Unprofitable::SELECTOR, "Unprofitable"),
+        (SeizedTooLittle::SELECTOR, "SeizedTooLittle"),
+        (DebtTokenSpent::SELECTOR, "DebtTokenSpent"),
     ];
     names.into_iter().find(|(selector, _)| selector == output).map(|(_, name)| name)
 }
 
-const HEAD: usize = 4 + 1 + 5 + 20 + 16 + 16 + 16;
+const HEAD: usize = 4 + 1 + 5 + 20 + 16 + 16;
+const AMOUNT: usize = 16;
 const HOP: usize = 1 + 20 + 20 + 16;
 const FLAG_BPS: u8 = 1;
 const KIND_V3: u8 = 1;
@@ -119,40 +126,54 @@ pub enum EncodeError {
 impl Run<'_> {
     /// The calldata.
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
-        let mut data = Vec::with_capacity(HEAD + HOP * self.hops.len());
+        let mut data = Vec::with_capacity(HEAD + AMOUNT + HOP * self.hops.len());
         self.write(&mut data)?;
         Ok(data.into())
     }
 
     /// The calldata, in the place of what `data` holds.
     pub fn write(&self, data: &mut Vec<u8>) -> Result<(), EncodeError> {
-        if self.hops.is_empty() || self.hops.len() > MAX_HOPS {
-            return Err(EncodeError::Hops(self.hops.len()));
-        }
-        if self.block >> 40 != 0 {
-            return Err(EncodeError::Block(self.block));
-        }
-        let (flags, bid) = match self.bid {
-            Bid::Wei(wei) => (0, u128::try_from(wei.0).map_err(|_| EncodeError::Bid(wei.0))?),
-            Bid::Bps(bps) => (FLAG_BPS, u128::from(bps)),
-        };
-        data.clear();
-        data.extend_from_slice(&RUN);
-        data.push(flags);
-        data.extend_from_slice(&self.block.to_be_bytes()[3..]);
-        data.extend_from_slice(self.token.as_slice());
-        data.extend_from_slice(&self.min_profit.to_be_bytes());
-        data.extend_from_slice(&bid.to_be_bytes());
+        count(self.hops)?;
+        head(data, self.block, self.token, (self.min_profit, self.bid))?;
         data.extend_from_slice(&self.amount_in.to_be_bytes());
         for hop in self.hops {
-            let family = if hop.family == Family::V3 { KIND_V3 } else { 0 };
-            data.push(family | if hop.zero_for_one { KIND_ZERO_FOR_ONE } else { 0 });
-            data.extend_from_slice(hop.pool.as_slice());
-            data.extend_from_slice(hop.token_in.as_slice());
-            data.extend_from_slice(&hop.amount_out.to_be_bytes());
+            push(data, hop, hop.token_in);
         }
         Ok(())
     }
+}
+
+/// What the calldata of every `run()` of ours begins with, in the place of what `data` holds.
+fn head(data: &mut Vec<u8>, block: u64, token: Address, gain: (u128, Bid)) -> Result<(), EncodeError> {
+    let (min_profit, bid) = gain;
+    if block >> 40 != 0 {
+        return Err(EncodeError::Block(block));
+    }
+    let (flags, bid) = match bid {
+        Bid::Wei(wei) => (0, u128::try_from(wei.0).map_err(|_| EncodeError::Bid(wei.0))?),
+        Bid::Bps(bps) => (FLAG_BPS, u128::from(bps)),
+    };
+    data.clear();
+    data.extend_from_slice(&RUN);
+    data.push(flags);
+    data.extend_from_slice(&block.to_be_bytes()[3..]);
+    data.extend_from_slice(token.as_slice());
+    data.extend_from_slice(&min_profit.to_be_bytes());
+    data.extend_from_slice(&bid.to_be_bytes());
+    Ok(())
+}
+
+fn count(hops: &[Hop]) -> Result<(), EncodeError> {
+    let fits = (1..=MAX_HOPS).contains(&hops.len());
+    if fits { Ok(()) } else { Err(EncodeError::Hops(hops.len())) }
+}
+
+fn push(data: &mut Vec<u8>, hop: &Hop, token_in: Address) {
+    let family = if hop.family == Family::V3 { KIND_V3 } else { 0 };
+    data.push(family | if hop.zero_for_one { KIND_ZERO_FOR_ONE } else { 0 });
+    data.extend_from_slice(hop.pool.as_slice());
+    data.extend_from_slice(token_in.as_slice());
+    data.extend_from_slice(&hop.amount_out.to_be_bytes());
 }
 
 /// Creation code for one set of opcodes.
@@ -168,14 +189,19 @@ struct Artifact {
 }
 
 /// The artifact that `contracts/script/build.mjs` makes from the source, and that CI holds against it.
-const ARTIFACT: &str = include_str!("../../contracts/artifacts/executor.json");
+const ARTIFACT: &str = include_str!("../../../contracts/artifacts/executor.json");
 
 /// Creation code with its arguments. `cancun`: for chains that have Cancun's opcodes; else for Istanbul and later.
 ///
 /// # Errors
 /// The committed artifact is not the JSON due: a broken build of ours.
 pub fn creation(cancun: bool, owner: Address, weth: Address) -> Result<Bytes, serde_json::Error> {
-    let artifact: Artifact = serde_json::from_str(ARTIFACT)?;
+    code(ARTIFACT, cancun, owner, weth)
+}
+
+/// Both contracts take the same arguments.
+fn code(artifact: &str, cancun: bool, owner: Address, weth: Address) -> Result<Bytes, serde_json::Error> {
+    let artifact: Artifact = serde_json::from_str(artifact)?;
     let build = if cancun { artifact.cancun } else { artifact.istanbul };
     let mut code = build.creation.to_vec();
     code.extend_from_slice(owner.into_word().as_slice());

@@ -1,0 +1,51 @@
+#!/usr/bin/env node
+// Compiles what npm's packages hold as source only: Morpho Blue, Chainlink's FluxAggregator and its proxy. Each with the
+// compiler and the settings of its authors, as creation code, in node_modules/.peregrine/, where it goes when the packages go.
+// Nothing of it is committed: some of it is BUSL-1.1. Does nothing for what is there already.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { posix } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const require = createRequire(import.meta.url);
+const modules = (path) => fileURLToPath(new URL(`../node_modules/${path}`, import.meta.url));
+const MORPHO = { solc: "solc-0.8.19", optimizer: { enabled: true, runs: 999_999 }, viaIR: true };
+const CHAINLINK = { solc: "solc-0.6.6", optimizer: { enabled: true, runs: 1_000_000 } };
+const WANTED = [
+  { source: "@chainlink/contracts/src/v0.6/FluxAggregator.sol", name: "FluxAggregator", ...CHAINLINK },
+  { source: "@chainlink/contracts/src/v0.6/EACAggregatorProxy.sol", name: "EACAggregatorProxy", ...CHAINLINK },
+  { source: "@morpho-org/morpho-blue/src/mocks/IrmMock.sol", name: "IrmMock", ...MORPHO },
+  { source: "@morpho-org/morpho-blue/src/mocks/OracleMock.sol", name: "OracleMock", ...MORPHO },
+  { source: "@morpho-org/morpho-blue/src/Morpho.sol", name: "Morpho", ...MORPHO },
+];
+
+/** Adds `path` and all that it imports to `sources`. */
+function gather(path, sources) {
+  if (sources[path]) return sources;
+  const content = readFileSync(modules(path), "utf8");
+  sources[path] = { content };
+  for (const [, imported] of content.matchAll(/^\s*import\b[^;"']*["']([^"']+)["']/gm)) {
+    gather(imported.startsWith(".") ? posix.join(posix.dirname(path), imported) : imported, sources);
+  }
+  return sources;
+}
+
+function compile({ source, name, solc, ...settings }) {
+  const outputSelection = { [source]: { [name]: ["evm.bytecode.object"] } };
+  const input = { language: "Solidity", sources: gather(source, {}), settings: { ...settings, outputSelection } };
+  const output = JSON.parse(require(solc).compile(JSON.stringify(input)));
+  const errors = (output.errors ?? []).filter((error) => error.severity === "error");
+  if (errors.length) {
+    console.error(errors.map((error) => error.formattedMessage).join("\n"));
+    process.exit(1);
+  }
+  return output.contracts[source][name].evm.bytecode.object;
+}
+
+mkdirSync(modules(".peregrine"), { recursive: true });
+for (const wanted of WANTED) {
+  const target = modules(`.peregrine/${wanted.name}.json`);
+  if (existsSync(target)) continue;
+  console.log(`compiling ${wanted.source}`);
+  writeFileSync(target, `${JSON.stringify({ bytecode: `0x${compile(wanted)}` })}\n`);
+}

@@ -1,0 +1,70 @@
+//! A lending market on the devnet: Aave V3 whole, its prices by Chainlink's contracts, and people who owe.
+//!
+//! - `aave_v3`: the market. `feeds`: aggregators behind proxies. `borrowers`: who owes what. `prices`: answers as they come.
+//!
+//! # Invariants
+//! - It stands after everything else and draws from dice of its own: the pools of a seed are the same with it and without.
+//! - Who owes what follows from the seed. All are healthy when it is done.
+//!
+//! # Limits
+//! - Prices walk by themselves, near where the pools opened: they do not follow the pools.
+//! - One account answers for all feeds; mainnet's aggregators take one report of many.
+
+mod aave_v3;
+mod abi;
+mod borrowers;
+mod feeds;
+mod prices;
+
+use alloy_primitives::Address;
+use alloy_primitives::keccak256;
+
+use crate::edge::devnet::DevnetError;
+use crate::edge::devnet::chain::Chain;
+use crate::edge::devnet::dice::Dice;
+use crate::edge::devnet::seed::Token;
+use crate::edge::devnet::seed::place;
+use crate::edge::devnet::wallet::Wallet;
+
+pub use borrowers::Borrower;
+pub use feeds::Feed;
+pub use prices::Prices;
+
+/// What may be lent, owed and pledged: places in the token list.
+pub(super) const LISTED: [usize; 6] = [0, 1, 2, 3, 4, 5];
+
+/// What stands.
+#[derive(Clone, Debug)]
+pub struct Lending {
+    /// Aave V3's pool, at mainnet's address.
+    pub pool: Address,
+    /// What it asks for prices.
+    pub oracle: Address,
+    /// Where each reserve's price comes from, in the order of the tokens.
+    pub feeds: Vec<Feed>,
+    /// Who owes.
+    pub borrowers: Vec<Borrower>,
+    /// Who answers for the feeds.
+    pub reporter: Wallet,
+}
+
+/// Builds it, in the name of the chain's account, who lends.
+pub(super) async fn stand(chain: &mut Chain, seed: u64, tokens: &[Token]) -> Result<Lending, DevnetError> {
+    let mut dice = Dice::new(seed, 3);
+    let reporter = Wallet::derived("reporter", seed, 0)?;
+    let listed: Vec<Token> = LISTED.iter().filter_map(|place| tokens.get(*place).copied()).collect();
+    let feeds = feeds::of(&listed);
+    let mut placements = aave_v3::placements(chain.me())?;
+    placements.extend(feeds::placements(&feeds)?);
+    place::place(chain, &placements).await?;
+    feeds::open(chain, &feeds, &reporter).await?;
+    let oracle = aave_v3::open(chain, &listed, &feeds).await?;
+    let borrowers = borrowers::of(&mut dice, &listed);
+    borrowers::borrow(chain, &listed, &borrowers).await?;
+    Ok(Lending { pool: aave_v3::POOL, oracle, feeds, borrowers, reporter })
+}
+
+/// An address of nobody's, for what has none on mainnet that matters.
+fn made_up(name: &str) -> Address {
+    Address::from_slice(&keccak256(format!("peregrine devnet {name}"))[12..])
+}

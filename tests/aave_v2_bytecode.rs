@@ -17,7 +17,9 @@ use peregrine::protocols::aave_v2::Market;
 fn health_and_liquidations_are_those_of_the_published_contracts() {
     let world = deploy::deploy();
     let seen = aave_drive::hold(&world, 256, || Market::new(world.pool, LAYOUT));
-    for what in ["sinking", "afloat", "stable debt", "liquidated", "liquidated for receipts", "Healthy", "Paused"] {
+    for what in
+        ["sinking", "afloat", "stable debt", "liquidated", "liquidated for receipts", "Healthy", "Paused", "Illiquid"]
+    {
         assert!(seen.count(what) > 0, "no case of: {what} in {seen:#?}");
     }
     assert_eq!(seen.count("fee"), 0, "the whole bonus is the liquidator's");

@@ -271,6 +271,14 @@ macro_rules! lenders {
                 match self { $(Self::$variant(market) => market.feeds(),)+ }
             }
 
+            fn feeds_of(&self, account: Address) -> Vec<Address> {
+                match self { $(Self::$variant(market) => market.feeds_of(account),)+ }
+            }
+
+            fn price(&self, feed: Address) -> Option<U256> {
+                match self { $(Self::$variant(market) => market.price(feed),)+ }
+            }
+
             fn set_price(&mut self, feed: Address, price: U256) {
                 match self { $(Self::$variant(market) => market.set_price(feed, price),)+ }
             }

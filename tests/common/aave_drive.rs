@@ -95,6 +95,11 @@ pub enum Step {
         asset: usize,
         on: bool,
     },
+    /// The lender takes out what there is, but for so many units.
+    Drain {
+        asset: usize,
+        but: u32,
+    },
     Category {
         user: usize,
         id: u8,
@@ -196,6 +201,7 @@ fn step(assets: usize, feeds: usize) -> impl Strategy<Value = Step> {
         2 => prop_oneof![0_u64..20, 0_u64..100_000_000].prop_map(|seconds| Step::Wait { seconds }),
         2 => (0..feeds, 300_u16..1200).prop_map(|(feed, per_mille)| Step::Price { feed, per_mille }),
         1 => Just(Step::Pause),
+        1 => (asset.clone(), any::<u32>()).prop_map(|(asset, but)| Step::Drain { asset, but }),
         // Active, frozen, borrowing enabled, paused, siloed.
         1 => (asset.clone(), prop::sample::select(vec![56_usize, 57, 58, 60, 62]))
             .prop_map(|(asset, bit)| Step::Flip { asset, bit }),
@@ -297,6 +303,13 @@ impl World {
             Step::Collateral { user, asset, on } => {
                 let call = setUserUseReserveAsCollateralCall { asset: self.assets[asset].token, useAsCollateral: on };
                 (user, call.abi_encode())
+            }
+            Step::Drain { asset, but } => {
+                let asset = self.assets[asset];
+                let cash = self.chain.balance(asset.token, asset.receipt).saturating_sub(U256::from(but));
+                let amount = cash.min(self.chain.balance(asset.receipt, LENDER));
+                let call = withdrawCall { asset: asset.token, amount, to: LENDER };
+                return Some(self.chain.send(LENDER, pool, &call));
             }
             Step::Category { user, id } => (user, setUserEModeCall { categoryId: id }.abi_encode()),
             _ => return None,
@@ -512,6 +525,12 @@ fn liquidate(world: &mut World, market: &impl Lending, call: &Call, seen: &mut S
             prop_assert!(outcome.ok, "quoted {:?}, reverted: {} {}", seizure, outcome.reason(), outcome.output);
             prop_assert_eq!(seizure, world.moved(call, &outcome));
             seen.note(if call.receipt { "liquidated for receipts" } else { "liquidated" });
+            let Ok(most) = market.quote(&Call { size: Size::Repay(U256::MAX), ..*call }, world.chain.now) else {
+                return Ok(outcome);
+            };
+            let debts = market.pairs(call.account);
+            seen.note(if most.repaid == seizure.repaid { "as much as may be" } else { "in part" });
+            seen.note(if debts.len() > 1 { "one of several pairs" } else { "the only pair" });
             seen.note(if seizure.fee.is_zero() { "no fee" } else { "fee" });
         }
         Err(refusal) => {

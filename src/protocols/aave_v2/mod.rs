@@ -109,6 +109,14 @@ impl Lending for Market {
         self.reserves.listed().map(|(_, asset)| asset).collect()
     }
 
+    fn feeds_of(&self, account: Address) -> Vec<Address> {
+        self.reserves.used_by(account).collect()
+    }
+
+    fn price(&self, feed: Address) -> Option<U256> {
+        self.reserves.price(feed, None).ok()
+    }
+
     fn set_price(&mut self, feed: Address, price: U256) {
         self.reserves.set_price(feed, price);
     }

@@ -159,6 +159,16 @@ impl Lending for Market {
         own.chain(self.reserves.categories().filter_map(|word| Category(word).source())).collect()
     }
 
+    fn feeds_of(&self, account: Address) -> Vec<Address> {
+        let chosen = self.reserves.position(account).and_then(|position| self.category(position)).ok().flatten();
+        let source = chosen.and_then(|(_, category)| category.source());
+        self.reserves.used_by(account).chain(source).collect()
+    }
+
+    fn price(&self, feed: Address) -> Option<U256> {
+        self.reserves.price(feed, None).ok()
+    }
+
     fn set_price(&mut self, feed: Address, price: U256) {
         self.reserves.set_price(feed, price);
     }

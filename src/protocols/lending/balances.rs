@@ -8,6 +8,7 @@ use crate::protocols::lending::Refusal;
 use crate::protocols::lending::position::Field;
 use crate::protocols::lending::position::Position;
 use crate::protocols::lending::reserves::Config;
+use crate::protocols::lending::reserves::Reserve;
 use crate::protocols::lending::reserves::Reserves;
 use crate::protocols::math::ray;
 
@@ -140,6 +141,12 @@ impl Reserves {
         let limit = ray::percent_mul(collateral, threshold).ok_or(Refusal::Arithmetic)?;
         let factor = if debt.is_zero() { Some(U256::MAX) } else { ray::wad_div(limit, debt) };
         Ok(Health { collateral, debt, limit, factor: factor.ok_or(Refusal::Arithmetic)? })
+    }
+
+    /// Assets that an account has supplied as collateral, or owes.
+    pub fn used_by(&self, account: Address) -> impl Iterator<Item = Address> + '_ {
+        let uses = self.position(account).into_iter().flat_map(Position::uses);
+        uses.filter_map(|id| self.reserve(id).and_then(Reserve::asset).ok().flatten())
     }
 
     /// Assets that an account owes, each with each that secures it.

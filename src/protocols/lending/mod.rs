@@ -11,6 +11,7 @@
 
 pub mod balances;
 pub mod choice;
+pub mod near;
 pub mod position;
 pub mod reserves;
 pub mod slots;
@@ -161,6 +162,12 @@ pub trait Lending {
     /// What the market asks other contracts for, keys of [`Self::set_price`]: of Aave the assets and categories that its
     /// oracle prices, of Morpho the market's oracle and its interest rate model.
     fn feeds(&self) -> Vec<Address>;
+
+    /// The feeds that an account's health hangs on.
+    fn feeds_of(&self, account: Address) -> Vec<Address>;
+
+    /// The last answer for a feed, if it is known.
+    fn price(&self, feed: Address) -> Option<U256>;
 
     /// The answer for a feed, in its own unit.
     fn set_price(&mut self, feed: Address, price: U256);

@@ -213,6 +213,11 @@ impl Market {
         known.is_some_and(|(_, word)| word.replace(value) != Some(value))
     }
 
+    pub(super) fn feed(&self, feed: Address) -> Option<U256> {
+        let answers = [(self.params.oracle, self.price), (self.params.irm, self.rate)];
+        answers.into_iter().find(|(of, _)| *of == feed).and_then(|(_, answer)| answer)
+    }
+
     pub(super) fn set_feed(&mut self, feed: Address, answer: U256) {
         if feed == self.params.oracle {
             self.price = Some(answer);

@@ -71,6 +71,14 @@ impl Lending for Market {
         [oracle, irm].into_iter().filter(|feed| !feed.is_zero()).collect()
     }
 
+    fn feeds_of(&self, _account: Address) -> Vec<Address> {
+        vec![self.params().oracle]
+    }
+
+    fn price(&self, feed: Address) -> Option<U256> {
+        self.feed(feed)
+    }
+
     fn set_price(&mut self, feed: Address, price: U256) {
         self.set_feed(feed, price);
     }

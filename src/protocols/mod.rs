@@ -1,15 +1,20 @@
 //! Sans-IO knowledge of protocols: one folder a protocol, and THE registry of them.
 //!
 //! To add a DEX: its folder, and here a `pub mod`, a line in `each!` and one in [`discover()`]. Its pool type says how its
-//! factories announce pools (`CREATION`) and what its contracts must answer (`views`).
+//! factories announce pools (`CREATION`) and what its contracts must answer (`views`). To add a lending protocol: its folder,
+//! and here a `pub mod` and a line in `lenders!`.
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+pub mod aave_v2;
+pub mod aave_v3;
 pub mod amm;
 pub mod calldata;
 pub mod discover;
 pub mod executor;
+pub mod lending;
 pub mod math;
+pub mod morpho_blue;
 pub mod uniswap_v2;
 pub mod uniswap_v3;
 
@@ -31,6 +36,12 @@ use crate::protocols::amm::Traded;
 use crate::protocols::discover::Creation;
 use crate::protocols::discover::Probe;
 use crate::protocols::discover::View;
+use crate::protocols::lending::Call;
+use crate::protocols::lending::Health;
+use crate::protocols::lending::Lending;
+use crate::protocols::lending::Refusal;
+use crate::protocols::lending::Seizure;
+use crate::protocols::lending::Size;
 
 /// What is learnt of codes and storage layouts while asking, and serves the next question too.
 #[derive(Default)]
@@ -202,4 +213,105 @@ macro_rules! each {
 each! {
     UniswapV2(uniswap_v2::Pool),
     UniswapV3(uniswap_v3::Pool),
+}
+
+/// The same for lending protocols: `Variant(type)`.
+macro_rules! lenders {
+    ($($variant:ident($market:ty)),+ $(,)?) => {
+        /// A market of any lending protocol.
+        #[derive(Clone, Debug)]
+        pub enum AnyLending {
+            $(
+                #[doc = concat!("A market of [`", stringify!($market), "`].")]
+                $variant($market),
+            )+
+        }
+
+        /// Names of all lending protocols. `tests/completeness.rs` demands a test on real bytecode for each.
+        pub const LENDING_PROTOCOLS: &[&str] = &[$(<$market>::PROTOCOL),+];
+
+        $(
+            impl From<$market> for AnyLending {
+                fn from(market: $market) -> Self {
+                    Self::$variant(market)
+                }
+            }
+        )+
+
+        impl Lending for AnyLending {
+            fn protocol(&self) -> &'static str {
+                match self { $(Self::$variant(market) => market.protocol(),)+ }
+            }
+
+            fn address(&self) -> Address {
+                match self { $(Self::$variant(market) => market.address(),)+ }
+            }
+
+            fn watch(&mut self, account: Address) {
+                match self { $(Self::$variant(market) => market.watch(account),)+ }
+            }
+
+            fn accounts(&self) -> Vec<Address> {
+                match self { $(Self::$variant(market) => market.accounts(),)+ }
+            }
+
+            fn missing(&self) -> Vec<(Address, U256)> {
+                match self { $(Self::$variant(market) => market.missing(),)+ }
+            }
+
+            fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
+                match self { $(Self::$variant(market) => market.apply_slots(at, changes),)+ }
+            }
+
+            fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
+                match self { $(Self::$variant(market) => market.apply_log(at, topics, data),)+ }
+            }
+
+            fn feeds(&self) -> Vec<Address> {
+                match self { $(Self::$variant(market) => market.feeds(),)+ }
+            }
+
+            fn feeds_of(&self, account: Address) -> Vec<Address> {
+                match self { $(Self::$variant(market) => market.feeds_of(account),)+ }
+            }
+
+            fn price(&self, feed: Address) -> Option<U256> {
+                match self { $(Self::$variant(market) => market.price(feed),)+ }
+            }
+
+            fn set_price(&mut self, feed: Address, price: U256) {
+                match self { $(Self::$variant(market) => market.set_price(feed, price),)+ }
+            }
+
+            fn set_cash(&mut self, asset: Address, units: U256) {
+                match self { $(Self::$variant(market) => market.set_cash(asset, units),)+ }
+            }
+
+            fn health_if(&self, account: Address, at: u64, feed: Option<(Address, U256)>) -> Result<Health, Refusal> {
+                match self { $(Self::$variant(market) => market.health_if(account, at, feed),)+ }
+            }
+
+            fn pairs(&self, account: Address) -> Vec<(Address, Address)> {
+                match self { $(Self::$variant(market) => market.pairs(account),)+ }
+            }
+
+            fn quote(&self, call: &Call, at: u64) -> Result<Seizure, Refusal> {
+                match self { $(Self::$variant(market) => market.quote(call, at),)+ }
+            }
+
+            fn size(&self, call: &Call, part: u32, at: u64) -> Result<Size, Refusal> {
+                match self { $(Self::$variant(market) => market.size(call, part, at),)+ }
+            }
+
+            fn encode(&self, call: &Call) -> Result<Vec<u8>, Refusal> {
+                match self { $(Self::$variant(market) => market.encode(call),)+ }
+            }
+        }
+    };
+}
+
+lenders! {
+    AaveV2(aave_v2::Market),
+    AaveV3(aave_v3::Market),
+    MorphoBlue(morpho_blue::Market),
 }

@@ -1,0 +1,163 @@
+//! Aave V2: pools of reserves; half of a debt may be repaid at once, and the whole bonus is the liquidator's.
+//!
+//! # Limits
+//! - Frozen reserves are liquidated like any other; only inactive ones and a paused pool are not.
+
+mod liquidation;
+
+use alloy::sol_types::SolCall;
+use alloy::sol_types::SolEvent;
+use alloy_primitives::Address;
+use alloy_primitives::B256;
+use alloy_primitives::U256;
+
+use crate::protocols::amm::Applied;
+use crate::protocols::amm::ApplyError;
+use crate::protocols::lending::Call;
+use crate::protocols::lending::Health;
+use crate::protocols::lending::Lending;
+use crate::protocols::lending::Refusal;
+use crate::protocols::lending::Seizure;
+use crate::protocols::lending::Size;
+use crate::protocols::lending::balances::Terms;
+use crate::protocols::lending::choice::WHOLE;
+use crate::protocols::lending::reserves::Reserves;
+use crate::protocols::lending::slots;
+use crate::protocols::lending::slots::Layout;
+use crate::protocols::lending::slots::Packing;
+use crate::protocols::math::ray;
+
+alloy::sol! {
+    event Borrow(address indexed reserve, address user, address indexed onBehalfOf, uint256 amount, uint256 borrowRateMode, uint256 borrowRate, uint16 indexed referral);
+    function liquidationCall(address collateralAsset, address debtAsset, address user, uint256 debtToCover, bool receiveAToken) external;
+}
+
+/// `LendingPool`, `AToken`, `StableDebtToken` and `VariableDebtToken` as deployed. Forks keep it.
+pub const LAYOUT: Layout = Layout {
+    reserves: 53,
+    users: 54,
+    list: 55,
+    count: (56, 0),
+    categories: None,
+    paused: Some(57),
+    supply: 52,
+    variable: 0,
+    principal: 0,
+    rate: Some(61),
+    since: 60,
+    packing: Packing::IndexesThenRates,
+};
+
+/// A pool with its reserves and positions.
+#[derive(Clone, Debug)]
+pub struct Market {
+    reserves: Reserves,
+}
+
+impl Market {
+    /// Name in output, config and metrics.
+    pub const PROTOCOL: &str = "aave_v2";
+
+    /// A pool of which nothing is known yet.
+    #[must_use]
+    pub fn new(pool: Address, layout: Layout) -> Self {
+        Self { reserves: Reserves::new(pool, layout) }
+    }
+}
+
+/// `MathUtils.calculateCompoundedInterest`: three terms of the binomial, of a rate a second.
+fn compounded(rate: U256, elapsed: U256) -> Option<U256> {
+    let [one, two] = [1, 2].map(|less| elapsed.saturating_sub(U256::from(less)));
+    let rate = rate / ray::YEAR;
+    let square = ray::ray_mul(rate, rate)?;
+    let cube = ray::ray_mul(square, rate)?;
+    let second = elapsed.checked_mul(one)?.checked_mul(square)? >> 1;
+    let third = elapsed.checked_mul(one)?.checked_mul(two)?.checked_mul(cube)? / U256::from(6);
+    ray::RAY.checked_add(rate.checked_mul(elapsed)?)?.checked_add(second)?.checked_add(third)
+}
+
+impl Lending for Market {
+    fn protocol(&self) -> &'static str {
+        Self::PROTOCOL
+    }
+
+    fn address(&self) -> Address {
+        self.reserves.pool()
+    }
+
+    fn watch(&mut self, account: Address) {
+        self.reserves.watch(account);
+    }
+
+    fn accounts(&self) -> Vec<Address> {
+        self.reserves.positions().iter().map(|position| position.account).collect()
+    }
+
+    fn missing(&self) -> Vec<(Address, U256)> {
+        self.reserves.missing()
+    }
+
+    fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
+        self.reserves.apply_slots(at, changes)
+    }
+
+    fn apply_log(&mut self, at: Address, topics: &[B256], _data: &[u8]) -> Result<Applied, ApplyError> {
+        self.reserves.borrowed(at, topics, Borrow::SIGNATURE_HASH)
+    }
+
+    fn feeds(&self) -> Vec<Address> {
+        self.reserves.listed().map(|(_, asset)| asset).collect()
+    }
+
+    fn feeds_of(&self, account: Address) -> Vec<Address> {
+        self.reserves.used_by(account).collect()
+    }
+
+    fn price(&self, feed: Address) -> Option<U256> {
+        self.reserves.price(feed, None).ok()
+    }
+
+    fn set_price(&mut self, feed: Address, price: U256) {
+        self.reserves.set_price(feed, price);
+    }
+
+    fn set_cash(&mut self, asset: Address, units: U256) {
+        self.reserves.set_cash(asset, units);
+    }
+
+    fn health_if(&self, account: Address, at: u64, feed: Option<(Address, U256)>) -> Result<Health, Refusal> {
+        let position = self.reserves.position(account)?;
+        self.reserves.account(position, at, compounded, |asset, config| {
+            Ok(Terms { price: self.reserves.price(asset, feed)?, threshold: config.threshold() })
+        })
+    }
+
+    fn pairs(&self, account: Address) -> Vec<(Address, Address)> {
+        self.reserves.pairs(account)
+    }
+
+    fn quote(&self, call: &Call, at: u64) -> Result<Seizure, Refusal> {
+        liquidation::quote(self, call, at)
+    }
+
+    fn size(&self, call: &Call, part: u32, at: u64) -> Result<Size, Refusal> {
+        if part >= WHOLE {
+            return Ok(Size::Repay(U256::MAX));
+        }
+        // A receipt needs no cash: what the rules allow does not hang on what can be paid out.
+        let most = self.quote(&Call { size: Size::Repay(U256::MAX), receipt: true, ..*call }, at)?.repaid;
+        Ok(Size::Repay(slots::part(most, part)))
+    }
+
+    fn encode(&self, call: &Call) -> Result<Vec<u8>, Refusal> {
+        let Size::Repay(debt) = call.size else { return Err(Refusal::Unsupported) };
+        let call = liquidationCallCall {
+            collateralAsset: call.collateral,
+            debtAsset: call.debt,
+            user: call.account,
+            debtToCover: debt,
+            receiveAToken: call.receipt,
+        };
+        Ok(call.abi_encode())
+    }
+}

@@ -1,0 +1,214 @@
+//! Aave V3, as of 3.0.2: pools of reserves with categories of correlated assets, and a protocol's share of the bonus.
+//!
+//! # Limits
+//! - The sentinel of a layer-two chain (`PriceOracleSentinel`) is not asked: mainnet has none.
+//! - 3.1 and later have other close factors and debts that may not be left small: another version of this folder.
+//! - Frozen, siloed and isolated reserves are liquidated like any other; only inactive and paused ones are not.
+
+mod liquidation;
+
+use alloy::sol_types::SolCall;
+use alloy::sol_types::SolEvent;
+use alloy_primitives::Address;
+use alloy_primitives::B256;
+use alloy_primitives::U256;
+
+use crate::protocols::amm::Applied;
+use crate::protocols::amm::ApplyError;
+use crate::protocols::lending::Call;
+use crate::protocols::lending::Health;
+use crate::protocols::lending::Lending;
+use crate::protocols::lending::Refusal;
+use crate::protocols::lending::Seizure;
+use crate::protocols::lending::Size;
+use crate::protocols::lending::balances::Terms;
+use crate::protocols::lending::choice::WHOLE;
+use crate::protocols::lending::position::Position;
+use crate::protocols::lending::reserves::Config;
+use crate::protocols::lending::reserves::Reserves;
+use crate::protocols::lending::slots;
+use crate::protocols::lending::slots::Layout;
+use crate::protocols::lending::slots::Packing;
+use crate::protocols::math::ray;
+
+alloy::sol! {
+    event Borrow(address indexed reserve, address user, address indexed onBehalfOf, uint256 amount, uint8 interestRateMode, uint256 borrowRate, uint16 indexed referralCode);
+    function liquidationCall(address collateralAsset, address debtAsset, address user, uint256 debtToCover, bool receiveAToken) external;
+}
+
+/// `Pool`, `AToken`, `StableDebtToken` and `VariableDebtToken` as deployed. Forks keep it.
+pub const LAYOUT: Layout = Layout {
+    reserves: 52,
+    users: 53,
+    list: 54,
+    count: (59, 64),
+    categories: Some((55, 56)),
+    paused: None,
+    supply: 52,
+    variable: 56,
+    principal: 56,
+    rate: None,
+    since: 62,
+    packing: Packing::ByReserveSide,
+};
+
+/// A category's terms: the first word of `EModeCategory`.
+#[derive(Clone, Copy, Debug)]
+struct Category(U256);
+
+impl Category {
+    fn threshold(self) -> U256 {
+        U256::from(slots::field(self.0, 16, 16))
+    }
+
+    fn bonus(self) -> U256 {
+        U256::from(slots::field(self.0, 32, 16))
+    }
+
+    /// The one feed for all its assets, if it has one.
+    fn source(self) -> Option<Address> {
+        let source = slots::word_address(self.0 >> 48);
+        (!source.is_zero()).then_some(source)
+    }
+}
+
+/// A pool with its reserves and positions.
+#[derive(Clone, Debug)]
+pub struct Market {
+    reserves: Reserves,
+}
+
+impl Market {
+    /// Name in output, config and metrics.
+    pub const PROTOCOL: &str = "aave_v3";
+
+    /// A pool of which nothing is known yet.
+    #[must_use]
+    pub fn new(pool: Address, layout: Layout) -> Self {
+        Self { reserves: Reserves::new(pool, layout) }
+    }
+
+    /// The category that an account has chosen.
+    fn category(&self, position: &Position) -> Result<Option<(u8, Category)>, Refusal> {
+        match position.category.ok_or(Refusal::Cold)? {
+            0 => Ok(None),
+            id => Ok(Some((id, Category(self.reserves.category(id)?)))),
+        }
+    }
+
+    /// At what a reserve counts for an account (`GenericLogic.calculateUserAccountData`).
+    fn terms(
+        &self,
+        chosen: Option<(u8, Category)>,
+        (asset, config): (Address, Config),
+        feed: Option<(Address, U256)>,
+    ) -> Result<Terms, Refusal> {
+        let price = |asset| self.reserves.price(asset, feed);
+        let own = config.threshold();
+        let Some((_, category)) = chosen.filter(|(id, _)| *id == config.category()) else {
+            return Ok(Terms { price: price(asset)?, threshold: own });
+        };
+        let common = category.source().map(price).transpose()?.filter(|common| !common.is_zero());
+        let price = common.map_or_else(|| price(asset), Ok)?;
+        Ok(Terms { price, threshold: category.threshold() })
+    }
+}
+
+/// `MathUtils.calculateCompoundedInterest`: three terms of the binomial, the year's seconds divided out at the end.
+fn compounded(rate: U256, elapsed: U256) -> Option<U256> {
+    let [one, two] = [1, 2].map(|less| elapsed.saturating_sub(U256::from(less)));
+    let square = ray::ray_mul(rate, rate)? / (ray::YEAR * ray::YEAR);
+    let cube = ray::ray_mul(square, rate)? / ray::YEAR;
+    let second = elapsed.checked_mul(one)?.checked_mul(square)? >> 1;
+    let third = elapsed.checked_mul(one)?.checked_mul(two)?.checked_mul(cube)? / U256::from(6);
+    let first = rate.checked_mul(elapsed)? / ray::YEAR;
+    ray::RAY.checked_add(first)?.checked_add(second)?.checked_add(third)
+}
+
+impl Lending for Market {
+    fn protocol(&self) -> &'static str {
+        Self::PROTOCOL
+    }
+
+    fn address(&self) -> Address {
+        self.reserves.pool()
+    }
+
+    fn watch(&mut self, account: Address) {
+        self.reserves.watch(account);
+    }
+
+    fn accounts(&self) -> Vec<Address> {
+        self.reserves.positions().iter().map(|position| position.account).collect()
+    }
+
+    fn missing(&self) -> Vec<(Address, U256)> {
+        self.reserves.missing()
+    }
+
+    fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
+        self.reserves.apply_slots(at, changes)
+    }
+
+    fn apply_log(&mut self, at: Address, topics: &[B256], _data: &[u8]) -> Result<Applied, ApplyError> {
+        self.reserves.borrowed(at, topics, Borrow::SIGNATURE_HASH)
+    }
+
+    fn feeds(&self) -> Vec<Address> {
+        let own = self.reserves.listed().map(|(_, asset)| asset);
+        own.chain(self.reserves.categories().filter_map(|word| Category(word).source())).collect()
+    }
+
+    fn feeds_of(&self, account: Address) -> Vec<Address> {
+        let chosen = self.reserves.position(account).and_then(|position| self.category(position)).ok().flatten();
+        let source = chosen.and_then(|(_, category)| category.source());
+        self.reserves.used_by(account).chain(source).collect()
+    }
+
+    fn price(&self, feed: Address) -> Option<U256> {
+        self.reserves.price(feed, None).ok()
+    }
+
+    fn set_price(&mut self, feed: Address, price: U256) {
+        self.reserves.set_price(feed, price);
+    }
+
+    fn set_cash(&mut self, asset: Address, units: U256) {
+        self.reserves.set_cash(asset, units);
+    }
+
+    fn health_if(&self, account: Address, at: u64, feed: Option<(Address, U256)>) -> Result<Health, Refusal> {
+        let position = self.reserves.position(account)?;
+        let chosen = self.category(position)?;
+        self.reserves.account(position, at, compounded, |asset, config| self.terms(chosen, (asset, config), feed))
+    }
+
+    fn pairs(&self, account: Address) -> Vec<(Address, Address)> {
+        self.reserves.pairs(account)
+    }
+
+    fn quote(&self, call: &Call, at: u64) -> Result<Seizure, Refusal> {
+        liquidation::quote(self, call, at)
+    }
+
+    fn size(&self, call: &Call, part: u32, at: u64) -> Result<Size, Refusal> {
+        if part >= WHOLE {
+            return Ok(Size::Repay(U256::MAX));
+        }
+        // A receipt needs no cash: what the rules allow does not hang on what can be paid out.
+        let most = self.quote(&Call { size: Size::Repay(U256::MAX), receipt: true, ..*call }, at)?.repaid;
+        Ok(Size::Repay(slots::part(most, part)))
+    }
+
+    fn encode(&self, call: &Call) -> Result<Vec<u8>, Refusal> {
+        let Size::Repay(debt) = call.size else { return Err(Refusal::Unsupported) };
+        let call = liquidationCallCall {
+            collateralAsset: call.collateral,
+            debtAsset: call.debt,
+            user: call.account,
+            debtToCover: debt,
+            receiveAToken: call.receipt,
+        };
+        Ok(call.abi_encode())
+    }
+}

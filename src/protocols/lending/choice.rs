@@ -1,0 +1,141 @@
+//! The best liquidation of one position, and the price at which it sinks.
+//!
+//! # Limits
+//! - What a seizure is worth is the caller's to say. For each pair it must be concave in the amount, as it is when the
+//!   collateral is sold along a curve; what is found is then within rounding of the best.
+//! - Amounts are sought in millionths of the most that the rules allow.
+//!
+//! # Cost
+//! About 60 quotes a pair, and 100 healths a price.
+
+use alloy_primitives::Address;
+use alloy_primitives::I256;
+use alloy_primitives::U256;
+
+use crate::protocols::lending::Call;
+use crate::protocols::lending::Lending;
+use crate::protocols::lending::Refusal;
+use crate::protocols::lending::Seizure;
+use crate::protocols::lending::Size;
+
+/// All that the rules allow, in millionths.
+pub const WHOLE: u32 = 1_000_000;
+
+/// A liquidation that was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What to call.
+    pub call: Call,
+    /// What it moves.
+    pub seizure: Seizure,
+    /// What that is worth, by the caller's measure.
+    pub worth: I256,
+}
+
+/// The liquidation of an account that is worth most, over all its pairs of debt and collateral and all amounts within the
+/// rules. `None` when none can be made. `worth` may refuse a seizure that it has no price for.
+pub fn best<M: Lending>(
+    market: &M,
+    account: Address,
+    receipt: bool,
+    at: u64,
+    worth: impl Fn(&Call, &Seizure) -> Option<I256>,
+) -> Option<Choice> {
+    let pairs = market.pairs(account).into_iter();
+    let call = |(debt, collateral)| Call { account, debt, collateral, size: Size::Repay(U256::MAX), receipt };
+    pairs.filter_map(|pair| best_of_pair(market, &call(pair), at, &worth)).max_by_key(|choice| choice.worth)
+}
+
+/// The best amount for one pair. Too small an amount is dust and too large a one the market may not pay out; between them
+/// the worth rises to its best and falls.
+fn best_of_pair<M: Lending>(
+    market: &M,
+    call: &Call,
+    at: u64,
+    worth: &impl Fn(&Call, &Seizure) -> Option<I256>,
+) -> Option<Choice> {
+    let quote = |part| {
+        let call = Call { size: market.size(call, part, at)?, ..*call };
+        market.quote(&call, at).map(|seizure| (call, seizure))
+    };
+    let choice = |part| {
+        let (call, seizure) = quote(part).ok()?;
+        Some(Choice { call, seizure, worth: worth(&call, &seizure)? })
+    };
+    let refused = |part, why| quote(part).is_err_and(|refusal| refusal == why);
+    let mut low = first(1, WHOLE, |part| !refused(part, Refusal::Dust));
+    let mut high = first(low, WHOLE + 1, |part| part > WHOLE || refused(part, Refusal::Illiquid)).checked_sub(1)?;
+    let ends = [choice(low), choice(high)];
+    while high.checked_sub(low)? > 2 {
+        let third = (high - low) / 3;
+        let [left, right] = [low + third, high - third];
+        if choice(left).map(|left| left.worth) < choice(right).map(|right| right.worth) {
+            low = left;
+        } else {
+            high = right;
+        }
+    }
+    let middle = (low..=high).map(choice);
+    ends.into_iter().chain(middle).flatten().max_by_key(|choice| choice.worth)
+}
+
+/// The first of `low..=high` that `is`, when all after it are too; `high` when none before it is.
+fn first(mut low: u32, mut high: u32, is: impl Fn(u32) -> bool) -> u32 {
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
+}
+
+/// Where a position sinks, as one price moves and all else stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// At this price it can be liquidated, a unit above it cannot.
+    Falling(U256),
+    /// At this price it can be liquidated, a unit below it cannot.
+    Rising(U256),
+}
+
+/// The price of `feed` at which an account sinks, or has sunk, at a timestamp. `None`: that price alone does not do it, be
+/// it next to nothing or a million million times the present one.
+///
+/// Health need not be monotonous in a price to the last unit: Aave rounds the average threshold to a hundredth of a
+/// percent. Where an account crosses more than once within that, this is one of the crossings.
+///
+/// # Errors
+/// Something is not known, or the contract would revert.
+pub fn edge<M: Lending>(
+    market: &M,
+    account: Address,
+    feed: Address,
+    price: U256,
+    at: u64,
+) -> Result<Option<Edge>, Refusal> {
+    let sinks = |price| market.health_if(account, at, Some((feed, price))).map(|health| health.sinks());
+    let now = sinks(price)?;
+    for other in [U256::ONE, price << 40_usize] {
+        if sinks(other)? != now {
+            let (sunk, afloat) = if now { (price, other) } else { (other, price) };
+            return bisect(sunk, afloat, sinks).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Brings two prices together, of which one sinks and the other does not.
+fn bisect(mut sunk: U256, mut afloat: U256, sinks: impl Fn(U256) -> Result<bool, Refusal>) -> Result<Edge, Refusal> {
+    while sunk.abs_diff(afloat) > U256::ONE {
+        let middle = sunk.min(afloat) + (sunk.abs_diff(afloat) >> 1_usize);
+        if sinks(middle)? {
+            sunk = middle;
+        } else {
+            afloat = middle;
+        }
+    }
+    Ok(if sunk < afloat { Edge::Falling(sunk) } else { Edge::Rising(sunk) })
+}

@@ -1,0 +1,210 @@
+//! What every lending protocol must be able to answer, and the words it answers in.
+//!
+//! # Invariants
+//! - A health and a seizure are the contract's own integers, to the unit, at the given timestamp, or a refusal.
+//! - State is learnt from storage alone: [`Lending::missing`] says what is still to be read, [`Lending::apply_slots`] takes
+//!   it, at the start as after every block. A log only names an account that is to be watched.
+//! - Prices, and the cash that a market can pay out, come from outside: they are other contracts' answers.
+//!
+//! # Limits
+//! - The liquidator's own balance and allowance are his business: a quote says what the market does.
+
+pub mod balances;
+pub mod choice;
+pub mod near;
+pub mod position;
+pub mod reserves;
+pub mod slots;
+
+use alloy_primitives::Address;
+use alloy_primitives::B256;
+use alloy_primitives::U256;
+
+use crate::protocols::amm::Applied;
+use crate::protocols::amm::ApplyError;
+use crate::protocols::math::ray::WAD;
+
+/// How an account stands. Values are in the market's base currency: as its oracle gives them (Aave V3 on mainnet: dollars
+/// of 8 decimals; Aave V2: wei; Morpho: units of the loan token).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// What its collateral is worth.
+    pub collateral: U256,
+    /// What it owes.
+    pub debt: U256,
+    /// What it may owe before it can be liquidated.
+    pub limit: U256,
+    /// [`Self::limit`] over [`Self::debt`], in wad (1e18), as the protocol rounds it; the largest number without a debt.
+    pub factor: U256,
+}
+
+impl Health {
+    /// True when the protocol lets anyone liquidate the account.
+    #[must_use]
+    pub fn sinks(&self) -> bool {
+        self.factor < WAD
+    }
+}
+
+/// How much of a position a liquidation takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// Units of the debt asset to be repaid, at most (Aave's `debtToCover`).
+    Repay(U256),
+    /// Units of the collateral to be seized, exactly (Morpho's `seizedAssets`).
+    Seize(U256),
+    /// Shares of the market's debt to be repaid, exactly (Morpho's `repaidShares`).
+    Shares(U256),
+}
+
+/// A liquidation to be quoted, or encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Whose position.
+    pub account: Address,
+    /// The asset that is repaid.
+    pub debt: Address,
+    /// The asset that is seized.
+    pub collateral: Address,
+    /// How much.
+    pub size: Size,
+    /// The collateral is taken as the market's receipt token, where there is one, and not as the underlying.
+    pub receipt: bool,
+}
+
+/// What a liquidation moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seizure {
+    /// Units of the debt asset that the liquidator pays.
+    pub repaid: U256,
+    /// Units of the collateral that the liquidator gets.
+    pub seized: U256,
+    /// Units of the collateral that the protocol takes besides.
+    pub fee: U256,
+    /// Units of the debt asset that nobody will repay, and the lenders lose.
+    pub bad_debt: U256,
+}
+
+/// Why there is no health, or no liquidation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// The account, or the asset, is not of this market or is not watched.
+    #[error("account or asset is not known here")]
+    Stranger,
+    /// A slot that is needed is not known: see [`Lending::missing`].
+    #[error("needs a slot that is not known")]
+    Cold,
+    /// The price of this feed is not known.
+    #[error("needs the price of {0}, which is not known")]
+    Unpriced(Address),
+    /// The contract would divide by zero, or leave its integers.
+    #[error("the contract's arithmetic would revert")]
+    Arithmetic,
+    /// One of the two reserves is not active.
+    #[error("a reserve is not active")]
+    Inactive,
+    /// The pool or one of the two reserves is paused.
+    #[error("paused")]
+    Paused,
+    /// The position is healthy.
+    #[error("the position is healthy")]
+    Healthy,
+    /// The asset is no collateral of the account.
+    #[error("the asset is no collateral of the account")]
+    NotCollateral,
+    /// The account owes nothing of the asset.
+    #[error("the account owes nothing of the asset")]
+    NotBorrowed,
+    /// The market's cash is less than what would be seized, or it is not known.
+    #[error("the market cannot pay out the collateral")]
+    Illiquid,
+    /// The amount, or what it would seize, is nothing after rounding.
+    #[error("the amount is too small to liquidate")]
+    Dust,
+    /// More than the position owes or holds.
+    #[error("more than the position owes or holds")]
+    TooLarge,
+    /// The protocol has no such call.
+    #[error("the protocol has no such liquidation")]
+    Unsupported,
+}
+
+/// A market, or several that share their positions.
+pub trait Lending {
+    /// Name in output, config and metrics.
+    fn protocol(&self) -> &'static str;
+
+    /// The contract that is called to liquidate.
+    fn address(&self) -> Address;
+
+    /// Takes an account into the positions. Its slots are [`Self::missing`] from then on.
+    fn watch(&mut self, account: Address);
+
+    /// Accounts watched, in the order in which they were taken.
+    fn accounts(&self) -> Vec<Address>;
+
+    /// Contracts and slots that must be read before every watched account has a health. What is read may ask for more:
+    /// empty when all is known. The price feeds are not slots of the market, see [`Self::feeds`].
+    fn missing(&self) -> Vec<(Address, U256)>;
+
+    /// Applies slots of the contract `at` that are read, or that a transaction has changed: `(slot, value)`.
+    ///
+    /// # Errors
+    /// A value contradicts what is known.
+    fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError>;
+
+    /// Takes note of an account that a log of the contract `at` says has borrowed.
+    ///
+    /// # Errors
+    /// The log is not the shape its signature promises.
+    fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError>;
+
+    /// What the market asks other contracts for, keys of [`Self::set_price`]: of Aave the assets and categories that its
+    /// oracle prices, of Morpho the market's oracle and its interest rate model.
+    fn feeds(&self) -> Vec<Address>;
+
+    /// The feeds that an account's health hangs on.
+    fn feeds_of(&self, account: Address) -> Vec<Address>;
+
+    /// The last answer for a feed, if it is known.
+    fn price(&self, feed: Address) -> Option<U256>;
+
+    /// The answer for a feed, in its own unit.
+    fn set_price(&mut self, feed: Address, price: U256);
+
+    /// What the market holds of an asset, and can pay out.
+    fn set_cash(&mut self, asset: Address, units: U256);
+
+    /// How an account stands at a timestamp (seconds), with one feed at another price if so asked.
+    ///
+    /// # Errors
+    /// Something is not known, or the contract would revert.
+    fn health_if(&self, account: Address, at: u64, feed: Option<(Address, U256)>) -> Result<Health, Refusal>;
+
+    /// How an account stands at a timestamp, in seconds.
+    ///
+    /// # Errors
+    /// Something is not known, or the contract would revert.
+    fn health(&self, account: Address, at: u64) -> Result<Health, Refusal> {
+        self.health_if(account, at, None)
+    }
+
+    /// Pairs of debt and collateral that an account has: what a liquidation can name.
+    fn pairs(&self, account: Address) -> Vec<(Address, Address)>;
+
+    /// What a liquidation in a block with this timestamp moves.
+    ///
+    /// # Errors
+    /// The contract would revert, or what it would do is not known.
+    fn quote(&self, call: &Call, at: u64) -> Result<Seizure, Refusal>;
+
+    /// A size that asks for `part` of the most that the rules let a liquidation of this pair take, in millionths.
+    /// [`Size::Repay`] may ask for more than the rules allow; what is past them is not taken.
+    fn size(&self, call: &Call, part: u32, at: u64) -> Result<Size, Refusal>;
+
+    /// Calldata of the liquidation, for [`Self::address`].
+    ///
+    /// # Errors
+    /// The protocol has no such call.
+    fn encode(&self, call: &Call) -> Result<Vec<u8>, Refusal>;
+}

@@ -1,0 +1,490 @@
+//! The state of an Aave market, learnt from the storage of its pool and of its reserves' tokens. The versions share it;
+//! what they do with it stands in their folders.
+//!
+//! # Invariants
+//! - Every value is a storage word as it was read; nothing is derived before it is asked for.
+//! - A slot is recognised by its number and its contract: an account's slots are the same in all tokens of a kind.
+//!
+//! # Cost
+//! A changed slot: two lookups in hash maps. Nothing hashes but a new reserve and a new account (seven keccaks at most).
+
+use alloy_primitives::Address;
+use alloy_primitives::B256;
+use alloy_primitives::U256;
+use alloy_primitives::map::HashMap;
+use std::collections::BTreeMap;
+
+use crate::protocols::amm::Applied;
+use crate::protocols::amm::ApplyError;
+use crate::protocols::lending::Refusal;
+use crate::protocols::lending::position::Field;
+use crate::protocols::lending::position::Position;
+use crate::protocols::lending::slots;
+use crate::protocols::lending::slots::Layout;
+use crate::protocols::lending::slots::Packing;
+use crate::protocols::lending::slots::RESERVE_WORDS;
+use crate::protocols::math::ray;
+
+/// An account's flags are two bits a reserve, so there are no more.
+const MOST_RESERVES: u64 = 128;
+/// Words of a reserve's record.
+const TIMES: usize = 3;
+const TOKENS: [usize; 3] = [4, 5, 6];
+
+/// A reserve's configuration: the bitmap that V2 and V3 share, V3's fields being zero in V2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config(pub U256);
+
+impl Config {
+    /// Liquidation threshold, in hundredths of a percent.
+    #[must_use]
+    pub fn threshold(self) -> U256 {
+        U256::from(slots::field(self.0, 16, 16))
+    }
+
+    /// Liquidation bonus, in hundredths of a percent, the amount itself included: 10500 is 5 % more.
+    #[must_use]
+    pub fn bonus(self) -> U256 {
+        U256::from(slots::field(self.0, 32, 16))
+    }
+
+    /// Units of one whole token; `None` past 256 bits.
+    #[must_use]
+    pub fn unit(self) -> Option<U256> {
+        ray::power_of_ten(slots::field(self.0, 48, 8) as u8)
+    }
+
+    /// The reserve exists.
+    #[must_use]
+    pub fn active(self) -> bool {
+        self.0.bit(56)
+    }
+
+    /// V3: nothing can be done with it.
+    #[must_use]
+    pub fn paused(self) -> bool {
+        self.0.bit(60)
+    }
+
+    /// V3: the protocol's share of the bonus, in hundredths of a percent.
+    #[must_use]
+    pub fn fee(self) -> U256 {
+        U256::from(slots::field(self.0, 152, 16))
+    }
+
+    /// V3: its category, zero for none.
+    #[must_use]
+    pub fn category(self) -> u8 {
+        slots::field(self.0, 168, 8) as u8
+    }
+}
+
+/// A reserve: an asset that can be supplied and borrowed.
+#[derive(Clone, Debug, Default)]
+pub struct Reserve {
+    /// The asset; `None` when it is not known, zero when the reserve was dropped.
+    asset: Option<Address>,
+    words: [Option<U256>; RESERVE_WORDS],
+    /// What the receipt token holds of the asset.
+    cash: Option<U256>,
+}
+
+impl Reserve {
+    /// The asset. `None` when the reserve was dropped.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub fn asset(&self) -> Result<Option<Address>, Refusal> {
+        self.asset.map(|asset| (!asset.is_zero()).then_some(asset)).ok_or(Refusal::Cold)
+    }
+
+    /// Its configuration.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub fn config(&self) -> Result<Config, Refusal> {
+        self.word(0).map(Config)
+    }
+
+    /// What can be paid out, in units of the asset; `None` when it is not known.
+    #[must_use]
+    pub const fn cash(&self) -> Option<U256> {
+        self.cash
+    }
+
+    /// A word of its record.
+    pub(super) fn word(&self, index: usize) -> Result<U256, Refusal> {
+        self.words.get(index).copied().flatten().ok_or(Refusal::Cold)
+    }
+
+    /// When its indexes were last brought up to date, in seconds.
+    pub(super) fn updated(&self) -> Result<U256, Refusal> {
+        Ok(U256::from(slots::field(self.word(TIMES)?, 128, 40)))
+    }
+}
+
+/// What a contract of the market is.
+#[derive(Clone, Copy, Debug)]
+enum Site {
+    Pool,
+    Supply(usize),
+    Stable(usize),
+    Variable(usize),
+}
+
+/// What a slot of the pool holds.
+#[derive(Clone, Copy, Debug)]
+enum Target {
+    Count,
+    Paused,
+    Asset(usize),
+    Word(usize, usize),
+    Category(u8),
+}
+
+/// A market's reserves and positions.
+#[derive(Clone, Debug)]
+pub struct Reserves {
+    pool: Address,
+    layout: Layout,
+    count: Option<usize>,
+    paused: Option<bool>,
+    reserves: Vec<Reserve>,
+    /// First word of the record of each category that a reserve or an account has named; `None`: not known.
+    categories: BTreeMap<u8, Option<U256>>,
+    positions: Vec<Position>,
+    by_account: HashMap<Address, u32>,
+    /// Slots of accounts: position, and number of the mapping.
+    by_slot: HashMap<U256, (u32, u64)>,
+    sites: HashMap<Address, Site>,
+    targets: HashMap<U256, Target>,
+    prices: HashMap<Address, U256>,
+}
+
+impl Reserves {
+    /// Nothing is known yet but where the pool is and how its storage is laid out.
+    #[must_use]
+    pub fn new(pool: Address, layout: Layout) -> Self {
+        let mut targets = HashMap::default();
+        targets.insert(U256::from(layout.count.0), Target::Count);
+        targets.extend(layout.paused.map(|slot| (U256::from(slot), Target::Paused)));
+        Self {
+            pool,
+            layout,
+            count: None,
+            paused: layout.paused.is_none().then_some(false),
+            reserves: Vec::new(),
+            categories: BTreeMap::new(),
+            positions: Vec::new(),
+            by_account: HashMap::default(),
+            by_slot: HashMap::default(),
+            sites: std::iter::once((pool, Site::Pool)).collect(),
+            targets,
+            prices: HashMap::default(),
+        }
+    }
+
+    /// The pool.
+    #[must_use]
+    pub const fn pool(&self) -> Address {
+        self.pool
+    }
+
+    /// How the storage is laid out.
+    #[must_use]
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The pool is paused as a whole.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub fn paused(&self) -> Result<bool, Refusal> {
+        self.paused.ok_or(Refusal::Cold)
+    }
+
+    /// A reserve by its id.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub fn reserve(&self, id: usize) -> Result<&Reserve, Refusal> {
+        self.reserves.get(id).ok_or(Refusal::Cold)
+    }
+
+    /// The reserves that are not dropped, with their ids and assets.
+    pub fn listed(&self) -> impl Iterator<Item = (usize, Address)> + '_ {
+        let asset = |reserve: &Reserve| reserve.asset.filter(|asset| !asset.is_zero());
+        self.reserves.iter().enumerate().filter_map(move |(id, reserve)| Some((id, asset(reserve)?)))
+    }
+
+    /// The id of an asset's reserve.
+    #[must_use]
+    pub fn id(&self, asset: Address) -> Option<usize> {
+        self.listed().find(|(_, listed)| *listed == asset).map(|(id, _)| id)
+    }
+
+    /// How many reserves the pool counts, dropped ones included.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub fn count(&self) -> Result<usize, Refusal> {
+        self.count.ok_or(Refusal::Cold)
+    }
+
+    /// First word of a category's record.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub fn category(&self, id: u8) -> Result<U256, Refusal> {
+        self.categories.get(&id).copied().flatten().ok_or(Refusal::Cold)
+    }
+
+    /// The categories known.
+    pub fn categories(&self) -> impl Iterator<Item = U256> + '_ {
+        self.categories.values().copied().flatten()
+    }
+
+    /// A position by its account.
+    ///
+    /// # Errors
+    /// It is not watched.
+    pub fn position(&self, account: Address) -> Result<&Position, Refusal> {
+        let at = self.by_account.get(&account).ok_or(Refusal::Stranger)?;
+        self.positions.get(*at as usize).ok_or(Refusal::Stranger)
+    }
+
+    /// All positions, in the order in which they were taken.
+    #[must_use]
+    pub fn positions(&self) -> &[Position] {
+        &self.positions
+    }
+
+    /// The oracle's answer for an asset, or what `instead` says of it.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub fn price(&self, asset: Address, instead: Option<(Address, U256)>) -> Result<U256, Refusal> {
+        match instead {
+            Some((feed, price)) if feed == asset => Ok(price),
+            _ => self.prices.get(&asset).copied().ok_or(Refusal::Unpriced(asset)),
+        }
+    }
+
+    /// Takes the oracle's answer for an asset.
+    pub fn set_price(&mut self, asset: Address, price: U256) {
+        self.prices.insert(asset, price);
+    }
+
+    /// Takes what an asset's receipt token holds of it.
+    pub fn set_cash(&mut self, asset: Address, units: U256) {
+        if let Some(reserve) = self.id(asset).and_then(|id| self.reserves.get_mut(id)) {
+            reserve.cash = Some(units);
+        }
+    }
+
+    /// Takes an account into the positions; says whether it was new.
+    pub fn watch(&mut self, account: Address) -> bool {
+        let Ok(at) = u32::try_from(self.positions.len()) else { return false };
+        if self.by_account.contains_key(&account) {
+            return false;
+        }
+        self.by_account.insert(account, at);
+        self.positions.push(Position::new(account));
+        for number in self.layout.by_account() {
+            self.by_slot.insert(slots::of_address(account, number), (at, number));
+        }
+        true
+    }
+
+    /// Takes note of the account that a log of the pool with this signature names second: `Borrow` of V2 and V3.
+    ///
+    /// # Errors
+    /// The log has fewer topics than the signature promises.
+    pub fn borrowed(&mut self, at: Address, topics: &[B256], signature: B256) -> Result<Applied, ApplyError> {
+        match topics {
+            [first, rest @ ..] if at == self.pool && *first == signature => {
+                let account = rest.get(1).ok_or(ApplyError::Topics { have: topics.len(), want: 4 })?;
+                let new = self.watch(Address::from_word(*account));
+                Ok(if new { Applied::Changed } else { Applied::Irrelevant })
+            }
+            _ => Ok(Applied::Irrelevant),
+        }
+    }
+
+    /// Contracts and slots that are still to be read.
+    #[must_use]
+    pub fn missing(&self) -> Vec<(Address, U256)> {
+        let pool = |slot| (self.pool, slot);
+        let mut missing = Vec::new();
+        if self.count.is_none() {
+            missing.push(pool(U256::from(self.layout.count.0)));
+        }
+        if let (None, Some(slot)) = (self.paused, self.layout.paused) {
+            missing.push(pool(U256::from(slot)));
+        }
+        for (id, reserve) in self.reserves.iter().enumerate() {
+            match reserve.asset {
+                None => missing.push(pool(slots::of(U256::from(id), self.layout.list))),
+                Some(asset) if asset.is_zero() => {}
+                Some(asset) => {
+                    let first = slots::of_address(asset, self.layout.reserves);
+                    let unknown = (0..RESERVE_WORDS).filter(|word| reserve.words[*word].is_none());
+                    missing.extend(unknown.map(|word| pool(first.wrapping_add(U256::from(word)))));
+                }
+            }
+        }
+        if let Some((categories, _)) = self.layout.categories {
+            let unknown = self.categories.iter().filter(|(_, word)| word.is_none());
+            missing.extend(unknown.map(|(id, _)| pool(slots::of(U256::from(*id), categories))));
+        }
+        self.positions.iter().for_each(|position| self.missing_of(position, &mut missing));
+        missing
+    }
+
+    fn missing_of(&self, position: &Position, missing: &mut Vec<(Address, U256)>) {
+        let of = |number| slots::of_address(position.account, number);
+        if position.flags.is_none() {
+            missing.push((self.pool, of(self.layout.users)));
+        }
+        if let (None, Some((_, users))) = (position.category, self.layout.categories) {
+            missing.push((self.pool, of(users)));
+        }
+        for id in position.uses() {
+            let Some(reserve) = self.reserves.get(id) else { continue };
+            let mut ask = |word: usize, field: Field, number: u64| {
+                if let (Ok(token), None) = (reserve.word(word), position.value(id, field)) {
+                    missing.push((slots::word_address(token), of(number)));
+                }
+            };
+            if position.secures(id) {
+                ask(TOKENS[0], Field::Supply, self.layout.supply);
+            }
+            if position.borrows(id) {
+                ask(TOKENS[2], Field::Variable, self.layout.variable);
+                ask(TOKENS[1], Field::Principal, self.layout.principal);
+            }
+            if position.borrows(id) && position.value(id, Field::Principal).is_some_and(|principal| principal != 0) {
+                ask(TOKENS[1], Field::Rate, self.layout.rate.unwrap_or(self.layout.principal));
+                ask(TOKENS[1], Field::Since, self.layout.since);
+            }
+        }
+    }
+
+    /// Applies slots of a contract.
+    ///
+    /// # Errors
+    /// A count of reserves that the flags of an account have no room for.
+    pub fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
+        let Some(site) = self.sites.get(&at).copied() else {
+            return Ok(Applied::Irrelevant);
+        };
+        let mut changed = false;
+        for (slot, value) in changes {
+            changed |= match (self.targets.get(slot).copied(), self.by_slot.get(slot).copied()) {
+                (Some(target), _) if matches!(site, Site::Pool) => self.set_target(target, *value)?,
+                (_, Some((position, number))) => self.set_position(site, position, number, *value),
+                _ => false,
+            };
+        }
+        Ok(if changed { Applied::Changed } else { Applied::Irrelevant })
+    }
+
+    fn set_target(&mut self, target: Target, value: U256) -> Result<bool, ApplyError> {
+        match target {
+            Target::Count => self.set_count(slots::field(value, self.layout.count.1, 16)),
+            Target::Paused => {
+                let paused = slots::field(value, 0, 8) != 0;
+                Ok(self.paused.replace(paused) != Some(paused))
+            }
+            Target::Category(id) => Ok(self.categories.insert(id, Some(value)) != Some(Some(value))),
+            Target::Asset(id) => Ok(self.set_asset(id, slots::word_address(value))),
+            Target::Word(id, word) => Ok(self.set_word(id, word, value)),
+        }
+    }
+
+    fn set_count(&mut self, count: u64) -> Result<bool, ApplyError> {
+        if count > MOST_RESERVES {
+            return Err(ApplyError::Contradiction);
+        }
+        let count = count as usize;
+        for id in self.reserves.len()..count {
+            self.targets.insert(slots::of(U256::from(id), self.layout.list), Target::Asset(id));
+            self.reserves.push(Reserve::default());
+        }
+        Ok(self.count.replace(count) != Some(count))
+    }
+
+    fn set_asset(&mut self, id: usize, asset: Address) -> bool {
+        let Some(reserve) = self.reserves.get_mut(id) else { return false };
+        if reserve.asset == Some(asset) {
+            return false;
+        }
+        *reserve = Reserve { asset: Some(asset), ..Reserve::default() };
+        let first = slots::of_address(asset, self.layout.reserves);
+        let slot = |word| first.wrapping_add(U256::from(word));
+        self.targets.extend((0..RESERVE_WORDS).map(|word| (slot(word), Target::Word(id, word))));
+        true
+    }
+
+    fn set_word(&mut self, id: usize, word: usize, value: U256) -> bool {
+        let Some(reserve) = self.reserves.get_mut(id) else { return false };
+        if reserve.words[word].replace(value) == Some(value) {
+            return false;
+        }
+        let sites = [Site::Supply(id), Site::Stable(id), Site::Variable(id)];
+        if let Some((_, site)) = TOKENS.into_iter().zip(sites).find(|(token, _)| *token == word) {
+            self.sites.insert(slots::word_address(value), site);
+        }
+        if word == 0 {
+            self.name_category(Config(value).category());
+        }
+        true
+    }
+
+    /// A category that has to be known from now on.
+    fn name_category(&mut self, id: u8) {
+        if let Some((categories, _)) = self.layout.categories
+            && id != 0
+        {
+            self.targets.insert(slots::of(U256::from(id), categories), Target::Category(id));
+            self.categories.entry(id).or_default();
+        }
+    }
+
+    fn set_position(&mut self, site: Site, position: u32, number: u64, value: U256) -> bool {
+        if let (Site::Pool, Some((_, users))) = (site, self.layout.categories)
+            && users == number
+        {
+            let category = slots::field(value, 0, 8) as u8;
+            self.name_category(category);
+            let position = self.positions.get_mut(position as usize);
+            return position.is_some_and(|position| position.category.replace(category) != Some(category));
+        }
+        let Self { layout, positions, .. } = self;
+        let Some(position) = positions.get_mut(position as usize) else { return false };
+        let (low, high) = (slots::low(value), slots::high(value));
+        match site {
+            Site::Pool => number == layout.users && position.flags.replace(value) != Some(value),
+            Site::Supply(id) => number == layout.supply && position.set(id, Field::Supply, low),
+            Site::Variable(id) => number == layout.variable && position.set(id, Field::Variable, low),
+            Site::Stable(id) if number == layout.since => position.set(id, Field::Since, low),
+            Site::Stable(id) if layout.rate == Some(number) => position.set(id, Field::Rate, low),
+            Site::Stable(id) if number == layout.principal => {
+                let packed = layout.rate.is_none() && position.set(id, Field::Rate, high);
+                position.set(id, Field::Principal, low) | packed
+            }
+            Site::Stable(_) => false,
+        }
+    }
+
+    /// A reserve's index of the suppliers and its rate, then the borrowers' index and rate, all in ray.
+    pub(super) fn indexes(&self, reserve: &Reserve) -> Result<[U256; 4], Refusal> {
+        let (one, two) = (reserve.word(1)?, reserve.word(2)?);
+        let halves = match self.layout.packing {
+            Packing::ByReserveSide => [slots::low(one), slots::high(one), slots::low(two), slots::high(two)],
+            Packing::IndexesThenRates => [slots::low(one), slots::low(two), slots::high(one), slots::high(two)],
+        };
+        Ok(halves.map(U256::from))
+    }
+}

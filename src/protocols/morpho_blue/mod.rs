@@ -1,0 +1,136 @@
+//! Morpho Blue: one contract that holds isolated markets, each of one loan token and one collateral.
+//!
+//! A [`Market`] here is one of them. Its feeds are two: the oracle's `price()`, in units of the loan token for a unit of
+//! collateral times 1e36, and the interest rate model's `borrowRate`, in wad a second.
+//!
+//! # Limits
+//! - The rate is what the model answers for the block in question: models that adapt with time (`AdaptiveCurveIrm`) are not
+//!   rebuilt here, they are asked through the EVM. It matters only from the market's last accrual to that block.
+
+mod abi;
+mod market;
+
+use alloy::sol_types::SolCall;
+use alloy::sol_types::SolEvent;
+use alloy_primitives::Address;
+use alloy_primitives::B256;
+use alloy_primitives::U256;
+
+use crate::protocols::amm::Applied;
+use crate::protocols::amm::ApplyError;
+use crate::protocols::lending::Call;
+use crate::protocols::lending::Health;
+use crate::protocols::lending::Lending;
+use crate::protocols::lending::Refusal;
+use crate::protocols::lending::Seizure;
+use crate::protocols::lending::Size;
+use crate::protocols::lending::slots;
+
+pub use market::Market;
+pub use market::Params;
+
+impl Lending for Market {
+    fn protocol(&self) -> &'static str {
+        Self::PROTOCOL
+    }
+
+    fn address(&self) -> Address {
+        self.contract()
+    }
+
+    fn watch(&mut self, account: Address) {
+        self.take(account);
+    }
+
+    fn accounts(&self) -> Vec<Address> {
+        self.borrowers().collect()
+    }
+
+    fn missing(&self) -> Vec<(Address, U256)> {
+        self.unknown()
+    }
+
+    fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
+        let ours = if at == self.contract() { changes } else { &[] };
+        let changed = ours.iter().fold(false, |changed, (slot, value)| self.store(*slot, *value) | changed);
+        Ok(if changed { Applied::Changed } else { Applied::Irrelevant })
+    }
+
+    fn apply_log(&mut self, at: Address, topics: &[B256], _data: &[u8]) -> Result<Applied, ApplyError> {
+        let [signature, id, rest @ ..] = topics else { return Ok(Applied::Irrelevant) };
+        if (at, *signature, *id) != (self.contract(), abi::Borrow::SIGNATURE_HASH, self.id()) {
+            return Ok(Applied::Irrelevant);
+        }
+        let account = rest.first().ok_or(ApplyError::Topics { have: topics.len(), want: 4 })?;
+        let new = self.take(Address::from_word(*account));
+        Ok(if new { Applied::Changed } else { Applied::Irrelevant })
+    }
+
+    fn feeds(&self) -> Vec<Address> {
+        let Params { oracle, irm, .. } = *self.params();
+        [oracle, irm].into_iter().filter(|feed| !feed.is_zero()).collect()
+    }
+
+    fn feeds_of(&self, _account: Address) -> Vec<Address> {
+        vec![self.params().oracle]
+    }
+
+    fn price(&self, feed: Address) -> Option<U256> {
+        self.feed(feed)
+    }
+
+    fn set_price(&mut self, feed: Address, price: U256) {
+        self.set_feed(feed, price);
+    }
+
+    /// The collateral of a market is never lent: it can always be paid out.
+    fn set_cash(&mut self, _asset: Address, _units: U256) {}
+
+    fn health_if(&self, account: Address, at: u64, feed: Option<(Address, U256)>) -> Result<Health, Refusal> {
+        let position = self.position(account)?;
+        self.stand(&position, &self.accrued(at, feed)?, feed)
+    }
+
+    fn pairs(&self, account: Address) -> Vec<(Address, Address)> {
+        let open = self.position(account).is_ok_and(|position| position.shares != 0 && position.collateral != 0);
+        let Params { loan, collateral, .. } = *self.params();
+        open.then_some((loan, collateral)).into_iter().collect()
+    }
+
+    fn quote(&self, call: &Call, at: u64) -> Result<Seizure, Refusal> {
+        if call.receipt {
+            return Err(Refusal::Unsupported);
+        }
+        if (call.debt, call.collateral) != (self.params().loan, self.params().collateral) {
+            return Err(Refusal::Stranger);
+        }
+        self.seize(call.account, call.size, at)
+    }
+
+    fn size(&self, call: &Call, part: u32, at: u64) -> Result<Size, Refusal> {
+        let position = self.position(call.account)?;
+        let all = Size::Shares(U256::from(position.shares));
+        // Where the debt is worth more than the collateral, the collateral is the limit, and the rest is bad debt.
+        match self.quote(&Call { size: all, receipt: false, ..*call }, at) {
+            Ok(_) => Ok(Size::Shares(slots::part(U256::from(position.shares), part))),
+            Err(Refusal::TooLarge) => Ok(Size::Seize(slots::part(U256::from(position.collateral), part))),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    fn encode(&self, call: &Call) -> Result<Vec<u8>, Refusal> {
+        let (seized, shares) = match call.size {
+            Size::Seize(units) => (units, U256::ZERO),
+            Size::Shares(shares) => (U256::ZERO, shares),
+            Size::Repay(_) => return Err(Refusal::Unsupported),
+        };
+        let call = abi::liquidateCall {
+            marketParams: self.params().encoded(),
+            borrower: call.account,
+            seizedAssets: seized,
+            repaidShares: shares,
+            data: Vec::new().into(),
+        };
+        Ok(call.abi_encode())
+    }
+}

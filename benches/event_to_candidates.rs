@@ -2,8 +2,8 @@
 //! Input: made, not recorded, so that the counts are exact: a multigraph of four tokens whose moved pool lies on that many
 //! directed cycles of 2 to 4 hops, scattered among 3,000 pools that are not on them. Seeded. A Sync log moves one pool by
 //! as much as lets about one cycle in a hundred pass the screen. All of it is asserted. `asked` is the first look as it would
-//! be without arrays of rates, each pool asked for each cycle; `screen` is the first look alone; `quick` and `default` are
-//! all of it, every cycle that passes sized, with `Effort::QUICK` and with the default settings. An engine asks for the best
+//! be without arrays of rates, each pool asked for each cycle; `screen` is the first look alone; `quick` and `usual` are
+//! all of it, every cycle that passes sized, with `Effort::QUICK` and `Effort::USUAL`. An engine asks for the best
 //! few alone: `best_three`; `traced` is what that takes until the first of them is sized.
 //!
 //! `hub` is the worst case: 100,000 cycles through the moved pool, and a move so large that nearly all of those in one
@@ -128,8 +128,9 @@ fn measure(c: &mut Criterion, shape: &Shape) {
         b.iter(|| screen.run(search.cycles(), &overlay.over(pools), Some(&[*moved]), u64::MAX, &|| true));
     });
     c.bench_function(&format!("event_to_candidates/{cycles}/quick"), |b| b.iter(|| stage.event(black_box(data))));
+    let mut stage = self::stage(shape, Effort::USUAL);
+    c.bench_function(&format!("event_to_candidates/{cycles}/usual"), |b| b.iter(|| stage.event(black_box(data))));
     let mut stage = self::stage(shape, Config::default().effort());
-    c.bench_function(&format!("event_to_candidates/{cycles}/default"), |b| b.iter(|| stage.event(black_box(data))));
     c.bench_function(&format!("event_to_candidates/{cycles}/traced"), |b| b.iter(|| stage.first(black_box(data), 0)));
     c.bench_function(&format!("event_to_candidates/{cycles}/best_three"), |b| {
         b.iter(|| stage.first(black_box(data), 3))

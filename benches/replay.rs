@@ -17,7 +17,7 @@ use peregrine::replay::report::Line;
 
 /// Replays all blocks as a fresh process would; the engine's time, and opportunities found.
 fn replay(dirs: &[PathBuf]) -> (Duration, usize) {
-    let mut replayer = Replayer::new(Options { strict: false, search: Config::default() });
+    let mut replayer = Replayer::new(Options { strict: false, search: Config::patient() });
     let (mut engine, mut found) = (Duration::ZERO, 0);
     for line in dirs.iter().flat_map(|dir| replayer.block(dir).expect("recorded blocks execute")) {
         let Line::Summary(block) = line else { continue };

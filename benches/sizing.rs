@@ -1,7 +1,7 @@
 //! Question: how long does the best input of one cycle take? Every cycle that passes the screen is sized.
 //! Input: `chains`: 256 seeded chains of constant-product pools of each length, all of which pay, tokens of 6, 8 and 18
 //! decimals. `recorded`: cycles that paid on mainnet, as the engine found them in the recorded blocks.
-//! `default` is the default settings' effort; `quick` is `Effort::QUICK`. How many are proven is printed.
+//! `usual` is `Effort::USUAL`, as `replay block` has it; `quick` is `Effort::QUICK`. How many are proven is printed.
 
 mod common;
 
@@ -51,7 +51,7 @@ fn legs(pools: &[Pool]) -> Vec<(&Pool, Leg)> {
 }
 
 fn measure<P: Amm>(c: &mut Criterion, name: &str, paths: &[Path<'_, P>]) {
-    for (how, effort) in [("default", Config::default().effort()), ("quick", Effort::QUICK)] {
+    for (how, effort) in [("usual", Effort::USUAL), ("quick", Effort::QUICK)] {
         let mut sizer = Sizer::default();
         let best = paths.iter().map(|path| sizer.best(path, effort).expect("every cycle of the input pays"));
         let (mut walks, mut proven) = (0, 0);

@@ -6,8 +6,8 @@ mod common;
 use std::path::Path;
 
 use alloy_primitives::{Address, U256};
-use peregrine::config::Config;
 use peregrine::hot::evm::probe::EvmProbe;
+use peregrine::hot::search::config::Config;
 use peregrine::hot::search::sizing::path::Path as Cycle;
 use peregrine::hot::search::sizing::{Effort, Sizer};
 use peregrine::protocols::AnyPool;
@@ -38,7 +38,7 @@ fn addresses(value: &Value) -> Vec<Address> {
 }
 
 fn opportunities(blocks: &Path, block: &str) -> Vec<Opportunity> {
-    let mut replayer = Replayer::new(Options { strict: false, search: Config::default().search });
+    let mut replayer = Replayer::new(Options { strict: false, search: Config::patient() });
     let lines = replayer.block(&blocks.join(block)).unwrap_or_else(|error| panic!("{error}"));
     let opportunity = |line| match line {
         Line::Opportunity(opportunity) => Some(opportunity),

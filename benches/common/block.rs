@@ -46,7 +46,7 @@ impl Block {
         for pool in discover::pools(&mut machine, &mut Lore::default(), true).pools {
             pools.add(pool).expect("addresses are distinct");
         }
-        let config = Config::default();
+        let config = Config::patient();
         let own = Own::install(&mut machine, record.fork.has_cancun_opcodes(), config.base_tokens[0])
             .expect("executor installs");
         for token in config.base_tokens.iter().filter(|token| pools.find_token(**token).is_some()) {

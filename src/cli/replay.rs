@@ -17,6 +17,7 @@ use tempfile::NamedTempFile;
 
 use crate::cli::Failure;
 use crate::config::Config;
+use crate::hot::search::config::Config as Search;
 use crate::protocols::executor::MAX_HOPS;
 use crate::replay::block::BlockError;
 use crate::replay::block::Options;
@@ -82,7 +83,7 @@ pub fn run(verb: Replay) -> Result<(), Failure> {
 fn block(arguments: &Block) -> Result<(), Failure> {
     let mut search = match &arguments.config {
         Some(path) => Config::read(path).map_err(Failure::input)?.search,
-        None => Config::default().search,
+        None => Search::patient(),
     };
     if let Some(hops) = arguments.max_hops {
         search.max_hops = usize::from(hops);

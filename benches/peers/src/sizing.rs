@@ -188,7 +188,7 @@ fn confess(at: usize, cycle: &Cycle, best: Best, peers: I256, peer_input: U256) 
 
 /// Rows of one set of cycles.
 fn rows(table: &mut Table, what: &str, cycles: &[Cycle]) {
-    for (how, effort) in [("default effort", Config::default().effort()), ("quick", Effort::QUICK)] {
+    for (how, effort) in [("usual effort", Effort::USUAL), ("quick", Effort::QUICK)] {
         let mut sizer = Sizer::default();
         let gate = GateDeps::offline();
         let mut tally = Tally::default();

@@ -36,7 +36,8 @@ pub struct Config {
     /// does it go on for what rounding alone takes, once good guesses at that were tried.
     /// 128: goes on until no input is better by more than one unit.
     pub tolerance_bits: u32,
-    /// Walks spent on the last unit, once no input can add more than that.
+    /// Walks spent on the last unit, once no input can add more than that. None by default: it is worth less than the tens of
+    /// microseconds that it takes.
     pub last_unit: u32,
     /// Most cycles screened an event. The others are counted as `unscreened`.
     pub screen_budget: u64,
@@ -58,7 +59,7 @@ impl Default for Config {
             min_profit_wei: U256::from(1),
             evaluations: Effort::USUAL.evaluations,
             tolerance_bits: Effort::USUAL.tolerance_bits,
-            last_unit: Effort::USUAL.last_unit,
+            last_unit: 0,
             screen_budget: SCREEN_BUDGET,
             sizing_budget: SIZING_BUDGET,
         }
@@ -66,6 +67,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// For a search that is not in a hurry: the defaults, with [`Effort::USUAL`].
+    #[must_use]
+    pub fn patient() -> Self {
+        Self { last_unit: Effort::USUAL.last_unit, ..Self::default() }
+    }
+
     /// The first value that makes no sense: key, value, what is due.
     #[must_use]
     pub fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {

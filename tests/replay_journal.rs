@@ -167,8 +167,8 @@ fn an_event_that_was_called_off_is_called_off_again_and_the_rest_comes_out() {
     let decisions = frames.iter().enumerate().filter(|(_, frame)| frame.kind == Kind::Decided);
     let found = decisions.filter_map(|(place, frame)| searched(frame).map(|found| (place, found))).next();
     let (place, (number, decided)) = found.expect("a search in vain");
-    let trigger = decided.decision.trigger;
-    let called_off = Decision { trigger, cancelled: true, ..Decision::default() };
+    let Decision { trigger, first, .. } = decided.decision;
+    let called_off = Decision { trigger, first, cancelled: true, ..Decision::default() };
     frames[place].payload =
         tape::pack_numbered(number, &Decided { decision: called_off, names: None }).expect("packed");
     let report = replay(&bytes(&frames)).unwrap_or_else(|error| panic!("{error}"));

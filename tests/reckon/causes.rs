@@ -75,9 +75,9 @@ fn engine(setup: &Setup, state: &tape::State<'_>) -> Engine {
 
 /// One thread's part of the journal, in which every block is undone once, and so is the block behind which state was told.
 pub fn undone(path: &Path) {
-    let mut frames = Reader::new(BufReader::new(std::fs::File::open(path).expect("a journal"))).expect("a journal");
+    let frames = Reader::new(BufReader::new(std::fs::File::open(path).expect("a journal"))).expect("a journal");
     let (mut setup, mut now, mut last, mut undone) = (None, None, None, 0);
-    while let Some(frame) = frames.next() {
+    for frame in frames {
         let frame = frame.expect("a frame");
         if frame.kind == Kind::Plan {
             let read: Setup = tape::unpack(&frame.payload).expect("a setup");

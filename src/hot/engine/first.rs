@@ -156,14 +156,12 @@ pub fn look(
         let made = choice::choose(engine, builder, &outcome.proven, Some(raw));
         return Looked { outcome, made, first: First::Nothing };
     };
-    let (made, verdict) = match settle(builder, &promise, &outcome, kept) {
-        Ok(choice) => {
-            let verdict = Verdict::Confirmed(*choice.bundle.terms());
-            (Made { choice: Some(choice), ..Made::default() }, verdict)
-        }
-        Err(verdict) => {
+    let (choice, verdict) = settle(builder, &promise, &outcome, kept);
+    let made = match choice {
+        Some(_) => Made { choice, ..Made::default() },
+        None => {
             builder.withdraw(&promise.bundle);
-            (choice::choose(engine, builder, &outcome.proven, Some(raw)), verdict)
+            choice::choose(engine, builder, &outcome.proven, Some(raw))
         }
     };
     Looked { outcome, made, first: First::Sent(Box::new(promise), verdict) }
@@ -175,11 +173,18 @@ fn settle(
     promise: &Promise,
     outcome: &Outcome,
     kept: Result<(), Verdict>,
-) -> Result<Choice, Verdict> {
-    kept?;
-    let proof = outcome.proven.first().ok_or(Verdict::Stopped)?;
-    let bundle = builder.stands(&promise.bundle, proof).map_err(Verdict::Refused)?;
-    Ok(Choice { bundle, proof: proof.clone(), parent: promise.parent })
+) -> (Option<Choice>, Verdict) {
+    if let Err(verdict) = kept {
+        return (None, verdict);
+    }
+    let Some(proof) = outcome.proven.first() else { return (None, Verdict::Stopped) };
+    match builder.stands(&promise.bundle, proof) {
+        Ok(bundle) => {
+            let verdict = Verdict::Confirmed(*bundle.terms());
+            (Some(Choice { bundle, proof: proof.clone(), parent: promise.parent }), verdict)
+        }
+        Err(reason) => (None, Verdict::Refused(reason)),
+    }
 }
 
 /// Signs the best of what maths alone can promise, if there is any.

@@ -59,7 +59,8 @@ pub struct Setup {
     pub access_list: bool,
     /// Gas limit above what was needed, in basis points.
     pub gas_margin_bps: u16,
-    /// Whether pending transactions were resolved by maths first.
+    /// Whether pending transactions were resolved by maths first. They were not where nothing is said of it.
+    #[serde(default = "Reckon::off")]
     pub reckon: Reckon,
 }
 

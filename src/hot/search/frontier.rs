@@ -37,8 +37,8 @@ struct Waiting {
 pub enum Next {
     /// To be sized: it may be the best.
     Open(CycleId),
-    /// The best of what is left.
-    Best(Candidate),
+    /// The best of what is left: where [`Frontier::sized`] has it.
+    Best(usize),
 }
 
 /// Cycles by what they can be worth. Keeps its buffers.
@@ -83,7 +83,13 @@ impl Frontier {
             self.open -= 1;
             return Some(Next::Open(top.id.0));
         }
-        self.sized.get(top.at).copied().map(Next::Best)
+        Some(Next::Best(top.at))
+    }
+
+    /// What a cycle that was sized came to.
+    #[must_use]
+    pub fn sized(&self, at: usize) -> Option<&Candidate> {
+        self.sized.get(at)
     }
 
     /// Drops what is not sized, and tells how many those are.

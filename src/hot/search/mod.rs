@@ -180,7 +180,7 @@ impl Search {
                 return None;
             }
             let id = match self.frontier.take(floor)? {
-                Next::Best(candidate) => return Some(candidate),
+                Next::Best(at) => return self.frontier.sized(at).copied(),
                 Next::Open(id) => id,
             };
             if self.counts.evaluations > 0 && self.walks >= self.budget.walks {

@@ -329,8 +329,8 @@ const DECODE: u64 = 21_000;
 const APPLY: u64 = 10_200;
 const SCREEN: u64 = 41_000;
 const SIZING: u64 = 295_200;
-const VICTIM: u64 = 188_000;
-const BACKRUN: u64 = 607_500;
+const VICTIM: u64 = 158_700;
+const BACKRUN: u64 = 506_800;
 const SIGN: u64 = 801_100;
 const HEADER: u64 = 833_500;
 /// With a nonce prepared ahead.

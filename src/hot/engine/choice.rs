@@ -83,7 +83,10 @@ pub fn choose(engine: &mut Engine, builder: &mut Builder, proven: &[Proven], tri
     };
     let looked = match trigger {
         Some(raw) => builder.behind(raw, |builder, victim| best(builder, Some(victim))),
-        None => Ok(best(builder, None)),
+        None => {
+            best(builder, None);
+            Ok(())
+        }
     };
     if let Err(reason) = looked {
         made.refused.add(reason);

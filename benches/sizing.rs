@@ -10,7 +10,6 @@ use std::hint::black_box;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 use criterion::Criterion;
-use peregrine::hot::search::config::Config;
 use peregrine::hot::search::sizing::Effort;
 use peregrine::hot::search::sizing::Sizer;
 use peregrine::hot::search::sizing::path::Path;

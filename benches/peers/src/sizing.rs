@@ -13,7 +13,6 @@ use degenbot_solvers::mixed::ResolvedMixedPath;
 use degenbot_solvers::mixed::solve_path;
 use degenbot_solvers::mobius_int_exact::exact_mobius_solve;
 use degenbot_solvers::profit_envelope::GateDeps;
-use peregrine::hot::search::config::Config;
 use peregrine::hot::search::sizing::Best;
 use peregrine::hot::search::sizing::Effort;
 use peregrine::hot::search::sizing::Sizer;

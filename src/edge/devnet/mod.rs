@@ -91,8 +91,8 @@ pub enum DevnetError {
         cause: String,
     },
     /// Our own artifact is broken.
-    #[error("contracts/artifacts/executor.json: {0}")]
-    Executor(String),
+    #[error("contracts/artifacts: {0}")]
+    Ours(String),
     /// The node did not answer as due.
     #[error(transparent)]
     Rpc(#[from] RpcError),
@@ -145,7 +145,7 @@ impl DevnetError {
             Self::Builder(BuilderError::Public(_) | BuilderError::Listen { .. }) => true,
             Self::Builder(BuilderError::Url(_) | BuilderError::Node(_)) => false,
             Self::Spawn { .. } | Self::Silent { .. } | Self::Ended { .. } | Self::Artifact { .. } => false,
-            Self::Executor(_) | Self::Rpc(_) | Self::Reverted(_) | Self::Unmined(_) | Self::Layout(_) => false,
+            Self::Ours(_) | Self::Rpc(_) | Self::Reverted(_) | Self::Unmined(_) | Self::Layout(_) => false,
             Self::NoPool | Self::Url(_) | Self::Stalled(_) | Self::System { .. } | Self::Key => false,
         }
     }
@@ -217,13 +217,16 @@ impl Devnet {
         let maker = Wallet::derived("maker", options.seed, 0)?;
         let mut chain = Chain::new(rpc.clone(), maker);
         let seeded = seed::seed(&mut chain, options.seed, &addresses).await?;
-        let lending = match options.lending {
-            true => Some(lending::stand(&mut chain, options.seed, &seeded.tokens).await?),
-            false => None,
-        };
         let owner = Wallet::fresh()?;
         let mut own = Chain::new(rpc.clone(), owner.clone());
         let executor = seed::deploy_executor(&mut own, true).await?;
+        let lending = match options.lending {
+            true => {
+                let liquidator = seed::deploy_liquidator(&mut own, true).await?;
+                Some(lending::stand(&mut chain, options.seed, &seeded.tokens, liquidator).await?)
+            }
+            false => None,
+        };
 
         let (seed::Seeded { contracts, tokens, pools, positions }, gas_limit) = (seeded, options.gas_limit);
         let mut devnet =

@@ -2,7 +2,7 @@
 //!
 //! - `anvil`: the node.
 //! - `seed`: protocols, tokens, pools, the executor, money.
-//! - [`lending`]: a lending market, its prices and its borrowers, where asked for.
+//! - [`lending`]: lending markets, their prices and their borrowers, where asked for.
 //! - `traffic`: people who trade, badly.
 //! - [`rivals`]: other searchers, of any strength.
 //! - [`world`]: all of it at once, with the block builder in front and a report a block.
@@ -162,7 +162,7 @@ pub struct Options {
     pub hardfork: &'static str,
     /// Gas limit of its blocks.
     pub gas_limit: u64,
-    /// Whether there is a lending market too.
+    /// Whether there are lending markets too.
     pub lending: bool,
 }
 
@@ -189,7 +189,7 @@ pub struct Devnet {
     pub pools: Vec<Pool>,
     /// V3 positions of the senders.
     pub positions: Vec<Position>,
-    /// The lending market, if one was asked for.
+    /// The lending markets, if asked for.
     pub lending: Option<Lending>,
     /// Whom the traffic comes from.
     pub senders: Vec<Wallet>,
@@ -264,7 +264,7 @@ impl Devnet {
         Traffic::start(self, door, per_second)
     }
 
-    /// Starts answering for the lending market's prices, one of them every so often, at the node or at a block builder's door.
+    /// Starts answering for the lending markets' prices, one of them every so often, at the node or at a block builder's door.
     /// Nothing where there is no market.
     #[must_use]
     pub fn answer_prices(&self, door: &Rpc, every: Duration) -> Option<Prices> {

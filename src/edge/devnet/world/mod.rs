@@ -62,7 +62,7 @@ pub struct Options {
     pub rivals: Vec<Strength>,
     /// Where the block builder listens, on loopback; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Whether there is a lending market too, whose prices move once a slot.
+    /// Whether there are lending markets too, whose prices move once a slot.
     pub lending: bool,
 }
 

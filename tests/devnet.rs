@@ -3,6 +3,8 @@
 
 #[path = "devnet/hand.rs"]
 mod hand;
+#[path = "devnet/lending.rs"]
+mod lending;
 
 use std::collections::HashSet;
 

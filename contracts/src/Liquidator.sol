@@ -56,6 +56,8 @@ import {Cycle} from "./Cycle.sol";
 /// # Limits
 /// - One liquidation a run. Collateral and debt of the same token are refused by what the liquidation must bring.
 /// - Kinds 1 and 2 take the payload's word for which receipt token is the collateral's; a wrong one brings nothing, and reverts.
+/// - Bound to a block, not to its time: interest until then is the lender's. Shares of a borrow cost more by it than `repay` at
+///   the time expected, if a slot was missed; leave room, what is not taken is gain.
 /// - As in Executor.sol: a pool once a path, the last one lends, no fee on transfer, a V3 output above amount_out is a gift to the
 ///   next pool unless that is a stop. One stop a path is enough. What is seized or lent beyond need stays here, for `sweep`.
 contract Liquidator is Cycle {

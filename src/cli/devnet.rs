@@ -63,6 +63,9 @@ pub struct Devnet {
     /// Where the block builder listens, on loopback; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// Lending markets too, Aave V2 and V3: Chainlink feeds whose prices move once a slot, and people who owe.
+    #[arg(long)]
+    lending: bool,
 }
 
 /// Runs the verb.
@@ -75,6 +78,7 @@ pub fn run(arguments: &Devnet) -> Result<(), Failure> {
         per_second: arguments.rate,
         rivals: strength.into_iter().flat_map(|each| vec![each; arguments.rivals.into()]).collect(),
         listen: arguments.listen,
+        lending: arguments.lending,
         ..Options::default()
     };
     world::serve(

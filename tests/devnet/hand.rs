@@ -48,7 +48,7 @@ pub struct Log {
 pub struct Hand<'a>(pub &'a Devnet);
 
 impl Hand<'_> {
-    async fn ask<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
+    pub async fn ask<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
         let data = Bytes::from(call.abi_encode());
         let answer: Bytes =
             self.0.rpc.call("eth_call", json!([{"to": to, "data": data}, "latest"])).await.expect("an answer");

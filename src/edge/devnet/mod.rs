@@ -2,7 +2,7 @@
 //!
 //! - `anvil`: the node.
 //! - `seed`: protocols, tokens, pools, the executor, money.
-//! - [`lending`]: a lending market, its prices and its borrowers, where asked for.
+//! - [`lending`]: lending markets, their prices and their borrowers, where asked for.
 //! - `traffic`: people who trade, badly.
 //! - [`rivals`]: other searchers, of any strength.
 //! - [`world`]: all of it at once, with the block builder in front and a report a block.
@@ -91,8 +91,8 @@ pub enum DevnetError {
         cause: String,
     },
     /// Our own artifact is broken.
-    #[error("contracts/artifacts/executor.json: {0}")]
-    Executor(String),
+    #[error("contracts/artifacts: {0}")]
+    Ours(String),
     /// The node did not answer as due.
     #[error(transparent)]
     Rpc(#[from] RpcError),
@@ -145,7 +145,7 @@ impl DevnetError {
             Self::Builder(BuilderError::Public(_) | BuilderError::Listen { .. }) => true,
             Self::Builder(BuilderError::Url(_) | BuilderError::Node(_)) => false,
             Self::Spawn { .. } | Self::Silent { .. } | Self::Ended { .. } | Self::Artifact { .. } => false,
-            Self::Executor(_) | Self::Rpc(_) | Self::Reverted(_) | Self::Unmined(_) | Self::Layout(_) => false,
+            Self::Ours(_) | Self::Rpc(_) | Self::Reverted(_) | Self::Unmined(_) | Self::Layout(_) => false,
             Self::NoPool | Self::Url(_) | Self::Stalled(_) | Self::System { .. } | Self::Key => false,
         }
     }
@@ -162,7 +162,7 @@ pub struct Options {
     pub hardfork: &'static str,
     /// Gas limit of its blocks.
     pub gas_limit: u64,
-    /// Whether there is a lending market too.
+    /// Whether there are lending markets too.
     pub lending: bool,
 }
 
@@ -189,7 +189,7 @@ pub struct Devnet {
     pub pools: Vec<Pool>,
     /// V3 positions of the senders.
     pub positions: Vec<Position>,
-    /// The lending market, if one was asked for.
+    /// The lending markets, if asked for.
     pub lending: Option<Lending>,
     /// Whom the traffic comes from.
     pub senders: Vec<Wallet>,
@@ -217,13 +217,16 @@ impl Devnet {
         let maker = Wallet::derived("maker", options.seed, 0)?;
         let mut chain = Chain::new(rpc.clone(), maker);
         let seeded = seed::seed(&mut chain, options.seed, &addresses).await?;
-        let lending = match options.lending {
-            true => Some(lending::stand(&mut chain, options.seed, &seeded.tokens).await?),
-            false => None,
-        };
         let owner = Wallet::fresh()?;
         let mut own = Chain::new(rpc.clone(), owner.clone());
         let executor = seed::deploy_executor(&mut own, true).await?;
+        let lending = match options.lending {
+            true => {
+                let liquidator = seed::deploy_liquidator(&mut own, true).await?;
+                Some(lending::stand(&mut chain, options.seed, &seeded.tokens, liquidator).await?)
+            }
+            false => None,
+        };
 
         let (seed::Seeded { contracts, tokens, pools, positions }, gas_limit) = (seeded, options.gas_limit);
         let mut devnet =
@@ -261,7 +264,7 @@ impl Devnet {
         Traffic::start(self, door, per_second)
     }
 
-    /// Starts answering for the lending market's prices, one of them every so often, at the node or at a block builder's door.
+    /// Starts answering for the lending markets' prices, one of them every so often, at the node or at a block builder's door.
     /// Nothing where there is no market.
     #[must_use]
     pub fn answer_prices(&self, door: &Rpc, every: Duration) -> Option<Prices> {

@@ -13,13 +13,15 @@ use crate::edge::devnet::chain::Step;
 use crate::edge::devnet::lending::abi;
 use crate::edge::devnet::lending::feeds::Feed;
 use crate::edge::devnet::lending::made_up;
+use crate::edge::devnet::lending::market;
+use crate::edge::devnet::lending::market::Market;
 use crate::edge::devnet::seed::Token;
 use crate::edge::devnet::seed::place;
 use crate::edge::devnet::seed::place::Placement;
 
-const PROVIDER: Address = address!("0x2f39d218133AFaB8B9e819B1066c7E434Ad94E9e");
+const PROVIDER: Address = address!("0x2f39d218133AFaB8F2B819B1066c7E434Ad94E9e");
 /// The proxy that the provider makes first.
-pub(super) const POOL: Address = address!("0x87870Bca3F3fD6335C3F4ce8392D69350B4fA4E2");
+const POOL: Address = address!("0x87870Bca3F3fD6335C3F4ce8392D69350B4fA4E2");
 /// The proxy that it makes second.
 const CONFIGURATOR: Address = address!("0x64b761D848206f447Fe2dd461b0c635Ec39EbB27");
 const ORACLE: Address = address!("0x54586bE62E3c3580375aE3723C145253060Ca0C2");
@@ -28,21 +30,8 @@ const ACL: Address = address!("0xc2aaCf6553D20d1e9d78E365AAba8032af9c85b0");
 /// Libraries without libraries of their own. `FlashLoanLogic` needs `BorrowLogic`.
 const LIBRARIES: [&str; 7] =
     ["BorrowLogic", "BridgeLogic", "ConfiguratorLogic", "EModeLogic", "LiquidationLogic", "PoolLogic", "SupplyLogic"];
-/// Dollars of each reserve that the lender brings.
-const LENT_USD: u64 = 50_000_000;
 /// Of the bonus, in hundredths of a percent, that the treasury takes.
 const FEE: u64 = 1_000;
-
-/// What a token is good for, in hundredths of a percent: how much may be borrowed on it, from where on it is sold, and for how
-/// much more than is repaid. Near those of mainnet.
-pub(super) fn terms(token: &Token) -> [u64; 3] {
-    match token.symbol {
-        "WETH" => [8_050, 8_300, 10_500],
-        "WBTC" => [7_300, 7_800, 10_500],
-        "LINK" => [6_600, 7_100, 10_700],
-        _ => [7_500, 7_800, 10_450],
-    }
-}
 
 fn artifact(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -88,8 +77,8 @@ fn rates() -> Vec<u8> {
     (PROVIDER, rates).abi_encode()
 }
 
-/// Wires it up, lists the tokens, and lends of each. What it asks for prices.
-pub(super) async fn open(chain: &mut Chain, tokens: &[Token], feeds: &[Feed]) -> Result<Address, DevnetError> {
+/// Wires it up and lists the tokens.
+pub(super) async fn open(chain: &mut Chain, tokens: &[Token], feeds: &[Feed]) -> Result<Market, DevnetError> {
     let me = chain.me();
     let provider = |what: &str, data| Step::call(format!("aave v3: {what}"), PROVIDER, data);
     chain
@@ -115,10 +104,9 @@ pub(super) async fn open(chain: &mut Chain, tokens: &[Token], feeds: &[Feed]) ->
     ];
     for token in tokens {
         steps.extend(list(token));
-        steps.extend(lend(token, me, LENT_USD));
     }
     chain.run(steps).await?;
-    Ok(ORACLE)
+    Ok(Market { name: "aave_v3", pool: POOL, oracle: ORACLE })
 }
 
 /// What asks the provider, or the pool, when it is made.
@@ -150,7 +138,7 @@ fn list(token: &Token) -> Vec<Step> {
         stableSymbol: name("stableDebt"),
         params: Bytes::new(),
     };
-    let [ltv, threshold, bonus] = terms(token).map(U256::from);
+    let [ltv, threshold, bonus] = market::terms(token).map(U256::from);
     let asset = token.address;
     let set = |data| Step::call(format!("aave v3: the reserve of {}", token.symbol), CONFIGURATOR, data);
     vec![
@@ -158,16 +146,5 @@ fn list(token: &Token) -> Vec<Step> {
         set(abi::configureReserveAsCollateralCall { asset, ltv, threshold, bonus }.abi_encode()),
         set(abi::setReserveBorrowingCall { asset, enabled: true }.abi_encode()),
         set(abi::setLiquidationProtocolFeeCall { asset, fee: U256::from(FEE) }.abi_encode()),
-    ]
-}
-
-/// Supplies so many dollars of a token for somebody.
-pub(super) fn lend(token: &Token, owner: Address, usd: u64) -> Vec<Step> {
-    let (asset, amount) = (token.address, token.worth(usd));
-    let approve = abi::approveCall { spender: POOL, amount };
-    let supply = abi::supplyCall { asset, amount, owner, referral: 0 };
-    vec![
-        Step::call(format!("an allowance of {}", token.symbol), asset, approve.abi_encode()),
-        Step::call(format!("a supply of {}", token.symbol), POOL, supply.abi_encode()),
     ]
 }

@@ -24,8 +24,17 @@ alloy::sol! {
     function configureReserveAsCollateral(address asset, uint256 ltv, uint256 threshold, uint256 bonus) external;
     function setReserveBorrowing(address asset, bool enabled) external;
     function setLiquidationProtocolFee(address asset, uint256 fee) external;
-    function supply(address asset, uint256 amount, address owner, uint16 referral) external;
+    function deposit(address asset, uint256 amount, address owner, uint16 referral) external;
     function borrow(address asset, uint256 amount, uint256 mode, uint16 referral, address owner) external;
+
+    // Aave V2: the addresses provider and the configurator.
+    function setPoolAdmin(address admin) external;
+    function setLendingPoolImpl(address pool) external;
+    function setLendingPoolConfiguratorImpl(address configurator) external;
+    function setLendingPoolCollateralManager(address manager) external;
+    function setLendingRateOracle(address oracle) external;
+    function initReserve(address aToken, address stableDebt, address variableDebt, uint8 decimals, address strategy) external;
+    function enableBorrowingOnReserve(address asset, bool stable) external;
 
     // Chainlink: an aggregator.
     function changeOracles(address[] removed, address[] added, address[] admins, uint32 least, uint32 most, uint32 delay)

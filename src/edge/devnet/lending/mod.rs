@@ -1,6 +1,6 @@
-//! A lending market on the devnet: Aave V3 whole, its prices by Chainlink's contracts, and people who owe.
+//! Lending markets on the devnet: Aave V3 and V2 whole, their prices by Chainlink's contracts, and people who owe.
 //!
-//! - `aave_v3`: the market. `feeds`: aggregators behind proxies. `borrowers`: who owes what. `prices`: answers as they come.
+//! - `aave_v3`, `aave_v2`: the markets; `market`: what they share. `feeds`: aggregators behind proxies. `borrowers`: who owes what. `prices`: answers as they come.
 //!
 //! # Invariants
 //! - It stands after everything else and draws from dice of its own: the pools of a seed are the same with it and without.
@@ -10,10 +10,12 @@
 //! - Prices walk by themselves, near where the pools opened: they do not follow the pools.
 //! - One account answers for all feeds; mainnet's aggregators take one report of many.
 
+mod aave_v2;
 mod aave_v3;
 mod abi;
 mod borrowers;
 mod feeds;
+mod market;
 mod prices;
 
 use alloy_primitives::Address;
@@ -28,6 +30,7 @@ use crate::edge::devnet::wallet::Wallet;
 
 pub use borrowers::Borrower;
 pub use feeds::Feed;
+pub use market::Market;
 pub use prices::Prices;
 
 /// What may be lent, owed and pledged: places in the token list.
@@ -36,32 +39,43 @@ pub(super) const LISTED: [usize; 6] = [0, 1, 2, 3, 4, 5];
 /// What stands.
 #[derive(Clone, Debug)]
 pub struct Lending {
-    /// Aave V3's pool, at mainnet's address.
-    pub pool: Address,
-    /// What it asks for prices.
-    pub oracle: Address,
+    /// The markets.
+    pub markets: Vec<Market>,
     /// Where each reserve's price comes from, in the order of the tokens.
     pub feeds: Vec<Feed>,
     /// Who owes.
     pub borrowers: Vec<Borrower>,
     /// Who answers for the feeds.
     pub reporter: Wallet,
+    /// Our contract for it, of the executor's owner.
+    pub liquidator: Address,
 }
 
 /// Builds it, in the name of the chain's account, who lends.
-pub(super) async fn stand(chain: &mut Chain, seed: u64, tokens: &[Token]) -> Result<Lending, DevnetError> {
+pub(super) async fn stand(
+    chain: &mut Chain,
+    seed: u64,
+    tokens: &[Token],
+    liquidator: Address,
+) -> Result<Lending, DevnetError> {
     let mut dice = Dice::new(seed, 3);
     let reporter = Wallet::derived("reporter", seed, 0)?;
     let listed: Vec<Token> = LISTED.iter().filter_map(|place| tokens.get(*place).copied()).collect();
     let feeds = feeds::of(&listed);
     let mut placements = aave_v3::placements(chain.me())?;
+    placements.extend(aave_v2::placements(&listed, &feeds)?);
     placements.extend(feeds::placements(&feeds)?);
     place::place(chain, &placements).await?;
     feeds::open(chain, &feeds, &reporter).await?;
-    let oracle = aave_v3::open(chain, &listed, &feeds).await?;
-    let borrowers = borrowers::of(&mut dice, &listed);
-    borrowers::borrow(chain, &listed, &borrowers).await?;
-    Ok(Lending { pool: aave_v3::POOL, oracle, feeds, borrowers, reporter })
+    let markets = vec![aave_v3::open(chain, &listed, &feeds).await?, aave_v2::open(chain, &listed).await?];
+    let mut borrowers = Vec::new();
+    for market in &markets {
+        market.fund(chain, &listed).await?;
+        let here = borrowers::of(&mut dice, &listed, market);
+        borrowers::borrow(chain, &listed, market, &here).await?;
+        borrowers.extend(here);
+    }
+    Ok(Lending { markets, feeds, borrowers, reporter, liquidator })
 }
 
 /// An address of nobody's, for what has none on mainnet that matters.

@@ -19,6 +19,7 @@ mod tokens;
 
 use alloy::sol_types::SolValue;
 use alloy_primitives::Address;
+use alloy_primitives::Bytes;
 use alloy_primitives::TxKind;
 use alloy_primitives::U256;
 use alloy_primitives::address;
@@ -31,6 +32,7 @@ use crate::edge::devnet::dice::Dice;
 use crate::edge::devnet::seed::place::Placement;
 use crate::edge::devnet::seed::tokens::Purse;
 use crate::protocols::executor;
+use crate::protocols::executor::liquidation;
 
 pub use plan::Venue;
 pub use pools::Pool;
@@ -56,7 +58,7 @@ const MAKER_ETHER: u64 = 1_000_000;
 /// Ether that each sender, and the owner, gets.
 const SENDER_ETHER: u64 = 20_000;
 const OWNER_ETHER: u64 = 1_000;
-/// Ether in the executor, for bids that are not a share of a profit in WETH.
+/// Ether in each contract of ours, for bids that are not a share of a profit in WETH.
 const EXECUTOR_ETHER: u64 = 10;
 
 /// The protocols' contracts, all at mainnet's addresses.
@@ -149,11 +151,21 @@ pub(super) async fn seed(chain: &mut Chain, seed: u64, senders: &[Address]) -> R
 pub(super) async fn deploy_executor(chain: &mut Chain, cancun: bool) -> Result<Address, DevnetError> {
     let owner = chain.me();
     chain.endow(&[(owner, ether(OWNER_ETHER))]).await?;
-    let creation = executor::creation(cancun, owner, WETH).map_err(|error| DevnetError::Executor(error.to_string()))?;
-    let create = Step { what: "the executor".into(), to: TxKind::Create, value: U256::ZERO, data: creation };
+    let creation = executor::creation(cancun, owner, WETH).map_err(|error| DevnetError::Ours(error.to_string()))?;
+    deploy(chain, "the executor", creation).await
+}
+
+/// The same of the liquidator, for an owner who has ether.
+pub(super) async fn deploy_liquidator(chain: &mut Chain, cancun: bool) -> Result<Address, DevnetError> {
+    let creation = liquidation::creation(cancun, chain.me(), WETH);
+    deploy(chain, "the liquidator", creation.map_err(|error| DevnetError::Ours(error.to_string()))?).await
+}
+
+async fn deploy(chain: &mut Chain, what: &str, creation: Bytes) -> Result<Address, DevnetError> {
+    let create = Step { what: what.into(), to: TxKind::Create, value: U256::ZERO, data: creation };
     let created = chain.run(vec![create]).await?;
-    let executor = created.first().copied().ok_or_else(|| DevnetError::Unmined("the executor".into()))?;
-    let fund = Step { value: ether(EXECUTOR_ETHER), ..Step::call("ether for the executor", executor, Vec::new()) };
-    chain.run(vec![fund]).await?;
-    Ok(executor)
+    let contract = created.first().copied().ok_or_else(|| DevnetError::Unmined(what.into()))?;
+    let fund = Step::call(format!("ether for {what}"), contract, Vec::new());
+    chain.run(vec![Step { value: ether(EXECUTOR_ETHER), ..fund }]).await?;
+    Ok(contract)
 }

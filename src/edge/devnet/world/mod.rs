@@ -35,6 +35,7 @@ use crate::edge::devnet::DevnetError;
 use crate::edge::devnet::Traffic;
 use crate::edge::devnet::Wallet;
 use crate::edge::devnet::abi;
+use crate::edge::devnet::lending::Prices;
 use crate::edge::devnet::rivals::Hired;
 use crate::edge::devnet::rivals::Rival;
 use crate::edge::devnet::rivals::Strength;
@@ -61,6 +62,8 @@ pub struct Options {
     pub rivals: Vec<Strength>,
     /// Where the block builder listens, on loopback; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Whether there are lending markets too, whose prices move once a slot.
+    pub lending: bool,
 }
 
 impl Default for Options {
@@ -72,6 +75,7 @@ impl Default for Options {
             per_second: 20.0,
             rivals: Vec::new(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            lending: false,
         }
     }
 }
@@ -148,6 +152,7 @@ pub struct World {
     /// The other searchers, in the order of [`Options::rivals`].
     pub rivals: Vec<Rival>,
     traffic: Traffic,
+    prices: Option<Prices>,
     reports: Reports,
 }
 
@@ -155,7 +160,8 @@ impl World {
     /// Starts all of it; within a tokio runtime. Some seconds.
     pub async fn start(options: Options) -> Result<Self, DevnetError> {
         options.check()?;
-        let chain = devnet::Options { seed: options.seed, senders: options.senders, ..devnet::Options::default() };
+        let (seed, senders, lending) = (options.seed, options.senders, options.lending);
+        let chain = devnet::Options { seed, senders, lending, ..devnet::Options::default() };
         let mut devnet = Devnet::start(chain).await?;
         let mut hired = Vec::new();
         for strength in &options.rivals {
@@ -170,7 +176,8 @@ impl World {
         let door = Rpc::new(&builder.url(), TIMEOUT).ok_or_else(|| DevnetError::Url(builder.url()))?;
         let rivals = hired.into_iter().map(|hired| hired.start(&devnet, &builder.url())).collect::<Result<_, _>>()?;
         let traffic = devnet.trade_through(&door, options.per_second)?;
-        Ok(Self { devnet, builder, identity: Wallet::fresh()?, options, rivals, traffic, reports })
+        let prices = devnet.answer_prices(&door, options.slot);
+        Ok(Self { devnet, builder, identity: Wallet::fresh()?, options, rivals, traffic, prices, reports })
     }
 
     /// The node's JSON-RPC over HTTP.
@@ -223,9 +230,10 @@ impl World {
         Ok(Wei(self.devnet.rpc.call("eth_getBalance", json!([holder, U64::from(block)])).await?))
     }
 
-    /// Ends rivals, traffic, builder and node, in this order: no block is cut short. What the traffic has sent.
+    /// Ends rivals, prices, traffic, builder and node, in this order: no block is cut short. What the traffic has sent.
     pub async fn stop(self) -> Counts {
         drop(self.rivals);
+        drop(self.prices);
         let counts = self.traffic.stop().await;
         self.builder.stop().await;
         counts

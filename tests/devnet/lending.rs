@@ -1,0 +1,206 @@
+//! The lending market: positions stand, an answer that everybody sees coming sinks some, and they can be liquidated.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use alloy::consensus::TxEip1559;
+use alloy::sol_types::SolCall;
+use alloy_primitives::B256;
+use alloy_primitives::TxKind;
+use alloy_primitives::U256;
+use peregrine::edge::devnet::Devnet;
+use peregrine::edge::devnet::Options;
+use peregrine::edge::devnet::Venue;
+use peregrine::edge::devnet::lending::Borrower;
+use peregrine::edge::devnet::lending::Feed;
+use peregrine::edge::devnet::lending::Lending;
+use peregrine::edge::devnet::lending::Market;
+use peregrine::protocols::amm::Family;
+use peregrine::protocols::executor::Bid;
+use peregrine::protocols::executor::Hop;
+use peregrine::protocols::executor::liquidation::Lender;
+use peregrine::protocols::executor::liquidation::Liquidation;
+use peregrine::protocols::executor::liquidation::Paid;
+use peregrine::protocols::executor::liquidation::Run;
+use peregrine::types::amount::Wei;
+use serde_json::json;
+
+use crate::hand::Hand;
+
+alloy::sol! {
+    function approve(address spender, uint256 amount) external;
+    function liquidationCall(address collateral, address debt, address user, uint256 amount, bool receipt) external;
+    function getUserAccountData(address user) external view returns (uint256 collateral, uint256 debt, uint256 available,
+        uint256 threshold, uint256 ltv, uint256 health);
+    function latestAnswer() external view returns (int256);
+}
+
+/// 1, as healths are counted.
+const SOUND: u128 = 1_000_000_000_000_000_000;
+/// A dollar, as the market counts.
+const USD: u128 = 100_000_000;
+
+async fn market(seed: u64) -> Devnet {
+    let options = Options { seed, lending: true, ..Options::default() };
+    Devnet::start(options).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+async fn account(hand: &Hand<'_>, borrower: &Borrower) -> getUserAccountDataReturn {
+    hand.ask(borrower.pool, &getUserAccountDataCall { user: borrower.account }).await
+}
+
+async fn health(hand: &Hand<'_>, borrower: &Borrower) -> u128 {
+    account(hand, borrower).await.health.saturating_to()
+}
+
+/// Those who pledge WETH in a market, the least healthy first.
+async fn nearest(hand: &Hand<'_>, lending: &Lending, market: &Market) -> Vec<(u128, Borrower)> {
+    let mut found = Vec::new();
+    let pledges = |b: &&Borrower| b.pool == market.pool && b.collateral == hand.0.contracts.weth;
+    for borrower in lending.borrowers.iter().filter(pledges) {
+        found.push((health(hand, borrower).await, *borrower));
+    }
+    found.sort_by_key(|(health, _)| *health);
+    found
+}
+
+/// Sends an answer of the second round, and does not mine it.
+async fn answer(net: &Devnet, feed: &Feed, answer: u64) {
+    let lending = net.lending.as_ref().expect("a market");
+    let signed = lending.reporter.sign(TxEip1559 {
+        chain_id: 1,
+        // One answer for each feed stands.
+        nonce: lending.feeds.len() as u64,
+        gas_limit: 400_000,
+        max_fee_per_gas: 1_000_000_000_000,
+        to: TxKind::Call(feed.aggregator),
+        input: Feed::answer(U256::from(2), answer).into(),
+        ..TxEip1559::default()
+    });
+    net.rpc.call::<B256>("eth_sendRawTransaction", json!([signed.raw])).await.expect("taken");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pending_answer_sinks_positions_that_are_then_sold_by_hand_and_by_the_liquidator() {
+    let start = Instant::now();
+    let plain = crate::devnet(5).await;
+    let without = start.elapsed();
+    let net = market(5).await;
+    println!("stands in {without:?} without a market and in {:?} with one", start.elapsed() - without);
+    assert_eq!((&net.tokens, &net.pools, &net.positions), (&plain.tokens, &plain.pools, &plain.positions));
+    let (hand, lending) = (Hand(&net), net.lending.as_ref().expect("asked for"));
+    for borrower in &lending.borrowers {
+        let stands = account(&hand, borrower).await;
+        assert!(stands.health > U256::from(SOUND), "{borrower:?}");
+        for (value, usd) in [(stands.collateral, borrower.collateral_usd), (stands.debt, borrower.debt_usd)] {
+            let due = u128::from(usd) * USD;
+            // The opening price has six decimals, and a debt has grown for some seconds.
+            assert!(value.to::<u128>().abs_diff(due) < due / 1_000, "{borrower:?}");
+        }
+    }
+
+    let feed = lending.feeds[0];
+    let mut nearby = Vec::new();
+    for market in &lending.markets {
+        nearby.extend(nearest(&hand, lending, market).await.into_iter().take(2));
+    }
+    assert_eq!(nearby.len(), 4, "two of each market pledge weth");
+    let highest = nearby.iter().map(|(health, _)| *health).max().expect("some");
+    let low = u64::try_from(u128::from(feed.opening) * SOUND / highest * 995 / 1_000).expect("a price");
+    answer(&net, &feed, low).await;
+    for (before, borrower) in &nearby {
+        assert!(*before > SOUND && health(&hand, borrower).await > SOUND, "sunk by what is not mined");
+    }
+    net.mine().await.expect("mines");
+    assert_eq!(hand.ask(feed.proxy, &latestAnswerCall {}).await.to_string(), low.to_string());
+    for (_, borrower) in &nearby {
+        assert!(health(&hand, borrower).await < SOUND, "{borrower:?}");
+    }
+    for pair in nearby.chunks(2) {
+        let [(_, first), (_, second)] = pair else { panic!("two of each") };
+        let [small, large] = if first.debt_usd < second.debt_usd { [first, second] } else { [second, first] };
+        by_hand(&hand, large).await;
+        by_the_liquidator(&hand, lending, small, low).await;
+    }
+}
+
+/// A sender, who has every token, takes all that he is allowed to.
+async fn by_hand(hand: &Hand<'_>, borrower: &Borrower) {
+    let (net, sender) = (hand.0, &hand.0.senders[0]);
+    let approve = approveCall { spender: borrower.pool, amount: U256::MAX }.abi_encode();
+    hand.send(sender, borrower.debt, U256::ZERO, approve.into()).await;
+    let weth = hand.balance(net.contracts.weth, sender.address()).await;
+    let owed = account(hand, borrower).await.debt;
+    let call = liquidationCallCall {
+        collateral: borrower.collateral,
+        debt: borrower.debt,
+        user: borrower.account,
+        amount: U256::MAX,
+        receipt: false,
+    };
+    let receipt = hand.send(sender, borrower.pool, U256::ZERO, call.abi_encode().into()).await;
+    assert!(!receipt.status.is_zero(), "the liquidation reverted");
+    assert!(hand.balance(net.contracts.weth, sender.address()).await > weth);
+    assert!(account(hand, borrower).await.debt < owed);
+}
+
+/// Without capital, over one pair, to the unit.
+async fn by_the_liquidator(hand: &Hand<'_>, lending: &Lending, borrower: &Borrower, price: u64) {
+    let net = hand.0;
+    let debt = net.tokens.iter().position(|token| token.address == borrower.debt).expect("a token");
+    let mut pairs = net.pools.iter().filter(|pool| pool.venue == Venue::UniswapV2 && pool.tokens.contains(&0));
+    let pair = *pairs.find(|pool| pool.tokens.contains(&debt)).expect("a pair");
+    // Half of what is owed, a dollar each.
+    let half = account(hand, borrower).await.debt.to::<u128>() / 2;
+    let repay = half * 10_u128.pow(net.tokens[debt].decimals.into()) / USD;
+    // A bonus of 5 %, of which the market takes a tenth: a thousandth less, which stays.
+    let amount_in = half * SOUND / u128::from(price) * 1_044 / 1_000;
+    let out = hand.walk(&[(pair, 0)], amount_in).await.expect("a quote")[0];
+    let profit = out.checked_sub(repay).expect("worth it");
+    let hop = Hop {
+        family: Family::V2,
+        zero_for_one: pair.tokens[0] == 0,
+        pool: pair.address,
+        token_in: borrower.collateral,
+        amount_out: out,
+    };
+    let lender = Lender::Aave { pool: borrower.pool, paid: Paid::Collateral };
+    let (user, collateral) = (borrower.account, borrower.collateral);
+    let run = Run {
+        block: hand.block_number().await + 1,
+        token: borrower.debt,
+        min_profit: profit,
+        bid: Bid::Wei(Wei(U256::ZERO)),
+        liquidation: Liquidation { lender, borrower: user, debt: borrower.debt, collateral, repay },
+        amount_in,
+        hops: &[hop],
+        stop: None,
+    };
+    let held = hand.balance(borrower.debt, lending.liquidator).await;
+    let receipt = hand.send(&net.owner, lending.liquidator, U256::ZERO, run.encode().expect("fits")).await;
+    assert!(!receipt.status.is_zero(), "the run reverted");
+    assert_eq!(hand.balance(borrower.debt, lending.liquidator).await - held, U256::from(profit));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prices_walk_within_a_tenth_and_somebody_sinks() {
+    let net = market(2).await;
+    let (hand, lending) = (Hand(&net), net.lending.as_ref().expect("asked for"));
+    assert!(crate::devnet(2).await.answer_prices(&net.rpc, Duration::from_millis(1)).is_none());
+    let prices = net.answer_prices(&net.rpc, Duration::from_millis(5)).expect("a market");
+    let (mut sunk, mut sent) = (false, 0);
+    while !sunk && sent < 600 {
+        sent += 5;
+        assert!(prices.reached(sent).await, "the answers ended");
+        net.mine().await.expect("mines");
+        for feed in &lending.feeds {
+            let answer: u64 = hand.ask(feed.proxy, &latestAnswerCall {}).await.to_string().parse().expect("a price");
+            assert!(answer.abs_diff(feed.opening) <= feed.opening / 10 + 1_000, "{feed:?}: {answer}");
+        }
+        for borrower in &lending.borrowers {
+            sunk |= health(&hand, borrower).await < SOUND;
+        }
+    }
+    assert!(sunk, "{sent} answers, and nobody sank");
+    println!("somebody sank after {sent} answers; {:?} taken and refused", prices.sent());
+}

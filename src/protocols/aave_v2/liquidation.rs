@@ -9,7 +9,7 @@ use crate::protocols::lending::Lending;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
-use crate::protocols::lending::reserves::Config;
+use crate::protocols::lending::reserve::Config;
 use crate::protocols::math::ray;
 
 /// `LIQUIDATION_CLOSE_FACTOR_PERCENT`, in hundredths of a percent.

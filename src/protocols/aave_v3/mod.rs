@@ -24,7 +24,6 @@ use crate::protocols::lending::Size;
 use crate::protocols::lending::balances::Terms;
 use crate::protocols::lending::choice::WHOLE;
 use crate::protocols::lending::position::Position;
-use crate::protocols::lending::reserves::Config;
 use crate::protocols::lending::reserves::Reserves;
 use crate::protocols::lending::slots;
 use crate::protocols::lending::slots::Layout;
@@ -96,21 +95,15 @@ impl Market {
         }
     }
 
-    /// At what a reserve counts for an account (`GenericLogic.calculateUserAccountData`).
-    fn terms(
+    /// What the category's own feed says, for all its assets; `None` where each has its own price.
+    fn common_price(
         &self,
         chosen: Option<(u8, Category)>,
-        (asset, config): (Address, Config),
         feed: Option<(Address, U256)>,
-    ) -> Result<Terms, Refusal> {
-        let price = |asset| self.reserves.price(asset, feed);
-        let own = config.threshold();
-        let Some((_, category)) = chosen.filter(|(id, _)| *id == config.category()) else {
-            return Ok(Terms { price: price(asset)?, threshold: own });
-        };
-        let common = category.source().map(price).transpose()?.filter(|common| !common.is_zero());
-        let price = common.map_or_else(|| price(asset), Ok)?;
-        Ok(Terms { price, threshold: category.threshold() })
+    ) -> Result<Option<U256>, Refusal> {
+        let source = chosen.and_then(|(_, category)| category.source());
+        let price = source.map(|source| self.reserves.price(source, feed)).transpose()?;
+        Ok(price.filter(|price| !price.is_zero()))
     }
 }
 
@@ -180,7 +173,18 @@ impl Lending for Market {
     fn health_if(&self, account: Address, at: u64, feed: Option<(Address, U256)>) -> Result<Health, Refusal> {
         let position = self.reserves.position(account)?;
         let chosen = self.category(position)?;
-        self.reserves.account(position, at, compounded, |asset, config| self.terms(chosen, (asset, config), feed))
+        // The contract asks for it first, but not for an account that uses nothing.
+        let used = position.uses().next().is_some();
+        let common = if used { self.common_price(chosen, feed)? } else { None };
+        self.reserves.account(position, at, compounded, |asset, config| {
+            let own = || self.reserves.price(asset, feed);
+            match chosen.filter(|(id, _)| *id == config.category()) {
+                Some((_, category)) => {
+                    Ok(Terms { price: common.map_or_else(own, Ok)?, threshold: category.threshold() })
+                }
+                None => Ok(Terms { price: own()?, threshold: config.threshold() }),
+            }
+        })
     }
 
     fn pairs(&self, account: Address) -> Vec<(Address, Address)> {

@@ -7,8 +7,8 @@ use crate::protocols::lending::Health;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::position::Field;
 use crate::protocols::lending::position::Position;
-use crate::protocols::lending::reserves::Config;
-use crate::protocols::lending::reserves::Reserve;
+use crate::protocols::lending::reserve::Config;
+use crate::protocols::lending::reserve::Reserve;
 use crate::protocols::lending::reserves::Reserves;
 use crate::protocols::math::ray;
 
@@ -69,7 +69,7 @@ impl Reserves {
     /// It is not known, or the timestamp is before the last update.
     pub fn income(&self, id: usize, at: u64) -> Result<U256, Refusal> {
         let reserve = self.reserve(id)?;
-        let [index, rate, ..] = self.indexes(reserve)?;
+        let [index, rate, ..] = reserve.indexes(self.layout())?;
         let elapsed = elapsed(at, reserve.updated()?)?;
         ray::linear_interest(rate, elapsed).and_then(|growth| ray::ray_mul(growth, index)).ok_or(Refusal::Arithmetic)
     }
@@ -90,7 +90,7 @@ impl Reserves {
     pub fn debt(&self, position: &Position, id: usize, at: u64, grow: Compounded) -> Result<Debt, Refusal> {
         let value = |field| position.value(id, field).map(U256::from).ok_or(Refusal::Cold);
         let reserve = self.reserve(id)?;
-        let [.., index, rate] = self.indexes(reserve)?;
+        let [.., index, rate] = reserve.indexes(self.layout())?;
         let compounded = |rate, since| grow(rate, elapsed(at, since)?).ok_or(Refusal::Arithmetic);
         let times = |a, b| ray::ray_mul(a, b).ok_or(Refusal::Arithmetic);
         let index = times(compounded(rate, reserve.updated()?)?, index)?;

@@ -102,7 +102,7 @@ pub enum Edge {
 }
 
 /// The price of `feed` at which an account sinks, or has sunk, at a timestamp. `None`: that price alone does not do it, be
-/// it next to nothing or a million million times the present one.
+/// it next to nothing or a million times the present one.
 ///
 /// Health need not be monotonous in a price to the last unit: Aave rounds the average threshold to a hundredth of a
 /// percent. Where an account crosses more than once within that, this is one of the crossings.
@@ -118,8 +118,9 @@ pub fn edge<M: Lending>(
 ) -> Result<Option<Edge>, Refusal> {
     let sinks = |price| market.health_if(account, at, Some((feed, price))).map(|health| health.sinks());
     let now = sinks(price)?;
-    for other in [U256::ONE, price << 40_usize] {
-        if sinks(other)? != now {
+    for other in [U256::ONE, price.saturating_mul(U256::from(WHOLE))] {
+        // A price so high that the contract's integers cannot hold it is no price.
+        if sinks(other) == Ok(!now) {
             let (sunk, afloat) = if now { (price, other) } else { (other, price) };
             return bisect(sunk, afloat, sinks).map(Some);
         }

@@ -13,6 +13,7 @@ pub mod balances;
 pub mod choice;
 pub mod near;
 pub mod position;
+pub mod reserve;
 pub mod reserves;
 pub mod slots;
 

@@ -223,11 +223,15 @@ fn once_warm(mut work: impl FnMut(u64) -> u64) -> u64 {
 fn a_what_if_and_a_proof_allocate_within_their_budgets() {
     let mut market = Market::new(3, 1_000);
     let candidate = *market.proven[0].candidate();
-    let proofs = once_warm(|_| {
-        let (count, proven) = allocations(|| market.engine.prove_again(&candidate, Wei(U256::from(1_000))));
+    let mut prove = |bid: u64| {
+        let (count, proven) = allocations(|| market.engine.prove_again(&candidate, Wei(U256::from(bid))));
         assert!(proven.is_ok());
         count
-    });
+    };
+    // With another bid each time: what was proven of the same state is found again.
+    let proofs = once_warm(|turn| prove(1_000 + turn));
+    let again = prove(1_003);
+    assert!(again < proofs / 8, "{again} allocations where nothing is to be run, {proofs} for a proof");
     let weth = market.own.weth;
     let machine = market.engine.machine_mut();
     let nonce = machine.db().known_account(USER).expect("sends everything").nonce;

@@ -160,6 +160,31 @@ fn of_several_opportunities_the_best_are_proven_and_the_rest_is_counted() {
 }
 
 #[test]
+fn what_was_proven_is_proven_anew_once_anything_that_it_read_has_changed() {
+    let market = Market::new(PLAIN, 2);
+    let (pair, slot) = (market.pairs[0], U256::from(8));
+    let mut engine = market.engine(Bid::Wei(Wei(U256::ZERO)));
+    let first = engine.on_event(Event::Head);
+    // Nothing is assumed from now on, so that proofs are kept.
+    for (address, slot) in first.proven[0].access() {
+        let db = engine.machine_mut().db_mut();
+        if db.known_slot(*address, *slot).is_none() {
+            db.tell_slot(*address, *slot, U256::ZERO);
+        }
+    }
+    let [known, again] = [(); 2].map(|()| engine.on_event(Event::Head));
+    assert_eq!((known.proven.len(), known.proven[0].assumed()), (1, 0));
+    assert_eq!(shape(&known), shape(&again));
+    assert_eq!(known.proven[0].access(), again.proven[0].access());
+    // The table of pools is as it was, the chain is not: the EVM must be asked again, and say no.
+    let reserves = engine.machine_mut().db().known_slot(pair, slot).expect("read");
+    let more = U256::from(1_000_000_000_000u64);
+    engine.machine_mut().db_mut().tell_slot(pair, slot, reserves + (more << 112) + more);
+    let changed = engine.on_event(Event::Head);
+    assert!(changed.proven.is_empty() && changed.rejected.len() == 1, "{changed:?}");
+}
+
+#[test]
 fn a_bid_above_the_profit_is_refused_and_pays_nothing() {
     let outcome = Market::new(PLAIN, 2).head(Bid::Wei(Wei(ether(1_000))));
     assert!(outcome.proven.is_empty());

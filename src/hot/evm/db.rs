@@ -95,16 +95,19 @@ pub struct Db {
     assumed: Vec<Cold>,
     reads: Vec<(Address, U256)>,
     record_reads: bool,
+    version: u64,
 }
 
 impl Db {
     /// Tells an account. Its storage stays unknown but for slots told by [`Db::tell_slot`].
     pub fn tell_account(&mut self, address: Address, info: AccountInfo) {
+        self.version += 1;
         self.base.entry(address).or_default().info = info;
     }
 
     /// Tells an account of which every slot not told is zero: one that we put there ourselves.
     pub fn tell_whole_account(&mut self, address: Address, info: AccountInfo) {
+        self.version += 1;
         let entry = self.base.entry(address).or_default();
         entry.info = info;
         entry.whole = true;
@@ -112,6 +115,7 @@ impl Db {
 
     /// Tells a slot of an account told before.
     pub fn tell_slot(&mut self, address: Address, slot: U256, value: U256) {
+        self.version += 1;
         self.base.entry(address).or_default().storage.insert(slot, value);
     }
 
@@ -146,6 +150,19 @@ impl Db {
     /// Sets the rule for unknown reads.
     pub fn set_unknown(&mut self, unknown: Unknown) {
         self.refuse = unknown == Unknown::Refuse;
+    }
+
+    /// Another one whenever something that was known may have become another: as long as it stays, and nothing lies over the
+    /// base, whatever ran without a miss runs the same. (What is learnt changes nothing of that.)
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Something lies over the base.
+    #[must_use]
+    pub fn is_overlaid(&self) -> bool {
+        !self.overlay.is_empty()
     }
 
     /// The rule for unknown reads.
@@ -228,6 +245,7 @@ impl Db {
     /// Puts values over slots of known accounts of the base and returns what was there, for [`Db::restore_slots`].
     /// Discovery's experiments only.
     pub fn override_slots(&mut self, slots: &[(Address, U256, U256)]) -> Vec<(Address, U256, Option<U256>)> {
+        self.version += 1;
         let put = |&(address, slot, value)| {
             let old = self.base.get_mut(&address)?.storage.insert(slot, value);
             Some((address, slot, old))
@@ -237,6 +255,7 @@ impl Db {
 
     /// Undoes [`Db::override_slots`].
     pub fn restore_slots(&mut self, under: Vec<(Address, U256, Option<U256>)>) {
+        self.version += 1;
         for (address, slot, old) in under.into_iter().rev() {
             let Some(entry) = self.base.get_mut(&address) else { continue };
             match old {
@@ -248,12 +267,14 @@ impl Db {
 
     /// Puts `info`, with empty storage, in an account's place; [`Db::restore_account`] brings the account back.
     pub fn replace_account(&mut self, address: Address, info: AccountInfo) -> Replaced {
+        self.version += 1;
         let stage = Entry { info, whole: true, ..Entry::default() };
         Replaced { address, entry: self.base.insert(address, stage) }
     }
 
     /// Undoes [`Db::replace_account`].
     pub fn restore_account(&mut self, replaced: Replaced) {
+        self.version += 1;
         match replaced.entry {
             Some(entry) => self.base.insert(replaced.address, entry),
             None => self.base.remove(&replaced.address),
@@ -262,6 +283,7 @@ impl Db {
 
     /// Writes a diff into the base.
     pub fn commit(&mut self, diff: EvmState) {
+        self.version += 1;
         for (address, account) in diff {
             if account.is_touched() {
                 commit_account(self.base.entry(address).or_default(), account);

@@ -5,6 +5,7 @@
 //!   by exactly the predicted profit.
 //! - Nothing is kept of a simulation but its report.
 
+mod kept;
 mod suspicion;
 
 use alloy_primitives::{Address, Bytes, TxKind, U256};
@@ -20,6 +21,8 @@ use crate::hot::evm::own;
 use crate::hot::evm::own::Own;
 use crate::hot::refused::Refused;
 use crate::hot::search::Candidate;
+use crate::hot::simulate::kept::At;
+use crate::hot::simulate::kept::Kept;
 use crate::hot::state::pools::Edge;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;
@@ -108,6 +111,7 @@ pub struct Prover {
     missed: Vec<Want>,
     /// Asks a token what the executor holds.
     look: Bytes,
+    kept: Kept,
 }
 
 impl Prover {
@@ -116,7 +120,7 @@ impl Prover {
     #[must_use]
     pub fn new(own: Own, nonce: u64, unknown: Unknown, bid: Bid) -> Self {
         let (suspicion, look) = (Suspicion::default(), own::balance_of(own.executor));
-        Self { own, suspicion, nonce, unknown, bid, share: None, missed: Vec::new(), look }
+        Self { own, suspicion, nonce, unknown, bid, share: None, missed: Vec::new(), look, kept: Kept::default() }
     }
 
     /// Bids a share of each candidate's value from now on.
@@ -178,6 +182,11 @@ impl Prover {
         if self.suspicion.on(&hops) {
             return Err(Refused::Distrusted);
         }
+        let at = At::of(machine, self.nonce);
+        if let Some(proof) = self.kept.find(&at, candidate, bid) {
+            self.suspicion.clear(&hops);
+            return Ok(Proven { candidate: *candidate, ..proof.clone() });
+        }
         let token = pools.token(candidate.start());
         let tx = self.transaction(machine, (token, bid), candidate, &hops)?;
         // The token asks itself. Whoever sends a look is loaded anew for it, and what he held before is forgotten: not the
@@ -190,6 +199,9 @@ impl Prover {
         let between = between.map_err(|error| self.refusal(&error))?;
         let answer = self.answer(machine, candidate, &between, (token, &hops));
         machine.take_back(between.executed.diff);
+        if let Ok(proof) = &answer {
+            self.kept.keep(at, proof, bid);
+        }
         answer
     }
 

@@ -55,6 +55,7 @@ enum Old {
 impl Db {
     /// Writes a block's changes into the base, and what they wrote over behind what `before` holds.
     pub fn apply(&mut self, news: &[AccountNews], before: &mut Before) {
+        self.version += 1;
         for account in news {
             let old = self.apply_account(account, &mut before.slots);
             before.accounts.push_back(old);
@@ -74,6 +75,7 @@ impl Db {
 
     /// Takes the changes of the block last applied off again. `news` as it was given to [`Db::apply`].
     pub fn undo(&mut self, news: &[AccountNews], before: &mut Before) {
+        self.version += 1;
         for account in news.iter().rev() {
             let Some(old) = before.accounts.pop_back() else { return };
             match old {
@@ -107,21 +109,31 @@ impl Db {
                 learnt.accounts.push(account.address);
             }
             let entry = self.base.entry(account.address).or_default();
+            let of = |info: &AccountInfo| (info.balance, info.nonce, info.code_hash);
+            let before = of(&entry.info);
             update(&mut entry.info, account);
+            let mut changed = known && of(&entry.info) != before;
             for (slot, value) in &account.slots {
-                if entry.storage.insert(*slot, *value).is_none() && known {
-                    learnt.slots.push((account.address, *slot));
+                match entry.storage.insert(*slot, *value) {
+                    None if known => learnt.slots.push((account.address, *slot)),
+                    None => {}
+                    Some(before) => changed |= before != *value,
                 }
             }
+            // A slot of an account that is known whole was known, as zero, before it was told.
+            changed |= known && entry.whole && !account.slots.is_empty();
+            self.version += u64::from(changed);
         }
         for (number, hash) in &told.hashes {
-            self.hashes.insert(*number, *hash);
+            let before = self.hashes.insert(*number, *hash);
+            self.version += u64::from(before.is_some_and(|before| before != *hash));
         }
         learnt
     }
 
     /// Unlearns what was learnt behind a block that is no more. (Hashes of older blocks stay: the chain below is the same.)
     pub fn forget(&mut self, learnt: Learnt) {
+        self.version += 1;
         for address in learnt.accounts {
             self.base.remove(&address);
         }

@@ -5,10 +5,10 @@ const { runs, floors } = JSON.parse(readFileSync('target/bench/tick_to_bundle.js
 const slots = Math.max(...runs.map((run) => run.state_slots))
 const shown = runs.filter((run) => run.state_slots === slots && run.mode === 'idle')
 const floor = floors.find((floor) => floor.state_slots === slots)
-const colors = { spin: '#0b7285', spin_known: '#2b8a3e', spin_plain: '#74c0fc', share: '#e67700', peer: '#c92a2a' }
+const colors = { spin: '#0b7285', spin_known: '#2b8a3e', spin_evm: '#5f3dc4', spin_plain: '#74c0fc', share: '#e67700', peer: '#c92a2a' }
 const [width, height, left, right, top, bottom] = [760, 420, 70, 130, 40, 50]
 const values = shown.flatMap((run) => run.percentiles_us.map(([, us]) => us))
-const least = 10 ** Math.floor(Math.log10(Math.min(...values, floor ? floor.sum_us : Infinity)))
+const least = 10 ** Math.floor(Math.log10(Math.min(...values, floor ? floor.known.sum_us : Infinity)))
 const most = 10 ** Math.ceil(Math.log10(Math.max(...values)))
 // Percentiles by their nines: the tail takes as much room as the middle.
 const nines = (quantile) => Math.min(-Math.log10(1 - Math.min(quantile, 0.9999)), 3.3)
@@ -27,9 +27,9 @@ for (let us = least; us <= most; us *= 10) {
 for (const quantile of [0, 0.5, 0.9, 0.99, 0.999]) {
   out.push(`<text x="${x(quantile)}" y="${height - bottom + 20}" text-anchor="middle">p${quantile * 100}</text>`)
 }
-if (floor) {
-  out.push(`<line x1="${left}" x2="${width - right}" y1="${y(floor.sum_us)}" y2="${y(floor.sum_us)}" stroke="#868e96" stroke-dasharray="4 4"/>`)
-  out.push(`<text x="${width - right + 8}" y="${y(floor.sum_us) + 4}" fill="#868e96">sum of parts</text>`)
+for (const [of, { sum_us: us }] of floor ? [['maths', floor.known], ['EVM', floor.evm]] : []) {
+  out.push(`<line x1="${left}" x2="${width - right}" y1="${y(us)}" y2="${y(us)}" stroke="#868e96" stroke-dasharray="4 4"/>`)
+  out.push(`<text x="${left + 8}" y="${y(us) - 4}" fill="#868e96">sum of parts, ${of}</text>`)
 }
 for (const run of shown) {
   const points = run.percentiles_us.map(([quantile, us]) => `${x(quantile).toFixed(1)},${y(us).toFixed(1)}`)

@@ -10,6 +10,7 @@ use peregrine::hot::build::SignedBundle;
 use peregrine::hot::build::Victim;
 use peregrine::hot::decode::PendingTx;
 use peregrine::hot::engine::choice;
+use peregrine::hot::engine::first;
 use peregrine::hot::event::Event;
 use peregrine::hot::rt::port::ear::Heard;
 use peregrine::hot::send::header;
@@ -22,13 +23,15 @@ use crate::world::{State, World};
 
 /// p50 of each, in us.
 pub struct Floor {
-    pub parts: Vec<(&'static str, f64)>,
+    /// By the EVM alone.
+    pub evm: Vec<(&'static str, f64)>,
+    /// Where known pools are resolved by maths, and a bundle leaves before the EVM has run.
+    pub known: Vec<(&'static str, f64)>,
 }
 
-impl Floor {
-    pub fn sum(&self) -> f64 {
-        self.parts.iter().map(|(_, us)| us).sum()
-    }
+/// What all parts take one after the other.
+pub fn sum(parts: &[(&'static str, f64)]) -> f64 {
+    parts.iter().map(|(_, us)| us).sum()
 }
 
 const EVENTS: usize = 400;
@@ -49,7 +52,7 @@ fn wait() {
 
 pub fn measure(world: &World, state: &State) -> Floor {
     let victims = world.fresh(EVENTS);
-    let (mut engine, nonces) = (world.engine(&state.loaded), ports::nonces(4 * EVENTS).expect("a thread"));
+    let (mut engine, nonces) = (world.engine(&state.loaded, false), ports::nonces(4 * EVENTS).expect("a thread"));
     let mut builder = world.builder().with_nonces(nonces);
     let identity = world.config.executor.as_ref().and_then(|executor| executor.identity.as_ref()).expect("a key");
     let (identity, nonces) =
@@ -97,14 +100,39 @@ pub fn measure(world: &World, state: &State) -> Floor {
     let each = |count: usize| count as f64 / victims.len() as f64;
     println!("\nwhat-if {execute:.1}, search {search:.1}, proofs {simulate:.1} us at p50");
     println!("an event has {:.1} cycles that could pay, and {:.1} proofs", each(passed), each(proofs));
-    let parts = vec![
+    let (decode, letter) = (p50(decode), p50(letter));
+    let evm = vec![
         ("frame in, request out", sockets),
-        ("decode", p50(decode)),
+        ("decode", decode),
         ("what-if, search, proof", p50(judge)),
         ("build, owner's signature", p50(build)),
-        ("body, identity's signature", p50(letter)),
+        ("body, identity's signature", letter),
     ];
-    Floor { parts }
+    let known = vec![
+        ("frame in, request out", sockets),
+        ("decode", decode),
+        ("maths, search, build, owner's signature", by_maths(world, state)),
+        ("body, identity's signature", letter),
+    ];
+    Floor { evm, known }
+}
+
+/// From a transaction to a bundle by maths alone, in us at p50, of those for which there was one.
+fn by_maths(world: &World, state: &State) -> f64 {
+    let (mut engine, mut builder) = (world.engine(&state.loaded, true), world.builder());
+    let (mut tx, mut all) = (PendingTx::default(), Vec::new());
+    for victim in world.fresh(EVENTS) {
+        wait();
+        tx.read(&victim.notice).expect("a notice");
+        let raw = |to: &mut Victim| choice::victim(&tx, to);
+        let start = Instant::now();
+        let mut took = None;
+        first::look(&mut engine, &mut builder, tx.env(), (&raw, &|_| true), |_, _| took = Some(start.elapsed()));
+        all.extend(took);
+    }
+    println!("of {EVENTS} events, {} have a bundle by maths alone", all.len());
+    assert!(all.len() * 2 > EVENTS, "most routes and payers are known");
+    p50(all)
 }
 
 /// From a frame's first byte to a request's last, with nothing between hearing and saying.

@@ -4,7 +4,8 @@
 //! ```text
 //! fake node --frame--> product (spin | share) or peer --POST--> fake relay      one clock, in this thread
 //! ```
-//! - `spin`: `threads.spin`, the lane in line. `share`: the same searcher on tokio's tasks. `peer`: see [`peer`].
+//! - `spin`: `threads.spin`, the lane in line, as configured by default; `spin_evm`: without maths first; [`Path`] has them all.
+//!   `share`: the same searcher on tokio's tasks. `peer`: see [`peer`].
 //! - The world is the devnet's: real contracts in anvil, which answers requests and mines nothing. Its state is loaded as
 //!   always; a tiny one is what victims and proofs read of it, the other holds 6,000 of its slots.
 //! - A frame's time runs from when it was *due*, not from when it could be written (no coordinated omission).
@@ -32,11 +33,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
-    /// The lane of a spinning thread, with nonces prepared for the identity key, as configured by default.
+    /// The lane of a spinning thread, as configured by default: known pools by maths, nonces prepared for the identity key.
     Spin,
-    /// Known pools by maths, and nonces prepared for both keys.
+    /// ... and for the owner's as well.
     SpinKnown,
-    /// Without nonces prepared ahead.
+    /// By the EVM alone, nonces prepared for the identity key.
+    SpinEvm,
+    /// By the EVM alone, without nonces prepared ahead.
     SpinPlain,
     /// The same searcher on tokio's tasks.
     Share,
@@ -46,13 +49,14 @@ pub enum Path {
 
 impl Path {
     /// All of them, in the order of a round.
-    pub const ALL: [Self; 5] = [Self::Spin, Self::SpinKnown, Self::SpinPlain, Self::Share, Self::Peer];
+    pub const ALL: [Self; 6] = [Self::Spin, Self::SpinKnown, Self::SpinEvm, Self::SpinPlain, Self::Share, Self::Peer];
 
     /// As the file has it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Spin => "spin",
             Self::SpinKnown => "spin_known",
+            Self::SpinEvm => "spin_evm",
             Self::SpinPlain => "spin_plain",
             Self::Share => "share",
             Self::Peer => "peer",

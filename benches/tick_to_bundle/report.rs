@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::Path;
 use crate::drive::Sample;
 use crate::floor::Floor;
+use crate::floor::sum;
 
 /// One row.
 pub struct Run {
@@ -66,13 +67,20 @@ pub fn print(runs: &[Run], slots: usize, floor: &Floor) {
         );
     }
     println!("\nfloor, the parts by themselves, p50 in us:");
-    for (part, us) in &floor.parts {
-        println!("  {part:<28} {us:>8.1}");
+    for (how, parts) in [("by the EVM alone", &floor.evm), ("known pools by maths", &floor.known)] {
+        println!("  {how}:");
+        for (part, us) in parts {
+            println!("    {part:<40} {us:>8.1}");
+        }
+        println!("    {:<40} {:>8.1}", "sum", sum(parts));
     }
-    println!("  {:<28} {:>8.1}", "sum", floor.sum());
-    let Some((spin, peer)) = find(runs, "spin", slots).zip(find(runs, "peer", slots)) else { return };
-    println!("\nspin / peer: p50 {:.2}, p99 {:.2}", spin.us(0.5) / peer.us(0.5), spin.us(0.99) / peer.us(0.99));
-    println!("spin / floor: p50 {:.2}", spin.us(0.5) / floor.sum());
+    let Some(peer) = find(runs, "peer", slots) else { return };
+    println!();
+    for (path, parts) in [("spin", &floor.known), ("spin_evm", &floor.evm)] {
+        let Some(run) = find(runs, path, slots) else { continue };
+        let [p50, p99] = [0.5, 0.99].map(|quantile| run.us(quantile) / peer.us(quantile));
+        println!("{path} / peer: p50 {p50:.2}, p99 {p99:.2}; {path} / its floor: p50 {:.2}", run.us(0.5) / sum(parts));
+    }
     if let Some((known, plain)) = find(runs, "spin_known", slots).zip(find(runs, "spin_plain", slots)) {
         println!("known pools and prepared nonces / without both: p50 {:.2}", known.us(0.5) / plain.us(0.5));
     }
@@ -84,7 +92,8 @@ pub fn write(runs: &[Run], floors: &[(usize, Floor)]) {
     std::fs::create_dir_all(&folder).expect("a folder");
     let path = folder.join("tick_to_bundle.json");
     let all: Vec<Value> = runs.iter().map(Run::json).collect();
-    let floor = |(slots, floor): &(usize, Floor)| json!({"state_slots": slots, "sum_us": floor.sum(), "parts_us": floor.parts.iter().copied().collect::<BTreeMap<_, _>>()});
+    let parts = |parts: &[(&'static str, f64)]| json!({"sum_us": sum(parts), "parts_us": parts.iter().copied().collect::<BTreeMap<_, _>>()});
+    let floor = |(slots, floor): &(usize, Floor)| json!({"state_slots": slots, "evm": parts(&floor.evm), "known": parts(&floor.known)});
     let floors: Vec<Value> = floors.iter().map(floor).collect();
     let text = serde_json::to_string_pretty(&json!({"runs": all, "floors": floors})).expect("json");
     std::fs::write(&path, text).expect("written");

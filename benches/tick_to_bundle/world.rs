@@ -173,7 +173,7 @@ impl World {
             let mut tx = PendingTx::default();
             tx.read(&victim.notice).expect("a notice");
             let built = loop {
-                let (mut engine, mut builder) = (self.engine(&self.loaded), self.builder());
+                let (mut engine, mut builder) = (self.engine(&self.loaded, false), self.builder());
                 let outcome = engine.on_event(Event::Pending(Box::new(tx.env())));
                 let raw = |to: &mut peregrine::hot::build::Victim| choice::victim(&tx, to);
                 let made = choice::choose(&mut engine, &mut builder, &outcome.proven, Some(&raw));
@@ -318,9 +318,10 @@ impl World {
         }
     }
 
-    pub fn engine(&self, loaded: &Loaded) -> Engine {
+    /// An engine that resolves known pools by maths first, or not.
+    pub fn engine(&self, loaded: &Loaded, reckon: bool) -> Engine {
         let Loaded { head, accounts, hashes, pools, .. } = loaded;
-        self.plan().engine(&Ground { head, accounts, hashes, pools })
+        Plan { reckon, ..self.plan() }.engine(&Ground { head, accounts, hashes, pools })
     }
 
     pub fn builder(&self) -> Builder {
@@ -337,11 +338,11 @@ impl World {
         let mut config = self.config.clone();
         config.threads.spin = path != Path::Share;
         (config.threads.nonces, config.threads.owner_nonces) = match path {
-            Path::Spin => (1_024, 0),
+            Path::Spin | Path::SpinEvm => (1_024, 0),
             Path::SpinKnown => (1_024, 1_024),
             Path::SpinPlain | Path::Share | Path::Peer => (0, 0),
         };
-        config.reckon.enabled = path == Path::SpinKnown;
+        config.reckon.enabled = matches!(path, Path::Spin | Path::SpinKnown | Path::Share);
         let ledger = self.ledgers.fetch_add(1, Ordering::Relaxed);
         config.record.ledger = self.folder.path().join(format!("ledger-{}", ledger));
         config.record.journal = None;

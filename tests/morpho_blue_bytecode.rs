@@ -13,7 +13,6 @@ use alloy::sol_types::SolEvent;
 use alloy::sol_types::SolValue;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
-use alloy_primitives::hex;
 use market_evm::ADMIN;
 use market_evm::Chain;
 use market_evm::LENDER;
@@ -33,8 +32,6 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
 
 alloy::sol! {
     struct MarketParams { address loanToken; address collateralToken; address oracle; address irm; uint256 lltv; }
@@ -105,14 +102,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     (opens, prop::collection::vec(step, 8..24)).prop_map(|parts| [parts.0, parts.1].concat())
 }
 
-/// Creation code, compiled once into `target`.
+/// Creation code, which `scripts/setup` compiles from the package's sources.
 fn morpho_code(name: &str) -> Vec<u8> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let compiled = Command::new("node").arg(root.join("contracts/script/morpho.mjs")).status().expect("node runs");
-    assert!(compiled.success(), "Morpho compiles");
-    let text = std::fs::read_to_string(root.join("target/morpho.json")).expect("compiled");
-    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    hex::decode(json[name].as_str().expect("a contract")).expect("hex")
+    creation_code(&format!(".peregrine/{name}.json"), &[])
 }
 
 impl World {

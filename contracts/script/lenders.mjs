@@ -2,7 +2,7 @@
 // Compiles what npm's packages hold as source only: Morpho Blue, Chainlink's FluxAggregator and its proxy. Each with the
 // compiler and the settings of its authors, as creation code, in node_modules/.peregrine/, where it goes when the packages go.
 // Nothing of it is committed: some of it is BUSL-1.1. Does nothing for what is there already.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -47,5 +47,7 @@ for (const wanted of WANTED) {
   const target = modules(`.peregrine/${wanted.name}.json`);
   if (existsSync(target)) continue;
   console.log(`compiling ${wanted.source}`);
-  writeFileSync(target, `${JSON.stringify({ bytecode: `0x${compile(wanted)}` })}\n`);
+  // Whole or not at all: what is there is taken for good.
+  writeFileSync(`${target}.${process.pid}`, `${JSON.stringify({ bytecode: `0x${compile(wanted)}` })}\n`);
+  renameSync(`${target}.${process.pid}`, target);
 }

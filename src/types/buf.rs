@@ -5,7 +5,7 @@
 //! - What is held does not change: a buffer is written only while nobody else holds it.
 //!
 //! # Limits
-//! - A stock of [`MOST`] buffers. More held at once are ordinary allocations, and the oldest are let go of.
+//! - A stock of `MOST` buffers. More held at once are ordinary allocations, and the oldest are let go of.
 //!
 //! # Cost
 //! No allocation as long as what was taken before is let go of, roughly in order, and buffers have grown.

@@ -12,6 +12,7 @@ mod past;
 pub mod plan;
 pub mod tip;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -327,7 +328,12 @@ impl Engine {
         let mut outcome = Outcome::default();
         let mut span = Span::start();
         let number = self.tip.as_ref().map(|tip| tip.head().number);
-        let go_on = || number.is_none_or(newest);
+        // Once called off it stays so, whatever is heard next: what is decided then must not rest on a part of the search.
+        let off = Cell::new(false);
+        let go_on = || {
+            off.set(off.get() || !number.is_none_or(newest));
+            !off.get()
+        };
         self.prover.begin(!behind);
         if on != On::Foreseen {
             self.begin(behind, &go_on);

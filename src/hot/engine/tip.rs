@@ -214,8 +214,9 @@ impl Tip {
     ) -> Result<(), Adrift> {
         while self.head.hash != to {
             let entry = self.log.pop_back().ok_or(Adrift::TooDeep)?;
-            machine.db_mut().undo(&entry.news.accounts, &mut self.before);
+            // What was learnt behind the block goes first: it is not to be taken out of what stood before it.
             entry.learnt.into_iter().for_each(|learnt| machine.db_mut().forget(learnt));
+            machine.db_mut().undo(&entry.news.accounts, &mut self.before);
             for (id, out) in self.pools.drain(self.pools.len() - entry.pools..) {
                 self.past.back(id, |old| pools.edit(id, |now| now.clone_from(old)));
                 pools.quarantine(id, out);

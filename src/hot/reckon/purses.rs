@@ -12,7 +12,7 @@
 //!
 //! # Cost
 //! Fifteen multiplications and a read each; a keccak of a balance not remembered, two of an allowance. Nothing allocates once
-//! warm. A token's first runs cost some dozen keccaks.
+//! warm. A token's first runs, up to [`TRIES`] of them, cost two keccaks for each of the [`BASES`].
 
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -25,8 +25,10 @@ use crate::hot::evm::db::Db;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
+use crate::protocols::calldata::Dialect;
 use crate::protocols::calldata::Hop;
 use crate::protocols::calldata::Plan;
+use crate::protocols::calldata::ROUTERS;
 use crate::protocols::calldata::WETH;
 
 /// Half a megabyte a thread.
@@ -80,6 +82,10 @@ impl Purses {
             let hops = plan.hops(trade);
             let ends = hops.first().and_then(|hop| ends(pools, hop)).zip(hops.last().and_then(|hop| ends(pools, hop)));
             let Some(([paid, _], [_, got])) = ends else { continue };
+            // Anyone can name a token: of those that no pool here has nothing will be signed.
+            if [paid, got].iter().any(|token| pools.find_token(*token).is_none()) {
+                continue;
+            }
             let of = |token, owner, spender| Purse { token, owner, spender };
             // Ether that is sent along is wrapped by the router itself.
             if paid != WETH || tx.value.is_zero() {
@@ -103,6 +109,9 @@ impl Purses {
     pub(super) fn meet(&mut self, db: &Db, ended: bool) {
         for purse in &self.here {
             self.met[place(purse.mark())] = purse.mark();
+            if purse.is_permitted() {
+                continue;
+            }
             let base = self.bases.entry(purse.mapping()).or_insert(Base::Sought(0));
             if let Base::Sought(tries) = base
                 && ended
@@ -129,6 +138,14 @@ impl Purse {
             (mixed ^ u64::from(u32::from_le_bytes(*word))).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
         });
         mixed | 1
+    }
+
+    /// What goes through a `UniversalRouter` is taken by `Permit2`, which keeps a ledger of its own: the token has no
+    /// allowance to that router, and is not to be blamed for it.
+    fn is_permitted(&self) -> bool {
+        self.spender.is_some_and(|spender| {
+            ROUTERS.iter().any(|row| row.address == spender && row.dialect == Dialect::Universal)
+        })
     }
 
     /// The state holds it, if the mapping hangs there.

@@ -7,7 +7,7 @@
 //! # Invariants
 //! - What is taken out comes in one order, the same as if all had been sized first: by value in ether, best first, those of
 //!   unknown value last, then by id.
-//! - What is worth an amount in ether never falls as the amount grows: sales quote monotonously.
+//! - A bound is of every amount up to a cycle's most: sales quote monotonously, and where one refuses there is no bound.
 //!
 //! # Cost
 //! A heap operation for what goes in and what comes out. Buffers are kept.
@@ -19,6 +19,7 @@ use alloy_primitives::U256;
 
 use crate::hot::search::Candidate;
 use crate::hot::search::cycles::CycleId;
+use crate::hot::search::value::Bound;
 
 /// A cycle that waits, in the order in which it comes up: the greatest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,10 +59,15 @@ impl Frontier {
         self.open = 0;
     }
 
-    /// Takes in a cycle that is worth no more than `most`; `None`: not known.
-    pub fn wait(&mut self, id: CycleId, most: Option<U256>) {
+    /// Takes in a cycle.
+    pub fn wait(&mut self, id: CycleId, bound: Bound) {
         self.open += 1;
-        self.heap.push(Waiting { most: Some(most.unwrap_or(U256::MAX)), open: true, id: Reverse(id), at: 0 });
+        let most = match bound {
+            Bound::Never => None,
+            Bound::Within(most) => Some(most.0),
+            Bound::Open => Some(U256::MAX),
+        };
+        self.heap.push(Waiting { most, open: true, id: Reverse(id), at: 0 });
     }
 
     /// Takes in what a cycle came to.

@@ -34,6 +34,7 @@ use crate::hot::search::screen::Screened;
 use crate::hot::search::sizing::Effort;
 use crate::hot::search::sizing::Sizer;
 use crate::hot::search::sizing::path::Path;
+use crate::hot::search::value::Bound;
 use crate::hot::state::pools::Pools;
 use crate::hot::state::view::View;
 use crate::types::id::PoolId;
@@ -161,13 +162,16 @@ impl Search {
         self.queue.fill(&self.cycles, view, self.screen.kept());
         self.walks = 0;
         // Half of the budget, and one at least: the rest is for what the curves promise.
-        while self.walks < self.budget.walks.div_ceil(2) && go_on() {
+        while self.walks < self.budget.walks.div_ceil(2) {
+            self.counts.stopped = !go_on();
+            if self.counts.stopped {
+                break;
+            }
             let Some(id) = self.queue.pop() else { break };
             self.trace(view, id);
             self.walks += 1;
         }
         self.counts.left = self.queue.len() as u64;
-        self.counts.stopped = !go_on();
     }
 
     /// The best of what the last [`Search::begin`] found and is still left, if it is worth more than `floor`; without a floor
@@ -215,10 +219,9 @@ impl Search {
             return;
         };
         let start = view.tables().edge(edges[0]).token_in;
-        // No bound, or none that can be sold whole: it is sized at once.
-        let bounded = Some(most).filter(|most| *most < u128::MAX);
-        let worth = bounded.and_then(|most| value::in_ether(&self.cycles, view, start, most));
-        self.frontier.wait(id, worth.map(|worth| worth.0));
+        // Without a bound, or with one of which nothing can be said: it is sized at once.
+        let bound = if most == u128::MAX { Bound::Open } else { value::bound(&self.cycles, view, start, most) };
+        self.frontier.wait(id, bound);
     }
 
     fn size<V: View>(&mut self, view: &V, id: CycleId) -> Option<Candidate> {

@@ -13,6 +13,7 @@ use crate::hot::search::cycles::Cycles;
 use crate::hot::search::graph::Way;
 use crate::hot::state::view::View;
 use crate::protocols::amm::Amm;
+use crate::protocols::amm::QuoteError;
 use crate::types::amount::Wei;
 use crate::types::id::TokenId;
 
@@ -43,4 +44,58 @@ fn best<V: View>(view: &V, ways: &[Way], amount: U256) -> Option<U256> {
         view.pool(edge.pool).quote_in(edge.leg, amount).ok()
     };
     ways.iter().filter_map(quote).max()
+}
+
+/// The most that amounts up to a given one are worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// There is no way to ether that can be used: they are of unknown value, all of them.
+    Never,
+    /// No more than this.
+    Within(Wei),
+    /// Not known: a way refuses so much, and may take less.
+    Open,
+}
+
+/// Bounds what up to `amount` of `token` is worth by [`in_ether`].
+#[must_use]
+pub fn bound<V: View>(cycles: &Cycles, view: &V, token: TokenId, amount: u128) -> Bound {
+    let Some((ether, others)) = cycles.bases().split_first() else { return Bound::Never };
+    let amount = U256::from(amount);
+    if token == *ether {
+        return Bound::Within(Wei(amount));
+    }
+    let graph = cycles.graph();
+    let through = |base: &TokenId| match sale(view, graph.between(token, *base), amount)? {
+        Some(paid) => sale(view, graph.between(*base, *ether), paid),
+        None => Ok(None),
+    };
+    let direct = sale(view, graph.between(token, *ether), amount);
+    let all = others.iter().map(through).chain([direct]);
+    match all.reduce(|one, next| Ok(one?.max(next?))) {
+        Some(Ok(Some(most))) => Bound::Within(Wei(most)),
+        Some(Ok(None)) | None => Bound::Never,
+        Some(Err(Refuses)) => Bound::Open,
+    }
+}
+
+/// A way takes less than it is asked to, or what it would pay is not known.
+struct Refuses;
+
+/// The most that any of parallel ways pays, nothing where it is too little for a unit; `None` without any.
+fn sale<V: View>(view: &V, ways: &[Way], amount: U256) -> Result<Option<U256>, Refuses> {
+    let mut most = None;
+    for way in ways {
+        let edge = view.tables().edge(way.edge);
+        if view.tables().is_quarantined(edge.pool) {
+            continue;
+        }
+        let paid = match view.pool(edge.pool).quote_in(edge.leg, amount) {
+            Ok(paid) => paid,
+            Err(QuoteError::TooSmall) => U256::ZERO,
+            Err(QuoteError::TooLarge | QuoteError::UnknownTick) => return Err(Refuses),
+        };
+        most = most.max(Some(paid));
+    }
+    Ok(most)
 }

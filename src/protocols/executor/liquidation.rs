@@ -139,6 +139,9 @@ impl Run<'_> {
     /// The calldata.
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
         count(self.hops)?;
+        if let Some(stop) = self.stop.filter(|stop| !(1..self.hops.len()).contains(&stop.before)) {
+            return Err(EncodeError::Stop(stop.before, self.hops.len()));
+        }
         let steps = self.hops.len() + usize::from(self.stop.is_some());
         let mut data = Vec::with_capacity(HEAD + LIQUIDATION + HOP * steps);
         head(&mut data, self.block, self.token, (self.min_profit, self.bid))?;

@@ -121,6 +121,9 @@ pub enum EncodeError {
     /// A path has 1 to [`MAX_HOPS`] hops.
     #[error("{0} hops, 1 to {MAX_HOPS} due")]
     Hops(usize),
+    /// A stop is between two hops.
+    #[error("a stop before hop {0} of {1}, between two hops is due")]
+    Stop(usize, usize),
 }
 
 impl Run<'_> {

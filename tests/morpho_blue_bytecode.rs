@@ -29,7 +29,7 @@ use peregrine::protocols::lending::choice;
 use peregrine::protocols::morpho_blue::Market;
 use peregrine::protocols::morpho_blue::Params;
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngSeed, TestRunner};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -350,7 +350,11 @@ fn run(mut world: World, steps: &[Step], seen: &Seen) -> Result<(), TestCaseErro
 fn health_and_liquidations_are_those_of_the_contract() {
     let seen = Seen::default();
     let worlds = [945_u64, 860, 770, 385].map(|per_mille| World::new(per_mille * (WAD / 1000)));
-    let config = ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() };
+    let mut config = ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() };
+    // Random, and the same every time, as what they must come across is rare: `PROPTEST_RNG_SEED` names others.
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(1);
+    }
     let cases = (0..worlds.len(), steps());
     let outcome = TestRunner::new(config).run(&cases, |(world, steps)| run(worlds[world].clone(), &steps, &seen));
     if let Err(error) = outcome {

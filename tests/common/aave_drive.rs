@@ -22,7 +22,7 @@ use peregrine::protocols::lending::slots::Layout;
 use peregrine::protocols::math::ray;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngSeed, TestRunner};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -201,7 +201,7 @@ fn step(assets: usize, feeds: usize) -> impl Strategy<Value = Step> {
         2 => prop_oneof![0_u64..20, 0_u64..100_000_000].prop_map(|seconds| Step::Wait { seconds }),
         2 => (0..feeds, 300_u16..1200).prop_map(|(feed, per_mille)| Step::Price { feed, per_mille }),
         1 => Just(Step::Pause),
-        1 => (asset.clone(), any::<u32>()).prop_map(|(asset, but)| Step::Drain { asset, but }),
+        5 => (asset.clone(), any::<u32>()).prop_map(|(asset, but)| Step::Drain { asset, but }),
         // Active, frozen, borrowing enabled, paused, siloed.
         1 => (asset.clone(), prop::sample::select(vec![56_usize, 57, 58, 60, 62]))
             .prop_map(|(asset, bit)| Step::Flip { asset, bit }),
@@ -398,12 +398,19 @@ impl World {
     }
 }
 
-/// Runs `cases` random courses, each with a market that knows nothing yet; says what they came across.
+/// Of the courses.
+const SEED: u64 = 1;
+
+/// Runs `cases` courses, each with a market that knows nothing yet; says what they came across. They are random, and the
+/// same ones every time, as what they must come across is rare: `PROPTEST_RNG_SEED` names others.
 pub fn hold<M: Lending>(world: &World, cases: u32, market: impl Fn() -> M) -> Seen {
     let seen = RefCell::new(Seen::default());
     let failure_persistence =
         Some(Box::new(FileFailurePersistence::Direct("target/lending.proptest-regressions")) as _);
-    let config = ProptestConfig { cases, failure_persistence, ..ProptestConfig::default() };
+    let mut config = ProptestConfig { cases, failure_persistence, ..ProptestConfig::default() };
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(SEED);
+    }
     let steps = steps(world.assets.len(), world.feeds().len());
     let outcome =
         TestRunner::new(config).run(&steps, |steps| run(world.clone(), &mut market(), &steps, &mut seen.borrow_mut()));

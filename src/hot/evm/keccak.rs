@@ -54,14 +54,12 @@ impl Keccaks {
 
 /// Where an input lies. Whoever picks inputs that collide gains nothing: they are hashed as they always were.
 fn index(input: &[u8; INPUT]) -> usize {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let (words, _) = input.as_chunks::<8>();
-    // Odd numbers without a pattern: the digits of the golden ratio, turned.
-    let mixed = words.iter().zip(1u32..).fold(0u64, |sum, (word, turn)| {
-        let factor = 0x9e37_79b9_7f4a_7c15_u64.rotate_left(7 * turn) | 1;
-        sum.wrapping_add(u64::from_le_bytes(*word).wrapping_mul(factor))
-    });
-    // The upper bits of a product depend on all of its factor's.
-    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - ENTRY_BITS)) as usize
+    // A product's upper bits depend on all of its factor, its lower ones do not: turned, each word reaches both.
+    let mixed =
+        words.iter().fold(0u64, |mixed, word| (mixed ^ u64::from_le_bytes(*word)).wrapping_mul(FACTOR).rotate_left(29));
+    ((mixed ^ (mixed >> 32)).wrapping_mul(FACTOR) >> (64 - ENTRY_BITS)) as usize
 }
 
 /// A host that remembers hashes.

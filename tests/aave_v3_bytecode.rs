@@ -3,6 +3,8 @@
 //! After every step the health of everyone must be what `getUserAccountData` says, and before every liquidation ours must
 //! foretell what `liquidationCall` then moves, to the unit, or why it reverts. Our state is kept by storage diffs alone.
 
+#[path = "common/aave_deploy.rs"]
+mod aave_deploy;
 #[path = "common/aave_drive.rs"]
 mod aave_drive;
 #[path = "aave_v3_bytecode/deploy.rs"]

@@ -167,6 +167,11 @@ fn deploy(chain: &mut Chain, weth: Address) -> Address {
 const BLOCK: u64 = 20_000_000;
 const FREE: Bid = Bid::Wei(Wei(U256::ZERO));
 
+/// All that is seized is sold for the debt token, which stays; the builder gets nothing.
+fn sold_for(token: Address, liquidation: Liquidation, amount_in: u128, hops: &[Hop]) -> Run<'_> {
+    Run { block: BLOCK, token, min_profit: 0, bid: FREE, liquidation, amount_in, hops, stop: None }
+}
+
 #[test]
 fn collateral_asked_for_and_sold_directly_earns_the_debt_token() {
     let mut scene = Scene::new();
@@ -175,17 +180,7 @@ fn collateral_asked_for_and_sold_directly_earns_the_debt_token() {
     let hop = scene.hop(scene.direct, collateral, loan, seized);
     let liquidation = scene.liquidation(Asked::Collateral(seized), hop.amount_out);
     let hops = [hop];
-    let free = Run {
-        block: BLOCK,
-        token: loan,
-        min_profit: 0,
-        bid: FREE,
-        liquidation,
-        amount_in: seized,
-        hops: &hops,
-        stop: None,
-    };
-    scene.land(&free);
+    scene.land(&sold_for(loan, liquidation, seized, &hops));
     // 20 at 0.8, with the incentive of this threshold: 1 / (1 - 0.3 * (1 - 0.86)).
     let paid = hop.amount_out - scene.held(loan);
     // To a few units, by which the lender rounds the incentive and the shares in its favour.
@@ -234,16 +229,7 @@ fn what_must_not_run_is_refused_by_name() {
     let seized = ether(20);
     let hops = [scene.hop(scene.direct, collateral, loan, seized)];
     let liquidation = scene.liquidation(Asked::Collateral(seized), hops[0].amount_out);
-    let run = Run {
-        block: BLOCK,
-        token: loan,
-        min_profit: 0,
-        bid: FREE,
-        liquidation,
-        amount_in: seized,
-        hops: &hops,
-        stop: None,
-    };
+    let run = sold_for(loan, liquidation, seized, &hops);
     assert_eq!(scene.refusal(&Run { block: BLOCK + 1, ..run }), Some("WrongBlock"));
     assert_eq!(scene.refusal(&Run { amount_in: seized + 1, ..run }), Some("SeizedTooLittle"));
     assert_eq!(scene.refusal(&Run { bid: Bid::Bps(1), ..run }), Some("BadPayload"));

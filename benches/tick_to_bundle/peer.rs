@@ -19,7 +19,6 @@ use peregrine::hot::search::{Candidate, Search};
 use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
 use peregrine::protocols::AnyPool;
-use peregrine::protocols::amm::Amm;
 use peregrine::protocols::executor::{Bid, Hop, Run};
 use peregrine::types::amount::Wei;
 use peregrine::types::secret::Place;
@@ -243,14 +242,8 @@ impl Strategy {
 
     fn calldata(&self, candidate: &Candidate, bid: U256) -> Bytes {
         let amounts = candidate.amounts();
-        let hops = candidate.hops().iter().zip(amounts.iter().skip(1)).map(|(edge, out)| Hop {
-            family: self.pools.pool(edge.pool).family(),
-            zero_for_one: edge.leg.zero_for_one(),
-            pool: self.pools.pool(edge.pool).address(),
-            token_in: self.pools.token(edge.token_in),
-            amount_out: *out,
-        });
-        let hops: Vec<Hop> = hops.collect();
+        let outs = amounts.iter().skip(1);
+        let hops: Vec<Hop> = candidate.hops().iter().zip(outs).map(|(edge, out)| self.pools.hop(edge, *out)).collect();
         let run = Run {
             block: self.block.number.to(),
             token: self.pools.token(candidate.start()),

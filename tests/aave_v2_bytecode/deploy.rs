@@ -1,11 +1,8 @@
 //! The published contracts of Aave V2, deployed and configured as its own scripts do it.
 
-use crate::aave_drive::Asset;
+use crate::aave_deploy::Deployer;
 use crate::aave_drive::World;
 use crate::market_evm::ADMIN;
-use crate::market_evm::Chain;
-use crate::market_evm::creation_code;
-use alloy::sol_types::SolCall;
 use alloy::sol_types::SolValue;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
@@ -29,7 +26,6 @@ alloy::sol! {
     function enableBorrowingOnReserve(address asset, bool stable) external;
     function setReserveFactor(address asset, uint256 factor) external;
     function setPoolPause(bool value) external;
-    function getReserveTokensAddresses(address asset) external view returns (address receipt, address stable, address variable);
 }
 
 const TREASURY: Address = address!("0000000000000000000000000000000007ea5c77");
@@ -46,36 +42,14 @@ const PLANS: [Plan; 5] = [
     (18, 3_561_728_394_506_172, 5_000, 6_500, 11_500),
 ];
 
-struct Deployer {
-    chain: Chain,
-    provider: Address,
-    configurator: Address,
+/// Steps of its own.
+trait Steps {
+    fn pool(&mut self) -> Address;
+    fn oracles(&mut self, tokens: &[(Address, Address)], per_mille: impl Fn(u64) -> U256);
+    fn list(&mut self, pool: Address, tokens: &[(Address, Address)], per_mille: impl Fn(u64) -> U256);
 }
 
-fn artifact(path: &str) -> String {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    format!("@aave/protocol-v2/artifacts/contracts/{path}.sol/{name}.json")
-}
-
-impl Deployer {
-    fn create(&mut self, path: &str, args: &[u8], links: &[(&str, Address)]) -> Address {
-        self.chain.create(creation_code(&artifact(path), links), args)
-    }
-
-    #[track_caller]
-    fn provide(&mut self, call: &impl SolCall) {
-        self.chain.send(ADMIN, self.provider, call).expect("the provider takes it");
-    }
-
-    #[track_caller]
-    fn configure(&mut self, call: &impl SolCall) {
-        self.chain.send(ADMIN, self.configurator, call).expect("the configurator takes it");
-    }
-
-    fn address(&mut self, call: &impl SolCall) -> Address {
-        Address::from_slice(&self.chain.look(self.provider, call).expect("an address").output[12..32])
-    }
-
+impl Steps for Deployer {
     /// The pool behind its proxy, with its libraries and its collateral manager.
     fn pool(&mut self) -> Address {
         let logic = |name: &str| format!("protocol/libraries/logic/{name}");
@@ -93,19 +67,6 @@ impl Deployer {
         self.provide(&setLendingPoolCollateralManagerCall { manager });
         self.configurator = self.address(&getLendingPoolConfiguratorCall {});
         self.address(&getLendingPoolCall {})
-    }
-
-    /// Tokens with their feeds, in the order of [`PLANS`].
-    fn tokens(&mut self) -> Vec<(Address, Address)> {
-        let token = "@aave/core-v3/artifacts/contracts/mocks/tokens/MintableERC20.sol/MintableERC20.json";
-        let mut tokens = Vec::new();
-        for (index, plan) in PLANS.iter().enumerate() {
-            let args = ("Token".to_owned(), "TKN".to_owned(), U256::from(plan.0)).abi_encode_params();
-            let token = self.chain.create(creation_code(token, &[]), &args);
-            let feed = Address::left_padding_from(&[0xfe, 0xed, index as u8]);
-            tokens.push((token, self.chain.feed(feed, U256::from(plan.1))));
-        }
-        tokens
     }
 
     fn oracles(&mut self, tokens: &[(Address, Address)], per_mille: impl Fn(u64) -> U256) {
@@ -155,21 +116,17 @@ fn refusal(reason: &str) -> Option<Refusal> {
 
 /// A market of five assets, all of which can be borrowed at both rates.
 pub fn deploy() -> World {
-    let mut deployer = Deployer { chain: Chain::new(), provider: Address::ZERO, configurator: Address::ZERO };
+    let mut deployer = Deployer::new("@aave/protocol-v2");
     let args = ("Market".to_owned(),).abi_encode_params();
     deployer.provider = deployer.create("protocol/configuration/LendingPoolAddressesProvider", &args, &[]);
     let pool = deployer.pool();
-    let tokens = deployer.tokens();
+    let tokens = deployer.tokens(PLANS.iter().map(|plan| (plan.0, plan.1)));
     let per_mille = |part: u64| U256::from(part) * U256::from(10).pow(U256::from(24));
     deployer.oracles(&tokens, per_mille);
     deployer.list(pool, &tokens, per_mille);
     deployer.configure(&setPoolPauseCall { value: false });
     let data = deployer.create("misc/AaveProtocolDataProvider", &deployer.provider.abi_encode(), &[]);
-    let mut assets = Vec::new();
-    for ((token, feed), plan) in tokens.into_iter().zip(PLANS) {
-        let answer = deployer.chain.look(data, &getReserveTokensAddressesCall { asset: token }).expect("tokens");
-        assets.push(Asset { token, receipt: Address::from_slice(&answer.output[12..32]), decimals: plan.0, feed });
-    }
+    let assets = deployer.assets(data, &tokens, PLANS.iter().map(|plan| plan.0));
     let mut world = World {
         chain: deployer.chain,
         pool,

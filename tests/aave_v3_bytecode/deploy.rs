@@ -1,11 +1,8 @@
 //! The published contracts of Aave V3, deployed and configured as its own scripts do it.
 
-use crate::aave_drive::Asset;
+use crate::aave_deploy::Deployer;
 use crate::aave_drive::World;
 use crate::market_evm::ADMIN;
-use crate::market_evm::Chain;
-use crate::market_evm::creation_code;
-use alloy::sol_types::SolCall;
 use alloy::sol_types::SolValue;
 use alloy_primitives::Address;
 use alloy_primitives::Bytes;
@@ -53,7 +50,6 @@ alloy::sol! {
     function setAssetEModeCategory(address asset, uint8 id) external;
     function setDebtCeiling(address asset, uint256 ceiling) external;
     function setBorrowableInIsolation(address asset, bool borrowable) external;
-    function getReserveTokensAddresses(address asset) external view returns (address receipt, address stable, address variable);
 }
 
 const TREASURY: Address = address!("0000000000000000000000000000000007ea5c77");
@@ -70,36 +66,15 @@ const PLANS: [Plan; 5] = [
     (18, 712_345_678, 5_000, 6_500, 11_000, 2_000, 2, 5_000_000_000),
 ];
 
-struct Deployer {
-    chain: Chain,
-    provider: Address,
-    configurator: Address,
+/// Steps of its own.
+trait Steps {
+    fn pool(&mut self) -> Address;
+    fn oracle(&mut self, keys: &[(Address, Address)]);
+    fn list(&mut self, pool: Address, tokens: &[(Address, Address)]);
+    fn terms(&mut self, tokens: &[(Address, Address)]);
 }
 
-fn artifact(path: &str) -> String {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    format!("@aave/core-v3/artifacts/contracts/{path}.sol/{name}.json")
-}
-
-impl Deployer {
-    fn create(&mut self, path: &str, args: &[u8], links: &[(&str, Address)]) -> Address {
-        self.chain.create(creation_code(&artifact(path), links), args)
-    }
-
-    #[track_caller]
-    fn provide(&mut self, call: &impl SolCall) {
-        self.chain.send(ADMIN, self.provider, call).expect("the provider takes it");
-    }
-
-    #[track_caller]
-    fn configure(&mut self, call: &impl SolCall) {
-        self.chain.send(ADMIN, self.configurator, call).expect("the configurator takes it");
-    }
-
-    fn address(&mut self, call: &impl SolCall) -> Address {
-        Address::from_slice(&self.chain.look(self.provider, call).expect("an address").output[12..32])
-    }
-
+impl Steps for Deployer {
     /// The pool behind its proxy, with its libraries.
     fn pool(&mut self) -> Address {
         let logic = |name: &str| format!("protocol/libraries/logic/{name}");
@@ -122,18 +97,6 @@ impl Deployer {
         self.provide(&setPoolConfiguratorImplCall { r#impl: implementation });
         self.configurator = self.address(&getPoolConfiguratorCall {});
         self.address(&getPoolCall {})
-    }
-
-    /// Tokens with their feeds, in the order of [`PLANS`].
-    fn tokens(&mut self) -> Vec<(Address, Address)> {
-        let mut tokens = Vec::new();
-        for (index, plan) in PLANS.iter().enumerate() {
-            let args = ("Token".to_owned(), "TKN".to_owned(), U256::from(plan.0)).abi_encode_params();
-            let token = self.create("mocks/tokens/MintableERC20", &args, &[]);
-            let feed = Address::left_padding_from(&[0xfe, 0xed, index as u8]);
-            tokens.push((token, self.chain.feed(feed, U256::from(plan.1))));
-        }
-        tokens
     }
 
     fn oracle(&mut self, keys: &[(Address, Address)]) {
@@ -216,11 +179,11 @@ fn refusal(reason: &str) -> Option<Refusal> {
 
 /// A market of five assets: two categories, one with a price of its own; one asset that is only lent against in isolation.
 pub fn deploy() -> World {
-    let mut deployer = Deployer { chain: Chain::new(), provider: Address::ZERO, configurator: Address::ZERO };
+    let mut deployer = Deployer::new("@aave/core-v3");
     let args = ("Market".to_owned(), ADMIN).abi_encode_params();
     deployer.provider = deployer.create("protocol/configuration/PoolAddressesProvider", &args, &[]);
     let pool = deployer.pool();
-    let tokens = deployer.tokens();
+    let tokens = deployer.tokens(PLANS.iter().map(|plan| (plan.0, plan.1)));
     let common = deployer.chain.feed(address!("00000000000000000000000000000000c0330afe"), U256::from(99_900_000));
     let keys = [tokens.clone(), vec![(COMMON, common)]].concat();
     deployer.oracle(&keys);
@@ -229,11 +192,7 @@ pub fn deploy() -> World {
     deployer.provide(&setPoolDataProviderCall { provider: data });
     deployer.list(pool, &tokens);
     deployer.terms(&tokens);
-    let mut assets = Vec::new();
-    for ((token, feed), plan) in tokens.into_iter().zip(PLANS) {
-        let answer = deployer.chain.look(data, &getReserveTokensAddressesCall { asset: token }).expect("tokens");
-        assets.push(Asset { token, receipt: Address::from_slice(&answer.output[12..32]), decimals: plan.0, feed });
-    }
+    let assets = deployer.assets(data, &tokens, PLANS.iter().map(|plan| plan.0));
     let (sources, dollar) = (vec![(COMMON, common)], U256::from(100_000_000));
     let mut world = World {
         chain: deployer.chain,

@@ -3,6 +3,9 @@
 //! Only the price feeds are hand-made: a feed answers every call with its slot 0, which the test sets.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+#[path = "evm.rs"]
+mod evm;
+
 use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
 use alloy_primitives::Bytes;
@@ -11,16 +14,10 @@ use alloy_primitives::TxKind;
 use alloy_primitives::U256;
 use alloy_primitives::address;
 use alloy_primitives::hex;
-use revm::Context;
 use revm::DatabaseCommit;
-use revm::ExecuteEvm;
-use revm::MainBuilder;
-use revm::MainContext;
-use revm::context::TxEnv;
 use revm::context::result::ExecutionResult;
 use revm::database::CacheDB;
 use revm::database::EmptyDB;
-use revm::primitives::hardfork::SpecId;
 use revm::state::AccountInfo;
 use revm::state::Bytecode;
 use std::path::PathBuf;
@@ -199,21 +196,6 @@ impl Chain {
     }
 
     fn transact(&mut self, from: Address, to: TxKind, data: Vec<u8>) -> (ExecutionResult, revm::state::EvmState) {
-        let now = U256::from(self.now);
-        let mut evm = Context::mainnet()
-            .with_db(&mut self.db)
-            .modify_cfg_chained(|cfg| {
-                cfg.set_spec_and_mainnet_gas_params(SpecId::CANCUN);
-                cfg.disable_nonce_check = true;
-            })
-            .modify_block_chained(|block| {
-                block.timestamp = now;
-                block.gas_limit = u64::MAX;
-            })
-            .build_mainnet();
-        let mut tx = TxEnv { caller: from, kind: to, data: data.into(), ..TxEnv::default() };
-        (tx.gas_limit, tx.gas_price, tx.chain_id) = (1_000_000_000, 0, None);
-        let done = evm.transact(tx).expect("a valid transaction");
-        (done.result, done.state)
+        evm::transact(&mut self.db, self.now, (from, to), data)
     }
 }

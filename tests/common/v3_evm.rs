@@ -3,6 +3,9 @@
 //! Three contracts are hand-assembled, so that nothing but the pool is under test: a deployer that answers `parameters()`
 //! as the factory would, a factory that only knows its owner, and a caller that forwards calls and pays callbacks.
 
+#[path = "evm.rs"]
+mod evm;
+
 use alloy_primitives::Address;
 use alloy_primitives::Bytes;
 use alloy_primitives::Log;
@@ -10,16 +13,10 @@ use alloy_primitives::TxKind;
 use alloy_primitives::U256;
 use alloy_primitives::address;
 use peregrine::protocols::uniswap_v3::Layout;
-use revm::Context;
 use revm::DatabaseCommit;
-use revm::ExecuteEvm;
-use revm::MainBuilder;
-use revm::MainContext;
-use revm::context::TxEnv;
 use revm::context::result::ExecutionResult;
 use revm::database::CacheDB;
 use revm::database::EmptyDB;
-use revm::primitives::hardfork::SpecId;
 use revm::state::AccountInfo;
 use revm::state::Bytecode;
 use std::path::PathBuf;
@@ -127,28 +124,13 @@ impl World {
 
     /// One transaction from [`EOA`]. Kept when `keep`.
     fn transact(&mut self, to: TxKind, data: Vec<u8>, keep: bool) -> (ExecutionResult, revm::state::EvmState) {
-        let now = U256::from(self.now);
-        let mut evm = Context::mainnet()
-            .with_db(&mut self.db)
-            .modify_cfg_chained(|cfg| {
-                cfg.set_spec_and_mainnet_gas_params(SpecId::CANCUN);
-                cfg.disable_nonce_check = true;
-            })
-            .modify_block_chained(|block| {
-                block.timestamp = now;
-                block.gas_limit = u64::MAX;
-            })
-            .build_mainnet();
-        let mut tx = TxEnv { caller: EOA, kind: to, data: data.into(), ..TxEnv::default() };
-        (tx.gas_limit, tx.gas_price, tx.chain_id) = (1_000_000_000, 0, None);
-        let done = evm.transact(tx).expect("a valid transaction");
-        drop(evm);
+        let (result, state) = evm::transact(&mut self.db, self.now, (EOA, to), data);
         if keep {
             // EOA's nonce is the creator's, so created addresses differ.
-            self.db.commit(done.state.clone());
+            self.db.commit(state.clone());
             self.now += 12;
         }
-        (done.result, done.state)
+        (result, state)
     }
 
     fn run(&mut self, to: Address, data: Vec<u8>, keep: bool) -> Outcome {

@@ -14,11 +14,10 @@ use std::path::Path;
 
 use alloy::consensus::TxEnvelope;
 use alloy::consensus::transaction::Recovered;
-use alloy::eips::eip2718::Decodable2718;
+use alloy::eips::eip2718::{Decodable2718, Encodable2718};
 use alloy_primitives::{Address, B256, U256};
 use peregrine::edge::record::format::tape::{self, Fed, Setup};
 use peregrine::edge::record::format::{Kind, Reader};
-use peregrine::hot::build::config::Executor;
 use peregrine::hot::build::{Builder, Victim};
 use peregrine::hot::engine::Engine;
 use peregrine::hot::engine::first::{self, First, Looked, Verdict};
@@ -32,26 +31,12 @@ use peregrine::protocols::amm::Amm;
 use peregrine::protocols::uniswap_v2::Layout;
 use peregrine::replay::journal;
 use peregrine::types::id::PoolId;
-use peregrine::types::secret::{Key, Place};
-
-/// As [`peregrine::replay::journal`] makes it.
-pub fn builder(setup: &Setup) -> Builder {
-    let key = Key::from_bytes(&[1; 32]).expect("a key");
-    let executor = Executor {
-        address: setup.executor,
-        owner: Place::Naked,
-        identity: None,
-        access_list: setup.access_list,
-        gas_margin_bps: setup.gas_margin_bps,
-    };
-    Builder::new(key, setup.chain.id, executor, setup.bid.clone(), setup.limits.clone())
-}
 
 /// A look at a transaction as it was announced, and how many bundles left before the EVM had spoken.
 fn look(engine: &mut Engine, builder: &mut Builder, (hash, sender, bytes): (B256, Address, &[u8])) -> (Looked, u64) {
     let tx = TxEnvelope::decode_2718(&mut &bytes[..]).expect("a transaction");
     let env = block::tx_env(&Recovered::new_unchecked(tx.clone(), sender));
-    let raw = |to: &mut Victim| Victim::encode(&tx, hash).map(|victim| *to = victim);
+    let raw = |to: &mut Victim| to.write(hash, |raw| tx.encode_2718(raw));
     let mut left = 0;
     let looked = first::look(engine, builder, env, (&raw, &|_| true), |_, _| left += 1);
     (looked, left)
@@ -81,7 +66,7 @@ pub fn undone(path: &Path) {
         let frame = frame.expect("a frame");
         if frame.kind == Kind::Plan {
             let read: Setup = tape::unpack(&frame.payload).expect("a setup");
-            setup = Some((builder(&read), read));
+            setup = Some((journal::builder(&read).expect("a key"), read));
         }
         if frame.kind != Kind::Fed || frame.source != 0 {
             continue;
@@ -142,8 +127,9 @@ fn again<T>(
         let Some(trigger) = said.event.trigger.as_ref().filter(|_| confirmed) else { return Ok(()) };
         let setup = thread.setup().clone();
         let engine = thread.engine().expect("an engine");
-        let look =
-            |engine: &mut Engine| look(engine, &mut builder(&setup), (trigger.hash, trigger.sender, &trigger.raw));
+        let look = |engine: &mut Engine| {
+            look(engine, &mut journal::builder(&setup).expect("a key"), (trigger.hash, trigger.sender, &trigger.raw))
+        };
         let Some(found) = of(engine) else { return Ok(()) };
         assert!(matches!(look(engine), (Looked { first: First::Sent(_, Verdict::Confirmed(_)), .. }, 1)));
         shown = true;

@@ -27,10 +27,8 @@ use alloy_primitives::{Address, B256};
 use crate::hot::refused::Refused;
 use crate::hot::rt::inbox::Supply;
 use crate::hot::simulate::Proven;
-use crate::hot::state::pools::Edge;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;
-use crate::protocols::amm::Amm;
 use crate::protocols::executor;
 use crate::protocols::executor::Hop;
 use crate::protocols::executor::Run;
@@ -251,15 +249,9 @@ fn expected_gas(on: &Basis<'_>) -> Gas {
 impl Desk {
     /// The run, with its bid.
     fn calldata(&mut self, on: &Basis<'_>, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<(), Refused> {
-        let hop = |(edge, amount_out): (&Edge, &u128)| Hop {
-            family: pools.pool(edge.pool).family(),
-            zero_for_one: edge.leg.zero_for_one(),
-            pool: pools.pool(edge.pool).address(),
-            token_in: pools.token(edge.token_in),
-            amount_out: *amount_out,
-        };
+        let outs = on.amounts.iter().skip(1);
         self.hops.clear();
-        self.hops.extend(on.hops.iter().zip(on.amounts.iter().skip(1)).map(hop));
+        self.hops.extend(on.hops.iter().zip(outs).map(|(edge, out)| pools.hop(edge, *out)));
         let run = Run {
             block,
             token: pools.token(on.start),

@@ -7,7 +7,6 @@
 //! # Cost
 //! One encoding, one keccak.
 
-use alloy::consensus::Transaction;
 use alloy::consensus::TxEnvelope;
 use alloy::eips::eip2718::Decodable2718;
 use alloy::eips::eip2718::Encodable2718;
@@ -39,29 +38,30 @@ impl Default for Victim {
 impl Victim {
     /// Encodes a transaction that came decoded. `hash`: as it was announced.
     pub fn encode(tx: &TxEnvelope, hash: B256) -> Result<Self, Refused> {
-        if tx.blob_versioned_hashes().is_some() {
-            return Err(Refused::VictimBlob);
-        }
-        Self::check(tx.encoded_2718(), hash)
+        Self::written(hash, |raw| tx.encode_2718(raw))
     }
 
     /// Takes bytes as they came over the wire.
     pub fn raw(raw: &[u8], hash: B256) -> Result<Self, Refused> {
         let mut rest = raw;
-        let tx = TxEnvelope::decode_2718(&mut rest).map_err(|_| Refused::VictimMismatch)?;
+        TxEnvelope::decode_2718(&mut rest).map_err(|_| Refused::VictimMismatch)?;
         if !rest.is_empty() {
             return Err(Refused::VictimMismatch);
         }
-        if tx.blob_versioned_hashes().is_some() {
-            return Err(Refused::VictimBlob);
-        }
-        Self::check(raw.to_vec(), hash)
+        Self::written(hash, |to| to.extend_from_slice(raw))
+    }
+
+    fn written(hash: B256, write: impl FnOnce(&mut Vec<u8>)) -> Result<Self, Refused> {
+        let mut victim = Self::default();
+        victim.write(hash, write)?;
+        Ok(victim)
     }
 
     /// Written in the place of another, by somebody who writes nothing but whole transactions. In vain, there are no bytes.
     pub fn write(&mut self, hash: B256, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Refused> {
         self.raw.clear();
         write(&mut self.raw);
+        // Hashed here and now: a decoded transaction caches the hash that its JSON claimed.
         self.hash = keccak256(&self.raw);
         let refused = match self.raw.first() {
             Some(&BLOB) => Refused::VictimBlob,
@@ -71,14 +71,6 @@ impl Victim {
         self.raw.clear();
         self.hash = KECCAK256_EMPTY;
         Err(refused)
-    }
-
-    /// Hashed here and now: a decoded transaction caches the hash that its JSON claimed.
-    fn check(raw: Vec<u8>, hash: B256) -> Result<Self, Refused> {
-        if keccak256(&raw) != hash {
-            return Err(Refused::VictimMismatch);
-        }
-        Ok(Self { raw, hash })
     }
 
     /// Its bytes, EIP-2718.

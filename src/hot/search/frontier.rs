@@ -115,10 +115,4 @@ impl Frontier {
     pub fn is_empty(&self) -> bool {
         self.heap.is_empty()
     }
-
-    /// How many are left that are not sized.
-    #[must_use]
-    pub const fn open(&self) -> usize {
-        self.open
-    }
 }

@@ -28,7 +28,7 @@ use crate::hot::search::cycles::CycleId;
 use crate::hot::search::cycles::Cycles;
 use crate::hot::search::frontier::Frontier;
 use crate::hot::search::frontier::Next;
-use crate::hot::search::rank::Queue;
+use crate::hot::search::rank::Picker;
 use crate::hot::search::screen::Screen;
 use crate::hot::search::screen::Screened;
 use crate::hot::search::sizing::Effort;
@@ -87,7 +87,7 @@ pub struct Counts {
 pub struct Search {
     cycles: Cycles,
     screen: Screen,
-    queue: Queue,
+    picker: Picker,
     frontier: Frontier,
     sizer: Sizer,
     effort: Effort,
@@ -105,7 +105,7 @@ impl Search {
         Self {
             cycles: Cycles::new(bases, max_hops),
             screen: Screen::default(),
-            queue: Queue::default(),
+            picker: Picker::default(),
             frontier: Frontier::default(),
             sizer: Sizer::default(),
             effort,
@@ -159,19 +159,19 @@ impl Search {
         let screened = self.screen.run(&self.cycles, view, touched, self.budget.cycles, go_on);
         self.counts = Counts { screened, ..Counts::default() };
         self.frontier.clear();
-        self.queue.fill(&self.cycles, view, self.screen.kept());
         self.walks = 0;
         // Half of the budget, and one at least: the rest is for what the curves promise.
-        while self.walks < self.budget.walks.div_ceil(2) {
+        let most = usize::try_from(self.budget.walks.div_ceil(2)).unwrap_or(usize::MAX);
+        self.picker.pick(&self.cycles, view, self.screen.kept(), most);
+        for at in 0..self.picker.picked().len() {
             self.counts.stopped = !go_on();
             if self.counts.stopped {
                 break;
             }
-            let Some(id) = self.queue.pop() else { break };
-            self.trace(view, id);
+            self.trace(view, self.picker.picked()[at]);
             self.walks += 1;
         }
-        self.counts.left = self.queue.len() as u64;
+        self.counts.left = self.screen.kept().len() as u64 - self.walks;
     }
 
     /// The best of what the last [`Search::begin`] found and is still left, if it is worth more than `floor`; without a floor

@@ -1,20 +1,17 @@
-//! In which order cycles that passed the screen are sized: the most promising first, for a budget of work may end before
-//! the list does.
+//! Which of the cycles that passed the screen are traced, where a budget of work does not reach for all of them: those that
+//! promise most.
 //!
 //! A chain of constant products pays `p x / (1 + k x)` for `x`, with `p` the product of its marginal rates and `k` the sum,
 //! over its hops, of what one unit at the start has become there, over the hop's depth. Its best input leaves
 //! `(sqrt(p) - 1)^2 / k`: the promise. A curve made of stretches keeps it as far as its first stretch goes.
 //!
 //! # Invariants
-//! - Of the same view and cycles the same order comes out: by promise in ether, then by id.
-//! - The order is all that it decides: with enough budget, every cycle is sized.
+//! - Of the same view and cycles the same are picked: by promise in ether, then by id.
+//! - With enough budget every cycle is picked, and none is looked at for that.
 //!
 //! # Cost
-//! Two loads a hop of a cycle that passed; making the heap is linear, taking one off it logarithmic. Nothing allocates once
-//! warm.
-
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+//! Nothing where all are picked; else two loads a hop of a cycle that passed, and a selection in linear time. Nothing
+//! allocates once warm.
 
 use crate::hot::search::cycles::CycleId;
 use crate::hot::search::cycles::Cycles;
@@ -22,69 +19,37 @@ use crate::hot::search::screen::Kept;
 use crate::hot::state::view::View;
 use crate::types::id::TokenId;
 
-/// A cycle with what it promises.
-#[derive(Clone, Copy, Debug)]
-struct Ranked {
-    promise: f64,
-    id: CycleId,
-}
-
-impl Ord for Ranked {
-    fn cmp(&self, other: &Self) -> Ordering {
-        // The greatest comes first: of equal promise the lower id.
-        self.promise.total_cmp(&other.promise).then_with(|| other.id.cmp(&self.id))
-    }
-}
-
-impl PartialOrd for Ranked {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Ranked {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Ranked {}
-
-/// The cycles that wait to be sized.
+/// Picks the most promising.
 #[derive(Clone, Debug, Default)]
-pub struct Queue {
-    heap: BinaryHeap<Ranked>,
+pub struct Picker {
+    ranked: Vec<(f64, CycleId)>,
+    picked: Vec<CycleId>,
     /// What a unit of each base token is worth in ether.
     worth: Vec<f64>,
 }
 
-impl Queue {
-    /// Takes in what passed the screen; what was left of the last search is forgotten.
-    pub fn fill<V: View>(&mut self, cycles: &Cycles, view: &V, kept: &[Kept]) {
+impl Picker {
+    /// Picks so many of what passed the screen, at most.
+    pub fn pick<V: View>(&mut self, cycles: &Cycles, view: &V, kept: &[Kept], most: usize) {
+        self.picked.clear();
+        if kept.len() <= most {
+            self.picked.extend(kept.iter().map(|kept| kept.id));
+            return;
+        }
         self.worth.clear();
         self.worth.extend(cycles.bases().iter().map(|base| worth(cycles, view, *base)));
-        let mut list = std::mem::take(&mut self.heap).into_vec();
-        list.clear();
+        self.ranked.clear();
         let worth = &self.worth;
-        list.extend(kept.iter().map(|kept| Ranked { promise: promise(cycles, view, worth, *kept), id: kept.id }));
-        self.heap = list.into();
+        self.ranked.extend(kept.iter().map(|kept| (promise(cycles, view, worth, *kept), kept.id)));
+        // The greatest promise first, of equal ones the lower id.
+        self.ranked.select_nth_unstable_by(most, |a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        self.picked.extend(self.ranked[..most].iter().map(|(_, id)| *id));
     }
 
-    /// The most promising that is left.
-    pub fn pop(&mut self) -> Option<CycleId> {
-        self.heap.pop().map(|ranked| ranked.id)
-    }
-
-    /// How many are left.
+    /// Those picked last, in no order that matters.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.heap.len()
-    }
-
-    /// Nothing is left.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+    pub fn picked(&self) -> &[CycleId] {
+        &self.picked
     }
 }
 

@@ -35,15 +35,15 @@ pub fn in_ether<V: View>(cycles: &Cycles, view: &V, token: TokenId, amount: u128
 
 /// The most that any of parallel ways pays.
 fn best<V: View>(view: &V, ways: &[Way], amount: U256) -> Option<U256> {
-    let quote = |way: &Way| {
-        let edge = view.tables().edge(way.edge);
-        // A quarantined pool quotes what may be wrong.
-        if view.tables().is_quarantined(edge.pool) {
-            return None;
-        }
-        view.pool(edge.pool).quote_in(edge.leg, amount).ok()
-    };
-    ways.iter().filter_map(quote).max()
+    quotes(view, ways, amount).filter_map(Result::ok).max()
+}
+
+/// What each of parallel ways that can be used pays, or why it does not.
+fn quotes<V: View>(view: &V, ways: &[Way], amount: U256) -> impl Iterator<Item = Result<U256, QuoteError>> {
+    // A quarantined pool quotes what may be wrong.
+    let usable =
+        ways.iter().map(|way| view.tables().edge(way.edge)).filter(|edge| !view.tables().is_quarantined(edge.pool));
+    usable.map(move |edge| view.pool(edge.pool).quote_in(edge.leg, amount))
 }
 
 /// The most that amounts up to a given one are worth.
@@ -84,18 +84,9 @@ struct Refuses;
 
 /// The most that any of parallel ways pays, nothing where it is too little for a unit; `None` without any.
 fn sale<V: View>(view: &V, ways: &[Way], amount: U256) -> Result<Option<U256>, Refuses> {
-    let mut most = None;
-    for way in ways {
-        let edge = view.tables().edge(way.edge);
-        if view.tables().is_quarantined(edge.pool) {
-            continue;
-        }
-        let paid = match view.pool(edge.pool).quote_in(edge.leg, amount) {
-            Ok(paid) => paid,
-            Err(QuoteError::TooSmall) => U256::ZERO,
-            Err(QuoteError::TooLarge | QuoteError::UnknownTick) => return Err(Refuses),
-        };
-        most = most.max(Some(paid));
-    }
-    Ok(most)
+    quotes(view, ways, amount).try_fold(None, |most: Option<U256>, quote| match quote {
+        Ok(paid) => Ok(most.max(Some(paid))),
+        Err(QuoteError::TooSmall) => Ok(most.max(Some(U256::ZERO))),
+        Err(QuoteError::TooLarge | QuoteError::UnknownTick) => Err(Refuses),
+    })
 }

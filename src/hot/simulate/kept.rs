@@ -22,7 +22,7 @@ use crate::protocols::executor::Bid;
 const MOST: usize = 64;
 
 /// In what a proof was run. `None`: in what lies over the base.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct At(Option<(u64, u64, BlockEnv)>);
 
 impl At {
@@ -36,7 +36,7 @@ impl At {
 /// Proofs of one state.
 #[derive(Debug, Default)]
 pub struct Kept {
-    at: Option<At>,
+    at: At,
     proofs: Vec<(Bid, Proven)>,
 }
 
@@ -44,9 +44,10 @@ impl Kept {
     /// What was proven of these amounts with this bid.
     pub fn find(&self, at: &At, candidate: &Candidate, bid: Bid) -> Option<&Proven> {
         let same = |of: &Candidate| of.hops() == candidate.hops() && of.amounts() == candidate.amounts();
-        let here = self.at.as_ref() == Some(at) && at.0.is_some();
-        let found = self.proofs.iter().find(|(with, proof)| *with == bid && same(proof.candidate()));
-        found.filter(|_| here).map(|(_, proof)| proof)
+        if at.0.is_none() || self.at != *at {
+            return None;
+        }
+        self.proofs.iter().find(|(with, proof)| *with == bid && same(proof.candidate())).map(|(_, proof)| proof)
     }
 
     /// Keeps a proof, if it rests on nothing that was assumed.
@@ -54,8 +55,8 @@ impl Kept {
         if at.0.is_none() || proof.assumed() > 0 {
             return;
         }
-        if self.at.as_ref() != Some(&at) {
-            self.at = Some(at);
+        if self.at != at {
+            self.at = at;
             self.proofs.clear();
         }
         if self.proofs.len() < MOST {

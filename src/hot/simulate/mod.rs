@@ -23,10 +23,8 @@ use crate::hot::refused::Refused;
 use crate::hot::search::Candidate;
 use crate::hot::simulate::kept::At;
 use crate::hot::simulate::kept::Kept;
-use crate::hot::state::pools::Edge;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;
-use crate::protocols::amm::Amm;
 use crate::protocols::executor;
 use crate::protocols::executor::Bid;
 use crate::protocols::executor::Hop;
@@ -330,14 +328,7 @@ fn paid(machine: &Machine, between: &Between) -> U256 {
 /// The candidate's path as the executor reads it.
 fn hops(pools: &Pools<AnyPool>, candidate: &Candidate) -> Vec<Hop> {
     let outs = &candidate.amounts()[1..];
-    let hop = |(edge, amount_out): (&Edge, &u128)| Hop {
-        family: pools.pool(edge.pool).family(),
-        zero_for_one: edge.leg.zero_for_one(),
-        pool: pools.pool(edge.pool).address(),
-        token_in: pools.token(edge.token_in),
-        amount_out: *amount_out,
-    };
-    candidate.hops().iter().zip(outs).map(hop).collect()
+    candidate.hops().iter().zip(outs).map(|(edge, out)| pools.hop(edge, *out)).collect()
 }
 
 /// Gas for the executor's transaction: six hops over many ticks fit, and Osaka's cap of 2^24 is far.

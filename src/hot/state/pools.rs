@@ -18,6 +18,7 @@ use alloy_primitives::map::AddressMap;
 use crate::hot::state::margins::Margins;
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Leg;
+use crate::protocols::executor::Hop;
 use crate::types::id::PoolId;
 use crate::types::id::TokenId;
 
@@ -222,6 +223,22 @@ impl<P> Pools<P> {
     #[must_use]
     pub fn token(&self, id: TokenId) -> Address {
         self.tokens[id.index()]
+    }
+
+    /// A hop of the executor's path: through this edge, with this much coming out.
+    #[must_use]
+    pub fn hop(&self, edge: &Edge, amount_out: u128) -> Hop
+    where
+        P: Amm,
+    {
+        let pool = self.pool(edge.pool);
+        Hop {
+            family: pool.family(),
+            zero_for_one: edge.leg.zero_for_one(),
+            pool: pool.address(),
+            token_in: self.token(edge.token_in),
+            amount_out,
+        }
     }
 
     /// The edge.

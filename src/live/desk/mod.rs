@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use alloy::eips::eip2718::Encodable2718;
 use alloy_primitives::{B256, U256};
 use revm::context::TxEnv;
 use tokio::sync::mpsc;
@@ -216,7 +217,7 @@ impl Desk {
         }
         if self.begin(case) {
             self.tape.offered(pending);
-            let raw = |to: &mut Victim| Victim::encode(pending.tx.inner(), case.hash).map(|victim| *to = victim);
+            let raw = |to: &mut Victim| to.write(case.hash, |raw| pending.tx.inner().encode_2718(raw));
             self.judge(block::tx_env(&pending.tx), case, &raw);
         }
     }

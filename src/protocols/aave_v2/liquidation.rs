@@ -9,6 +9,7 @@ use crate::protocols::lending::Lending;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
+use crate::protocols::lending::aave::Sides;
 use crate::protocols::lending::reserve::Config;
 use crate::protocols::math::ray;
 
@@ -21,22 +22,9 @@ pub(super) fn quote(market: &Market, call: &Call, at: u64) -> Result<Seizure, Re
     if reserves.paused()? {
         return Err(Refusal::Paused);
     }
-    let position = reserves.position(call.account)?;
-    let debt_id = reserves.id(call.debt).ok_or(Refusal::Stranger)?;
-    let id = reserves.id(call.collateral).ok_or(Refusal::Stranger)?;
-    let configs = [reserves.reserve(debt_id)?.config()?, reserves.reserve(id)?.config()?];
-    if configs.iter().any(|config| !config.active()) {
-        return Err(Refusal::Inactive);
-    }
-    if !market.health(call.account, at)?.sinks() {
-        return Err(Refusal::Healthy);
-    }
-    if configs[1].threshold().is_zero() || !position.secures(id) {
-        return Err(Refusal::NotCollateral);
-    }
-    if !position.borrows(debt_id) {
-        return Err(Refusal::NotBorrowed);
-    }
+    let sides = Sides::of(reserves, call)?;
+    sides.check(&market.health(call.account, at)?)?;
+    let Sides { position, ids: [debt_id, id], configs } = sides;
     let debt = reserves.debt(position, debt_id, at, compounded)?;
     let half = ray::percent_mul(debt.total()?, HALF).ok_or(Refusal::Arithmetic)?;
     let held = reserves.supply(position, id, at)?;

@@ -10,6 +10,7 @@ use crate::protocols::lending::Lending;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
+use crate::protocols::lending::aave::Sides;
 use crate::protocols::lending::balances::Debt;
 use crate::protocols::lending::position::Field;
 use crate::protocols::lending::position::Position;
@@ -36,27 +37,13 @@ struct Amounts {
 pub(super) fn quote(market: &Market, call: &Call, at: u64) -> Result<Seizure, Refusal> {
     let Size::Repay(wanted) = call.size else { return Err(Refusal::Unsupported) };
     let reserves = &market.reserves;
-    let position = reserves.position(call.account)?;
-    let [debt_id, collateral_id] =
-        [call.debt, call.collateral].map(|asset| reserves.id(asset).ok_or(Refusal::Stranger));
-    let (debt_id, collateral_id) = (debt_id?, collateral_id?);
-    let configs = [reserves.reserve(debt_id)?.config()?, reserves.reserve(collateral_id)?.config()?];
-    if configs.iter().any(|config| !config.active()) {
-        return Err(Refusal::Inactive);
-    }
-    if configs.iter().any(|config| config.paused()) {
+    let sides = Sides::of(reserves, call)?;
+    if sides.configs.iter().any(|config| config.paused()) {
         return Err(Refusal::Paused);
     }
     let health = market.health(call.account, at)?;
-    if !health.sinks() {
-        return Err(Refusal::Healthy);
-    }
-    if configs[1].threshold().is_zero() || !position.secures(collateral_id) {
-        return Err(Refusal::NotCollateral);
-    }
-    if !position.borrows(debt_id) {
-        return Err(Refusal::NotBorrowed);
-    }
+    sides.check(&health)?;
+    let Sides { position, ids: [debt_id, collateral_id], configs } = sides;
     let debt = reserves.debt(position, debt_id, at, compounded)?;
     let total = debt.total()?;
     let most = if health.factor > DEEP { ray::percent_mul(total, HALF) } else { Some(total) };

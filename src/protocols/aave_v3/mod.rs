@@ -7,7 +7,6 @@
 
 mod liquidation;
 
-use alloy::sol_types::SolCall;
 use alloy::sol_types::SolEvent;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -21,8 +20,8 @@ use crate::protocols::lending::Lending;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
+use crate::protocols::lending::aave;
 use crate::protocols::lending::balances::Terms;
-use crate::protocols::lending::choice::WHOLE;
 use crate::protocols::lending::position::Position;
 use crate::protocols::lending::reserves::Reserves;
 use crate::protocols::lending::slots;
@@ -32,7 +31,6 @@ use crate::protocols::math::ray;
 
 alloy::sol! {
     event Borrow(address indexed reserve, address user, address indexed onBehalfOf, uint256 amount, uint8 interestRateMode, uint256 borrowRate, uint16 indexed referralCode);
-    function liquidationCall(address collateralAsset, address debtAsset, address user, uint256 debtToCover, bool receiveAToken) external;
 }
 
 /// `Pool`, `AToken`, `StableDebtToken` and `VariableDebtToken` as deployed. Forks keep it.
@@ -196,23 +194,10 @@ impl Lending for Market {
     }
 
     fn size(&self, call: &Call, part: u32, at: u64) -> Result<Size, Refusal> {
-        if part >= WHOLE {
-            return Ok(Size::Repay(U256::MAX));
-        }
-        // A receipt needs no cash: what the rules allow does not hang on what can be paid out.
-        let most = self.quote(&Call { size: Size::Repay(U256::MAX), receipt: true, ..*call }, at)?.repaid;
-        Ok(Size::Repay(slots::part(most, part)))
+        aave::size(self, call, part, at)
     }
 
     fn encode(&self, call: &Call) -> Result<Vec<u8>, Refusal> {
-        let Size::Repay(debt) = call.size else { return Err(Refusal::Unsupported) };
-        let call = liquidationCallCall {
-            collateralAsset: call.collateral,
-            debtAsset: call.debt,
-            user: call.account,
-            debtToCover: debt,
-            receiveAToken: call.receipt,
-        };
-        Ok(call.abi_encode())
+        aave::encode(call)
     }
 }

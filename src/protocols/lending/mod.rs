@@ -9,6 +9,7 @@
 //! # Limits
 //! - The liquidator's own balance and allowance are his business: a quote says what the market does.
 
+pub mod aave;
 pub mod balances;
 pub mod choice;
 pub mod near;

@@ -36,6 +36,7 @@ use crate::edge::record::format::tape::Setup;
 pub use difference::Difference;
 pub use thread::Judged;
 pub use thread::Thread;
+pub use thread::builder;
 
 /// Why a journal cannot be replayed.
 #[derive(Debug, thiserror::Error)]

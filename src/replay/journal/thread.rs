@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use alloy::consensus::TxEnvelope;
 use alloy::consensus::transaction::Recovered;
-use alloy::eips::eip2718::Decodable2718;
+use alloy::eips::eip2718::{Decodable2718, Encodable2718};
 use alloy_primitives::{Address, B256, Bytes};
 
 use crate::edge::record::format::tape::Decided;
@@ -76,6 +76,22 @@ pub struct Thread {
     due: Option<(u64, Fed<'static>)>,
 }
 
+/// Builds as the run did, but for the key: a journal holds none.
+///
+/// # Errors
+/// The key that stands in for it is none.
+pub fn builder(setup: &Setup) -> Result<Builder, String> {
+    let executor = Executor {
+        address: setup.executor,
+        owner: Place::Naked,
+        identity: None,
+        access_list: setup.access_list,
+        gas_margin_bps: setup.gas_margin_bps,
+    };
+    let key = Key::from_bytes(&STAND_IN).map_err(|error| error.to_string())?;
+    Ok(Builder::new(key, setup.chain.id, executor, setup.bid.clone(), setup.limits.clone()))
+}
+
 impl Thread {
     /// A thread that has not been fed yet.
     pub(super) fn new(run: usize, index: u16, setup: Rc<Setup>) -> Result<Self, String> {
@@ -91,15 +107,7 @@ impl Thread {
             own,
             reckon: setup.reckon.enabled,
         };
-        let executor = Executor {
-            address: setup.executor,
-            owner: Place::Naked,
-            identity: None,
-            access_list: setup.access_list,
-            gas_margin_bps: setup.gas_margin_bps,
-        };
-        let key = Key::from_bytes(&STAND_IN).map_err(|error| error.to_string())?;
-        let builder = Builder::new(key, setup.chain.id, executor, setup.bid.clone(), setup.limits.clone());
+        let builder = builder(&setup)?;
         Ok(Self { run, index, setup, plan, builder, engine: None, next: 0, lost: false, due: None })
     }
 
@@ -228,7 +236,7 @@ fn decide(
             event.what = format!("pending {hash}");
             event.trigger = Some(Trigger { hash, sender, raw });
             // Through the same two doors; what leaves by the first is handed to nobody.
-            let raw = |to: &mut Victim| Victim::encode(tx.inner(), hash).map(|victim| *to = victim);
+            let raw = |to: &mut Victim| to.write(hash, |raw| tx.inner().encode_2718(raw));
             let looked = first::look(engine, builder, block::tx_env(&tx), (&raw, &newest), |_, _| ());
             let mut decision = choice::decision(engine, &looked.outcome, &looked.made);
             decision.first = looked.first.said();

@@ -127,6 +127,7 @@ fn config(devnet: &Devnet, folder: &std::path::Path, node: &str, relay: &str) ->
     config.factory = session::factories(&devnet.contracts);
     config.executor = Some(Executor {
         address: devnet.executor,
+        liquidator: None,
         owner: key(folder, "owner", &devnet.owner),
         identity: Some(key(folder, "identity", &Wallet::fresh().expect("a key"))),
         access_list: false,
@@ -144,7 +145,7 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder");
         let config = config(&devnet, folder.path(), node, relay);
         let loaded = live::load(&config, &mut |_| ()).await.unwrap_or_else(|error| panic!("{error:#}"));
-        let own = Own { owner: devnet.owner.address(), executor: devnet.executor, weth: WETH };
+        let own = Own { owner: devnet.owner.address(), executor: devnet.executor, liquidator: None, weth: WETH };
         let mut world = Self {
             devnet,
             config,
@@ -320,8 +321,8 @@ impl World {
 
     /// An engine that resolves known pools by maths first, or not.
     pub fn engine(&self, loaded: &Loaded, reckon: bool) -> Engine {
-        let Loaded { head, accounts, hashes, pools, .. } = loaded;
-        Plan { reckon, ..self.plan() }.engine(&Ground { head, accounts, hashes, pools })
+        let Loaded { head, accounts, hashes, pools, markets, .. } = loaded;
+        Plan { reckon, ..self.plan() }.engine(&Ground { head, accounts, hashes, pools, markets })
     }
 
     pub fn builder(&self) -> Builder {

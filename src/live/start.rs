@@ -252,7 +252,7 @@ fn submitter(config: &Config, how: How) -> eyre::Result<(Submitter, Own)> {
     let executor = executor(config)?;
     let owner = keys::read(&executor.owner).wrap_err("executor.owner")?;
     let identity = executor.identity.as_ref().map(keys::read).transpose().wrap_err("executor.identity")?;
-    let own = Own { owner: owner.address(), executor: executor.address, weth: WETH };
+    let own = Own { owner: owner.address(), executor: executor.address, liquidator: executor.liquidator, weth: WETH };
     let setup = Setup { relays: config.relay.clone(), identity, owner: own.owner };
     Ok((how.submitter(setup)?, own))
 }

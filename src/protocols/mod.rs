@@ -39,9 +39,12 @@ use crate::protocols::discover::View;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
 use crate::protocols::lending::Lending;
+use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
+use crate::protocols::lending::seed::Pair;
+use crate::protocols::lending::seed::Seed;
 
 /// What is learnt of codes and storage layouts while asking, and serves the next question too.
 #[derive(Default)]
@@ -238,6 +241,19 @@ macro_rules! lenders {
             }
         )+
 
+        impl AnyLending {
+            /// A market as a row says, whose positions are to be read. `None`: no such protocol, or the row lacks what it needs.
+            #[must_use]
+            pub fn seeded(seed: &Seed) -> Option<Self> {
+                let mut market = match seed.protocol.as_str() {
+                    $(<$market>::PROTOCOL => Self::from(<$market>::seeded(seed)?),)+
+                    _ => return None,
+                };
+                seed.accounts.iter().for_each(|account| market.watch(*account));
+                Some(market)
+            }
+        }
+
         impl Lending for AnyLending {
             fn protocol(&self) -> &'static str {
                 match self { $(Self::$variant(market) => market.protocol(),)+ }
@@ -265,6 +281,22 @@ macro_rules! lenders {
 
             fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
                 match self { $(Self::$variant(market) => market.apply_log(at, topics, data),)+ }
+            }
+
+            fn sites(&self) -> Vec<Address> {
+                match self { $(Self::$variant(market) => market.sites(),)+ }
+            }
+
+            fn questions(&self) -> Vec<Question> {
+                match self { $(Self::$variant(market) => market.questions(),)+ }
+            }
+
+            fn receipt(&self, asset: Address) -> Option<Address> {
+                match self { $(Self::$variant(market) => market.receipt(asset),)+ }
+            }
+
+            fn pair(&self) -> Option<Pair> {
+                match self { $(Self::$variant(market) => market.pair(),)+ }
             }
 
             fn feeds(&self) -> Vec<Address> {

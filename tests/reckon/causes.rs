@@ -52,10 +52,16 @@ fn engine(setup: &Setup, state: &tape::State<'_>) -> Engine {
         search: setup.search.clone(),
         base: false,
         bid: setup.bid.clone(),
-        own: Own { owner: setup.owner, executor: setup.executor, weth: setup.weth },
+        own: Own { owner: setup.owner, executor: setup.executor, liquidator: setup.liquidator, weth: setup.weth },
         reckon: true,
     };
-    plan.engine(&Ground { head: &state.head, accounts: &state.accounts, hashes: &state.hashes, pools: &state.pools })
+    plan.engine(&Ground {
+        head: &state.head,
+        accounts: &state.accounts,
+        hashes: &state.hashes,
+        pools: &state.pools,
+        markets: &state.markets,
+    })
 }
 
 /// One thread's part of the journal, in which every block is undone once, and so is the block behind which state was told.

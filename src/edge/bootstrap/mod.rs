@@ -40,6 +40,7 @@ use crate::hot::evm::probe::PROBER;
 use crate::protocols::AnyPool;
 use crate::protocols::Lore;
 use crate::protocols::amm::Amm;
+use crate::protocols::lending::seed::Seed;
 
 pub use config::Config;
 pub use config::Factory;
@@ -102,6 +103,8 @@ pub struct Loaded {
     pub hashes: Vec<(u64, B256)>,
     /// Usable pools, in order of address.
     pub pools: Vec<AnyPool>,
+    /// Lending markets and who borrows there, in the order of the configuration. What they hold is among the accounts.
+    pub markets: Vec<Seed>,
     /// Pools that cannot be used, in order of address, and why.
     pub unusable: Vec<(Address, String)>,
     /// What the operator should hear: one sentence each.
@@ -276,7 +279,7 @@ async fn behind(
     snapshot.write(config)?;
     let hashes = known.hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
     let (head, accounts) = (Head::from(head), known.all());
-    Ok(Loaded { head, accounts, hashes, pools, unusable, notes: Vec::new() })
+    Ok(Loaded { head, accounts, hashes, pools, unusable, ..Loaded::default() })
 }
 
 async fn latest(chain: &Chain) -> Result<ChainHead, BootstrapError> {

@@ -19,6 +19,7 @@ use crate::hot::simulate::Share;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;
 use crate::protocols::executor::Bid;
+use crate::protocols::lending::seed::Seed;
 use crate::types::amount::Wei;
 use crate::types::news::AccountNews;
 use crate::types::news::Head;
@@ -60,6 +61,8 @@ pub struct Ground<'a> {
     pub hashes: &'a [(u64, B256)],
     /// Pools, in order of address.
     pub pools: &'a [AnyPool],
+    /// Lending markets.
+    pub markets: &'a [Seed],
 }
 
 impl Plan {

@@ -369,7 +369,13 @@ fn none_newer(newest: &AtomicU64) -> impl Fn(u64) -> bool + '_ {
 
 /// The state, as an engine takes it.
 fn ground(loaded: &Loaded) -> Ground<'_> {
-    Ground { head: &loaded.head, accounts: &loaded.accounts, hashes: &loaded.hashes, pools: &loaded.pools }
+    Ground {
+        head: &loaded.head,
+        accounts: &loaded.accounts,
+        hashes: &loaded.hashes,
+        pools: &loaded.pools,
+        markets: &loaded.markets,
+    }
 }
 
 /// A bundle, as the sender takes it.

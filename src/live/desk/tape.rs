@@ -112,6 +112,7 @@ fn state(loaded: &Loaded) -> State<'_> {
         accounts: Cow::Borrowed(&loaded.accounts),
         hashes: Cow::Borrowed(&loaded.hashes),
         pools: Cow::Borrowed(&loaded.pools),
+        markets: Cow::Borrowed(&loaded.markets),
     }
 }
 
@@ -124,6 +125,7 @@ pub fn plan(tap: &Tap, config: &Config, executor: &Executor, own: Own) {
         limits: config.limits.clone(),
         owner: own.owner,
         executor: own.executor,
+        liquidator: own.liquidator,
         weth: own.weth,
         access_list: executor.access_list,
         gas_margin_bps: executor.gas_margin_bps,

@@ -10,7 +10,7 @@ use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
 use crate::protocols::lending::aave::Sides;
-use crate::protocols::lending::reserve::Config;
+use crate::protocols::lending::aave::reserve::Config;
 use crate::protocols::math::ray;
 
 /// `LIQUIDATION_CLOSE_FACTOR_PERCENT`, in hundredths of a percent.

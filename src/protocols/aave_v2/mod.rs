@@ -15,12 +15,15 @@ use crate::protocols::amm::ApplyError;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
 use crate::protocols::lending::Lending;
+use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
 use crate::protocols::lending::aave;
-use crate::protocols::lending::balances::Terms;
-use crate::protocols::lending::reserves::Reserves;
+use crate::protocols::lending::aave::balances::Terms;
+use crate::protocols::lending::aave::reserves::Reserves;
+use crate::protocols::lending::seed::Pair;
+use crate::protocols::lending::seed::Seed;
 use crate::protocols::lending::slots::Layout;
 use crate::protocols::lending::slots::Packing;
 use crate::protocols::math::ray;
@@ -59,6 +62,12 @@ impl Market {
     #[must_use]
     pub fn new(pool: Address, layout: Layout) -> Self {
         Self { reserves: Reserves::new(pool, layout) }
+    }
+
+    /// As a row says. Forks keep the layout.
+    #[must_use]
+    pub fn seeded(seed: &Seed) -> Option<Self> {
+        Some(Self { reserves: Reserves::new(seed.address, LAYOUT).priced_by(seed.oracle) })
     }
 }
 
@@ -100,6 +109,22 @@ impl Lending for Market {
 
     fn apply_log(&mut self, at: Address, topics: &[B256], _data: &[u8]) -> Result<Applied, ApplyError> {
         self.reserves.borrowed(at, topics, Borrow::SIGNATURE_HASH)
+    }
+
+    fn sites(&self) -> Vec<Address> {
+        self.reserves.sites().collect()
+    }
+
+    fn questions(&self) -> Vec<Question> {
+        aave::questions(&self.reserves, &self.feeds())
+    }
+
+    fn receipt(&self, asset: Address) -> Option<Address> {
+        self.reserves.receipt(asset)
+    }
+
+    fn pair(&self) -> Option<Pair> {
+        None
     }
 
     fn feeds(&self) -> Vec<Address> {

@@ -11,9 +11,9 @@ use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
 use crate::protocols::lending::aave::Sides;
-use crate::protocols::lending::balances::Debt;
-use crate::protocols::lending::position::Field;
-use crate::protocols::lending::position::Position;
+use crate::protocols::lending::aave::balances::Debt;
+use crate::protocols::lending::aave::position::Field;
+use crate::protocols::lending::aave::position::Position;
 use crate::protocols::math::ray;
 
 /// `CLOSE_FACTOR_HF_THRESHOLD`, in wad: below it the whole debt may be repaid.

@@ -10,20 +10,19 @@
 //! - The liquidator's own balance and allowance are his business: a quote says what the market does.
 
 pub mod aave;
-pub mod balances;
 pub mod choice;
 pub mod near;
-pub mod position;
-pub mod reserve;
-pub mod reserves;
+pub mod seed;
 pub mod slots;
 
 use alloy_primitives::Address;
 use alloy_primitives::B256;
+use alloy_primitives::Bytes;
 use alloy_primitives::U256;
 
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
+use crate::protocols::lending::seed::Pair;
 use crate::protocols::math::ray::WAD;
 
 /// How an account stands. Values are in the market's base currency: as its oracle gives them (Aave V3 on mainnet: dollars
@@ -131,6 +130,26 @@ pub enum Refusal {
     Unsupported,
 }
 
+/// What an answer of another contract is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The price of a feed: for [`Lending::set_price`].
+    Price(Address),
+    /// The cash of an asset: for [`Lending::set_cash`].
+    Cash(Address),
+}
+
+/// What another contract is to be asked. The first word of its answer is what the market takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// What it is about.
+    pub about: About,
+    /// Who is asked.
+    pub to: Address,
+    /// With what calldata.
+    pub data: Bytes,
+}
+
 /// A market, or several that share their positions.
 pub trait Lending {
     /// Name in output, config and metrics.
@@ -160,6 +179,18 @@ pub trait Lending {
     /// # Errors
     /// The log is not the shape its signature promises.
     fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError>;
+
+    /// The contracts whose storage is the market's: those of [`Self::missing`], as far as they are known.
+    fn sites(&self) -> Vec<Address>;
+
+    /// What other contracts are to be asked, in a block, for prices and cash as they are in it; as far as the market is known.
+    fn questions(&self) -> Vec<Question>;
+
+    /// The receipt token that an asset is supplied for, where there is one.
+    fn receipt(&self, asset: Address) -> Option<Address>;
+
+    /// What a market of two tokens alone is made of; `None` for a pool of many.
+    fn pair(&self) -> Option<Pair>;
 
     /// What the market asks other contracts for, keys of [`Self::set_price`]: of Aave the assets and categories that its
     /// oracle prices, of Morpho the market's oracle and its interest rate model.

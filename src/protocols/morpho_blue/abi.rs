@@ -9,6 +9,17 @@ alloy::sol! {
         uint256 lltv;
     }
 
+    struct Totals {
+        uint128 totalSupplyAssets;
+        uint128 totalSupplyShares;
+        uint128 totalBorrowAssets;
+        uint128 totalBorrowShares;
+        uint128 lastUpdate;
+        uint128 fee;
+    }
+
+    function price() external view returns (uint256);
+    function borrowRateView(MarketParams marketParams, Totals market) external view returns (uint256);
     event Borrow(bytes32 indexed id, address caller, address indexed onBehalf, address indexed receiver, uint256 assets, uint256 shares);
     function liquidate(MarketParams marketParams, address borrower, uint256 seizedAssets, uint256 repaidShares, bytes data) external returns (uint256, uint256);
 }

@@ -3,6 +3,7 @@
 //! # Invariants
 //! - Products are of 256 bits, as the contract's: past them is [`Refusal::Arithmetic`].
 
+use alloy::sol_types::SolCall;
 use alloy::sol_types::SolValue;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -10,10 +11,14 @@ use alloy_primitives::U256;
 use alloy_primitives::keccak256;
 use alloy_primitives::map::HashMap;
 
+use crate::protocols::lending::About;
 use crate::protocols::lending::Health;
+use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
+use crate::protocols::lending::seed::Pair;
+use crate::protocols::lending::seed::Seed;
 use crate::protocols::lending::slots;
 use crate::protocols::math::ray::WAD;
 use crate::protocols::math::wide::mul_div;
@@ -22,9 +27,9 @@ use crate::protocols::morpho_blue::abi;
 /// Slots of the contract's mappings, by market.
 const POSITIONS: u64 = 2;
 const MARKETS: u64 = 3;
-/// Words of a market's record: what is borrowed, and when interest was last accrued.
-const BORROWED: usize = 0;
-const ACCRUED: usize = 1;
+/// Words of a market's record, behind what is supplied: what is borrowed, and when interest was last accrued.
+const BORROWED: usize = 1;
+const ACCRUED: usize = 2;
 
 /// `ORACLE_PRICE_SCALE`, 1e36.
 const PRICE_SCALE: U256 = wide(1_000_000_000_000_000_000_000_000_000_000_000_000);
@@ -126,7 +131,7 @@ pub struct Market {
     id: B256,
     /// First slot of the market's record.
     record: U256,
-    words: [Option<U256>; 2],
+    words: [Option<U256>; 3],
     accounts: Vec<(Address, Option<U256>)>,
     by_account: HashMap<Address, u32>,
     by_slot: HashMap<U256, u32>,
@@ -147,13 +152,41 @@ impl Market {
             params,
             id,
             record: slots::of(id.into(), MARKETS),
-            words: [None; 2],
+            words: [None; 3],
             accounts: Vec::new(),
             by_account: HashMap::default(),
             by_slot: HashMap::default(),
             price: None,
             rate: params.irm.is_zero().then_some(U256::ZERO),
         }
+    }
+
+    /// As a row says.
+    #[must_use]
+    pub fn seeded(seed: &Seed) -> Option<Self> {
+        let Pair { loan, collateral, irm, lltv } = seed.pair?;
+        Some(Self::new(seed.address, Params { loan, collateral, oracle: seed.oracle, irm, lltv }))
+    }
+
+    /// The oracle's price, and the rate that the model gives for the market as it stands.
+    pub(super) fn asks(&self) -> Vec<Question> {
+        let Params { oracle, irm, .. } = self.params;
+        let price = Question { about: About::Price(oracle), to: oracle, data: abi::priceCall {}.abi_encode().into() };
+        let words = self.words.iter().flatten().flat_map(|word| [slots::low(*word), slots::high(*word)]);
+        let [lent, lent_shares, owed, owed_shares, updated, fee] = words.collect::<Vec<_>>()[..] else {
+            return vec![price];
+        };
+        let market = abi::Totals {
+            totalSupplyAssets: lent,
+            totalSupplyShares: lent_shares,
+            totalBorrowAssets: owed,
+            totalBorrowShares: owed_shares,
+            lastUpdate: updated,
+            fee,
+        };
+        let data = abi::borrowRateViewCall { marketParams: self.params.encoded(), market }.abi_encode().into();
+        let rate = Question { about: About::Price(irm), to: irm, data };
+        if irm.is_zero() { vec![price] } else { vec![price, rate] }
     }
 
     /// The contract that holds all markets.
@@ -195,8 +228,8 @@ impl Market {
         true
     }
 
-    fn words(&self) -> [U256; 2] {
-        [1_u64, 2].map(|word| self.record.wrapping_add(U256::from(word)))
+    fn words(&self) -> [U256; 3] {
+        [0_u64, 1, 2].map(|word| self.record.wrapping_add(U256::from(word)))
     }
 
     pub(super) fn unknown(&self) -> Vec<(Address, U256)> {

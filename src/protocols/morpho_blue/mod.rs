@@ -21,9 +21,11 @@ use crate::protocols::amm::ApplyError;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
 use crate::protocols::lending::Lending;
+use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
+use crate::protocols::lending::seed::Pair;
 use crate::protocols::lending::slots;
 
 pub use market::Market;
@@ -64,6 +66,24 @@ impl Lending for Market {
         let account = rest.first().ok_or(ApplyError::Topics { have: topics.len(), want: 4 })?;
         let new = self.take(Address::from_word(*account));
         Ok(if new { Applied::Changed } else { Applied::Irrelevant })
+    }
+
+    fn sites(&self) -> Vec<Address> {
+        vec![self.contract()]
+    }
+
+    fn questions(&self) -> Vec<Question> {
+        self.asks()
+    }
+
+    /// What is supplied is kept in the market's own books.
+    fn receipt(&self, _asset: Address) -> Option<Address> {
+        None
+    }
+
+    fn pair(&self) -> Option<Pair> {
+        let Params { loan, collateral, irm, lltv, .. } = *self.params();
+        Some(Pair { loan, collateral, irm, lltv })
     }
 
     fn feeds(&self) -> Vec<Address> {

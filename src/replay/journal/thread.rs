@@ -83,6 +83,7 @@ pub struct Thread {
 pub fn builder(setup: &Setup) -> Result<Builder, String> {
     let executor = Executor {
         address: setup.executor,
+        liquidator: setup.liquidator,
         owner: Place::Naked,
         identity: None,
         access_list: setup.access_list,
@@ -95,7 +96,7 @@ pub fn builder(setup: &Setup) -> Result<Builder, String> {
 impl Thread {
     /// A thread that has not been fed yet.
     pub(super) fn new(run: usize, index: u16, setup: Rc<Setup>) -> Result<Self, String> {
-        let own = Own { owner: setup.owner, executor: setup.executor, weth: setup.weth };
+        let own = Own { owner: setup.owner, executor: setup.executor, liquidator: setup.liquidator, weth: setup.weth };
         let plan = Plan {
             chain_id: setup.chain.id,
             rules: setup.chain.rules(),
@@ -210,7 +211,13 @@ impl Thread {
 }
 
 fn ground<'a>(state: &'a State<'_>) -> Ground<'a> {
-    Ground { head: &state.head, accounts: &state.accounts, hashes: &state.hashes, pools: &state.pools }
+    Ground {
+        head: &state.head,
+        accounts: &state.accounts,
+        hashes: &state.hashes,
+        pools: &state.pools,
+        markets: &state.markets,
+    }
 }
 
 /// What a desk decides about an item, or did until it was called off.

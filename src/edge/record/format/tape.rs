@@ -26,6 +26,7 @@ use crate::hot::evm::fork;
 use crate::hot::reckon::config::Config as Reckon;
 use crate::hot::search::config::Config as Search;
 use crate::protocols::AnyPool;
+use crate::protocols::lending::seed::Seed;
 use crate::types::decision::Decision;
 use crate::types::news::AccountNews;
 use crate::types::news::BlockNews;
@@ -53,6 +54,8 @@ pub struct Setup {
     pub owner: Address,
     /// Our contract.
     pub executor: Address,
+    /// Our contract that liquidates.
+    pub liquidator: Option<Address>,
     /// Wrapped ether.
     pub weth: Address,
     /// Access lists were sent.
@@ -76,6 +79,9 @@ pub struct State<'a> {
     pub hashes: Cow<'a, [(u64, B256)]>,
     /// Pools, in order of address.
     pub pools: Cow<'a, [AnyPool]>,
+    /// Lending markets, in the order of the configuration.
+    #[serde(default)]
+    pub markets: Cow<'a, [Seed]>,
 }
 
 /// What a hot thread was fed.

@@ -17,11 +17,11 @@ use std::collections::BTreeMap;
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
 use crate::protocols::lending::Refusal;
-use crate::protocols::lending::position::Field;
-use crate::protocols::lending::position::Position;
-use crate::protocols::lending::reserve::Config;
-use crate::protocols::lending::reserve::Reserve;
-use crate::protocols::lending::reserve::TOKENS;
+use crate::protocols::lending::aave::position::Field;
+use crate::protocols::lending::aave::position::Position;
+use crate::protocols::lending::aave::reserve::Config;
+use crate::protocols::lending::aave::reserve::Reserve;
+use crate::protocols::lending::aave::reserve::TOKENS;
 use crate::protocols::lending::slots;
 use crate::protocols::lending::slots::Layout;
 use crate::protocols::lending::slots::RESERVE_WORDS;
@@ -52,6 +52,7 @@ enum Target {
 #[derive(Clone, Debug)]
 pub struct Reserves {
     pool: Address,
+    oracle: Address,
     layout: Layout,
     count: Option<usize>,
     paused: Option<bool>,
@@ -76,6 +77,7 @@ impl Reserves {
         targets.extend(layout.paused.map(|slot| (U256::from(slot), Target::Paused)));
         Self {
             pool,
+            oracle: Address::ZERO,
             layout,
             count: None,
             paused: layout.paused.is_none().then_some(false),
@@ -94,6 +96,31 @@ impl Reserves {
     #[must_use]
     pub const fn pool(&self) -> Address {
         self.pool
+    }
+
+    /// Priced by this oracle.
+    #[must_use]
+    pub const fn priced_by(mut self, oracle: Address) -> Self {
+        self.oracle = oracle;
+        self
+    }
+
+    /// Who prices the assets.
+    #[must_use]
+    pub const fn oracle(&self) -> Address {
+        self.oracle
+    }
+
+    /// The pool and the tokens of its reserves.
+    pub fn sites(&self) -> impl Iterator<Item = Address> + '_ {
+        self.sites.keys().copied()
+    }
+
+    /// The receipt token of an asset.
+    #[must_use]
+    pub fn receipt(&self, asset: Address) -> Option<Address> {
+        let reserve = self.id(asset).and_then(|id| self.reserves.get(id))?;
+        reserve.word(TOKENS[0]).ok().map(slots::word_address)
     }
 
     /// How the storage is laid out.

@@ -1,21 +1,45 @@
 //! What liquidating is alike in, in Aave V2 and V3: the call, and what must hold of its two sides.
 
+pub mod balances;
+pub mod position;
+pub mod reserve;
+pub mod reserves;
+
 use alloy::sol_types::SolCall;
+use alloy_primitives::Address;
 use alloy_primitives::U256;
 
+use crate::protocols::lending::About;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
 use crate::protocols::lending::Lending;
+use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Size;
+use crate::protocols::lending::aave::position::Position;
+use crate::protocols::lending::aave::reserve::Config;
+use crate::protocols::lending::aave::reserves::Reserves;
 use crate::protocols::lending::choice::WHOLE;
-use crate::protocols::lending::position::Position;
-use crate::protocols::lending::reserve::Config;
-use crate::protocols::lending::reserves::Reserves;
 use crate::protocols::lending::slots;
 
 alloy::sol! {
+    function getAssetPrice(address asset) external view returns (uint256);
+    function balanceOf(address account) external view returns (uint256);
     function liquidationCall(address collateralAsset, address debtAsset, address user, uint256 debtToCover, bool receiveAToken) external;
+}
+
+/// Prices of feeds, which are what the oracle calls assets, and what each receipt token holds of its asset.
+pub fn questions(reserves: &Reserves, feeds: &[Address]) -> Vec<Question> {
+    let price = |asset: &Address| Question {
+        about: About::Price(*asset),
+        to: reserves.oracle(),
+        data: getAssetPriceCall { asset: *asset }.abi_encode().into(),
+    };
+    let cash = |(_, asset): (usize, Address)| {
+        let account = reserves.receipt(asset)?;
+        Some(Question { about: About::Cash(asset), to: asset, data: balanceOfCall { account }.abi_encode().into() })
+    };
+    feeds.iter().map(price).chain(reserves.listed().filter_map(cash)).collect()
 }
 
 /// The calldata.

@@ -5,11 +5,11 @@ use alloy_primitives::U256;
 
 use crate::protocols::lending::Health;
 use crate::protocols::lending::Refusal;
-use crate::protocols::lending::position::Field;
-use crate::protocols::lending::position::Position;
-use crate::protocols::lending::reserve::Config;
-use crate::protocols::lending::reserve::Reserve;
-use crate::protocols::lending::reserves::Reserves;
+use crate::protocols::lending::aave::position::Field;
+use crate::protocols::lending::aave::position::Position;
+use crate::protocols::lending::aave::reserve::Config;
+use crate::protocols::lending::aave::reserve::Reserve;
+use crate::protocols::lending::aave::reserves::Reserves;
 use crate::protocols::math::ray;
 
 /// Compounds a rate (ray a year) over seconds: the versions differ.

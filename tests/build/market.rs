@@ -80,6 +80,7 @@ impl Market {
 pub fn contract(address: Address) -> Executor {
     Executor {
         address,
+        liquidator: None,
         owner: Place::Env("OWNER".to_owned()),
         identity: None,
         access_list: false,

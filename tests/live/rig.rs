@@ -136,6 +136,7 @@ impl Rig {
         config.factory = session::factories(&self.net.contracts);
         config.executor = Some(Executor {
             address: self.net.executor,
+            liquidator: None,
             owner: key(self.folder.path(), "owner", &self.net.owner),
             identity: Some(key(self.folder.path(), "identity", &self.identity)),
             access_list: false,

@@ -279,6 +279,10 @@ macro_rules! lenders {
                 match self { $(Self::$variant(market) => market.apply_slots(at, changes),)+ }
             }
 
+            fn owner(&self, slot: U256) -> Option<Address> {
+                match self { $(Self::$variant(market) => market.owner(slot),)+ }
+            }
+
             fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
                 match self { $(Self::$variant(market) => market.apply_log(at, topics, data),)+ }
             }

@@ -5,20 +5,27 @@
 
 use alloy_primitives::{Address, U256};
 
+use crate::hot::lending::Liquidation;
 use crate::hot::reckon::Reckoned;
+use crate::hot::search::Candidate;
+use crate::hot::simulate::Deal;
 use crate::hot::simulate::Proven;
-use crate::hot::state::pools::Edge;
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
-use crate::types::id::TokenId;
+
+/// What is to be run.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::hot::build) enum What<'a> {
+    /// By the executor.
+    Cycle(&'a Candidate),
+    /// By the liquidator.
+    Liquidation(&'a Liquidation),
+}
 
 /// A candidate with what it costs.
 #[derive(Clone, Copy, Debug)]
 pub struct Basis<'a> {
-    pub(in crate::hot::build) hops: &'a [Edge],
-    pub(in crate::hot::build) amounts: &'a [u128],
-    pub(in crate::hot::build) start: TokenId,
-    pub(in crate::hot::build) gross: u128,
+    pub(in crate::hot::build) what: What<'a>,
     pub(in crate::hot::build) value: Option<Wei>,
     pub(in crate::hot::build) gas: Gas,
     /// The bid that the gas was measured with.
@@ -29,13 +36,13 @@ pub struct Basis<'a> {
 
 impl<'a> From<&'a Proven> for Basis<'a> {
     fn from(proven: &'a Proven) -> Self {
-        let candidate = proven.candidate();
+        let what = match proven.deal() {
+            Deal::Cycle(candidate) => What::Cycle(candidate),
+            Deal::Liquidation(liquidation) => What::Liquidation(liquidation),
+        };
         Self {
-            hops: candidate.hops(),
-            amounts: candidate.amounts(),
-            start: candidate.start(),
-            gross: candidate.gross(),
-            value: candidate.value(),
+            what,
+            value: proven.deal().value(),
             gas: proven.gas_used(),
             paid: proven.builder_paid(),
             assumed: proven.assumed(),
@@ -48,10 +55,7 @@ impl<'a> From<&'a Reckoned> for Basis<'a> {
     fn from(reckoned: &'a Reckoned) -> Self {
         let candidate = reckoned.candidate();
         Self {
-            hops: candidate.hops(),
-            amounts: candidate.amounts(),
-            start: candidate.start(),
-            gross: candidate.gross(),
+            what: What::Cycle(candidate),
             value: candidate.value(),
             gas: reckoned.gas(),
             paid: reckoned.paid(),

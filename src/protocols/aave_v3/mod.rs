@@ -150,6 +150,10 @@ impl Lending for Market {
         self.reserves.apply_slots(at, changes)
     }
 
+    fn owner(&self, slot: U256) -> Option<Address> {
+        self.reserves.owner(slot)
+    }
+
     fn apply_log(&mut self, at: Address, topics: &[B256], _data: &[u8]) -> Result<Applied, ApplyError> {
         self.reserves.borrowed(at, topics, Borrow::SIGNATURE_HASH)
     }

@@ -174,6 +174,9 @@ pub trait Lending {
     /// A value contradicts what is known.
     fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError>;
 
+    /// Whose position a slot is a part of, where it is.
+    fn owner(&self, slot: U256) -> Option<Address>;
+
     /// Takes note of an account that a log of the contract `at` says has borrowed.
     ///
     /// # Errors

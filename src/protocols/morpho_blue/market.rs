@@ -246,6 +246,10 @@ impl Market {
         known.is_some_and(|(_, word)| word.replace(value) != Some(value))
     }
 
+    pub(super) fn owner_of(&self, slot: U256) -> Option<Address> {
+        self.by_slot.get(&slot).and_then(|at| self.accounts.get(*at as usize)).map(|(account, _)| *account)
+    }
+
     pub(super) fn feed(&self, feed: Address) -> Option<U256> {
         let answers = [(self.params.oracle, self.price), (self.params.irm, self.rate)];
         answers.into_iter().find(|(of, _)| *of == feed).and_then(|(_, answer)| answer)

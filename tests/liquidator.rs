@@ -30,6 +30,7 @@ alloy::sol! {
 }
 
 const LLTV: u128 = 860_000_000_000_000_000;
+const LLTV_BESIDE: u128 = 850_000_000_000_000_000;
 
 fn ether(n: u128) -> u128 {
     n * 10_u128.pow(18)
@@ -41,6 +42,8 @@ struct Scene {
     liquidator: Address,
     weth: Address,
     market: Market,
+    /// Another market of the same tokens, in which the same user has borrowed as much.
+    beside: Market,
     morpho: Address,
     direct: Address,
     /// Collateral to WETH, WETH to debt.
@@ -58,6 +61,7 @@ impl Scene {
         let oracle = chain.deploy(".peregrine/OracleMock.json", &[]);
         let irm = chain.deploy(".peregrine/IrmMock.json", &[]);
         let market = Market { loan, collateral, oracle, irm, lltv: U256::from(LLTV) };
+        let beside = Market { lltv: U256::from(LLTV_BESIDE), ..market.clone() };
         let mut pair = |tokens| {
             let factory = chain.deploy("@uniswap/v2-core/build/UniswapV2Factory.json", &USER.abi_encode());
             chain.pair(factory, tokens, [U256::from(ether(1_000)); 2])
@@ -65,16 +69,17 @@ impl Scene {
         let direct = pair([collateral, loan]);
         let round = [pair([collateral, weth]), pair([weth, loan])];
         let liquidator = deploy(&mut chain, weth);
-        let mut scene = Self { chain, liquidator, weth, market, morpho, direct, round };
-        scene.borrow();
+        chain.call(morpho, &enableIrmCall { irm });
+        let mut scene = Self { chain, liquidator, weth, market, beside, morpho, direct, round };
+        scene.price(100);
+        scene.borrow(scene.market.clone());
+        scene.borrow(scene.beside.clone());
         scene.price(80);
         scene
     }
 
-    fn borrow(&mut self) {
-        let (market, morpho) = (self.market.clone(), self.morpho);
-        self.price(100);
-        self.chain.call(morpho, &enableIrmCall { irm: market.irm });
+    fn borrow(&mut self, market: Market) {
+        let morpho = self.morpho;
         self.chain.call(morpho, &enableLltvCall { lltv: market.lltv });
         self.chain.call(morpho, &createMarketCall { market: market.clone() });
         for token in [market.loan, market.collateral] {
@@ -99,20 +104,38 @@ impl Scene {
     }
 
     fn liquidation(&self, asked: Asked, repay: u128) -> Liquidation {
-        let Market { loan, collateral, oracle, irm, .. } = self.market;
-        let lender = Lender::Morpho { morpho: self.morpho, oracle, irm, lltv: LLTV, asked };
+        self.liquidation_in(&self.market, asked, repay)
+    }
+
+    fn liquidation_in(&self, market: &Market, asked: Asked, repay: u128) -> Liquidation {
+        let Market { loan, collateral, oracle, irm, lltv } = *market;
+        let lender = Lender::Morpho { morpho: self.morpho, oracle, irm, lltv: lltv.to(), asked };
         Liquidation { lender, borrower: USER, debt: loan, collateral, repay }
     }
 
-    /// What a pair pays, by the published formula.
     fn hop(&mut self, pool: Address, token_in: Address, token_out: Address, amount_in: u128) -> Hop {
+        let [hop] = self.hops(pool, token_in, token_out, [amount_in]);
+        hop
+    }
+
+    /// What a pair pays for one amount after another.
+    fn hops<const N: usize>(
+        &mut self,
+        pool: Address,
+        token_in: Address,
+        token_out: Address,
+        ins: [u128; N],
+    ) -> [Hop; N] {
         let reserves: getReservesReturn = self.read(pool, &getReservesCall {});
         let zero_for_one = token_in < token_out;
-        let (first, second) = (U256::from(reserves.first), U256::from(reserves.second));
-        let (into, out) = if zero_for_one { (first, second) } else { (second, first) };
-        let net = U256::from(amount_in) * U256::from(997);
-        let amount_out = (net * out / (into * U256::from(1000) + net)).to();
-        Hop { family: Family::V2, zero_for_one, pool, token_in, amount_out }
+        let (first, second) = (reserves.first.to(), reserves.second.to());
+        let (mut into, mut out): (u128, u128) = if zero_for_one { (first, second) } else { (second, first) };
+        ins.map(|amount_in| {
+            let amount_out = pays(into, out, amount_in);
+            into += amount_in;
+            out -= amount_out;
+            Hop { family: Family::V2, zero_for_one, pool, token_in, amount_out }
+        })
     }
 
     fn read<C: SolCall>(&mut self, to: Address, call: &C) -> C::Return {
@@ -131,8 +154,7 @@ impl Scene {
     }
 
     /// The owner's transaction, which may revert.
-    fn run(&mut self, run: &Run<'_>) -> Executed {
-        let data = run.encode().expect("fits");
+    fn run(&mut self, data: Bytes) -> Executed {
         let kind = TxKind::Call(self.liquidator);
         let nonce = self.chain.nonce();
         let tx = TxEnv { caller: USER, gas_limit: 3_000_000, gas_price: 7, kind, data, nonce, ..TxEnv::default() };
@@ -141,19 +163,31 @@ impl Scene {
 
     /// What it was refused with.
     fn refusal(&mut self, run: &Run<'_>) -> Option<&'static str> {
-        let executed = self.run(run);
+        self.refusal_of(run.encode().expect("fits"))
+    }
+
+    fn refusal_of(&mut self, data: Bytes) -> Option<&'static str> {
+        let executed = self.run(data);
         assert!(!executed.is_success());
         error_name(executed.result.output()?.get(..4)?)
     }
 
     /// Runs it for good.
-    fn land(&mut self, run: &Run<'_>) -> Executed {
-        let data = run.encode().expect("fits").to_vec();
-        let executed = self.chain.send(TxKind::Call(self.liquidator), data, U256::ZERO);
+    fn land(&mut self, run: &Run<'_>) {
+        self.land_data(run.encode().expect("fits"));
+    }
+
+    fn land_data(&mut self, data: Bytes) {
+        self.chain.send(TxKind::Call(self.liquidator), data.to_vec(), U256::ZERO);
         let left: U256 = self.read(self.market.loan, &allowanceCall { owner: self.liquidator, spender: self.morpho });
         assert_eq!(left, U256::ZERO);
-        executed
     }
+}
+
+/// The published formula of a pair.
+fn pays(into: u128, out: u128, amount_in: u128) -> u128 {
+    let net = U256::from(amount_in) * U256::from(997);
+    (net * U256::from(out) / (U256::from(into) * U256::from(1000) + net)).to()
 }
 
 fn deploy(chain: &mut Chain, weth: Address) -> Address {
@@ -220,6 +254,65 @@ fn shares_repaid_by_way_of_weth_earn_weth_of_which_the_builder_gets_his_share() 
     // What is seized above the first hop's input, and what the last pool pays above the debt, stays.
     assert!(scene.held(collateral) > 0);
     assert!(scene.held(loan) < ether(1) / 100);
+}
+
+/// A position of each market, sold to the same pair, which the second finds as the first leaves it.
+fn two_positions(scene: &mut Scene) -> [(Run<'static>, [Hop; 1]); 2] {
+    let Market { loan, collateral, .. } = scene.market;
+    let seized = [ether(20), ether(15)];
+    let hops = scene.hops(scene.direct, collateral, loan, seized);
+    let markets = [scene.market.clone(), scene.beside.clone()];
+    [0, 1].map(|which| {
+        let asked = Asked::Collateral(seized[which]);
+        let liquidation = scene.liquidation_in(&markets[which], asked, hops[which].amount_out);
+        (sold_for(loan, liquidation, seized[which], &[]), [hops[which]])
+    })
+}
+
+/// Their calldata, the second of which demands so much.
+fn calldata(runs: &[(Run<'static>, [Hop; 1]); 2], least: u128) -> [Bytes; 2] {
+    [0, 1].map(|which| {
+        let (run, hops) = &runs[which];
+        let min_profit = if which == 1 { least } else { run.min_profit };
+        Run { hops, min_profit, ..*run }.encode().expect("fits")
+    })
+}
+
+#[test]
+fn two_positions_in_one_transaction_earn_what_they_earn_one_after_the_other_or_nothing() {
+    let mut scene = Scene::new();
+    let loan = scene.market.loan;
+    let runs = two_positions(&mut scene);
+    let [first, second] = calldata(&runs, 0);
+    scene.land_data(first);
+    let earned = scene.held(loan);
+    scene.land_data(second);
+    let sum = scene.held(loan);
+    let second = sum - earned;
+    assert!(earned > 0 && second > 0);
+
+    let mut scene = Scene::new();
+    let refused = liquidation::encode_all(&calldata(&runs, second + 1)).expect("two");
+    assert_eq!(scene.refusal_of(refused), Some("Unprofitable"));
+    scene.land_data(liquidation::encode_all(&calldata(&runs, second)).expect("two"));
+    assert_eq!(scene.held(loan), sum);
+}
+
+#[test]
+fn what_is_no_run_is_not_among_several() {
+    let mut scene = Scene::new();
+    let runs = two_positions(&mut scene);
+    let [first, second] = calldata(&runs, 0);
+    assert_eq!(liquidation::encode_all(&[]), Err(EncodeError::NoRun(0)));
+    assert_eq!(liquidation::encode_all(&[first.clone(), Bytes::new()]), Err(EncodeError::NoRun(1)));
+    let both = liquidation::encode_all(&[first.clone(), second.clone()]).expect("two");
+    assert_eq!(liquidation::encode_all(&[both.clone(), second.clone()]), Err(EncodeError::NoRun(0)));
+    let long = [&first[..], &[0; 1 << 16]].concat();
+    assert_eq!(liquidation::encode_all(&[second, long.into()]), Err(EncodeError::NoRun(1)));
+    // One is sent as it is.
+    assert_eq!(liquidation::encode_all(std::slice::from_ref(&first)), Ok(first));
+    assert_eq!(scene.refusal_of(both.slice(..both.len() - 1)), Some("BadPayload"));
+    assert_eq!(scene.refusal_of(both.slice(..4)), Some("BadPayload"));
 }
 
 #[test]

@@ -20,3 +20,10 @@ test("code that creates, delegates or destroys itself is an offence everywhere",
     assert.deepEqual(offences(op, "cancun"), [`0x${op} at 0`]);
   }
 });
+
+test("code may delegate to itself alone", () => {
+  assert.deepEqual(offences("305af4", "istanbul"), []);
+  assert.deepEqual(offences("305b5af4", "istanbul"), ["0xf4 at 3"]);
+  // What looks like ADDRESS is what a PUSH carries.
+  assert.deepEqual(offences("60305af4", "istanbul"), ["0xf4 at 3"]);
+});

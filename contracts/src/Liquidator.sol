@@ -3,8 +3,8 @@ pragma solidity 0.8.26;
 
 import {Cycle} from "./Cycle.sol";
 
-/// Liquidates one position with no capital of its own: a pool lends the debt token, the lender sells the collateral, the pools
-/// of the path turn it back into the debt token; keeps the rest, pays the builder.
+/// Liquidates a position with no capital of its own: a pool lends the debt token, the lender sells the collateral, the pools
+/// of the path turn it back into the debt token; keeps the rest, pays the builder. Several positions one after another, if asked.
 ///
 /// # Calldata of `run()`: 4 selector bytes 0xc0406226, then packed big-endian fields
 ///
@@ -35,6 +35,14 @@ import {Cycle} from "./Cycle.sol";
 ///        +21  u160  -           not read, zeros are cheapest
 ///        +41  u128  amount_out  V2: exact output. V3: what the next hop will spend, and must get at least. A stop: what goes on
 ///
+/// # Calldata of `runAll()`: 4 selector bytes 0x34ba89a6, then for each run, at least one
+///
+///     +0  u16  size     of the payload
+///     +2       payload  the calldata of `run()` without its selector
+///
+/// The runs go one after another, each as if it were sent alone: its block, its min_profit and its bid are its own. All succeed,
+/// or all is undone and the reason is that of the run that failed.
+///
 /// # Order of execution: last hop first, the liquidation innermost
 /// The last pool pays the debt token to this contract before it has been paid, and calls back. Its input is delivered by the
 /// hop before it, and so on, as in Executor.sol. Where the executor pays pool 0, this contract liquidates: it allows the lender
@@ -52,9 +60,12 @@ import {Cycle} from "./Cycle.sol";
 ///   fallen at the end, the liquidation itself brought amount_out, `token` has grown by min_profit >= 0. Else all reverts.
 /// - The lender's allowance is zero after the call, whatever it took. Nobody else is ever given one.
 /// - While the lender runs no callback is due, so none is obeyed.
+/// - A run among several can do what it can do alone: it is this code called by itself in the owner's name, and only `run()` of it,
+///   begun when the run before has ended with no callback due. What one has earned the next one may not lose.
+/// - msg.value is read nowhere: each bid in wei is paid out of the ETH that is still here, so none is counted twice.
 ///
 /// # Limits
-/// - One liquidation a run. Collateral and debt of the same token are refused by what the liquidation must bring.
+/// - One liquidation a run: several are several runs, and each knows the pools only as those before it leave them. Collateral and debt of the same token are refused by what the liquidation must bring.
 /// - Kinds 1 and 2 take the payload's word for which receipt token is the collateral's; a wrong one brings nothing, and reverts.
 /// - Bound to a block, not to its time: interest until then is the lender's. Shares of a borrow cost more by it than `repay` at
 ///   the time expected, if a slot was missed; leave room, what is not taken is gain.
@@ -74,6 +85,34 @@ contract Liquidator is Cycle {
     uint256 private constant STOP = 4;
 
     constructor(address owner, address weth) Cycle(owner, weth) {}
+
+    /// Runs every payload, or none.
+    function runAll() external payable {
+        unchecked {
+            if (msg.sender != OWNER) revert NotOwner();
+            uint256 at = 4;
+            do {
+                uint256 payload = at + 2;
+                at = payload + (_word(at) >> 240);
+                if (at > msg.data.length) revert BadPayload();
+                _runOne(payload, at - payload);
+            } while (at != msg.data.length);
+        }
+    }
+
+    /// By delegatecall, so that the payload is all the calldata that `run` sees, and its caller still the owner. The selector is
+    /// written here, so nothing but `run` can be meant.
+    function _runOne(uint256 payload, uint256 size) private {
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            mstore(m, shl(224, 0xc0406226)) // run()
+            calldatacopy(add(m, 4), payload, size)
+            if iszero(delegatecall(gas(), address(), m, add(size, 4), 0, 0)) {
+                returndatacopy(m, 0, returndatasize())
+                revert(m, returndatasize())
+            }
+        }
+    }
 
     /// From the profit token on: a stop reads it.
     function _base() internal pure override returns (uint256) {

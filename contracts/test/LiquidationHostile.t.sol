@@ -193,7 +193,9 @@ contract LiquidationHostileTest is Sales {
         (sale.lender, sale.repay) = (address(who), type(uint128).max);
         _attemptEchoes(order, sale, who);
         (sale.lender, sale.repay) = (lender, repay);
-        who.attempt(executor, SalePayload.encode(order, sale));
+        bytes memory payload = SalePayload.encode(order, sale);
+        who.attempt(executor, payload);
+        who.attempt(executor, SalePayload.two(payload, payload));
         who.attempt(executor, abi.encodeCall(Cycle.sweep, (order.token, address(who), 1)));
         who.attempt(executor, "");
         who.attempt(executor, hex"fa461e33");

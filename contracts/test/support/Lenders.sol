@@ -41,6 +41,26 @@ abstract contract Lenders is Linked {
         vm.warp(block.timestamp + 1 days);
     }
 
+    /// The same position once more in the same market, of somebody else. The price must be one at which it may borrow.
+    function _another(Sale memory sale) internal returns (Sale memory other) {
+        other = abi.decode(abi.encode(sale), (Sale));
+        other.borrower = makeAddr("another borrower");
+        _own(sale.debt, DEBT, sale.lender);
+        _own(sale.collateral, COLLATERAL, sale.lender);
+        if (sale.kind == 4) {
+            IMorpho.Market memory market = _market(sale);
+            IMorpho(sale.lender).supply(market, DEBT, 0, address(this), "");
+            IMorpho(sale.lender).supplyCollateral(market, COLLATERAL, other.borrower, "");
+            vm.prank(other.borrower);
+            IMorpho(sale.lender).borrow(market, DEBT, 0, other.borrower, other.borrower);
+        } else {
+            IAave(sale.lender).deposit(sale.debt, DEBT, address(this), 0);
+            IAave(sale.lender).deposit(sale.collateral, COLLATERAL, other.borrower, 0);
+            vm.prank(other.borrower);
+            IAave(sale.lender).borrow(sale.debt, DEBT, 2, 0, other.borrower);
+        }
+    }
+
     /// Sets what the collateral is worth, in percent of the debt token.
     function _price(uint256 percent) internal {
         if (address(feed) != address(0)) feed.answer(int256(percent * 1e6));

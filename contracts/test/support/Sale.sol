@@ -30,8 +30,31 @@ struct Sale {
 /// Encodes as the header of Liquidator.sol says, written from that text and not from the contract's code. The order's amountIn is
 /// what its first leg spends.
 library SalePayload {
+    bytes4 internal constant RUN_ALL = 0x34ba89a6;
+
     function encode(Order memory order, Sale memory sale) internal pure returns (bytes memory) {
         return abi.encodePacked(Payload.RUN, order.flags, order.inBlock, echo(order, sale, order.legs.length));
+    }
+
+    /// `runAll()` of several payloads of `run()`, each without its selector and behind its size.
+    function several(bytes[] memory payloads) internal pure returns (bytes memory data) {
+        data = abi.encodePacked(RUN_ALL);
+        for (uint256 i = 0; i < payloads.length; i++) {
+            data = bytes.concat(data, bytes2(uint16(payloads[i].length - 4)), tail(payloads[i]));
+        }
+    }
+
+    function two(bytes memory first, bytes memory second) internal pure returns (bytes memory) {
+        bytes[] memory payloads = new bytes[](2);
+        (payloads[0], payloads[1]) = (first, second);
+        return several(payloads);
+    }
+
+    function tail(bytes memory payload) private pure returns (bytes memory rest) {
+        rest = new bytes(payload.length - 4);
+        for (uint256 i = 0; i < rest.length; i++) {
+            rest[i] = payload[i + 4];
+        }
     }
 
     /// The bytes that a pool is given to echo: all from the profit token on, to the end of leg `count`.

@@ -68,6 +68,7 @@ contract SaleHandler is CommonBase, StdUtils {
 
     function strangerRepeatsTheLastRun(uint256 who) external {
         _call(who, lastRun);
+        if (lastRun.length != 0) _call(who, SalePayload.two(lastRun, lastRun));
     }
 
     function strangerSweeps(uint256 who, uint256 which, address to, uint256 amount) external {

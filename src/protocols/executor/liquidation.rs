@@ -4,19 +4,25 @@
 //! - A path goes from the collateral (or its receipt token) to the debt token, whose last pool lends. A cycle that begins
 //!   elsewhere is the same cycle, turned until the liquidation is its first step.
 //! - Amounts are integers that fit the field, or there is no calldata.
+//! - Several runs are one call that runs all or none; each has its own block, least gain and bid.
 
 use alloy_primitives::Address;
 use alloy_primitives::Bytes;
+use alloy_primitives::hex;
 
 use crate::protocols::executor::Bid;
 use crate::protocols::executor::EncodeError;
 use crate::protocols::executor::HEAD;
 use crate::protocols::executor::HOP;
 use crate::protocols::executor::Hop;
+use crate::protocols::executor::RUN;
 use crate::protocols::executor::code;
 use crate::protocols::executor::count;
 use crate::protocols::executor::head;
 use crate::protocols::executor::push;
+
+/// Selector of `runAll()`.
+pub const RUN_ALL: [u8; 4] = hex!("34ba89a6");
 
 const LIQUIDATION: usize = 1 + 6 * 20 + 4 * 16;
 const STOP: u8 = 4;
@@ -157,6 +163,27 @@ impl Run<'_> {
             push(&mut data, hop, Address::ZERO);
         }
         Ok(data.into())
+    }
+}
+
+/// The calldata of one transaction that makes all these runs one after another, or none of them. One alone stays as it is.
+///
+/// # Errors
+/// There is none, or one of them is not what [`Run::encode`] gives.
+pub fn encode_all(runs: &[Bytes]) -> Result<Bytes, EncodeError> {
+    let mut data = Vec::with_capacity(RUN_ALL.len() + runs.iter().map(|run| run.len()).sum::<usize>());
+    data.extend_from_slice(&RUN_ALL);
+    for (index, run) in runs.iter().enumerate() {
+        // The contract writes the selector itself, so that nothing but a run can be meant.
+        let payload = run.strip_prefix(&RUN).ok_or(EncodeError::NoRun(index))?;
+        let size = u16::try_from(payload.len()).map_err(|_| EncodeError::NoRun(index))?;
+        data.extend_from_slice(&size.to_be_bytes());
+        data.extend_from_slice(payload);
+    }
+    match runs {
+        [] => Err(EncodeError::NoRun(0)),
+        [run] => Ok(run.clone()),
+        _ => Ok(data.into()),
     }
 }
 

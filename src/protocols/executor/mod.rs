@@ -124,6 +124,9 @@ pub enum EncodeError {
     /// A stop is between two hops.
     #[error("a stop before hop {0} of {1}, between two hops is due")]
     Stop(usize, usize),
+    /// One call makes at least one run, and nothing else.
+    #[error("run {0} of several is not there, or is no call of run()")]
+    NoRun(usize),
 }
 
 impl Run<'_> {

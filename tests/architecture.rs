@@ -120,7 +120,7 @@ const ROOMS: &[Room] = &[
         "hot::search::MAX_HOPS", "hot::simulate::Proven"], doors: &[], crates: EVM, bans: PURE },
     // A supply of nonces comes through `rt`.
     Room { at: "hot::build", may: &["types", "metrics", "protocols", "hot::state", "hot::refused",
-        "hot::rt::inbox", "hot::simulate::Proven", "hot::simulate::Deal", "hot::search::Candidate", "hot::lending::Liquidation",
+        "hot::rt::inbox", "hot::simulate::Proven", "hot::simulate::Deal", "hot::lending::Liquidation",
         "hot::reckon::Reckoned"], doors: &[], crates: SIGNER, bans: PURE },
     // A bundle onto a relay's socket, one that edge has dialled.
     Room { at: "hot::send", may: &["types", "hot::rt", "hot::build::SignedBundle"], doors: &[], crates: Only(&[

@@ -106,7 +106,8 @@ fn pending(to: Address, data: Vec<u8>, nonce: u64) -> Event {
 
 /// Everything about an outcome but the time it took.
 fn shape(outcome: &Outcome) -> String {
-    let proven: Vec<_> = outcome.proven.iter().map(|p| (p.candidate().unwrap().amounts().to_vec(), p.gas_used())).collect();
+    let proven: Vec<_> =
+        outcome.proven.iter().map(|p| (p.candidate().unwrap().amounts().to_vec(), p.gas_used())).collect();
     format!("{proven:?} {:?} {:?}", reasons(outcome), outcome.refused)
 }
 

@@ -7,17 +7,18 @@ use alloy_primitives::{Address, U256};
 
 use crate::hot::lending::Liquidation;
 use crate::hot::reckon::Reckoned;
-use crate::hot::search::Candidate;
 use crate::hot::simulate::Deal;
 use crate::hot::simulate::Proven;
+use crate::hot::state::pools::Edge;
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
+use crate::types::id::TokenId;
 
 /// What is to be run.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::hot::build) enum What<'a> {
-    /// By the executor.
-    Cycle(&'a Candidate),
+    /// By the executor: through these, with what goes in and what comes out of each, from and to this token, for this gain.
+    Cycle(&'a [Edge], &'a [u128], TokenId, u128),
     /// By the liquidator.
     Liquidation(&'a Liquidation),
 }
@@ -37,7 +38,7 @@ pub struct Basis<'a> {
 impl<'a> From<&'a Proven> for Basis<'a> {
     fn from(proven: &'a Proven) -> Self {
         let what = match proven.deal() {
-            Deal::Cycle(candidate) => What::Cycle(candidate),
+            Deal::Cycle(it) => What::Cycle(it.hops(), it.amounts(), it.start(), it.gross()),
             Deal::Liquidation(liquidation) => What::Liquidation(liquidation),
         };
         Self {
@@ -53,10 +54,10 @@ impl<'a> From<&'a Proven> for Basis<'a> {
 
 impl<'a> From<&'a Reckoned> for Basis<'a> {
     fn from(reckoned: &'a Reckoned) -> Self {
-        let candidate = reckoned.candidate();
+        let it = reckoned.candidate();
         Self {
-            what: What::Cycle(candidate),
-            value: candidate.value(),
+            what: What::Cycle(it.hops(), it.amounts(), it.start(), it.gross()),
+            value: it.value(),
             gas: reckoned.gas(),
             paid: reckoned.paid(),
             // Pools that are proven, at amounts that are theirs: nothing is guessed. Which slots a run would touch is not known.

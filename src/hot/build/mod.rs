@@ -209,7 +209,7 @@ impl Builder {
     /// Signs the calldata on the desk: the transaction's hash.
     fn sign(&mut self, on: &Basis<'_>, target: &Target, gas_limit: Gas) -> Result<B256, Refused> {
         let to = match on.what {
-            What::Cycle(_) => self.executor.address,
+            What::Cycle(..) => self.executor.address,
             What::Liquidation(_) => self.executor.liquidator.ok_or(Refused::Ours)?,
         };
         let Desk { data, paper, .. } = &mut self.desk;
@@ -255,8 +255,8 @@ fn expected_gas(on: &Basis<'_>) -> Gas {
 impl Desk {
     /// The run, with its bid.
     fn calldata(&mut self, on: &Basis<'_>, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<(), Refused> {
-        let candidate = match on.what {
-            What::Cycle(candidate) => candidate,
+        let (edges, amounts, start, min_profit) = match on.what {
+            What::Cycle(edges, amounts, start, gross) => (edges, amounts, start, gross),
             What::Liquidation(liquidation) => {
                 let data = liquidation.calldata(pools, block, bid).map_err(|_| Refused::Unencodable)?;
                 self.data.clear();
@@ -264,15 +264,14 @@ impl Desk {
                 return Ok(());
             }
         };
-        let amounts = candidate.amounts();
         self.hops.clear();
-        self.hops.extend(candidate.hops().iter().zip(&amounts[1..]).map(|(edge, out)| pools.hop(edge, *out)));
+        self.hops.extend(edges.iter().zip(amounts.iter().skip(1)).map(|(edge, out)| pools.hop(edge, *out)));
         let run = Run {
             block,
-            token: pools.token(candidate.start()),
-            min_profit: candidate.gross(),
+            token: pools.token(start),
+            min_profit,
             bid: executor::Bid::Wei(bid),
-            amount_in: amounts[0],
+            amount_in: amounts.first().copied().ok_or(Refused::Unencodable)?,
             hops: &self.hops,
         };
         run.write(&mut self.data).map_err(|_| Refused::Unencodable)

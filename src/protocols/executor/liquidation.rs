@@ -196,8 +196,3 @@ const ARTIFACT: &str = include_str!("../../../contracts/artifacts/liquidator.jso
 pub fn creation(cancun: bool, owner: Address, weth: Address) -> Result<Bytes, serde_json::Error> {
     code(ARTIFACT, cancun, owner, weth)
 }
-
-/// Several runs in one.
-pub fn encode_all(payloads: &[Bytes]) -> Result<Bytes, EncodeError> {
-    payloads.first().filter(|_| payloads.len() == 1).cloned().ok_or(EncodeError::Hops(payloads.len()))
-}

@@ -137,6 +137,11 @@ impl Known {
         }
     }
 
+    /// What a slot holds, if it is known.
+    pub(super) fn slot(&self, at: Address, slot: U256) -> Option<U256> {
+        *self.accounts.get(&at)?.slots.get(&slot)?
+    }
+
     /// Everything known that has no value.
     pub(super) fn lost(&self) -> Missing {
         let accounts = self.accounts.keys().map(|address| Want::Account(*address));

@@ -110,6 +110,8 @@ pub struct Loaded {
     pub pools: Vec<AnyPool>,
     /// Lending markets and who borrows there, in the order of the configuration. What they hold is among the accounts.
     pub markets: Vec<Seed>,
+    /// Contracts that the markets' prices are read from, tokens apart: each change of their storage is told.
+    pub whole: Vec<Address>,
     /// Pools that cannot be used, in order of address, and why; then lending contracts.
     pub unusable: Vec<(Address, String)>,
     /// What the operator should hear: one sentence each.
@@ -308,7 +310,7 @@ async fn behind(
     snapshot.write(config)?;
     let hashes = known.hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
     let (head, accounts) = (Head::from(head), known.all());
-    Ok(Loaded { head, accounts, hashes, pools, markets: found.seeds, unusable, notes: found.notes })
+    Ok(Loaded { head, accounts, hashes, pools, markets: found.seeds, whole: found.whole, unusable, notes: found.notes })
 }
 
 async fn latest(chain: &Chain) -> Result<ChainHead, BootstrapError> {

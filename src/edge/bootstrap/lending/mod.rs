@@ -13,6 +13,7 @@
 mod row;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, Bytes, U256};
 
@@ -31,6 +32,7 @@ use crate::edge::bootstrap::verify;
 use crate::hot::event::Want;
 use crate::hot::evm::block::Terms;
 use crate::hot::evm::machine::Machine;
+use crate::hot::evm::own;
 use crate::hot::evm::probe::EvmProbe;
 use crate::hot::evm::probe::PROBER;
 use crate::protocols::AnyLending;
@@ -55,6 +57,8 @@ struct Open<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) seeds: Vec<Seed>,
+    /// Who prices are read from, tokens apart.
+    pub(super) whole: Vec<Address>,
     /// Contracts of markets that cannot be used, and why.
     pub(super) unusable: Vec<(Address, String)>,
     /// What the operator should hear.
@@ -222,9 +226,12 @@ async fn ask(
     // What is not known counts as empty at first: fewer rounds than one read after the other.
     let look = |(_, question): &(_, Question)| Look { from: PROBER, to: question.to, data: question.data.clone() };
     site.warm(known, asked.iter().map(look).collect(), &mut rounds).await?;
-    let call = |(_, question): &(_, Question)| (question.to, question.data.clone());
-    let answers = site.answers(known, asked.iter().map(call).collect(), &mut rounds).await?;
-    for ((index, question), answer) in asked.iter().zip(answers) {
+    let (_, answers) = site.settle(known, (), asked, ask_question, &mut rounds).await?;
+    let mut read = BTreeSet::new();
+    for ((index, question), (answer, contracts)) in &answers {
+        if matches!(question.about, About::Price(_)) {
+            read.extend(contracts);
+        }
         let Some(Open { row, market, .. }) = markets.get_mut(*index) else { continue };
         if !answered(market, question, answer.as_ref()) {
             let (what, of) = match question.about {
@@ -234,7 +241,24 @@ async fn ask(
             found.notes.push(format!("{}: no {what} of {of}: {} does not answer", row.row(), question.to));
         }
     }
+    // What a token keeps of everyone is no business of ours, and nobody would forget it.
+    let call = |contract: &Address| (*contract, own::balance_of(PROBER));
+    let balances = site.answers(known, read.iter().map(call).collect(), &mut rounds).await?;
+    let plain = read.into_iter().zip(balances).filter(|(_, balance)| own::number(balance.as_ref()).is_none());
+    found.whole = plain.map(|(contract, _)| contract).collect();
     Ok(())
+}
+
+/// The answer, and whose storage it is read from.
+fn ask_question(
+    machine: &mut Machine,
+    _: &mut (),
+    (_, question): &(usize, Question),
+) -> Asked<(Option<Bytes>, Vec<Address>)> {
+    let mut probe = EvmProbe::new(machine);
+    let answer = probe.call(question.to, &question.data);
+    let read = answer.reads.into_iter().map(|(contract, _)| contract).collect();
+    ((answer.output.map(Bytes::from), read), probe.into_missed())
 }
 
 /// Each market's, with its place.

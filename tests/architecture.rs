@@ -87,8 +87,9 @@ const ROOMS: &[Room] = &[
     Room { at: "protocols", may: &["types", "protocols"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::math", may: &["types"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::amm", may: &["types", "protocols::math"], doors: &[], crates: ABI, bans: PURE },
-    // What a log or a slot meant is said in the same words of a pool and of a market.
-    Room { at: "protocols::lending", may: &["types", "protocols::math", "protocols::amm"], doors: &[], crates: ABI, bans: PURE },
+    // What a log or a slot meant is said in the same words of a pool and of a market, and both are asked through the same probe.
+    Room { at: "protocols::lending", may: &["types", "protocols::math", "protocols::amm",
+        "protocols::discover"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::flash", may: &["types", "protocols::math"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::discover", may: &["types"], doors: &[], crates: ABI, bans: PURE },
     // Our own contract: its calldata, and its artifact, which is JSON.

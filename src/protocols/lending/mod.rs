@@ -11,6 +11,7 @@
 
 pub mod aave;
 pub mod choice;
+pub mod discover;
 pub mod near;
 pub mod seed;
 pub mod slots;

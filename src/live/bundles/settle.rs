@@ -5,7 +5,7 @@
 //! - Every bundle of the ledger without an outcome is followed up, those of an earlier run as well.
 //!
 //! # Limits
-//! - Realised profit is what changed for owner and executor from the block's parent to the block: ether, wrapped ether, and the
+//! - Realised profit is what changed for owner, executor and liquidator from the block's parent to the block: ether, wrapped ether, and the
 //!   token that the cycle starts from, valued as it was predicted. Whoever sends them anything in that block is counted in.
 
 use std::collections::HashMap;
@@ -235,17 +235,20 @@ impl Settler {
     }
 
     async fn holdings(&self, at: B256, token: Address) -> Result<Holdings, ChainError> {
-        let executor = self.own.executor;
-        let asked: [(Address, Bytes); 2] = [token, self.own.weth].map(|token| (token, own::balance_of(executor)));
-        let ours = [self.own.owner, executor];
+        let holders: Vec<Address> = [Some(self.own.executor), self.own.liquidator].into_iter().flatten().collect();
+        let of = |token| holders.iter().map(move |holder| (token, own::balance_of(*holder)));
+        let asked: Vec<(Address, Bytes)> = [token, self.own.weth].into_iter().flat_map(of).collect();
+        let ours: Vec<Address> = holders.iter().copied().chain([self.own.owner]).collect();
         let (accounts, tokens) = tokio::try_join!(self.chain.holdings(at, &ours), self.chain.views(at, &asked))?;
         let ether = accounts.iter().filter_map(|account| account.balance).sum();
         // A token that says no number says nothing of what was earned: as good as no answer.
-        let number = |index: usize| {
-            let answer = tokens.get(index).and_then(|answer| own::number(Some(answer)));
-            answer.ok_or_else(|| self.chain.unreadable("eth_call", "a balance that is no number"))
+        let unreadable = || self.chain.unreadable("eth_call", "a balance that is no number");
+        let sum = |answers: &[Bytes]| {
+            let numbers = answers.iter().map(|answer| own::number(Some(answer)));
+            numbers.sum::<Option<U256>>().ok_or_else(unreadable)
         };
-        Ok(Holdings { ether, token: number(0)?, weth: number(1)? })
+        let (token, weth) = tokens.split_at_checked(holders.len()).ok_or_else(unreadable)?;
+        Ok(Holdings { ether, token: sum(token)?, weth: sum(weth)? })
     }
 
     /// The block below the lowest of those held that is not of the chain any more. `None`: all are.

@@ -14,6 +14,7 @@ pub mod choice;
 pub mod near;
 pub mod seed;
 pub mod slots;
+pub mod taken;
 
 use alloy_primitives::Address;
 use alloy_primitives::B256;

@@ -3,6 +3,7 @@
 //! # Invariants
 //! - The chain alone says what landed. A reorg takes it back: the bundle is open again.
 //! - Every bundle of the ledger without an outcome is followed up, those of an earlier run as well.
+//! - The liquidations of every block that was heard of and read are written down, whosever they are.
 //!
 //! # Limits
 //! - Realised profit is what changed for owner, executor and liquidator from the block's parent to the block: ether, wrapped ether, and the
@@ -26,6 +27,7 @@ use crate::edge::ledger::landed::Followed;
 use crate::edge::ledger::landed::Landed;
 use crate::edge::ledger::landed::Reason;
 use crate::edge::ledger::landed::Watch;
+use crate::edge::ledger::others;
 use crate::edge::ledger::row::Outcome;
 use crate::edge::ledger::row::Row;
 use crate::hot::evm::own;
@@ -92,17 +94,32 @@ impl Settler {
     }
 
     async fn grown(&mut self, id: BlockId, to: &mpsc::UnboundedSender<Report>) -> Result<(), LedgerError> {
+        let mut heard = false;
         match mined::mined(&self.chain, id.hash).await {
             // A reorg took it meanwhile: that will be said.
             Ok(None) => return Ok(()),
             Ok(Some((block, parent))) => {
                 let _ending = to.send(Report::Mined(block.txs.iter().map(|tx| tx.hash).collect()));
                 self.hold(block, parent);
+                heard = true;
             }
             // Its bundles are settled by number, at the next block.
             Err(error) => tracing::warn!(block = id.number, %error, "a block's receipts are not to be had"),
         }
-        self.settle_all(id.number).await
+        self.settle_all(id.number).await?;
+        match self.held.back() {
+            Some((block, _)) if heard => self.attribute(block).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes down who liquidated whom in a block, others as well: who won what we did not.
+    async fn attribute(&self, block: &Block) -> Result<(), LedgerError> {
+        let all = others::of(&self.chain, block, self.own.owner).await;
+        if all.is_empty() {
+            return Ok(());
+        }
+        self.ledger.attribute(block.number, all).done().await
     }
 
     fn hold(&mut self, block: Block, parent: B256) {
@@ -166,6 +183,7 @@ impl Settler {
             ours: bundle.ours,
             owner: self.own.owner,
             pools: &bundle.pools,
+            position: bundle.position,
             sent_ms: row.answers.iter().map(|answer| answer.sent_ms).max(),
             trigger_mined: bundle.trigger.and_then(|trigger| self.mined.get(&trigger).copied()),
         }
@@ -274,6 +292,7 @@ impl Settler {
     async fn undo(&mut self, above: u64) -> Result<(), LedgerError> {
         self.held.retain(|(block, _)| block.number <= above);
         self.mined.retain(|_, number| *number <= above);
+        self.ledger.forget(above).done().await?;
         for target in above + 1..=self.highest + 1 {
             for row in self.ledger.for_block(target)? {
                 self.revive(&row).await?;

@@ -15,6 +15,7 @@ pub mod discover;
 pub mod near;
 pub mod seed;
 pub mod slots;
+pub mod taken;
 
 use alloy_primitives::Address;
 use alloy_primitives::B256;

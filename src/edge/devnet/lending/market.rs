@@ -2,6 +2,7 @@
 
 use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
+use alloy_primitives::B256;
 use alloy_primitives::U256;
 
 use crate::edge::devnet::DevnetError;
@@ -73,6 +74,12 @@ impl Market {
             Step::call(format!("an allowance of {}", token.symbol), token.address, approve.abi_encode()),
             Step::call(format!("a supply of {}", token.symbol), self.pool, call),
         ]
+    }
+
+    /// Which of Morpho's it is.
+    #[must_use]
+    pub fn id(&self) -> Option<B256> {
+        self.pair.map(|pair| morpho_blue::id(self, &pair))
     }
 
     /// How much may be borrowed on a token here, in hundredths of a percent of its worth.

@@ -9,9 +9,11 @@
 use alloy::sol_types::SolCall;
 use alloy::sol_types::SolValue;
 use alloy_primitives::Address;
+use alloy_primitives::B256;
 use alloy_primitives::Bytes;
 use alloy_primitives::U256;
 use alloy_primitives::address;
+use alloy_primitives::keccak256;
 
 use crate::edge::devnet::DevnetError;
 use crate::edge::devnet::chain::Chain;
@@ -87,6 +89,11 @@ pub(super) async fn open(chain: &mut Chain, tokens: &[Token]) -> Result<Vec<Mark
 fn params(market: &Market, pair: &Pair) -> abi::MarketParams {
     let Pair { loan, collateral, irm, lltv } = *pair;
     abi::MarketParams { loanToken: loan, collateralToken: collateral, oracle: market.oracle, irm, lltv }
+}
+
+/// What a market is known by.
+pub(super) fn id(market: &Market, pair: &Pair) -> B256 {
+    keccak256(params(market, pair).abi_encode())
 }
 
 /// The chain's account lends so many dollars of a market's loan token, for `owner`.

@@ -1,17 +1,36 @@
-//! The liquidator's calldata and its code against each other, in revm: a real Morpho Blue position, sold over real pairs.
+//! The liquidator's calldata and its code against each other, in revm: real Morpho Blue positions, sold over real pairs; and
+//! what our markets and the pairs' formula foretell against what is then earned, to the unit, of Morpho here and of Aave in
+//! `liquidator/aave.rs`.
 
+#[path = "liquidator/aave.rs"]
+mod aave;
+#[path = "common/aave_deploy.rs"]
+mod aave_deploy;
+#[path = "common/aave_drive.rs"]
+#[allow(dead_code, reason = "only its market is used")]
+mod aave_drive;
+#[path = "aave_v2_bytecode/deploy.rs"]
+mod aave_v2_deploy;
+#[path = "aave_v3_bytecode/deploy.rs"]
+mod aave_v3_deploy;
 mod common;
+#[path = "common/market_evm.rs"]
+mod market_evm;
+#[path = "liquidator/plan.rs"]
+mod plan;
 
 use alloy::sol_types::SolCall;
 use alloy::sol_types::SolValue;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use common::chain::{Chain, USER, depositCall};
-use peregrine::hot::evm::machine::Executed;
+use peregrine::hot::evm::fork::Fork;
 use peregrine::protocols::amm::Family;
-use peregrine::protocols::executor::liquidation::{self, Asked, Lender, Liquidation, Run, Stop};
+use peregrine::protocols::executor::liquidation::{self, Asked, Lender, Liquidation, Run};
 use peregrine::protocols::executor::{Bid, EncodeError, Hop, MAX_HOPS, error_name};
-use peregrine::types::amount::Wei;
-use revm::context::TxEnv;
+use peregrine::protocols::lending::{About, Call, Lending, Seizure, Size};
+use peregrine::protocols::morpho_blue;
+use plan::{FREE, Keep, Pair, Plan};
+use revm::context::{BlockEnv, TxEnv};
 
 alloy::sol! {
     struct Market { address loan; address collateral; address oracle; address irm; uint256 lltv; }
@@ -61,7 +80,7 @@ impl Scene {
         let oracle = chain.deploy(".peregrine/OracleMock.json", &[]);
         let irm = chain.deploy(".peregrine/IrmMock.json", &[]);
         let market = Market { loan, collateral, oracle, irm, lltv: U256::from(LLTV) };
-        let beside = Market { lltv: U256::from(LLTV_BESIDE), ..market.clone() };
+        let beside = Market { lltv: U256::from(LLTV_BESIDE), ..market };
         let mut pair = |tokens| {
             let factory = chain.deploy("@uniswap/v2-core/build/UniswapV2Factory.json", &USER.abi_encode());
             chain.pair(factory, tokens, [U256::from(ether(1_000)); 2])
@@ -75,7 +94,19 @@ impl Scene {
         scene.borrow(scene.market.clone());
         scene.borrow(scene.beside.clone());
         scene.price(80);
+        scene.wait(30 * 86_400);
         scene
+    }
+
+    /// Later, in a block of the same number: interest runs on.
+    fn wait(&mut self, seconds: u64) {
+        let timestamp = self.now() + seconds;
+        let block = BlockEnv { timestamp: U256::from(timestamp), ..self.chain.machine.block().clone() };
+        self.chain.machine.enter(Fork::mainnet(BLOCK, timestamp).expect("cancun"), block);
+    }
+
+    fn now(&self) -> u64 {
+        self.chain.machine.block().timestamp.to()
     }
 
     fn borrow(&mut self, market: Market) {
@@ -103,39 +134,52 @@ impl Scene {
         self.chain.call(self.market.oracle, &setPriceCall { price });
     }
 
-    fn liquidation(&self, asked: Asked, repay: u128) -> Liquidation {
-        self.liquidation_in(&self.market, asked, repay)
-    }
-
-    fn liquidation_in(&self, market: &Market, asked: Asked, repay: u128) -> Liquidation {
+    fn liquidation(&self, market: &Market, asked: Asked, repay: u128) -> Liquidation {
         let Market { loan, collateral, oracle, irm, lltv } = *market;
         let lender = Lender::Morpho { morpho: self.morpho, oracle, irm, lltv: lltv.to(), asked };
         Liquidation { lender, borrower: USER, debt: loan, collateral, repay }
     }
 
-    fn hop(&mut self, pool: Address, token_in: Address, token_out: Address, amount_in: u128) -> Hop {
-        let [hop] = self.hops(pool, token_in, token_out, [amount_in]);
-        hop
+    /// A pair as it stands.
+    fn pair(&mut self, pool: Address, tokens: [Address; 2]) -> Pair {
+        let reserves: getReservesReturn = self.read(pool, &getReservesCall {});
+        let reserves: [u128; 2] = [reserves.first.to(), reserves.second.to()];
+        let reserves = if tokens[0] < tokens[1] { reserves } else { [reserves[1], reserves[0]] };
+        Pair { pool, tokens, reserves }
     }
 
-    /// What a pair pays for one amount after another.
-    fn hops<const N: usize>(
-        &mut self,
-        pool: Address,
-        token_in: Address,
-        token_out: Address,
-        ins: [u128; N],
-    ) -> [Hop; N] {
-        let reserves: getReservesReturn = self.read(pool, &getReservesCall {});
-        let zero_for_one = token_in < token_out;
-        let (first, second) = (reserves.first.to(), reserves.second.to());
-        let (mut into, mut out): (u128, u128) = if zero_for_one { (first, second) } else { (second, first) };
-        ins.map(|amount_in| {
-            let amount_out = pays(into, out, amount_in);
-            into += amount_in;
-            out -= amount_out;
-            Hop { family: Family::V2, zero_for_one, pool, token_in, amount_out }
-        })
+    fn direct(&mut self) -> Pair {
+        let Market { loan, collateral, .. } = self.market;
+        self.pair(self.direct, [collateral, loan])
+    }
+
+    /// By way of WETH.
+    fn round(&mut self) -> [Pair; 2] {
+        let Market { loan, collateral, .. } = self.market;
+        [self.pair(self.round[0], [collateral, self.weth]), self.pair(self.round[1], [self.weth, loan])]
+    }
+
+    /// What our market, which knows what this chain does, says that a liquidation moves.
+    fn quote(&mut self, market: &Market, asked: Asked) -> Seizure {
+        let Market { loan, collateral, oracle, irm, lltv } = *market;
+        let params = morpho_blue::Params { loan, collateral, oracle, irm, lltv };
+        let mut ours = morpho_blue::Market::new(self.morpho, params);
+        ours.watch(USER);
+        for (at, slot) in ours.missing() {
+            let value = self.chain.machine.db().known_slot(at, slot).expect("known");
+            ours.apply_slots(at, &[(slot, value)]).expect("a slot of the market");
+        }
+        for question in ours.questions() {
+            let answer = self.chain.machine.call(USER, question.to, question.data).expect("asked");
+            let word = U256::from_be_slice(&answer.result.output().expect("an answer")[..32]);
+            let About::Price(feed) = question.about else { panic!("morpho asks for prices alone") };
+            ours.set_price(feed, word);
+        }
+        let size = match asked {
+            Asked::Collateral(units) => Size::Seize(U256::from(units)),
+            Asked::Shares(shares) => Size::Shares(U256::from(shares)),
+        };
+        ours.quote(&Call { account: USER, debt: loan, collateral, size, receipt: false }, self.now()).expect("it sinks")
     }
 
     fn read<C: SolCall>(&mut self, to: Address, call: &C) -> C::Return {
@@ -153,41 +197,22 @@ impl Scene {
         self.read(self.morpho, &positionCall { id, owner: USER }).borrowed
     }
 
-    /// The owner's transaction, which may revert.
-    fn run(&mut self, data: Bytes) -> Executed {
+    /// What the owner's transaction is refused with.
+    fn refusal(&mut self, data: Bytes) -> Option<&'static str> {
         let kind = TxKind::Call(self.liquidator);
         let nonce = self.chain.nonce();
         let tx = TxEnv { caller: USER, gas_limit: 3_000_000, gas_price: 7, kind, data, nonce, ..TxEnv::default() };
-        self.chain.machine.execute(tx).expect("runs")
-    }
-
-    /// What it was refused with.
-    fn refusal(&mut self, run: &Run<'_>) -> Option<&'static str> {
-        self.refusal_of(run.encode().expect("fits"))
-    }
-
-    fn refusal_of(&mut self, data: Bytes) -> Option<&'static str> {
-        let executed = self.run(data);
+        let executed = self.chain.machine.execute(tx).expect("runs");
         assert!(!executed.is_success());
         error_name(executed.result.output()?.get(..4)?)
     }
 
     /// Runs it for good.
-    fn land(&mut self, run: &Run<'_>) {
-        self.land_data(run.encode().expect("fits"));
-    }
-
-    fn land_data(&mut self, data: Bytes) {
+    fn land(&mut self, data: Bytes) {
         self.chain.send(TxKind::Call(self.liquidator), data.to_vec(), U256::ZERO);
         let left: U256 = self.read(self.market.loan, &allowanceCall { owner: self.liquidator, spender: self.morpho });
         assert_eq!(left, U256::ZERO);
     }
-}
-
-/// The published formula of a pair.
-fn pays(into: u128, out: u128, amount_in: u128) -> u128 {
-    let net = U256::from(amount_in) * U256::from(997);
-    (net * U256::from(out) / (U256::from(into) * U256::from(1000) + net)).to()
 }
 
 fn deploy(chain: &mut Chain, weth: Address) -> Address {
@@ -199,110 +224,87 @@ fn deploy(chain: &mut Chain, weth: Address) -> Address {
 }
 
 const BLOCK: u64 = 20_000_000;
-const FREE: Bid = Bid::Wei(Wei(U256::ZERO));
 
-/// All that is seized is sold for the debt token, which stays; the builder gets nothing.
-fn sold_for(token: Address, liquidation: Liquidation, amount_in: u128, hops: &[Hop]) -> Run<'_> {
-    Run { block: BLOCK, token, min_profit: 0, bid: FREE, liquidation, amount_in, hops, stop: None }
+/// What our market and the pairs' formula foretell for a liquidation of `market`, along `route`.
+fn plan(scene: &mut Scene, market: &Market, asked: Asked, keep: Keep, (route, rest): (&[Pair], u128)) -> Plan {
+    let moved = scene.quote(market, asked);
+    let liquidation = scene.liquidation(market, asked, moved.repaid.to());
+    Plan::new(keep, liquidation, &moved, route, rest)
+}
+
+/// A part of the position, asked for in either way.
+fn parts(scene: &mut Scene) -> [Asked; 2] {
+    [Asked::Collateral(ether(20) + 7), Asked::Shares(scene.shares() / 4)]
 }
 
 #[test]
-fn collateral_asked_for_and_sold_directly_earns_the_debt_token() {
-    let mut scene = Scene::new();
-    let Market { loan, collateral, .. } = scene.market;
-    let seized = ether(20);
-    let hop = scene.hop(scene.direct, collateral, loan, seized);
-    let liquidation = scene.liquidation(Asked::Collateral(seized), hop.amount_out);
-    let hops = [hop];
-    scene.land(&sold_for(loan, liquidation, seized, &hops));
-    // 20 at 0.8, with the incentive of this threshold: 1 / (1 - 0.3 * (1 - 0.86)).
-    let paid = hop.amount_out - scene.held(loan);
-    // To a few units, by which the lender rounds the incentive and the shares in its favour.
-    let over = paid.checked_sub(ether(16) * 958 / 1_000).expect("never less");
-    assert!(over < 100, "{over}");
-    assert_eq!(scene.held(collateral), 0);
+fn what_our_morpho_foretells_is_earned_to_the_unit_wherever_it_is_kept() {
+    for which in 0..2 {
+        for (keep, hops, rest) in [
+            (Keep::Debt, 1, 0),
+            (Keep::Debt, 2, ether(1)),
+            (Keep::Collateral, 1, 0),
+            (Keep::Collateral, 2, 0),
+            (Keep::Between, 2, 0),
+            (Keep::Between, 2, ether(1)),
+        ] {
+            let mut scene = Scene::new();
+            let (market, asked) = (scene.market.clone(), parts(&mut scene)[which]);
+            let route = if hops == 1 { vec![scene.direct()] } else { scene.round().to_vec() };
+            let plan = plan(&mut scene, &market, asked, keep, (&route, rest));
+            assert!(plan.profit() > 0);
+            let greedy = plan.encode(BLOCK, plan.profit() + 1, FREE);
+            assert_eq!(scene.refusal(greedy), Some("Unprofitable"));
+            scene.land(plan.encode(BLOCK, plan.profit(), FREE));
+            for (token, gain) in &plan.gains {
+                assert_eq!(scene.held(*token), *gain, "{plan:?}");
+            }
+        }
+    }
 }
 
 #[test]
 fn shares_repaid_by_way_of_weth_earn_weth_of_which_the_builder_gets_his_share() {
     let mut scene = Scene::new();
-    let Market { loan, collateral, .. } = scene.market;
-    let weth = scene.weth;
-    let shares = scene.shares() / 4;
-    // 17.5 and what rounding may add; at 0.8 and the incentive, it brings 22.8.
-    let repay = ether(35) / 2 + 1;
-    let seized = ether(22);
-    let first = scene.hop(scene.round[0], collateral, weth, seized);
-    let mut spent = ether(17);
-    let second = loop {
-        let hop = scene.hop(scene.round[1], weth, loan, spent);
-        if hop.amount_out >= repay {
-            break hop;
-        }
-        spent += ether(1) / 1_000;
-    };
-    let profit = first.amount_out - spent;
-    let liquidation = scene.liquidation(Asked::Shares(shares), repay);
-    let hops = [first, second];
-    let stop = Some(Stop { before: 1, amount_out: spent });
-    let bid = Bid::Bps(9_000);
-    let run =
-        Run { block: BLOCK, token: weth, min_profit: profit, bid, liquidation, amount_in: seized, hops: &hops, stop };
-    assert_eq!(scene.refusal(&Run { min_profit: profit + 1, ..run }), Some("Unprofitable"));
-    scene.land(&run);
-    assert_eq!(scene.held(weth), profit - profit * 9 / 10);
-    // What is seized above the first hop's input, and what the last pool pays above the debt, stays.
-    assert!(scene.held(collateral) > 0);
-    assert!(scene.held(loan) < ether(1) / 100);
+    let (market, asked) = (scene.market.clone(), parts(&mut scene)[1]);
+    let route = scene.round();
+    let plan = plan(&mut scene, &market, asked, Keep::Between, (&route, 0));
+    assert_eq!(plan.token, scene.weth);
+    scene.land(plan.encode(BLOCK, plan.profit(), Bid::Bps(9_000)));
+    assert_eq!(scene.held(plan.token), plan.profit() - plan.profit() * 9 / 10);
 }
 
 /// A position of each market, sold to the same pair, which the second finds as the first leaves it.
-fn two_positions(scene: &mut Scene) -> [(Run<'static>, [Hop; 1]); 2] {
-    let Market { loan, collateral, .. } = scene.market;
-    let seized = [ether(20), ether(15)];
-    let hops = scene.hops(scene.direct, collateral, loan, seized);
-    let markets = [scene.market.clone(), scene.beside.clone()];
-    [0, 1].map(|which| {
-        let asked = Asked::Collateral(seized[which]);
-        let liquidation = scene.liquidation_in(&markets[which], asked, hops[which].amount_out);
-        (sold_for(loan, liquidation, seized[which], &[]), [hops[which]])
+fn two_positions(scene: &mut Scene) -> [Plan; 2] {
+    let mut pair = scene.direct();
+    [(scene.market.clone(), ether(20)), (scene.beside.clone(), ether(15))].map(|(market, seized)| {
+        let plan = plan(scene, &market, Asked::Collateral(seized), Keep::Debt, (&[pair], 0));
+        pair = pair.after(plan.amount_in, plan.hops[0].amount_out);
+        plan
     })
 }
 
-/// Their calldata, the second of which demands so much.
-fn calldata(runs: &[(Run<'static>, [Hop; 1]); 2], least: u128) -> [Bytes; 2] {
-    [0, 1].map(|which| {
-        let (run, hops) = &runs[which];
-        let min_profit = if which == 1 { least } else { run.min_profit };
-        Run { hops, min_profit, ..*run }.encode().expect("fits")
-    })
+/// Their calldata, with the whole prediction demanded of each, and `more` of the second.
+fn calldata(plans: &[Plan; 2], more: u128) -> [Bytes; 2] {
+    [0, 1].map(|which| plans[which].encode(BLOCK, plans[which].profit() + more * which as u128, FREE))
 }
 
 #[test]
-fn two_positions_in_one_transaction_earn_what_they_earn_one_after_the_other_or_nothing() {
+fn two_positions_in_one_transaction_earn_the_sum_of_what_was_foretold_or_nothing() {
     let mut scene = Scene::new();
-    let loan = scene.market.loan;
-    let runs = two_positions(&mut scene);
-    let [first, second] = calldata(&runs, 0);
-    scene.land_data(first);
-    let earned = scene.held(loan);
-    scene.land_data(second);
-    let sum = scene.held(loan);
-    let second = sum - earned;
-    assert!(earned > 0 && second > 0);
-
-    let mut scene = Scene::new();
-    let refused = liquidation::encode_all(&calldata(&runs, second + 1)).expect("two");
-    assert_eq!(scene.refusal_of(refused), Some("Unprofitable"));
-    scene.land_data(liquidation::encode_all(&calldata(&runs, second)).expect("two"));
-    assert_eq!(scene.held(loan), sum);
+    let plans = two_positions(&mut scene);
+    let greedy = liquidation::encode_all(&calldata(&plans, 1)).expect("two");
+    assert_eq!(scene.refusal(greedy), Some("Unprofitable"));
+    scene.land(liquidation::encode_all(&calldata(&plans, 0)).expect("two"));
+    assert_eq!(scene.held(scene.market.loan), plans[0].profit() + plans[1].profit());
+    assert_eq!(scene.held(scene.market.collateral), 0);
 }
 
 #[test]
 fn what_is_no_run_is_not_among_several() {
     let mut scene = Scene::new();
-    let runs = two_positions(&mut scene);
-    let [first, second] = calldata(&runs, 0);
+    let plans = two_positions(&mut scene);
+    let [first, second] = calldata(&plans, 0);
     assert_eq!(liquidation::encode_all(&[]), Err(EncodeError::NoRun(0)));
     assert_eq!(liquidation::encode_all(&[first.clone(), Bytes::new()]), Err(EncodeError::NoRun(1)));
     let both = liquidation::encode_all(&[first.clone(), second.clone()]).expect("two");
@@ -311,26 +313,26 @@ fn what_is_no_run_is_not_among_several() {
     assert_eq!(liquidation::encode_all(&[second, long.into()]), Err(EncodeError::NoRun(1)));
     // One is sent as it is.
     assert_eq!(liquidation::encode_all(std::slice::from_ref(&first)), Ok(first));
-    assert_eq!(scene.refusal_of(both.slice(..both.len() - 1)), Some("BadPayload"));
-    assert_eq!(scene.refusal_of(both.slice(..4)), Some("BadPayload"));
+    assert_eq!(scene.refusal(both.slice(..both.len() - 1)), Some("BadPayload"));
+    assert_eq!(scene.refusal(both.slice(..4)), Some("BadPayload"));
 }
 
 #[test]
 fn what_must_not_run_is_refused_by_name() {
     let mut scene = Scene::new();
-    let Market { loan, collateral, .. } = scene.market;
-    let seized = ether(20);
-    let hops = [scene.hop(scene.direct, collateral, loan, seized)];
-    let liquidation = scene.liquidation(Asked::Collateral(seized), hops[0].amount_out);
-    let run = sold_for(loan, liquidation, seized, &hops);
-    assert_eq!(scene.refusal(&Run { block: BLOCK + 1, ..run }), Some("WrongBlock"));
-    assert_eq!(scene.refusal(&Run { amount_in: seized + 1, ..run }), Some("SeizedTooLittle"));
-    assert_eq!(scene.refusal(&Run { bid: Bid::Bps(1), ..run }), Some("BadPayload"));
-    let short = [Hop { amount_out: 1, ..hops[0] }];
-    let poor = Run { token: collateral, hops: &short, ..run };
-    assert_eq!(scene.refusal(&poor), None, "morpho says that it was not paid");
+    let (market, asked) = (scene.market.clone(), parts(&mut scene)[0]);
+    let route = [scene.direct()];
+    let plan = plan(&mut scene, &market, asked, Keep::Debt, (&route, 0));
+    let mut refusal = |plan: &Plan, block, bid| scene.refusal(plan.encode(block, 0, bid));
+    assert_eq!(refusal(&plan, BLOCK + 1, FREE), Some("WrongBlock"));
+    assert_eq!(refusal(&plan, BLOCK, Bid::Bps(1)), Some("BadPayload"));
+    let more = Plan { amount_in: plan.amount_in + 1, ..plan.clone() };
+    assert_eq!(refusal(&more, BLOCK, FREE), Some("SeizedTooLittle"));
+    let short = vec![Hop { amount_out: 1, ..plan.hops[0] }];
+    let poor = Plan { token: market.collateral, hops: short, ..plan.clone() };
+    assert_eq!(refusal(&poor, BLOCK, FREE), None, "morpho says that it was not paid");
     scene.price(100);
-    assert_eq!(scene.refusal(&run), None, "morpho says that the position is healthy");
+    assert_eq!(scene.refusal(plan.encode(BLOCK, 0, FREE)), None, "morpho says that the position is healthy");
 }
 
 #[test]

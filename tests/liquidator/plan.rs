@@ -1,0 +1,110 @@
+//! What a liquidation's path is, and what it then leaves here: by the market's quote and the pairs' published formula alone.
+
+use alloy_primitives::{Address, Bytes, U256};
+use peregrine::protocols::amm::Family;
+use peregrine::protocols::executor::liquidation::{Liquidation, Run, Stop};
+use peregrine::protocols::executor::{Bid, Hop};
+use peregrine::protocols::lending::Seizure;
+use peregrine::types::amount::Wei;
+
+/// The builder gets nothing.
+pub const FREE: Bid = Bid::Wei(Wei(U256::ZERO));
+
+/// A pair as a hop meets it: what goes in and what it has of that, what comes out and what it has of that.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair {
+    pub pool: Address,
+    pub tokens: [Address; 2],
+    pub reserves: [u128; 2],
+}
+
+impl Pair {
+    pub fn pays(&self, amount_in: u128) -> u128 {
+        let [into, out] = self.reserves.map(U256::from);
+        let net = U256::from(amount_in) * U256::from(997);
+        (net * out / (into * U256::from(1000) + net)).to()
+    }
+
+    /// What it pays so much for.
+    pub fn costs(&self, amount_out: u128) -> u128 {
+        let [into, out] = self.reserves.map(U256::from);
+        let due = U256::from(amount_out);
+        (into * due * U256::from(1000) / ((out - due) * U256::from(997)) + U256::ONE).to()
+    }
+
+    pub fn hop(&self, amount_out: u128) -> Hop {
+        let [token_in, token_out] = self.tokens;
+        Hop { family: Family::V2, zero_for_one: token_in < token_out, pool: self.pool, token_in, amount_out }
+    }
+
+    /// As it stands when so much has gone in and come out.
+    pub fn after(&self, amount_in: u128, amount_out: u128) -> Self {
+        let [into, out] = self.reserves;
+        Self { reserves: [into + amount_in, out - amount_out], ..*self }
+    }
+}
+
+/// Which token the profit is taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    Debt,
+    Collateral,
+    /// The one between the last two pairs.
+    Between,
+}
+
+/// A run, and what it earns.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub token: Address,
+    pub liquidation: Liquidation,
+    pub amount_in: u128,
+    pub hops: Vec<Hop>,
+    pub stop: Option<Stop>,
+    /// What is here of each token of the path afterwards that was not here before.
+    pub gains: Vec<(Address, u128)>,
+}
+
+impl Plan {
+    /// Of what is seized, `rest` is not sold.
+    pub fn new(keep: Keep, liquidation: Liquidation, moved: &Seizure, route: &[Pair], rest: u128) -> Self {
+        let [repaid, seized]: [u128; 2] = [moved.repaid, moved.seized].map(|units| units.to());
+        let last = route.len() - 1;
+        let (amount_in, goes_on) = match keep {
+            Keep::Debt => (seized - rest, None),
+            Keep::Between => (seized - rest, Some(route[last].costs(repaid))),
+            Keep::Collateral => (route.iter().rev().fold(repaid, |due, pair| pair.costs(due)), None),
+        };
+        let mut gains = vec![(liquidation.collateral, seized - amount_in)];
+        let (mut hops, mut amount) = (Vec::new(), amount_in);
+        for (index, pair) in route.iter().enumerate() {
+            if let Some(goes_on) = goes_on.filter(|_| index == last) {
+                gains.push((pair.tokens[0], amount - goes_on));
+                amount = goes_on;
+            }
+            let paid = pair.pays(amount);
+            // What the last pair could pay above the debt it keeps, unless that is the profit.
+            amount = if index == last && keep != Keep::Debt { repaid.min(paid) } else { paid };
+            hops.push(pair.hop(amount));
+        }
+        gains.push((liquidation.debt, amount - repaid));
+        let token = match keep {
+            Keep::Debt => liquidation.debt,
+            Keep::Collateral => liquidation.collateral,
+            Keep::Between => route[last].tokens[0],
+        };
+        let stop = goes_on.map(|amount_out| Stop { before: last, amount_out });
+        Self { token, liquidation, amount_in, hops, stop, gains }
+    }
+
+    /// What it earns.
+    pub fn profit(&self) -> u128 {
+        self.gains.iter().find(|(token, _)| *token == self.token).map_or(0, |(_, gain)| *gain)
+    }
+
+    /// The calldata, with a demand.
+    pub fn encode(&self, block: u64, min_profit: u128, bid: Bid) -> Bytes {
+        let Self { token, liquidation, amount_in, ref hops, stop, .. } = *self;
+        Run { block, token, min_profit, bid, liquidation, amount_in, hops, stop }.encode().expect("fits")
+    }
+}

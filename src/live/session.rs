@@ -210,7 +210,10 @@ pub fn lending(lending: Option<&Lending>) -> Vec<bootstrap::LendingRow> {
         market: None,
         accounts: Vec::new(),
     };
-    lending.into_iter().flat_map(|lending| lending.markets.iter().map(row)).collect()
+    let mut rows: Vec<_> = lending.into_iter().flat_map(|lending| lending.markets.iter().map(row)).collect();
+    // One contract holds all of Morpho's markets, and one row takes them all.
+    rows.dedup_by_key(|row| row.address);
+    rows
 }
 
 /// A file that nobody else may read.

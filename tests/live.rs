@@ -5,6 +5,8 @@
 mod earns;
 #[path = "live/faults.rs"]
 mod faults;
+#[path = "live/liquidates.rs"]
+mod liquidates;
 #[path = "live/load.rs"]
 mod load;
 #[path = "common/relay.rs"]

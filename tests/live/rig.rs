@@ -77,12 +77,21 @@ pub async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
 
 impl Rig {
     pub async fn start(seed: u64) -> Self {
+        Self::start_as(Options { seed, senders: 120, ..Options::default() }).await
+    }
+
+    /// With lending markets, whose prices move when a test says so.
+    pub async fn start_lending(seed: u64) -> Self {
+        Self::start_as(Options { seed, senders: 120, lending: true, ..Options::default() }).await
+    }
+
+    async fn start_as(options: Options) -> Self {
         // What `PEREGRINE_LOG` asks for; nothing without it.
         let filter = tracing_subscriber::EnvFilter::try_from_env("PEREGRINE_LOG");
         let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
         let _twice = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         let alone = ALONE.lock().await;
-        let net = Devnet::start(Options { seed, senders: 120, ..Options::default() }).await;
+        let net = Devnet::start(options).await;
         let net = net.unwrap_or_else(|error| panic!("{error}"));
         let node = net.anvil.http();
         let front = builder::Options { timer: false, slot: Duration::from_secs(1), ..builder::Options::new(&node) };
@@ -134,9 +143,10 @@ impl Rig {
         let (ws, http) = (Some(self.socket.ws.clone()), Some(self.requests.url.clone()));
         config.node = vec![ingest::Node { name: "devnet".to_owned(), ws, http, ipc: None }];
         config.factory = session::factories(&self.net.contracts);
+        config.lending = session::lending(self.net.lending.as_ref());
         config.executor = Some(Executor {
             address: self.net.executor,
-            liquidator: None,
+            liquidator: self.net.lending.as_ref().map(|lending| lending.liquidator),
             owner: key(self.folder.path(), "owner", &self.net.owner),
             identity: Some(key(self.folder.path(), "identity", &self.identity)),
             access_list: false,
@@ -195,6 +205,12 @@ impl Rig {
     /// Whether so many more transactions have been sent since the last block was asked for.
     pub fn waiting_for(&self, txs: u64) -> bool {
         self.traffic.counts().sent() >= self.asked.load(Ordering::Relaxed) + txs
+    }
+
+    /// Hands something in at the builder's door, past what is held.
+    pub async fn tell(&self, method: &str, params: Value) -> Value {
+        let door = Rpc::new(&self.builder.url(), PATIENCE).unwrap();
+        door.call(method, params).await.unwrap_or_else(|error| panic!("{method}: {error}"))
     }
 
     /// The node's answer.

@@ -5,6 +5,8 @@
 mod follower;
 #[path = "common/requests.rs"]
 mod proxy;
+#[path = "borrowers/verb.rs"]
+mod verb;
 #[path = "bootstrap/world.rs"]
 mod world;
 

@@ -3,8 +3,12 @@
 
 #[path = "borrowers/follower.rs"]
 mod follower;
+#[path = "borrowers/morpho.rs"]
+mod morpho;
 #[path = "common/requests.rs"]
 mod proxy;
+#[path = "borrowers/verb.rs"]
+mod verb;
 #[path = "bootstrap/world.rs"]
 mod world;
 
@@ -16,6 +20,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
 use follower::Follower;
 use peregrine::edge::bootstrap::{self, BootstrapError, Config, Keep, LendingRow, Loaded, Progress, Wanted};
 use peregrine::edge::chain::Chain;
+use peregrine::edge::devnet::Wallet;
 use peregrine::live::session;
 use proxy::Proxy;
 use serde_json::{Value, json};
@@ -41,34 +46,42 @@ async fn load(world: &World, chain: &Chain, config: &Config) -> Result<Loaded, B
     bootstrap::load(chain, config, world.rules(), &wanted(world), &mut |_| ()).await
 }
 
-/// The owner pledges ether with the market and borrows on it, in the next block.
-async fn borrow(world: &World, pool: Address) {
-    let (net, ether) = (&world.net, U256::from(10).pow(U256::from(18)));
-    let (owner, weth, usdc) = (net.owner.address(), net.contracts.weth, net.tokens[1].address);
-    let calls = [
-        (weth, ether, deposit_0Call {}.abi_encode()),
-        (weth, U256::ZERO, approveCall { spender: pool, amount: ether }.abi_encode()),
-        (pool, U256::ZERO, deposit_1Call { asset: weth, amount: ether, owner, referral: 0 }.abi_encode()),
-        (pool, U256::ZERO, {
-            let (amount, mode) = (U256::from(500_000_000), U256::from(2));
-            borrowCall { asset: usdc, amount, mode, referral: 0, owner }.abi_encode()
-        }),
-    ];
-    let nonce: U64 = net.rpc.call("eth_getTransactionCount", json!([owner, "latest"])).await.unwrap();
-    for ((to, value, input), nonce) in calls.into_iter().zip(nonce.to::<u64>()..) {
-        let signed = net.owner.sign(TxEip1559 {
+/// What a transaction does: to whom, with how much, by what.
+type Deed = (TxKind, U256, Vec<u8>);
+
+/// Sends transactions, in this order, and mines none; the nonce that the first has.
+async fn send(world: &World, from: &Wallet, deeds: Vec<Deed>) -> u64 {
+    let rpc = &world.net.rpc;
+    let first: U64 = rpc.call("eth_getTransactionCount", json!([from.address(), "latest"])).await.unwrap();
+    for ((kind, value, input), nonce) in deeds.into_iter().zip(first.to::<u64>()..) {
+        let signed = from.sign(TxEip1559 {
             chain_id: 1,
             nonce,
-            gas_limit: 1_000_000,
+            gas_limit: if kind.is_create() { 6_000_000 } else { 1_000_000 },
             max_fee_per_gas: 1_000_000_000_000,
             max_priority_fee_per_gas: 5_000_000_000,
-            to: TxKind::Call(to),
+            to: kind,
             value,
             input: Bytes::from(input),
             ..TxEip1559::default()
         });
-        net.rpc.call::<B256>("eth_sendRawTransaction", json!([signed.raw])).await.unwrap();
+        rpc.call::<B256>("eth_sendRawTransaction", json!([signed.raw])).await.unwrap();
     }
+    first.to()
+}
+
+/// The owner pledges ether with the market and borrows on it, in the next block.
+async fn borrow(world: &World, pool: Address) {
+    let (net, ether) = (&world.net, U256::from(10).pow(U256::from(18)));
+    let (owner, weth, usdc) = (net.owner.address(), net.contracts.weth, net.tokens[1].address);
+    let (amount, mode, none) = (U256::from(500_000_000), U256::from(2), U256::ZERO);
+    let deeds = vec![
+        (weth.into(), ether, deposit_0Call {}.abi_encode()),
+        (weth.into(), none, approveCall { spender: pool, amount: ether }.abi_encode()),
+        (pool.into(), none, deposit_1Call { asset: weth, amount: ether, owner, referral: 0 }.abi_encode()),
+        (pool.into(), none, borrowCall { asset: usdc, amount, mode, referral: 0, owner }.abi_encode()),
+    ];
+    send(world, &net.owner, deeds).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

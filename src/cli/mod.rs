@@ -11,6 +11,7 @@ pub mod demo;
 pub mod devnet;
 pub mod doctor;
 mod log;
+pub mod positions;
 pub mod replay;
 pub mod run;
 
@@ -26,6 +27,7 @@ const EXAMPLES: &str = "Examples:
   peregrine demo                                           a local chain, and the searcher earning on it
   peregrine run --config peregrine.toml                    the searcher; with --live it sends
   peregrine devnet                                         a chain to search on, and ./devnet.toml
+  peregrine positions --config peregrine.toml              who owes in lending markets, the least healthy first
   peregrine replay block mainnet/blocks                    every recorded block of a folder, JSON lines on stdout
   peregrine replay block mainnet/blocks/12047794 --strict  one block; nothing unknown is assumed
   peregrine replay journal peregrine.journal               a recorded run again: every decision must come out
@@ -49,6 +51,9 @@ enum Verb {
     /// Run a local chain with the real protocols, traffic and a block builder, and write a config for `run`.
     #[command(after_help = devnet::HELP)]
     Devnet(devnet::Devnet),
+    /// Say who owes in the configured lending markets, how near the edge, and what liquidating would earn.
+    #[command(after_help = positions::HELP)]
+    Positions(positions::Positions),
     /// Feed recorded input to the engine.
     #[command(subcommand)]
     Replay(replay::Replay),
@@ -90,6 +95,7 @@ pub fn run() -> ExitCode {
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Devnet(arguments) => devnet::run(&arguments),
+        Verb::Positions(arguments) => positions::run(&arguments),
         Verb::Replay(verb) => replay::run(verb),
     });
     match outcome {

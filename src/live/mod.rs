@@ -22,6 +22,7 @@ pub mod keeper;
 pub mod mempool;
 pub mod numbers;
 pub mod ports;
+pub mod positions;
 pub mod report;
 pub mod session;
 mod source;

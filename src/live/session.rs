@@ -128,7 +128,7 @@ pub fn demo(demo: &Demo) -> eyre::Result<Report> {
     })
 }
 
-fn runtime() -> eyre::Result<tokio::runtime::Runtime> {
+pub(super) fn runtime() -> eyre::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().wrap_err("no tokio runtime")
 }
 
@@ -245,12 +245,12 @@ fn loading(progress: Progress<'_>) -> String {
 }
 
 /// Where it is shown.
-struct Screen {
+pub(super) struct Screen {
     bar: ProgressBar,
 }
 
 impl Screen {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
         Self { bar: bar.with_style(style) }
@@ -280,7 +280,7 @@ impl Screen {
     }
 
     /// How the loading goes.
-    fn progress(&self) -> impl FnMut(Progress<'_>) + Send + 'static {
+    pub(super) fn progress(&self) -> impl FnMut(Progress<'_>) + Send + 'static {
         let bar = self.bar.clone();
         move |progress| {
             bar.set_message(format!("  {}", loading(progress)));
@@ -288,7 +288,7 @@ impl Screen {
         }
     }
 
-    fn clear(&self) {
+    pub(super) fn clear(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -11,6 +11,7 @@ use crate::edge::bootstrap::Hear;
 use crate::edge::bootstrap::Keep;
 use crate::edge::bootstrap::Loaded;
 use crate::edge::bootstrap::Look;
+use crate::edge::bootstrap::Rules;
 use crate::edge::bootstrap::Wanted;
 use crate::edge::chain::Chain;
 use crate::edge::chain::Log;
@@ -21,12 +22,52 @@ use crate::protocols::amm::Amm;
 /// Times that the state is read before the node is not believed any more.
 const TRIES: usize = 3;
 
+/// Loads the lending markets of a configuration and nothing else, for whoever looks and does not act: nobody's accounts are
+/// needed. What is learnt is kept in a file of its own beside the searcher's, which may be running.
+///
+/// # Errors
+/// As [`Source::load`].
+pub async fn lending(chain: &Chain, config: &Config, hear: Hear<'_>) -> Result<(Loaded, Rules), BootstrapError> {
+    let snapshot = config.bootstrap.snapshot.as_ref().map(|path| {
+        let mut path = path.clone().into_os_string();
+        path.push(".positions");
+        path.into()
+    });
+    let settings = bootstrap::Config { snapshot, ..config.bootstrap.clone() };
+    let wanted = Wanted { lending: config.lending.clone(), ..Wanted::default() };
+    let rules = rules(config);
+    Ok((load(chain, &settings, rules, &wanted, hear).await?, rules))
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules { chain_id: config.chain.id, fixed: config.chain.rules().fixed() }
+}
+
+async fn load(
+    chain: &Chain,
+    config: &bootstrap::Config,
+    rules: Rules,
+    wanted: &Wanted,
+    hear: Hear<'_>,
+) -> Result<Loaded, BootstrapError> {
+    let mut tries = 1;
+    loop {
+        match bootstrap::load(chain, config, rules, wanted, hear).await {
+            Err(wrong @ BootstrapError::Wrong { .. }) if tries < TRIES => {
+                tracing::warn!(%wrong, tries, "read again");
+                tries += 1;
+            }
+            loaded => return loaded,
+        }
+    }
+}
+
 /// One node, and what is wanted of it.
 #[derive(Clone, Debug)]
 pub struct Source {
     chain: Chain,
     config: bootstrap::Config,
-    rules: bootstrap::Rules,
+    rules: Rules,
     wanted: Wanted,
     own: Own,
 }
@@ -46,8 +87,7 @@ impl Source {
             accounts: [own.owner].into_iter().chain(holders()).chain(tokens()).collect(),
             looks: holders().flat_map(|holder| tokens().map(move |token| balance(holder, token))).collect(),
         };
-        let rules = bootstrap::Rules { chain_id: config.chain.id, fixed: config.chain.rules().fixed() };
-        Self { chain, config: config.bootstrap.clone(), rules, wanted, own }
+        Self { chain, config: config.bootstrap.clone(), rules: rules(config), wanted, own }
     }
 
     /// Who sends our transactions.
@@ -74,16 +114,7 @@ impl Source {
     /// # Errors
     /// The node does not answer as due, or what it answers is not right three times.
     pub async fn load(&self, hear: Hear<'_>) -> Result<Loaded, BootstrapError> {
-        let mut tries = 1;
-        loop {
-            match bootstrap::load(&self.chain, &self.config, self.rules, &self.wanted, hear).await {
-                Err(wrong @ BootstrapError::Wrong { .. }) if tries < TRIES => {
-                    tracing::warn!(%wrong, tries, "read again");
-                    tries += 1;
-                }
-                loaded => return loaded,
-            }
-        }
+        load(&self.chain, &self.config, self.rules, &self.wanted, hear).await
     }
 
     /// Keeps what was loaded current.

@@ -261,7 +261,7 @@ fn submitter(config: &Config, how: How) -> eyre::Result<(Submitter, Own)> {
 }
 
 /// The first node that answers, and that is of the right chain.
-async fn dial(config: &Config) -> eyre::Result<Chain> {
+pub(super) async fn dial(config: &Config) -> eyre::Result<Chain> {
     let timeout = Duration::from_millis(config.ingest.timeout_ms);
     let mut last = eyre::eyre!("no [[node]] has a usable http or ws url");
     for node in &config.node {

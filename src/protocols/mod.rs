@@ -38,6 +38,7 @@ use crate::protocols::discover::Probe;
 use crate::protocols::discover::View;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
+use crate::protocols::lending::Holding;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
@@ -250,6 +251,20 @@ macro_rules! lenders {
         }
 
         impl AnyLending {
+            /// What an account has as collateral, and owes, at a timestamp.
+            ///
+            /// # Errors
+            /// Something is not known, or the contract would revert.
+            pub fn holdings(&self, account: Address, at: u64) -> Result<Vec<Holding>, Refusal> {
+                match self { $(Self::$variant(market) => market.holdings(account, at),)+ }
+            }
+
+            /// What units of an asset are worth by the market's own oracle, in its base currency.
+            #[must_use]
+            pub fn worth(&self, asset: Address, units: U256) -> Option<U256> {
+                match self { $(Self::$variant(market) => market.worth(asset, units),)+ }
+            }
+
             /// What contracts must answer of an account at a timestamp if the state is right, each with who is asked.
             ///
             /// # Errors

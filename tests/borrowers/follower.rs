@@ -75,11 +75,17 @@ impl Follower {
         }
     }
 
-    /// The health of everyone, held against the markets' own word; by what was kept, and by markets made of it anew.
-    pub async fn hold(&mut self, chain: &Chain) -> Vec<Health> {
+    /// Markets made anew of what was kept, and of nothing else.
+    pub fn fresh(&mut self) -> Vec<AnyLending> {
         self.state.accounts = self.known.values().cloned().collect();
         let (fresh, missing) = bootstrap::markets(&self.state, self.rules).unwrap();
         assert!(missing.is_empty(), "{missing:?} is not told behind block {}", self.state.head.number);
+        fresh
+    }
+
+    /// The health of everyone, held against the markets' own word; by what was kept, and by markets made of it anew.
+    pub async fn hold(&mut self, chain: &Chain) -> Vec<Health> {
+        let fresh = self.fresh();
         let (mut calls, mut healths) = (Vec::new(), Vec::new());
         for (market, fresh) in self.markets.iter_mut().zip(&fresh) {
             for feed in fresh.feeds() {

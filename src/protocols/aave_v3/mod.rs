@@ -19,6 +19,7 @@ use crate::protocols::discover::Probe;
 use crate::protocols::discover::View;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
+use crate::protocols::lending::Holding;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
@@ -114,6 +115,20 @@ impl Market {
     /// It has no health.
     pub fn views(&self, account: Address, at: u64) -> Result<Vec<(Address, View)>, Refusal> {
         Ok(vec![(self.reserves.pool(), aave::view(account, &self.health(account, at)?))])
+    }
+
+    /// What an account has supplied as collateral, and owes, at a timestamp.
+    ///
+    /// # Errors
+    /// Something is not known, or the contract would revert.
+    pub fn holdings(&self, account: Address, at: u64) -> Result<Vec<Holding>, Refusal> {
+        self.reserves.holdings(account, at, compounded)
+    }
+
+    /// What units of an asset are worth by the oracle, in base currency.
+    #[must_use]
+    pub fn worth(&self, asset: Address, units: U256) -> Option<U256> {
+        self.reserves.worth(asset, units)
     }
 
     /// A pool of which nothing is known yet.

@@ -49,6 +49,17 @@ impl Health {
     }
 }
 
+/// What an account has to do with an asset, in its units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Which.
+    pub asset: Address,
+    /// What it holds of it as collateral.
+    pub collateral: U256,
+    /// What it owes of it.
+    pub debt: U256,
+}
+
 /// How much of a position a liquidation takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {

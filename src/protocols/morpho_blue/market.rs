@@ -16,6 +16,7 @@ use crate::protocols::discover::Probe;
 use crate::protocols::discover::View;
 use crate::protocols::lending::About;
 use crate::protocols::lending::Health;
+use crate::protocols::lending::Holding;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
@@ -226,6 +227,28 @@ impl Market {
         let price = self.price.ok_or(Refusal::Unpriced(self.params.oracle))?;
         let price = View { data: abi::priceCall {}.abi_encode(), due: vec![(0, price)] };
         Ok(vec![(self.contract, market), (self.contract, of), (self.params.oracle, price)])
+    }
+
+    /// What an account has as collateral, and owes, at a timestamp.
+    ///
+    /// # Errors
+    /// Something is not known, or the contract would revert.
+    pub fn holdings(&self, account: Address, at: u64) -> Result<Vec<Holding>, Refusal> {
+        let Params { loan, collateral, .. } = self.params;
+        let (position, none) = (self.position(account)?, U256::ZERO);
+        let debt = self.accrued(at, None)?.assets(U256::from(position.shares), true).ok_or(Refusal::Arithmetic)?;
+        let held = Holding { asset: collateral, collateral: U256::from(position.collateral), debt: none };
+        Ok(vec![held, Holding { asset: loan, collateral: none, debt }])
+    }
+
+    /// What units of an asset are worth by the oracle, in units of the loan token.
+    #[must_use]
+    pub fn worth(&self, asset: Address, units: U256) -> Option<U256> {
+        match asset {
+            asset if asset == self.params.loan => Some(units),
+            asset if asset == self.params.collateral => mul_div(units, self.price?, PRICE_SCALE),
+            _ => None,
+        }
     }
 
     /// The oracle's price, and the rate that the model gives for the market as it stands.

@@ -4,6 +4,7 @@ use alloy_primitives::Address;
 use alloy_primitives::U256;
 
 use crate::protocols::lending::Health;
+use crate::protocols::lending::Holding;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::aave::position::Field;
 use crate::protocols::lending::aave::position::Position;
@@ -141,6 +142,31 @@ impl Reserves {
         let limit = ray::percent_mul(collateral, threshold).ok_or(Refusal::Arithmetic)?;
         let factor = if debt.is_zero() { Some(U256::MAX) } else { ray::wad_div(limit, debt) };
         Ok(Health { collateral, debt, limit, factor: factor.ok_or(Refusal::Arithmetic)? })
+    }
+
+    /// What an account has supplied as collateral, and owes, at a timestamp.
+    ///
+    /// # Errors
+    /// Something is not known, or the contract would revert.
+    pub fn holdings(&self, account: Address, at: u64, grow: Compounded) -> Result<Vec<Holding>, Refusal> {
+        let position = self.position(account)?;
+        let mut holdings = Vec::new();
+        for (id, asset) in self.listed() {
+            let secures = position.secures(id).then(|| self.supply(position, id, at)).transpose()?;
+            let borrows = position.borrows(id).then(|| self.debt(position, id, at, grow)?.total()).transpose()?;
+            if secures.is_some() || borrows.is_some() {
+                let [collateral, debt] = [secures, borrows].map(Option::unwrap_or_default);
+                holdings.push(Holding { asset, collateral, debt });
+            }
+        }
+        Ok(holdings)
+    }
+
+    /// What units of an asset are worth by the oracle, in base currency.
+    #[must_use]
+    pub fn worth(&self, asset: Address, units: U256) -> Option<U256> {
+        let unit = self.reserve(self.id(asset)?).and_then(Reserve::config).ok()?.unit()?;
+        self.price(asset, None).ok()?.checked_mul(units).map(|worth| worth / unit)
     }
 
     /// Assets that an account has supplied as collateral, or owes.

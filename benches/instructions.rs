@@ -198,7 +198,7 @@ fn behind() -> (Market, Proven) {
 #[library_benchmark(config = most(BACKRUN))]
 #[bench::two_pairs(args = (), setup = behind)]
 fn backrun((mut market, proven): (Market, Proven)) -> (Market, Result<Proven, Refused>) {
-    let again = market.engine.prove_again(black_box(proven.candidate()), Wei(U256::from(1_000)));
+    let again = market.engine.prove_again(black_box(proven.deal()), Wei(U256::from(1_000)));
     assert!(again.is_ok());
     (market, again)
 }

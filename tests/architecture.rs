@@ -87,8 +87,9 @@ const ROOMS: &[Room] = &[
     Room { at: "protocols", may: &["types", "protocols"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::math", may: &["types"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::amm", may: &["types", "protocols::math"], doors: &[], crates: ABI, bans: PURE },
-    // What a log or a slot meant is said in the same words of a pool and of a market.
-    Room { at: "protocols::lending", may: &["types", "protocols::math", "protocols::amm"], doors: &[], crates: ABI, bans: PURE },
+    // What a log or a slot meant is said in the same words of a pool and of a market, and both are asked through the same probe.
+    Room { at: "protocols::lending", may: &["types", "protocols::math", "protocols::amm",
+        "protocols::discover"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::flash", may: &["types", "protocols::math"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::discover", may: &["types"], doors: &[], crates: ABI, bans: PURE },
     // Our own contract: its calldata, and its artifact, which is JSON.
@@ -102,22 +103,26 @@ const ROOMS: &[Room] = &[
     Room { at: "hot::rt", may: &["types", "metrics"], doors: &[], crates: Any, bans: RT },
     // An outcome carries what the stages made; it never reaches into how.
     Room { at: "hot::event", may: &["types", "protocols", "hot::refused", "hot::evm::machine::ExecuteError",
-        "hot::search::Candidate", "hot::simulate::Proven", "hot::build::SignedBundle"], doors: &[], crates: ENGINE,
+        "hot::simulate::Deal", "hot::simulate::Proven", "hot::build::SignedBundle"], doors: &[], crates: ENGINE,
         bans: PURE },
     Room { at: "hot::state", may: BASE, doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::evm", may: &["types", "metrics", "protocols", "hot::state"], doors: &[], crates: EVM, bans: PURE },
     Room { at: "hot::search", may: &["types", "metrics", "protocols", "hot::state", "hot::evm::whatif", "hot::refused"],
         doors: &[], crates: ABI, bans: PURE },
+    // A stage beside search: it asks oracles in the EVM, and sells what is seized along search's graph of tokens.
+    Room { at: "hot::lending", may: &["types", "metrics", "protocols", "hot::state", "hot::evm", "hot::search::cycles",
+        "hot::search::graph", "hot::search::value"], doors: &[], crates: EVM, bans: PURE },
     // Of search its output alone, by the re-export or by the file: neither leads to a strategy.
     Room { at: "hot::simulate", may: &["types", "metrics", "protocols", "hot::state", "hot::evm", "hot::refused",
-        "hot::search::Candidate", "hot::search::candidate"], doors: &[], crates: EVM, bans: PURE },
+        "hot::search::Candidate", "hot::search::candidate", "hot::lending::Liquidation"], doors: &[], crates: EVM, bans: PURE },
     // Maths in the place of a run: of the EVM it reads the state and holds its own result against a run; of proofs it
     // remembers what they cost.
     Room { at: "hot::reckon", may: &["types", "protocols", "hot::state", "hot::evm", "hot::search::Candidate",
         "hot::search::MAX_HOPS", "hot::simulate::Proven"], doors: &[], crates: EVM, bans: PURE },
     // A supply of nonces comes through `rt`.
     Room { at: "hot::build", may: &["types", "metrics", "protocols", "hot::state", "hot::refused",
-        "hot::rt::inbox", "hot::simulate::Proven", "hot::reckon::Reckoned"], doors: &[], crates: SIGNER, bans: PURE },
+        "hot::rt::inbox", "hot::simulate::Proven", "hot::simulate::Deal", "hot::lending::Liquidation",
+        "hot::reckon::Reckoned"], doors: &[], crates: SIGNER, bans: PURE },
     // A bundle onto a relay's socket, one that edge has dialled.
     Room { at: "hot::send", may: &["types", "hot::rt", "hot::build::SignedBundle"], doors: &[], crates: Only(&[
         "alloy_primitives", "httparse", "rand", "thiserror", "uuid"]), bans: PURE },

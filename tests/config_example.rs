@@ -72,6 +72,22 @@ fn a_key_in_the_wrong_place_is_refused_and_not_repeated() {
     }
 }
 
+fn lending(protocol: &str, rest: &str) -> String {
+    let address = "0x00000000000000000000000000000000000000e1";
+    format!("[[lending]]\nname = \"x\"\nprotocol = \"{protocol}\"\naddress = \"{address}\"\n{rest}\n")
+}
+
+#[test]
+fn markets_without_a_liquidator_are_worth_a_word() {
+    let executor = "[executor]\naddress = \"0x00000000000000000000000000000000000000e1\"\nowner = \"env:A\"\n";
+    let liquidator = "liquidator = \"0x00000000000000000000000000000000000000e2\"\n";
+    let notes = |text: String| Config::read(written(&text).path()).expect("a config").notes();
+    let [note] = &notes(lending("aave_v3", "") + executor)[..] else { panic!("one note due") };
+    assert!(note.contains("executor.liquidator") && note.contains("none is liquidated"), "{note}");
+    assert!(notes(lending("aave_v3", "") + executor + liquidator).is_empty());
+    assert!(notes(executor.to_owned()).is_empty());
+}
+
 #[test]
 fn an_unknown_key_or_a_value_out_of_range_is_named() {
     for (text, named) in [
@@ -90,6 +106,13 @@ fn an_unknown_key_or_a_value_out_of_range_is_named() {
             "[[factory]]\nname = \"x\"\nprotocol = \"y\"\naddress = \"0x00000000000000000000000000000000000000e1\"\n",
             "factory.protocol",
         ),
+        (&lending("aave_v9", ""), "lending.protocol is \"aave_v9\", aave_v2, aave_v3 or morpho_blue due"),
+        (&lending("aave_v3", &format!("market = \"{:#066x}\"", 7)), "lending.market"),
+        (&lending("aave_v3", "account = []"), "account"),
+        (&lending("morpho_blue", "oracle = \"0x00000000000000000000000000000000000000e1\""), "lending.oracle"),
+        (&lending("morpho_blue", "accounts = [\"0x00000000000000000000000000000000000000e1\"]"), "lending.accounts"),
+        (&lending("aave_v2", "").repeat(2), "twice, each market in one row due"),
+        (&lending("", "").replace("name = \"x\"", "name = \"\""), "lending.name"),
         ("[[relay]]\nname = \"x\"\nurl = \"ftp://y\"\ndialect = \"plain\"\n", "relay.url"),
     ] {
         let file = written(text);

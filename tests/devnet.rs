@@ -1,6 +1,8 @@
 //! The devnet's own promises, on a real anvil: what stands there, what the traffic does to it, and that a price out of
 //! line earns through the executor exactly what was foretold.
 
+#[path = "devnet/attribution.rs"]
+mod attribution;
 #[path = "devnet/hand.rs"]
 mod hand;
 #[path = "devnet/lending.rs"]

@@ -15,6 +15,8 @@ use peregrine::edge::ledger::landed::MinedTx;
 use peregrine::edge::ledger::landed::Reason;
 use peregrine::edge::ledger::landed::Watch;
 use peregrine::edge::ledger::landed::follow;
+use peregrine::edge::ledger::others::Liquidation;
+use peregrine::edge::ledger::others::Worth;
 use peregrine::edge::ledger::row::Answer;
 use peregrine::edge::ledger::row::Bundle;
 use peregrine::edge::ledger::row::Latency;
@@ -23,6 +25,10 @@ use peregrine::edge::ledger::row::Reply;
 use peregrine::edge::ledger::row::Row;
 use peregrine::edge::ledger::row::State;
 use peregrine::edge::ledger::row::Totals;
+use peregrine::protocols::lending::taken::Gain;
+use peregrine::protocols::lending::taken::Kind;
+use peregrine::protocols::lending::taken::Position;
+use peregrine::protocols::lending::taken::Taken;
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -37,6 +43,7 @@ fn bundle(uuid: u128, target: u64, opportunity: u8, replaces: Option<u128>) -> B
         txs: vec![B256::repeat_byte(1), B256::repeat_byte(2)],
         ours: B256::repeat_byte(2),
         pools: vec![Address::repeat_byte(3), Address::repeat_byte(4)],
+        position: None,
         strategy: "backrun".into(),
         protocols: vec!["uniswap_v2".into()],
         token: Address::repeat_byte(5),
@@ -328,7 +335,8 @@ const POOLS: [Address; 2] = [Address::repeat_byte(1), Address::repeat_byte(2)];
 
 fn mined(hash: B256, success: bool, touched: &[Address]) -> MinedTx {
     let from = Address::from_slice(&hash[..20]);
-    MinedTx { hash, from, success, gas: 10, paid: U256::from(7), fee: U256::from(70), touched: touched.to_vec() }
+    let (touched, paid, fee) = (touched.to_vec(), U256::from(7), U256::from(70));
+    MinedTx { hash, from, success, gas: 10, paid, fee, touched, taken: Vec::new(), gained: Vec::new() }
 }
 
 fn at(number: u64, txs: &[MinedTx]) -> Block {
@@ -338,7 +346,16 @@ fn at(number: u64, txs: &[MinedTx]) -> Block {
 fn watch() -> Watch<'static> {
     let owner = Address::repeat_byte(0xaa);
     let trigger = Some(VICTIM);
-    Watch { target: 10, trigger, ours: OURS, owner, pools: &POOLS, sent_ms: Some(900), trigger_mined: None }
+    Watch {
+        target: 10,
+        trigger,
+        ours: OURS,
+        owner,
+        pools: &POOLS,
+        position: None,
+        sent_ms: Some(900),
+        trigger_mined: None,
+    }
 }
 
 fn lost(watch: &Watch<'_>, txs: &[MinedTx]) -> Reason {
@@ -390,4 +407,80 @@ fn who_was_late_was_not_outbid_and_our_own_are_no_rivals() {
     assert_eq!(lost(&ours, &txs), Reason::Superseded { by: RIVAL }, "the nonce is shared");
     let without_victim = [txs[1].clone()];
     assert_eq!(lost(&ours, &without_victim), Reason::VictimNotIncluded, "it could not have landed anyway");
+}
+
+const SUNK: Position = Position { market: Address::repeat_byte(0x11), account: Address::repeat_byte(0x12) };
+
+fn taken(of: Position) -> Taken {
+    Taken {
+        kind: Kind::Aave,
+        market: of.market,
+        id: None,
+        liquidator: Address::repeat_byte(0x13),
+        borrower: Some(of.account),
+        debt: Some(Address::repeat_byte(0x14)),
+        collateral: None,
+        repaid: U256::from(100),
+        seized: U256::from(105),
+    }
+}
+
+#[test]
+fn who_liquidated_the_same_account_in_the_block_has_outbid_us_wherever_he_stands() {
+    let ours = Watch { position: Some(SUNK), ..watch() };
+    let victim = mined(VICTIM, true, &[]);
+    let taker = MinedTx { taken: vec![taken(SUNK)], ..mined(RIVAL, true, &[]) };
+    let outbid = Reason::Outbid { by: RIVAL, paid: U256::from(7) };
+    let swaps = mined(B256::repeat_byte(0xdd), true, &POOLS);
+    assert_eq!(lost(&ours, &[victim.clone(), swaps.clone(), taker.clone()]), outbid);
+    assert_eq!(lost(&ours, &[taker.clone(), victim.clone()]), outbid);
+    assert_eq!(lost(&Watch { trigger: None, ..ours.clone() }, std::slice::from_ref(&taker)), outbid);
+    assert_eq!(lost(&ours, &[victim.clone(), swaps]), Reason::Unknown, "our pools are not what it is about");
+    let other = Position { account: Address::repeat_byte(0x15), ..SUNK };
+    let elsewhere = MinedTx { taken: vec![taken(other)], ..mined(RIVAL, true, &POOLS) };
+    assert_eq!(lost(&ours, &[victim.clone(), elsewhere]), Reason::Unknown, "somebody else's position");
+    assert_eq!(lost(&ours, std::slice::from_ref(&taker)), Reason::VictimNotIncluded, "ours could not have landed");
+    let late = Watch { sent_ms: Some(1_001), ..ours.clone() };
+    assert_eq!(lost(&late, &[victim.clone(), taker.clone()]), Reason::Late);
+    let own = Watch { owner: taker.from, ..ours };
+    assert_eq!(lost(&own, &[victim, taker]), Reason::Superseded { by: RIVAL });
+}
+
+#[test]
+fn a_row_from_before_positions_were_written_down_still_reads() {
+    let mut old = serde_json::to_value(bundle(1, 2, 3, None)).unwrap();
+    assert!(old.as_object_mut().unwrap().remove("position").is_some());
+    assert_eq!(serde_json::from_value::<Bundle>(old).unwrap(), bundle(1, 2, 3, None));
+}
+
+#[test]
+fn liquidations_of_a_block_are_kept_in_order_written_over_and_forgotten_when_it_is_undone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let row = |block: u64, index: u64| Liquidation {
+        block,
+        hash: B256::repeat_byte(5),
+        index,
+        tx: RIVAL,
+        sender: Address::repeat_byte(0x13),
+        ours: false,
+        taken: taken(SUNK),
+        gained: vec![Gain { token: Address::repeat_byte(0x14), units: I256::unchecked_from(-100) }],
+        worth: Some(Worth { token: None, units: I256::unchecked_from(5) }),
+        paid: U256::from(7),
+        fee: U256::from(70),
+    };
+    {
+        let ledger = Ledger::open(&path).unwrap();
+        ledger.attribute(8, vec![row(8, 3), row(8, 4), row(8, 5)]).wait().unwrap();
+        ledger.attribute(7, vec![row(7, 1)]).wait().unwrap();
+        ledger.attribute(8, vec![row(8, 1), row(8, 2)]).wait().unwrap();
+        ledger.attribute(9, vec![row(9, 0)]).wait().unwrap();
+        assert_eq!(ledger.liquidations(7..=8).unwrap(), [row(7, 1), row(8, 1), row(8, 2)]);
+        ledger.forget(8).wait().unwrap();
+    }
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!(ledger.liquidations(0..=u64::MAX).unwrap(), [row(7, 1), row(8, 1), row(8, 2)], "on disk");
+    ledger.forget(u64::MAX).wait().unwrap();
+    assert_eq!(ledger.liquidations(0..=u64::MAX).unwrap().len(), 3);
 }

@@ -222,9 +222,9 @@ fn once_warm(mut work: impl FnMut(u64) -> u64) -> u64 {
 #[test]
 fn a_what_if_and_a_proof_allocate_within_their_budgets() {
     let mut market = Market::new(3, 1_000);
-    let candidate = *market.proven[0].candidate();
+    let deal = market.proven[0].deal().clone();
     let mut prove = |bid: u64| {
-        let (count, proven) = allocations(|| market.engine.prove_again(&candidate, Wei(U256::from(bid))));
+        let (count, proven) = allocations(|| market.engine.prove_again(&deal, Wei(U256::from(bid))));
         assert!(proven.is_ok());
         count
     };

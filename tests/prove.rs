@@ -106,7 +106,8 @@ fn pending(to: Address, data: Vec<u8>, nonce: u64) -> Event {
 
 /// Everything about an outcome but the time it took.
 fn shape(outcome: &Outcome) -> String {
-    let proven: Vec<_> = outcome.proven.iter().map(|p| (p.candidate().amounts().to_vec(), p.gas_used())).collect();
+    let proven: Vec<_> =
+        outcome.proven.iter().map(|p| (p.candidate().unwrap().amounts().to_vec(), p.gas_used())).collect();
     format!("{proven:?} {:?} {:?}", reasons(outcome), outcome.refused)
 }
 
@@ -118,7 +119,7 @@ fn reasons(outcome: &Outcome) -> Vec<Refused> {
 fn a_price_difference_between_two_pairs_is_proven_to_the_wei() {
     let outcome = Market::new(PLAIN, 2).head(Bid::Wei(Wei(U256::ZERO)));
     let [proven] = &outcome.proven[..] else { panic!("{outcome:?}") };
-    assert!(proven.candidate().gross() > 0);
+    assert!(proven.deal().gross() > 0);
     assert_eq!(proven.builder_paid(), Wei(U256::ZERO));
     // Its own accounts' slots: at least the balance of the start token.
     assert!(proven.assumed() <= 2, "{}", proven.assumed());
@@ -132,8 +133,8 @@ fn the_builder_is_paid_his_share_of_the_profit() {
     let free = Market::new(PLAIN, 2).head(Bid::Wei(Wei(U256::ZERO)));
     let shared = Market::new(PLAIN, 2).head(Bid::Bps(9_000));
     let (free, shared) = (&free.proven[0], &shared.proven[0]);
-    assert_eq!(free.candidate().gross(), shared.candidate().gross());
-    let share = U256::from(shared.candidate().gross()) * U256::from(9_000) / U256::from(10_000);
+    assert_eq!(free.deal().gross(), shared.deal().gross());
+    let share = U256::from(shared.deal().gross()) * U256::from(9_000) / U256::from(10_000);
     assert_eq!(shared.builder_paid(), Wei(share));
     let fixed = Market::new(PLAIN, 2).head(Bid::Wei(Wei(U256::from(12_345))));
     assert_eq!(fixed.proven[0].builder_paid(), Wei(U256::from(12_345)));
@@ -156,7 +157,7 @@ fn of_several_opportunities_the_best_are_proven_and_the_rest_is_counted() {
     let all = Market::new(PLAIN, 3).engine(Bid::Wei(Wei(U256::ZERO))).on_event(Event::Head);
     let one = Market::new(PLAIN, 3).engine(Bid::Wei(Wei(U256::ZERO))).proving_at_most(1).on_event(Event::Head);
     assert_eq!((all.left, one.left, one.proven.len()), (0, 2, 1));
-    assert_eq!(one.proven[0].candidate().amounts(), all.proven[0].candidate().amounts());
+    assert_eq!(one.proven[0].candidate().unwrap().amounts(), all.proven[0].candidate().unwrap().amounts());
 }
 
 #[test]
@@ -206,7 +207,7 @@ fn a_token_that_taxes_transfers_is_refused_by_name_and_remembered() {
 fn the_same_market_with_a_plain_token_trusts_everyone() {
     let outcome = Market::new(PLAIN, 3).head(Bid::Wei(Wei(U256::ZERO)));
     assert_eq!(outcome.proven.len(), 3);
-    let values: Vec<_> = outcome.proven.iter().map(|proven| proven.candidate().value()).collect();
+    let values: Vec<_> = outcome.proven.iter().map(|proven| proven.deal().value()).collect();
     assert!(values.is_sorted_by(|a, b| a >= b), "best first: {values:?}");
 }
 

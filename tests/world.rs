@@ -16,11 +16,15 @@ use alloy_primitives::hex;
 use alloy_primitives::keccak256;
 use peregrine::edge::builder::Fate;
 use peregrine::edge::builder::LeftOut;
+use peregrine::edge::chain::Chain;
 use peregrine::edge::devnet::Wallet;
+use peregrine::edge::devnet::lending::Borrower;
 use peregrine::edge::devnet::rivals::Strength;
 use peregrine::edge::devnet::world::Block;
 use peregrine::edge::devnet::world::Options;
 use peregrine::edge::devnet::world::World;
+use peregrine::edge::ledger::landed;
+use peregrine::edge::ledger::others;
 use peregrine::types::amount::Wei;
 use peregrine::types::secret::Key;
 use serde_json::Value;
@@ -177,6 +181,36 @@ async fn of_two_rivals_that_see_the_same_the_higher_bid_wins() {
             }
         }
     }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rival_who_liquidates_takes_what_nobody_else_does_and_the_block_says_so() {
+    let options =
+        Options { seed: 4, lending: true, rivals: vec![Strength::FULL], per_second: 5.0, ..Options::default() };
+    let world = world(options).await;
+    let (lending, rival) =
+        (world.devnet.lending.as_ref().expect("asked for"), world.liquidator.as_ref().expect("hired"));
+    let chain = Chain::new(&world.node_http(), PATIENCE).expect("a url");
+    let (mut blocks, mut found) = (world.blocks(), Vec::new());
+    let first = next(&mut blocks).await.number;
+    while found.len() < 3 {
+        let block = next(&mut blocks).await;
+        assert!(block.number < first + 2 * LONG, "{found:?}; {:?}", rival.tally());
+        let (full, receipts) = tokio::try_join!(chain.full(block.hash), chain.receipts(block.hash)).expect("told");
+        let mined = landed::Block::read(&full.expect("there"), &receipts.expect("there"), 0).expect("one block");
+        found.extend(others::of(&chain, &mined, world.devnet.owner.address()).await);
+    }
+    for one in &found {
+        assert_eq!((one.sender, one.taken.liquidator, one.ours), (rival.owner, rival.owner, false));
+        let owes = |b: &&Borrower| one.taken.borrower == Some(b.account) && one.taken.market == b.pool;
+        let borrower = lending.borrowers.iter().find(owes).expect("one who owes");
+        assert_eq!((one.taken.debt, one.taken.collateral), (Some(borrower.debt), Some(borrower.collateral)));
+        assert!(one.paid > U256::ZERO && one.worth.is_some_and(|worth| worth.units.is_positive()), "{one:?}");
+    }
+    let tally = rival.tally();
+    println!("{} liquidations in {} blocks; {tally:?}", found.len(), found[found.len() - 1].block - first);
+    assert!(tally.sunk >= tally.sent && tally.sent >= found.len() as u64 && tally.answers > 0, "{tally:?}");
     world.stop().await;
 }
 

@@ -8,8 +8,12 @@ import solc from "solc";
 import { offences } from "./opcodes.mjs";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
-const SOURCES = ["src/Cycle.sol", "src/Executor.sol", "src/Liquidator.sol"];
-const TARGETS = { Executor: "artifacts/executor.json", Liquidator: "artifacts/liquidator.json" };
+const SOURCES = ["src/Cycle.sol", "src/Executor.sol", "src/FeedOracle.sol", "src/Liquidator.sol"];
+const TARGETS = {
+  Executor: "artifacts/executor.json",
+  FeedOracle: "artifacts/feed_oracle.json",
+  Liquidator: "artifacts/liquidator.json",
+};
 const EVMS = ["istanbul", "cancun"];
 
 // Runs: a searcher pays for calls and never again for the deployment. No metadata: the same source is the same code, wherever it is.

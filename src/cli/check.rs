@@ -33,6 +33,7 @@ pub struct Check {
 pub fn run(arguments: &Check) -> Result<(), Failure> {
     let config = Config::read(&arguments.config).map_err(Failure::input)?;
     log::say(&config.shown());
+    config.notes().iter().for_each(|note| log::say(&format!("# {note}")));
     if !arguments.dial {
         return Ok(());
     }

@@ -24,6 +24,7 @@ Examples:
   peregrine demo                                60 s, a block every 2 s
   peregrine demo --seconds 20 --json demo.json  shorter, with the report as JSON
   peregrine demo --rivals 2                     against two other searchers
+  peregrine demo --lending                      with people who owe, and prices that sink some of them
   peregrine demo --keep demo                    keeps ledger and journal in the folder demo";
 
 /// Arguments of `demo`.
@@ -50,6 +51,10 @@ pub struct Demo {
     /// How good they are, 0 to 100.
     #[arg(long, value_name = "0..100", default_value_t = 80, value_parser = clap::value_parser!(u8).range(..=100))]
     strength: u8,
+    /// Lending markets too, Aave V2, Aave V3 and Morpho Blue: feeds whose prices move once a slot, people who owe, and with rivals one
+    /// who liquidates.
+    #[arg(long)]
+    lending: bool,
 }
 
 /// Runs the verb.
@@ -61,6 +66,7 @@ pub fn run(arguments: &Demo) -> Result<(), Failure> {
         seed: arguments.seed,
         per_second: arguments.rate,
         rivals: strength.into_iter().flat_map(|each| vec![each; arguments.rivals.into()]).collect(),
+        lending: arguments.lending,
         ..world::Options::default()
     };
     let demo = session::Demo { seconds: arguments.seconds, world, keep: arguments.keep.clone() };

@@ -26,6 +26,7 @@ use crate::edge::devnet::world;
 use crate::edge::devnet::world::Block;
 use crate::edge::devnet::world::Options;
 use crate::edge::devnet::world::World;
+use crate::live::session;
 
 /// Printed below the options.
 pub const HELP: &str = "Writes FILE for `peregrine run --config FILE`, and beside it, with mode 600, the keys of a fresh owner and a fresh
@@ -177,9 +178,16 @@ fn config(world: &World, [owner, identity]: [&Path; 2], stem: &Path) -> String {
             factory.from_block
         );
     }
+    for row in session::lending(world.devnet.lending.as_ref()) {
+        let (name, protocol) = (quoted(&row.name), quoted(&row.protocol));
+        text += &format!("\n[[lending]]\nname = {name}\nprotocol = {protocol}\naddress = \"{}\"\n", row.address);
+    }
     let address = world.devnet.executor;
     let (owner, identity) = (file(owner), file(identity));
     text += &format!("\n[executor]\naddress = \"{address}\"\nowner = {owner}\nidentity = {identity}\n");
+    if let Some(lending) = &world.devnet.lending {
+        text += &format!("liquidator = \"{}\"\n", lending.liquidator);
+    }
     text += "\n[bid]\nshare_bps = 9000\n\n[limits]\n# (defaults)\n";
     text += &format!("\n[[relay]]\nname = \"devnet\"\nurl = {builder}\ndialect = \"flashbots\"\nsign = true\n");
     let [journal, ledger] = ["journal", "ledger"].map(|ending| file(&beside(stem, ending)));

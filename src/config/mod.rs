@@ -51,6 +51,8 @@ pub struct Config {
     pub factory: Vec<bootstrap::Factory>,
     /// Pools by address.
     pub pool: Vec<bootstrap::PoolRow>,
+    /// Lending contracts whose borrowers are followed.
+    pub lending: Vec<bootstrap::LendingRow>,
     /// Who takes bundles.
     pub relay: Vec<submit::config::Relay>,
 }
@@ -148,7 +150,18 @@ impl Config {
             .or_else(|| self.threads.out_of_range());
         tables
             .or_else(|| self.factory.iter().find_map(bootstrap::Factory::out_of_range))
+            .or_else(|| self.lending.iter().find_map(bootstrap::LendingRow::out_of_range))
+            .or_else(|| bootstrap::LendingRow::twice(&self.lending))
             .or_else(|| self.relay.iter().find_map(submit::config::Relay::out_of_range))
+    }
+
+    /// What holds and is yet worth a word: one sentence each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let liquidator = self.executor.as_ref().and_then(|executor| executor.liquidator);
+        let idle = !self.lending.is_empty() && liquidator.is_none();
+        let note = "no executor.liquidator: positions of [[lending]] are watched, and none is liquidated";
+        idle.then(|| note.to_owned()).into_iter().collect()
     }
 
     /// As TOML, every key with the value it has, without a secret.

@@ -10,7 +10,7 @@ use revm::context::result::{ExecutionResult, HaltReason};
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::refused::Refused;
 use crate::hot::refused::Tally;
-use crate::hot::search::Candidate;
+use crate::hot::simulate::Deal;
 use crate::hot::simulate::Proven;
 use crate::protocols::AnyPool;
 
@@ -46,7 +46,7 @@ pub struct Outcome {
     /// by their curves none of these could be better than one that was.
     pub left: usize,
     /// Candidates that the EVM, or the limits, turned down: each with its reason.
-    pub rejected: Vec<(Candidate, Refused)>,
+    pub rejected: Vec<(Deal, Refused)>,
     /// How many cycles and candidates came to nothing, by reason; those of `rejected` among them.
     pub refused: Tally,
     /// What was missing, each once: told, the event may be offered again.
@@ -92,9 +92,9 @@ impl Outcome {
         outcome
     }
 
-    /// Adds a candidate that died.
-    pub fn reject(&mut self, candidate: Candidate, reason: Refused) {
+    /// Adds what died.
+    pub fn reject(&mut self, deal: impl Into<Deal>, reason: Refused) {
         self.refused.add(reason);
-        self.rejected.push((candidate, reason));
+        self.rejected.push((deal.into(), reason));
     }
 }

@@ -8,6 +8,7 @@ pub mod decode;
 pub mod engine;
 pub mod event;
 pub mod evm;
+pub mod lending;
 pub mod reckon;
 pub mod refused;
 pub mod rt;

@@ -18,6 +18,7 @@ use crate::hot::event::Told;
 use crate::hot::event::Want;
 use crate::hot::send::Relays;
 use crate::protocols::AnyPool;
+use crate::protocols::lending::taken::Position;
 use crate::types::amount::Gas;
 use crate::types::decision::Hop;
 
@@ -113,6 +114,8 @@ pub struct Found {
     pub gas: Gas,
     /// The path.
     pub hops: Vec<Hop>,
+    /// What is liquidated, if something is.
+    pub liquidates: Option<Liquidates>,
     /// When its trigger, or the block before it, was heard of: ns since the run's start.
     pub heard_ns: u64,
     /// When it was signed.
@@ -124,6 +127,15 @@ pub struct Found {
     pub verdict: Option<oneshot::Receiver<Option<Terms>>>,
     /// The trigger's first block: the time since it was heard of, fetches of what was missing included, is ours.
     pub fresh: bool,
+}
+
+/// A position, and the protocol that it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Liquidates {
+    /// The protocol's name.
+    pub protocol: &'static str,
+    /// Whose position.
+    pub position: Position,
 }
 
 /// How a hot thread sent a bundle.

@@ -16,6 +16,8 @@ use crate::edge::bootstrap;
 use crate::edge::bootstrap::Progress;
 use crate::edge::devnet::Contracts;
 use crate::edge::devnet::Wallet;
+use crate::edge::devnet::lending::Lending;
+use crate::edge::devnet::lending::Market;
 use crate::edge::devnet::world;
 use crate::edge::devnet::world::Factory;
 use crate::edge::devnet::world::World;
@@ -165,6 +167,7 @@ pub fn in_world(world: &World, folder: &Path) -> eyre::Result<Config> {
     config.node =
         vec![Node { name: "devnet".to_owned(), ws: Some(world.node_ws()), http: Some(world.node_http()), ipc: None }];
     config.factory = factories(&world.devnet.contracts);
+    config.lending = lending(world.devnet.lending.as_ref());
     config.executor = Some(Executor {
         address: world.devnet.executor,
         liquidator: world.devnet.lending.as_ref().map(|lending| lending.liquidator),
@@ -195,6 +198,24 @@ pub fn factories(contracts: &Contracts) -> Vec<bootstrap::Factory> {
     contracts.factories().map(row).into()
 }
 
+/// The lending markets of a local chain, as rows of a configuration.
+#[must_use]
+pub fn lending(lending: Option<&Lending>) -> Vec<bootstrap::LendingRow> {
+    let row = |market: &Market| bootstrap::LendingRow {
+        name: market.name.to_owned(),
+        protocol: market.name.to_owned(),
+        address: market.pool,
+        oracle: None,
+        from_block: 0,
+        market: None,
+        accounts: Vec::new(),
+    };
+    let mut rows: Vec<_> = lending.into_iter().flat_map(|lending| lending.markets.iter().map(row)).collect();
+    // One contract holds all of Morpho's markets, and one row takes them all.
+    rows.dedup_by_key(|row| row.address);
+    rows
+}
+
 /// A file that nobody else may read.
 fn key(folder: &Path, name: &str, wallet: &Wallet) -> eyre::Result<Place> {
     use std::io::Write;
@@ -210,11 +231,15 @@ fn loading(progress: Progress<'_>) -> String {
         Progress::Scanning { factory, done, of, pools } => {
             format!("{factory}: {done} of {of} blocks read, {pools} pools so far")
         }
+        Progress::Borrowers { lending, done, of, accounts } => {
+            format!("{lending}: {done} of {of} blocks read, {accounts} borrowers so far")
+        }
         Progress::Reading { accounts, slots } => format!("reading {accounts} accounts and {slots} slots again"),
         Progress::Asking { round, open, missing } => {
-            format!("round {round}: {open} pools not yet known, reading {missing} accounts and slots")
+            format!("round {round}: {open} questions not yet answered, reading {missing} accounts and slots")
         }
         Progress::Verifying { pools } => format!("holding {pools} pools against the node"),
+        Progress::Positions { held } => format!("holding {held} positions against the node"),
         Progress::Note(note) => note.to_owned(),
     }
 }

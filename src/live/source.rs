@@ -1,5 +1,7 @@
 //! Where the state comes from: what is loaded for a configuration, and what is watched from then on.
 
+use std::collections::BTreeSet;
+
 use alloy_primitives::Address;
 
 use crate::config::Config;
@@ -34,12 +36,15 @@ impl Source {
     #[must_use]
     pub fn new(chain: Chain, config: &Config, own: Own) -> Self {
         // What every proof of ours reads: our balances of the tokens that profits are kept in.
-        let balance = |token: &Address| Look { from: own.owner, to: *token, data: own::balance_of(own.executor) };
+        let balance = |holder, token| Look { from: own.owner, to: token, data: own::balance_of(holder) };
+        let holders = || [Some(own.executor), own.liquidator].into_iter().flatten();
+        let tokens = || config.search.base_tokens.iter().copied();
         let wanted = Wanted {
             factories: config.factory.clone(),
             pools: config.pool.clone(),
-            accounts: [own.owner, own.executor].into_iter().chain(config.search.base_tokens.iter().copied()).collect(),
-            looks: config.search.base_tokens.iter().map(balance).collect(),
+            lending: config.lending.clone(),
+            accounts: [own.owner].into_iter().chain(holders()).chain(tokens()).collect(),
+            looks: holders().flat_map(|holder| tokens().map(move |token| balance(holder, token))).collect(),
         };
         let rules = bootstrap::Rules { chain_id: config.chain.id, fixed: config.chain.rules().fixed() };
         Self { chain, config: config.bootstrap.clone(), rules, wanted, own }
@@ -87,11 +92,12 @@ impl Source {
         Keep::new(self.chain.clone(), self.rules, loaded)
     }
 
-    /// Whose logs are due: pools, and those who make them.
+    /// Whose logs are due: pools, those who make them, and lending contracts.
     #[must_use]
     pub fn watched(&self, loaded: &Loaded) -> Vec<Address> {
         let factories = self.wanted.factories.iter().map(|factory| factory.address);
-        factories.chain(loaded.pools.iter().map(Amm::address)).collect()
+        let lenders: BTreeSet<Address> = loaded.markets.iter().map(|seed| seed.address).collect();
+        factories.chain(loaded.pools.iter().map(Amm::address)).chain(lenders).collect()
     }
 
     /// The pool that a log says has been made.

@@ -108,8 +108,11 @@ async fn behind(
     };
     tape::plan(&tap, config, executor, own);
     let loaded = Arc::new(loaded);
+    for note in &loaded.notes {
+        tracing::warn!(note);
+    }
     for (pool, reason) in &loaded.unusable {
-        tracing::info!(%pool, reason, "a pool cannot be used");
+        tracing::info!(%pool, reason, "a pool, or a lending contract, cannot be used");
     }
     let at = BlockId { number: loaded.head.number, hash: loaded.head.hash };
     let floor = ledger.leased().wrap_err("the ledger's lease")?;

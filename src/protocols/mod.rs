@@ -44,6 +44,7 @@ use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
+use crate::protocols::lending::discover::Lender;
 use crate::protocols::lending::seed::Pair;
 use crate::protocols::lending::seed::Seed;
 
@@ -242,7 +243,22 @@ macro_rules! lenders {
             }
         )+
 
+        /// How a lending protocol's markets and borrowers are found. `None`: no such protocol.
+        #[must_use]
+        pub fn lender(protocol: &str) -> Option<Lender> {
+            let all = [$((<$market>::PROTOCOL, <$market>::LENDER)),+];
+            all.into_iter().find(|(name, _)| *name == protocol).map(|(_, lender)| lender)
+        }
+
         impl AnyLending {
+            /// What contracts must answer of an account at a timestamp if the state is right, each with who is asked.
+            ///
+            /// # Errors
+            /// The account has no health.
+            pub fn views(&self, account: Address, at: u64) -> Result<Vec<(Address, View)>, Refusal> {
+                match self { $(Self::$variant(market) => market.views(account, at),)+ }
+            }
+
             /// A market as a row says, whose positions are to be read. `None`: no such protocol, or the row lacks what it needs.
             #[must_use]
             pub fn seeded(seed: &Seed) -> Option<Self> {
@@ -278,6 +294,10 @@ macro_rules! lenders {
 
             fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
                 match self { $(Self::$variant(market) => market.apply_slots(at, changes),)+ }
+            }
+
+            fn owner(&self, slot: U256) -> Option<Address> {
+                match self { $(Self::$variant(market) => market.owner(slot),)+ }
             }
 
             fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {

@@ -13,6 +13,7 @@ use alloy_primitives::{Address, U256};
 use revm::state::AccountInfo;
 
 use crate::hot::engine::Engine;
+use crate::hot::engine::choice;
 use crate::hot::event::Event;
 use crate::hot::event::Outcome;
 use crate::hot::event::Spent;
@@ -29,7 +30,6 @@ use crate::hot::search::Search;
 use crate::hot::search::config::WETH;
 use crate::hot::simulate::Proven;
 use crate::hot::simulate::Prover;
-use crate::hot::state::pools::Edge;
 use crate::hot::state::pools::Pools;
 use crate::metrics::span::Span;
 use crate::protocols::AnyPool;
@@ -217,32 +217,25 @@ impl<'a> Run<'a> {
     }
 
     fn opportunity(&self, engine: &Engine, trigger_index: Option<usize>, proven: &Proven) -> Opportunity {
-        let (pools, candidate) = (engine.pools(), proven.candidate());
-        let amounts = candidate.amounts();
-        let hop = |(edge, pair): (&Edge, &[u128])| Hop {
-            pool: pools.pool(edge.pool).address(),
-            protocol: pools.pool(edge.pool).protocol(),
-            token_in: pools.token(edge.token_in),
-            token_out: pools.token(edge.token_out),
-            amount_in: U256::from(pair[0]),
-            amount_out: U256::from(pair[1]),
-        };
-        let gross = candidate.value().unwrap_or_default().0;
+        let deal = proven.deal();
+        let path = choice::path(engine, deal);
+        let ends = |end: Option<U256>| end.unwrap_or_default();
+        let gross = deal.value().unwrap_or_default().0;
         let cost = (proven.gas_used() * self.gas_price).0;
         Opportunity {
             kind: "opportunity",
             block: self.record.header.number,
             trigger_index,
             trigger: trigger_index.map(|index| *self.record.txs[index].inner.inner().tx_hash()),
-            strategy: if trigger_index.is_some() { "backrun" } else { "atomic_arb" },
-            token: pools.token(candidate.start()),
-            amount_in: U256::from(amounts[0]),
-            amount_out: U256::from(amounts[amounts.len() - 1]),
-            gross_profit: U256::from(candidate.gross()),
+            strategy: choice::strategy(deal, trigger_index.is_some()),
+            token: engine.pools().token(deal.token()),
+            amount_in: ends(path.hops.first().map(|hop| hop.amount_in)),
+            amount_out: ends(path.hops.last().map(|hop| hop.amount_out)),
+            gross_profit: path.gross,
             gross_profit_eth_wei: gross,
             gas_used: proven.gas_used().0,
             net_profit_eth_wei: difference(gross, cost),
-            hops: candidate.hops().iter().zip(amounts.windows(2)).map(hop).collect(),
+            hops: path.hops.into_iter().map(Hop::from).collect(),
             assumed_slots: proven.assumed(),
         }
     }

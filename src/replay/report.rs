@@ -1,9 +1,12 @@
 //! What `replay block` prints: one JSON object a line, amounts as decimal strings. The shapes are SPEC.md's.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, U256};
 use serde::{Serialize, Serializer};
+
+use crate::types::decision;
 
 /// An opportunity that the EVM has proven.
 #[derive(Clone, Debug, Serialize)]
@@ -51,7 +54,7 @@ pub struct Hop {
     #[serde(serialize_with = "address")]
     pub pool: Address,
     /// Its protocol's name.
-    pub protocol: &'static str,
+    pub protocol: Cow<'static, str>,
     /// What goes in.
     #[serde(serialize_with = "address")]
     pub token_in: Address,
@@ -64,6 +67,13 @@ pub struct Hop {
     /// How much comes out.
     #[serde(serialize_with = "decimal")]
     pub amount_out: U256,
+}
+
+impl From<decision::Hop> for Hop {
+    fn from(hop: decision::Hop) -> Self {
+        let decision::Hop { pool, protocol, token_in, token_out, amount_in, amount_out } = hop;
+        Self { pool, protocol, token_in, token_out, amount_in, amount_out }
+    }
 }
 
 /// Candidates that died, by reason.

@@ -100,7 +100,7 @@ async fn a_damaged_or_foreign_snapshot_is_named_and_made_anew() {
         (flipped, "is damaged"),
         (b"not a snapshot".to_vec(), "is damaged"),
         (packed(&code), "is damaged"),
-        (packed(&unpacked.replacen("\"version\":1", "\"version\":0", 1)), "is of version 0, 1 due"),
+        (packed(&unpacked.replacen("\"version\":2", "\"version\":0", 1)), "is of version 0, 2 due"),
         (packed(&unpacked.replacen("\"chain_id\":1", "\"chain_id\":10", 1)), "is of chain 10, 1 due"),
         (packed(&foreign), "is of another chain (block 0 differs)"),
     ];

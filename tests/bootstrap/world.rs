@@ -1,5 +1,7 @@
 //! A devnet, and what is to be loaded of it.
 
+#![allow(dead_code, reason = "shared by tests that each use a part")]
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,6 +20,12 @@ pub struct World {
 impl World {
     pub async fn start(seed: u64) -> Self {
         let net = Devnet::start(Options { seed, ..Options::default() }).await;
+        Self { net: net.unwrap_or_else(|error| panic!("{error}")) }
+    }
+
+    /// With lending markets.
+    pub async fn lending(seed: u64) -> Self {
+        let net = Devnet::start(Options { seed, lending: true, ..Options::default() }).await;
         Self { net: net.unwrap_or_else(|error| panic!("{error}")) }
     }
 

@@ -6,6 +6,8 @@ use std::time::Instant;
 use alloy::consensus::TxEip1559;
 use alloy::sol_types::SolCall;
 use alloy_primitives::B256;
+use alloy_primitives::Bytes;
+use alloy_primitives::I256;
 use alloy_primitives::TxKind;
 use alloy_primitives::U256;
 use peregrine::edge::devnet::Devnet;
@@ -22,7 +24,12 @@ use peregrine::protocols::executor::liquidation::Lender;
 use peregrine::protocols::executor::liquidation::Liquidation;
 use peregrine::protocols::executor::liquidation::Paid;
 use peregrine::protocols::executor::liquidation::Run;
+use peregrine::protocols::lending::About;
+use peregrine::protocols::lending::Lending as _;
+use peregrine::protocols::lending::Question;
+use peregrine::protocols::morpho_blue;
 use peregrine::types::amount::Wei;
+use serde_json::Value;
 use serde_json::json;
 
 use crate::hand::Hand;
@@ -33,6 +40,12 @@ alloy::sol! {
     function getUserAccountData(address user) external view returns (uint256 collateral, uint256 debt, uint256 available,
         uint256 threshold, uint256 ltv, uint256 health);
     function latestAnswer() external view returns (int256);
+    struct MarketParams { address loanToken; address collateralToken; address oracle; address irm; uint256 lltv; }
+    function accrueInterest(MarketParams params) external;
+    function market(bytes32 id) external view returns (uint128 totalSupplyAssets, uint128 totalSupplyShares,
+        uint128 totalBorrowAssets, uint128 totalBorrowShares, uint128 lastUpdate, uint128 fee);
+    function position(bytes32 id, address user) external view returns (uint256 supplyShares, uint128 borrowShares, uint128 collateral);
+    function price() external view returns (uint256);
 }
 
 /// 1, as healths are counted.
@@ -40,9 +53,13 @@ const SOUND: u128 = 1_000_000_000_000_000_000;
 /// A dollar, as the market counts.
 const USD: u128 = 100_000_000;
 
-async fn market(seed: u64) -> Devnet {
+pub async fn market(seed: u64) -> Devnet {
     let options = Options { seed, lending: true, ..Options::default() };
     Devnet::start(options).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn is_aave(lending: &Lending, borrower: &Borrower) -> bool {
+    lending.markets[borrower.market].pair.is_none()
 }
 
 async fn account(hand: &Hand<'_>, borrower: &Borrower) -> getUserAccountDataReturn {
@@ -54,7 +71,7 @@ async fn health(hand: &Hand<'_>, borrower: &Borrower) -> u128 {
 }
 
 /// Those who pledge WETH in a market, the least healthy first.
-async fn nearest(hand: &Hand<'_>, lending: &Lending, market: &Market) -> Vec<(u128, Borrower)> {
+pub async fn nearest(hand: &Hand<'_>, lending: &Lending, market: &Market) -> Vec<(u128, Borrower)> {
     let mut found = Vec::new();
     let pledges = |b: &&Borrower| b.pool == market.pool && b.collateral == hand.0.contracts.weth;
     for borrower in lending.borrowers.iter().filter(pledges) {
@@ -65,7 +82,7 @@ async fn nearest(hand: &Hand<'_>, lending: &Lending, market: &Market) -> Vec<(u1
 }
 
 /// Sends an answer of the second round, and does not mine it.
-async fn answer(net: &Devnet, feed: &Feed, answer: u64) {
+pub async fn answer(net: &Devnet, feed: &Feed, answer: u64) {
     let lending = net.lending.as_ref().expect("a market");
     let signed = lending.reporter.sign(TxEip1559 {
         chain_id: 1,
@@ -89,7 +106,7 @@ async fn a_pending_answer_sinks_positions_that_are_then_sold_by_hand_and_by_the_
     println!("stands in {without:?} without a market and in {:?} with one", start.elapsed() - without);
     assert_eq!((&net.tokens, &net.pools, &net.positions), (&plain.tokens, &plain.pools, &plain.positions));
     let (hand, lending) = (Hand(&net), net.lending.as_ref().expect("asked for"));
-    for borrower in &lending.borrowers {
+    for borrower in lending.borrowers.iter().filter(|b| is_aave(lending, b)) {
         let stands = account(&hand, borrower).await;
         assert!(stands.health > U256::from(SOUND), "{borrower:?}");
         for (value, usd) in [(stands.collateral, borrower.collateral_usd), (stands.debt, borrower.debt_usd)] {
@@ -101,7 +118,7 @@ async fn a_pending_answer_sinks_positions_that_are_then_sold_by_hand_and_by_the_
 
     let feed = lending.feeds[0];
     let mut nearby = Vec::new();
-    for market in &lending.markets {
+    for market in lending.markets.iter().filter(|market| market.pair.is_none()) {
         nearby.extend(nearest(&hand, lending, market).await.into_iter().take(2));
     }
     assert_eq!(nearby.len(), 4, "two of each market pledge weth");
@@ -121,6 +138,51 @@ async fn a_pending_answer_sinks_positions_that_are_then_sold_by_hand_and_by_the_
         let [small, large] = if first.debt_usd < second.debt_usd { [first, second] } else { [second, first] };
         by_hand(&hand, large).await;
         by_the_liquidator(&hand, lending, small, low).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn healths_of_all_who_owe_morpho_are_those_of_the_contract_after_interest() {
+    let net = market(4).await;
+    let (hand, lending) = (Hand(&net), net.lending.as_ref().expect("asked for"));
+    let mut markets: Vec<morpho_blue::Market> =
+        lending.seeds().iter().filter_map(morpho_blue::Market::seeded).collect();
+    assert_eq!(markets.len(), 3);
+    for (market, seed) in markets.iter_mut().zip(lending.seeds().iter().filter(|seed| seed.pair.is_some())) {
+        assert!(seed.accounts.len() > 30);
+        seed.accounts.iter().for_each(|account| market.watch(*account));
+        for (at, slot) in market.missing() {
+            let word: U256 = net.rpc.call("eth_getStorageAt", json!([at, slot, "latest"])).await.expect("a slot");
+            market.apply_slots(at, &[(slot, word)]).expect("a slot of the market");
+        }
+        for Question { about, to, data } in market.questions() {
+            let answer: Bytes =
+                net.rpc.call("eth_call", json!([{"to": to, "data": data}, "latest"])).await.expect("told");
+            let About::Price(feed) = about else { panic!("{about:?}") };
+            market.set_price(feed, U256::from_be_slice(&answer));
+        }
+        // Interest of an hour, which the contract then books.
+        net.rpc.call::<Value>("evm_increaseTime", json!([3_600])).await.expect("later");
+        let morpho_blue::Params { loan, collateral, oracle, irm, lltv } = *market.params();
+        let params = MarketParams { loanToken: loan, collateralToken: collateral, oracle, irm, lltv };
+        let accrue = accrueInterestCall { params }.abi_encode();
+        let receipt = hand.send(&net.senders[0], market.address(), U256::ZERO, accrue.into()).await;
+        assert!(!receipt.status.is_zero());
+        let block: Value = net.rpc.call("eth_getBlockByNumber", json!(["latest", false])).await.expect("a block");
+        let at = u64::from_str_radix(&block["timestamp"].as_str().expect("a time")[2..], 16).expect("a time");
+        let state = hand.ask(market.address(), &marketCall { id: market.id() }).await;
+        let price = hand.ask(oracle, &priceCall {}).await;
+        for user in market.accounts() {
+            let position = hand.ask(market.address(), &positionCall { id: market.id(), user }).await;
+            let [assets, shares] = [state.totalBorrowAssets, state.totalBorrowShares].map(U256::from);
+            let owed = U256::from(position.borrowShares) * (assets + U256::ONE);
+            let debt = owed.div_ceil(shares + U256::from(1_000_000));
+            let worth = U256::from(position.collateral) * price / U256::from(10).pow(U256::from(36));
+            let limit = worth * lltv / U256::from(SOUND);
+            let health = market.health(user, at).expect("a health");
+            assert_eq!((health.collateral, health.debt, health.limit), (worth, debt, limit), "{user}");
+            assert!(!health.sinks() && debt > U256::ZERO, "{health:?}");
+        }
     }
 }
 
@@ -180,6 +242,15 @@ async fn by_the_liquidator(hand: &Hand<'_>, lending: &Lending, borrower: &Borrow
     let receipt = hand.send(&net.owner, lending.liquidator, U256::ZERO, run.encode().expect("fits")).await;
     assert!(!receipt.status.is_zero(), "the run reverted");
     assert_eq!(hand.balance(borrower.debt, lending.liquidator).await - held, U256::from(profit));
+    let all = crate::attribution::attributed(hand).await;
+    let [ours] = &all[..] else { panic!("{all:?}") };
+    assert!(ours.ours && ours.taken.liquidator == lending.liquidator && ours.sender == net.owner.address());
+    assert_eq!(ours.taken.repaid, U256::from(repay));
+    // What was seized was sold on the way, but for what the market's fee had left over.
+    let gain = |token| ours.gained.iter().find(|gain| gain.token == token).map(|gain| gain.units);
+    assert_eq!(gain(borrower.debt), Some(I256::try_from(profit).expect("fits")));
+    let left = I256::try_from(ours.taken.seized).expect("fits") - I256::try_from(amount_in).expect("fits");
+    assert_eq!(gain(borrower.collateral).unwrap_or_default(), left);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -197,7 +268,7 @@ async fn prices_walk_within_a_tenth_and_somebody_sinks() {
             let answer: u64 = hand.ask(feed.proxy, &latestAnswerCall {}).await.to_string().parse().expect("a price");
             assert!(answer.abs_diff(feed.opening) <= feed.opening / 10 + 1_000, "{feed:?}: {answer}");
         }
-        for borrower in &lending.borrowers {
+        for borrower in lending.borrowers.iter().filter(|b| is_aave(lending, b)) {
             sunk |= health(&hand, borrower).await < SOUND;
         }
     }

@@ -24,7 +24,7 @@ pub struct Config {
     pub batch: usize,
     /// Requests under way at once.
     pub in_flight: usize,
-    /// Pools that are held against the node before the start; 0: none.
+    /// Pools, and as many positions, that are held against the node before the start; 0: none.
     pub verify_pools: usize,
     /// Longest wait for an answer, in ms.
     pub timeout_ms: u64,

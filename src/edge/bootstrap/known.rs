@@ -31,6 +31,8 @@ pub(super) struct Account {
     pub(super) slots: BTreeMap<U256, Option<U256>>,
     /// A pool: every change of its storage is wanted, of slots not known before, too.
     pub(super) pool: bool,
+    /// What a price is read from: the same is wanted of it, since each round of answers may lie in a slot of its own.
+    pub(super) whole: bool,
 }
 
 impl Account {
@@ -135,6 +137,11 @@ impl Known {
                 missing.accounts.insert(address);
             }
         }
+    }
+
+    /// What a slot holds, if it is known.
+    pub(super) fn slot(&self, at: Address, slot: U256) -> Option<U256> {
+        *self.accounts.get(&at)?.slots.get(&slot)?
     }
 
     /// Everything known that has no value.
@@ -263,7 +270,7 @@ impl Known {
             news.code = news.code.filter(|value| code.as_ref() != Some(value));
             let new = |slot: &U256, value: U256| match account.slots.get(slot) {
                 Some(known) => !only_new || *known != Some(value),
-                None => account.pool,
+                None => account.pool || account.whole,
             };
             news.slots.retain(|(slot, value)| new(slot, *value));
             let AccountNews { balance, nonce, code, slots, destroyed, .. } = &news;

@@ -1,7 +1,7 @@
-//! From a node and a list of factories to a warm state: which pools there are, all that they and the proofs read, as it
-//! is behind one block; and from there on what each block changes of it.
+//! From a node and a list of factories and lending contracts to a warm state: which pools and positions there are, all that
+//! they and the proofs read, as it is behind one block; and from there on what each block changes of it.
 //!
-//! - `scan`: pools by their factories' logs. `site`: asking and reading until nothing is missing. `known`: what is read.
+//! - `scan`: pools and borrowers by logs. `lending`: markets, and what they ask. `site`: asking and reading until nothing is missing. `known`: what is read.
 //! - `verify`: our answers held against the node's. `snapshot`: what makes the next start a matter of seconds.
 //! - `keep`: changes block by block, misses, pools found wrong.
 //!
@@ -14,6 +14,7 @@
 mod config;
 mod keep;
 mod known;
+mod lending;
 mod scan;
 mod site;
 mod snapshot;
@@ -48,6 +49,8 @@ pub use config::PoolRow;
 pub use keep::Keep;
 pub use keep::Reseeded;
 pub use keep::Way;
+pub use lending::LendingRow;
+pub use lending::markets;
 
 /// Which chain's rules hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +89,8 @@ pub struct Wanted {
     pub factories: Vec<Factory>,
     /// Pools besides.
     pub pools: Vec<PoolRow>,
+    /// Lending contracts whose borrowers are followed.
+    pub lending: Vec<LendingRow>,
     /// Accounts besides: owner, executor, builders.
     pub accounts: Vec<Address>,
     /// What else is to be run warm.
@@ -105,7 +110,9 @@ pub struct Loaded {
     pub pools: Vec<AnyPool>,
     /// Lending markets and who borrows there, in the order of the configuration. What they hold is among the accounts.
     pub markets: Vec<Seed>,
-    /// Pools that cannot be used, in order of address, and why.
+    /// Contracts that the markets' prices are read from, tokens apart: each change of their storage is told.
+    pub whole: Vec<Address>,
+    /// Pools that cannot be used, in order of address, and why; then lending contracts.
     pub unusable: Vec<(Address, String)>,
     /// What the operator should hear: one sentence each.
     pub notes: Vec<String>,
@@ -125,6 +132,17 @@ pub enum Progress<'a> {
         /// Its pools so far.
         pools: usize,
     },
+    /// A lending contract's logs are being read: blocks done of all, borrowers found so far.
+    Borrowers {
+        /// The row's name.
+        lending: &'a str,
+        /// Blocks read.
+        done: u64,
+        /// Blocks to read.
+        of: u64,
+        /// Its borrowers so far, those of each of its markets.
+        accounts: usize,
+    },
     /// State known by the snapshot is being read again.
     Reading {
         /// Accounts.
@@ -132,11 +150,11 @@ pub enum Progress<'a> {
         /// Slots.
         slots: usize,
     },
-    /// Pools are being asked, or calls run, and what they miss is being read.
+    /// Pools are being asked, positions read, or calls run, and what they miss is being read.
     Asking {
         /// From 1.
         round: usize,
-        /// Pools or calls not yet done.
+        /// Pools, positions' slots or calls not yet done.
         open: usize,
         /// Accounts and slots that are read in this round.
         missing: usize,
@@ -145,6 +163,11 @@ pub enum Progress<'a> {
     Verifying {
         /// How many.
         pools: usize,
+    },
+    /// Positions are being held against the node.
+    Positions {
+        /// How many.
+        held: usize,
     },
     /// Something that the operator should hear.
     Note(&'a str),
@@ -169,25 +192,25 @@ pub enum BootstrapError {
     #[error(transparent)]
     Fork(#[from] UnknownFork),
     /// A row names no protocol of ours.
-    #[error("factory {name}: {protocol} is no protocol peregrine knows")]
+    #[error("{row}: {protocol} is no protocol peregrine knows")]
     Protocol {
         /// The row.
-        name: String,
+        row: String,
         /// What it says.
         protocol: String,
     },
-    /// A factory's logs are not the shape their signature promises.
-    #[error("factory {name}: a log of block {block} names no pool")]
+    /// A contract's logs are not the shape their signature promises.
+    #[error("{row}: a log of block {block} is not the shape its signature promises")]
     Log {
         /// The row.
-        name: String,
+        row: String,
         /// Where.
         block: B256,
     },
     /// What we hold is not what the chain holds.
-    #[error("pool {pool} is not loaded right at block {block}: {what}")]
+    #[error("{pool} is not loaded right at block {block}: {what}")]
     Wrong {
-        /// The pool.
+        /// The pool, or the lending contract.
         pool: Address,
         /// The block.
         block: u64,
@@ -230,12 +253,17 @@ pub async fn load(
             Err(BootstrapError::Chain(error)) if is_gone(chain, &head).await? => {
                 hear(Progress::Note(&format!("block {} was undone meanwhile ({error}): loading anew", head.number)));
             }
-            outcome => return outcome.map(|loaded| Loaded { notes, ..loaded }),
+            outcome => return outcome.map(|loaded| noted(notes, loaded)),
         }
     }
     let head = latest(chain).await?;
     let loaded = behind(chain, config, rules, wanted, &head, &mut snapshot, hear).await?;
-    Ok(Loaded { notes, ..loaded })
+    Ok(noted(notes, loaded))
+}
+
+fn noted(mut notes: Vec<String>, loaded: Loaded) -> Loaded {
+    notes.extend(loaded.notes);
+    Loaded { notes, ..loaded }
 }
 
 /// A chain that undoes its tip more often than this is none to work on.
@@ -274,12 +302,15 @@ async fn behind(
     pools.sort_unstable_by_key(Amm::address);
     unusable.sort_unstable();
     site.warm(&mut known, looks(&pools, wanted), &mut rounds).await?;
-    verify::verify(&site, &mut known, &pools, config.verify_pools, hear).await?;
+    verify::pools(&site, &mut known, &pools, config.verify_pools, hear).await?;
+    let lent = (wanted.lending.as_slice(), config.verify_pools);
+    let found = lending::load(&site, &mut known, lent, snapshot, hear).await?;
+    unusable.extend(found.unusable);
     snapshot.keep(&known, chain, head).await?;
     snapshot.write(config)?;
     let hashes = known.hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
     let (head, accounts) = (Head::from(head), known.all());
-    Ok(Loaded { head, accounts, hashes, pools, unusable, ..Loaded::default() })
+    Ok(Loaded { head, accounts, hashes, pools, markets: found.seeds, whole: found.whole, unusable, notes: found.notes })
 }
 
 async fn latest(chain: &Chain) -> Result<ChainHead, BootstrapError> {

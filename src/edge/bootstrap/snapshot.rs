@@ -1,5 +1,5 @@
-//! What makes the next start a matter of seconds: how far the factories have been read, the pools found, which accounts
-//! and slots are needed, and code by its hash.
+//! What makes the next start a matter of seconds: how far the factories and lending contracts have been read, the pools and
+//! borrowers found, which accounts and slots are needed, and code by its hash.
 //!
 //! # Invariants
 //! - No value of the state is in it, so it cannot be stale. Code of a contract cannot change (EIP-6780), and each is held
@@ -22,15 +22,17 @@ use crate::edge::bootstrap::BootstrapError;
 use crate::edge::bootstrap::Config;
 use crate::edge::bootstrap::Factory;
 use crate::edge::bootstrap::Hear;
+use crate::edge::bootstrap::LendingRow;
 use crate::edge::bootstrap::Progress;
 use crate::edge::bootstrap::SETTLED;
 use crate::edge::bootstrap::known::Account;
 use crate::edge::bootstrap::known::Known;
 use crate::edge::chain::Chain;
 use crate::edge::chain::Head;
+use crate::protocols::lending::discover::Heard;
 
 /// Raised whenever the format changes; an older file is made anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Fast, and half the size: it is mostly hashes.
 const ZSTD_LEVEL: i32 = 1;
 /// A small file must not unpack to all the memory there is.
@@ -45,6 +47,7 @@ pub(super) struct Snapshot {
     /// A block that is the chain's.
     anchor: Option<(u64, B256)>,
     factories: BTreeMap<Address, Scanned>,
+    lenders: BTreeMap<Address, Lent>,
     accounts: BTreeMap<Address, Kept>,
     codes: BTreeMap<B256, Bytes>,
 }
@@ -56,6 +59,18 @@ struct Scanned {
     /// The first block not yet read for good.
     next: u64,
     pools: BTreeSet<Address>,
+}
+
+/// One lending contract.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lent {
+    /// Nothing before this block was read.
+    from: u64,
+    /// The first block not yet read for good.
+    next: u64,
+    /// Who has borrowed in each market; a contract that is one market has the id zero.
+    markets: BTreeMap<B256, BTreeSet<Address>>,
 }
 
 /// One account.
@@ -171,6 +186,50 @@ impl Snapshot {
             .iter()
             .filter_map(|row| self.factories.get(&row.address))
             .flat_map(|found| found.pools.iter().copied())
+    }
+
+    /// The first block of a lending contract that is to be read: anew from the row's on, where less was read before.
+    pub(super) fn next_of(&mut self, row: &LendingRow) -> u64 {
+        let fresh = || Lent { from: row.from_block, next: row.from_block, ..Lent::default() };
+        let lent = self.lenders.entry(row.address).or_insert_with(fresh);
+        if row.from_block < lent.from {
+            (lent.from, lent.next) = (row.from_block, row.from_block);
+        }
+        lent.next
+    }
+
+    /// All of the contract before `next` is read for good.
+    pub(super) fn read_of(&mut self, row: &LendingRow, next: u64) {
+        self.lenders.entry(row.address).or_default().next = next;
+    }
+
+    /// The contract has said so.
+    pub(super) fn heard(&mut self, row: &LendingRow, heard: Heard) {
+        let markets = &mut self.lenders.entry(row.address).or_default().markets;
+        match heard {
+            Heard::Market(market) => {
+                markets.entry(market).or_default();
+            }
+            Heard::Borrower { market, account } => {
+                markets.entry(market).or_default().insert(account);
+            }
+        }
+    }
+
+    /// How many have borrowed of the contract, in each market.
+    pub(super) fn count_of(&self, row: &LendingRow) -> usize {
+        self.lenders.get(&row.address).map_or(0, |lent| lent.markets.values().map(BTreeSet::len).sum())
+    }
+
+    /// The contract's markets.
+    pub(super) fn markets(&self, row: &LendingRow) -> Vec<B256> {
+        self.lenders.get(&row.address).map_or_else(Vec::new, |lent| lent.markets.keys().copied().collect())
+    }
+
+    /// Who has borrowed in a market.
+    pub(super) fn borrowers(&self, row: &LendingRow, market: B256) -> Vec<Address> {
+        let accounts = self.lenders.get(&row.address).and_then(|lent| lent.markets.get(&market));
+        accounts.map_or_else(Vec::new, |accounts| accounts.iter().copied().collect())
     }
 
     /// Its keys and codes as what is known, without values.

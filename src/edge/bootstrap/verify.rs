@@ -1,4 +1,5 @@
-//! A sample of the pools held against the node: its answers, our machine's, and the pools' own state must be one.
+//! A sample of pools and positions held against the node: its answers, our machine's, and what follows from our own state
+//! must be one.
 
 use alloy_primitives::{Address, Bytes, U256, hex};
 
@@ -7,37 +8,80 @@ use crate::edge::bootstrap::Hear;
 use crate::edge::bootstrap::Progress;
 use crate::edge::bootstrap::known::Known;
 use crate::edge::bootstrap::site::Site;
+use crate::protocols::AnyLending;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
 use crate::protocols::discover::View;
+use crate::protocols::lending::Lending;
+
+/// A question whose answer follows from what we hold.
+struct Asked {
+    /// The pool, or the market.
+    of: Address,
+    /// Whose position there.
+    account: Option<Address>,
+    to: Address,
+    view: View,
+}
 
 /// Holds `most` of the pools, spread evenly over their order, against the node.
-pub(super) async fn verify(
+pub(super) async fn pools(
     site: &Site,
     known: &mut Known,
     pools: &[AnyPool],
     most: usize,
     hear: Hear<'_>,
 ) -> Result<(), BootstrapError> {
-    let most = most.min(pools.len());
-    hear(Progress::Verifying { pools: most });
-    let sample = (0..most).filter_map(|place| pools.get(place * pools.len() / most));
-    let questions: Vec<(Address, View)> =
-        sample.flat_map(|pool| pool.views().into_iter().map(|view| (pool.address(), view))).collect();
+    let asked = |pool: &AnyPool| -> Vec<Asked> {
+        let of = pool.address();
+        pool.views().into_iter().map(|view| Asked { of, account: None, to: of, view }).collect()
+    };
+    hear(Progress::Verifying { pools: most.min(pools.len()) });
+    hold(site, known, sample(pools, most).flat_map(asked).collect(), hear).await
+}
+
+/// Holds `most` of the positions that have a health, spread evenly over all markets, against the node.
+pub(super) async fn positions(
+    site: &Site,
+    known: &mut Known,
+    markets: impl Iterator<Item = &AnyLending>,
+    most: usize,
+    hear: Hear<'_>,
+) -> Result<(), BootstrapError> {
+    let of = |market| Lending::accounts(market).into_iter().map(move |account| (market, account)).collect::<Vec<_>>();
+    let all: Vec<(&AnyLending, Address)> = markets.flat_map(of).collect();
+    let asked = |(market, account): &(&AnyLending, Address)| -> Vec<Asked> {
+        let (of, account) = (market.address(), *account);
+        let views = market.views(account, site.head.timestamp).unwrap_or_default().into_iter();
+        views.map(|(to, view)| Asked { of, account: Some(account), to, view }).collect()
+    };
+    hear(Progress::Positions { held: most.min(all.len()) });
+    hold(site, known, sample(&all, most).flat_map(asked).collect(), hear).await
+}
+
+/// `most` of them, spread evenly.
+fn sample<T>(all: &[T], most: usize) -> impl Iterator<Item = &T> {
+    let most = most.min(all.len());
+    (0..most).filter_map(move |place| all.get(place * all.len() / most))
+}
+
+async fn hold(site: &Site, known: &mut Known, asked: Vec<Asked>, hear: Hear<'_>) -> Result<(), BootstrapError> {
     let calls: Vec<(Address, Bytes)> =
-        questions.iter().map(|(pool, view)| (*pool, Bytes::from(view.data.clone()))).collect();
+        asked.iter().map(|asked| (asked.to, Bytes::from(asked.view.data.clone()))).collect();
     let theirs = site.chain.views(site.head.hash, &calls).await?;
     let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
-    // A getter may read more than the pool's state does.
+    // A getter may read more than the state does.
     let ours = site.answers(known, calls, &mut rounds).await?;
-    for (((pool, view), theirs), ours) in questions.iter().zip(&theirs).zip(&ours) {
-        let wrong = |what| BootstrapError::Wrong { pool: *pool, block: site.head.number, what };
+    for ((asked, theirs), ours) in asked.iter().zip(&theirs).zip(&ours) {
+        let whose = asked.account.map(|account| format!("of account {account} ")).unwrap_or_default();
+        let wrong =
+            |what| BootstrapError::Wrong { pool: asked.of, block: site.head.number, what: whose.clone() + what };
         if ours.as_ref() != Some(theirs) {
             let ours = ours.as_ref().map_or_else(|| "nothing".to_owned(), hex::encode_prefixed);
-            return Err(wrong(format!("the node answers {theirs} where our evm answers {ours}")));
+            return Err(wrong(&format!("the node answers {theirs} where our evm answers {ours}")));
         }
-        if let Some((place, due)) = view.due.iter().find(|(place, due)| word(theirs, *place) != Some(*due)) {
-            return Err(wrong(format!("the node answers {theirs}, whose word {place} should be {due:#x}")));
+        if let Some((place, due)) = asked.view.due.iter().find(|(place, due)| word(theirs, *place) != Some(*due)) {
+            return Err(wrong(&format!("the node answers {theirs}, whose word {place} should be {due:#x}")));
         }
     }
     Ok(())

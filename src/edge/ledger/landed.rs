@@ -7,6 +7,7 @@
 //! # Limits
 //! - A rival is told by the pools it touched: right behind the trigger one of ours is enough, elsewhere two of ours are
 //!   (or the only one). A user who swaps through two of our pools at once looks the same.
+//! - Who took a position that ours was to take says so in a log of the market's: that is exact, and nothing else is asked.
 //! - What a rival paid by transfer to the coinbase is known only where the caller traced it.
 
 use alloy::rpc::types::Block as RpcBlock;
@@ -14,6 +15,12 @@ use alloy::rpc::types::Transaction;
 use alloy::rpc::types::TransactionReceipt;
 use alloy_primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
+
+use crate::protocols::lending::taken;
+use crate::protocols::lending::taken::Gain;
+use crate::protocols::lending::taken::Moved;
+use crate::protocols::lending::taken::Position;
+use crate::protocols::lending::taken::Taken;
 
 /// A mined block, as far as this needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +54,10 @@ pub struct MinedTx {
     pub fee: U256,
     /// Who emitted its logs.
     pub touched: Vec<Address>,
+    /// The liquidations in it.
+    pub taken: Vec<Taken>,
+    /// Where there are any: tokens that its sender, whom it called and the liquidators have more of together.
+    pub gained: Vec<Gain>,
 }
 
 /// What we wait for.
@@ -62,6 +73,8 @@ pub struct Watch<'a> {
     pub owner: Address,
     /// The pools it goes through.
     pub pools: &'a [Address],
+    /// The position that it liquidates, if it does.
+    pub position: Option<Position>,
     /// When the last relay was asked, in unix milliseconds; `None` when none is known to have been.
     pub sent_ms: Option<u64>,
     /// The block that already held the trigger, when there is one.
@@ -149,7 +162,12 @@ pub fn follow(watch: &Watch<'_>, block: &Block) -> Followed {
     if late {
         return not(Reason::Late);
     }
-    let rival = rival(watch, block, victim);
+    if let Some(position) = &watch.position
+        && let Some(by) = taker(watch.owner, position, block)
+    {
+        return not(Reason::Outbid { by: by.hash, paid: by.paid });
+    }
+    let rival = if watch.position.is_some() { None } else { rival(watch, block, victim) };
     let ours = block.txs.iter().find(|tx| tx.from == watch.owner);
     not(match (rival, ours) {
         // Who stands right behind the trigger took it. Further down it may be a user, and our nonce is gone for certain.
@@ -159,6 +177,12 @@ pub fn follow(watch: &Watch<'_>, block: &Block) -> Followed {
         (_, Some(ours)) => Reason::Superseded { by: ours.hash },
         _ => Reason::Unknown,
     })
+}
+
+/// The first transaction of another that liquidated a position.
+fn taker<'a>(owner: Address, position: &Position, block: &'a Block) -> Option<&'a MinedTx> {
+    let took = |tx: &&MinedTx| tx.from != owner && tx.taken.iter().any(|taken| taken.is_of(position));
+    block.txs.iter().find(took)
 }
 
 /// The first transaction of another that took what ours was to take.
@@ -231,6 +255,7 @@ impl Block {
             let mut touched: Vec<Address> = receipt.logs().iter().map(|log| log.address()).collect();
             touched.sort_unstable();
             touched.dedup();
+            let (taken, gained) = liquidations(receipt);
             txs.push(MinedTx {
                 hash,
                 from: receipt.from,
@@ -239,8 +264,29 @@ impl Block {
                 paid: gas * U256::from(price.saturating_sub(base_fee)),
                 fee: gas * U256::from(price),
                 touched,
+                taken,
+                gained,
             });
         }
         Ok(Self { number, hash: block.header.hash, seen_ms, coinbase: block.header.beneficiary, txs })
     }
+}
+
+/// The liquidations that a receipt's logs tell of, and what they left to those who did them. A log that looks like one and
+/// cannot be read is none: anyone may write it.
+fn liquidations(receipt: &TransactionReceipt) -> (Vec<Taken>, Vec<Gain>) {
+    let logs = || receipt.logs().iter().map(|log| (log.address(), log.topics(), log.data().data.as_ref()));
+    let mut all: Vec<Taken> =
+        logs().filter_map(|(at, topics, data)| Taken::read(at, topics, data).ok().flatten()).collect();
+    if all.is_empty() {
+        return (all, Vec::new());
+    }
+    let moved: Vec<Moved> = logs().filter_map(|(at, topics, data)| Moved::read(at, topics, data)).collect();
+    let mut accounts = vec![receipt.from];
+    // A market that is called by its liquidator itself is no party to his gain.
+    accounts.extend(receipt.to.filter(|to| all.iter().all(|taken| taken.market != *to)));
+    accounts.extend(all.iter().map(|taken| taken.liquidator));
+    all.iter_mut().for_each(|taken| taken.name(&moved));
+    let gained = taken::gains(&moved, &accounts);
+    (all, gained)
 }

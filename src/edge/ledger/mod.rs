@@ -12,9 +12,11 @@
 //! A write waits for the disk (one `fsync`); those that queue up meanwhile share the next one.
 
 pub mod landed;
+pub mod others;
 pub mod row;
 pub mod store;
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -25,6 +27,7 @@ use redb::Database;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::edge::ledger::others::Liquidation;
 use crate::edge::ledger::row::Answer;
 use crate::edge::ledger::row::Bundle;
 use crate::edge::ledger::row::Latency;
@@ -107,6 +110,10 @@ pub enum Op {
     Revive(Uuid),
     /// Bundles may go out, unrecorded, for blocks up to this one.
     Lease(u64),
+    /// The liquidations of a block, in the place of those that it had.
+    Liquidations(u64, Vec<Liquidation>),
+    /// Blocks above this one are undone, and with them their liquidations.
+    Forget(u64),
     /// Latencies of a run, stage by stage; those of the same run and stage are written over.
     Latencies(u64, Vec<(String, Latency)>),
 }
@@ -176,6 +183,21 @@ impl Ledger {
     /// Writes down the latencies of the run that began at `run`, in unix milliseconds.
     pub fn latencies(&self, run: u64, stages: Vec<(String, Latency)>) -> Ack {
         self.ask(Op::Latencies(run, stages))
+    }
+
+    /// Writes down the liquidations of a block, whosever they are, in the place of those that it had.
+    pub fn attribute(&self, block: u64, all: Vec<Liquidation>) -> Ack {
+        self.ask(Op::Liquidations(block, all))
+    }
+
+    /// Takes back the liquidations of the blocks above one, which are undone.
+    pub fn forget(&self, above: u64) -> Ack {
+        self.ask(Op::Forget(above))
+    }
+
+    /// The liquidations of these blocks, in order: ours, and those of others.
+    pub fn liquidations(&self, blocks: RangeInclusive<u64>) -> Result<Vec<Liquidation>, LedgerError> {
+        store::liquidations(&store::read(&self.db)?, blocks)
     }
 
     /// Writes down that bundles for blocks up to `block` may go out before their rows are written; zero: none may have.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::edge::ledger::landed::Landed;
 use crate::edge::ledger::landed::Reason;
+use crate::protocols::lending::taken::Position;
 
 /// A bundle as it was decided, before anything was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub struct Bundle {
     pub ours: B256,
     /// The pools it goes through.
     pub pools: Vec<Address>,
+    /// The position that it liquidates, if it does.
+    #[serde(default)]
+    pub position: Option<Position>,
     /// `backrun`, `atomic_arb`, `liquidation`.
     pub strategy: String,
     /// The protocols it goes through, each once.

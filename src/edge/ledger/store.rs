@@ -4,6 +4,8 @@
 //! - An operation looks before it writes: one that is refused has changed nothing.
 //! - `TOTALS` is what [`recount`] finds.
 
+use std::ops::RangeInclusive;
+
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use uuid::Uuid;
 
 use crate::edge::ledger::LedgerError;
 use crate::edge::ledger::Op;
+use crate::edge::ledger::others::Liquidation;
 use crate::edge::ledger::row::Answer;
 use crate::edge::ledger::row::Bundle;
 use crate::edge::ledger::row::Latency;
@@ -33,6 +36,8 @@ const TAKEN: TableDefinition<'_, (u64, [u8; 32]), u128> = TableDefinition::new("
 const ANSWERS: TableDefinition<'_, (u128, u32), &[u8]> = TableDefinition::new("answers");
 const OUTCOMES: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("outcomes");
 const TOTALS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("totals");
+/// Block, and place among the liquidations in it.
+const LIQUIDATIONS: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("liquidations");
 /// Start of the run in unix milliseconds, and stage.
 const LATENCIES: TableDefinition<'_, (u64, &str), &[u8]> = TableDefinition::new("latencies");
 
@@ -63,6 +68,7 @@ pub fn prepare(db: &Database) -> Result<(), LedgerError> {
         txn.open_table(OUTCOMES).map_err(fail)?;
         txn.open_table(TOTALS).map_err(fail)?;
         txn.open_table(LATENCIES).map_err(fail)?;
+        txn.open_table(LIQUIDATIONS).map_err(fail)?;
     }
     txn.commit().map_err(fail)
 }
@@ -83,6 +89,18 @@ pub fn apply(txn: &WriteTransaction, op: &Op) -> Result<(), LedgerError> {
         Op::Lease(block) => {
             txn.open_table(META).map_err(fail)?.insert("lease", *block).map_err(fail)?;
             Ok(())
+        }
+        Op::Liquidations(block, all) => {
+            let mut table = txn.open_table(LIQUIDATIONS).map_err(fail)?;
+            table.retain_in((*block, 0)..=(*block, u32::MAX), |_, _| false).map_err(fail)?;
+            for (place, liquidation) in (0..).zip(all) {
+                table.insert((*block, place), encode(liquidation)?.as_slice()).map_err(fail)?;
+            }
+            Ok(())
+        }
+        Op::Forget(above) => {
+            let mut table = txn.open_table(LIQUIDATIONS).map_err(fail)?;
+            table.retain_in((above.saturating_add(1), 0).., |_, _| false).map_err(fail)
         }
         Op::Latencies(run, stages) => {
             let mut table = txn.open_table(LATENCIES).map_err(fail)?;
@@ -276,6 +294,13 @@ pub fn latencies(txn: &ReadTransaction, run: u64) -> Result<Vec<(String, Latency
         found.push((key.value().1.to_owned(), decode(held.value())?));
     }
     Ok(found)
+}
+
+/// The liquidations of some blocks.
+pub fn liquidations(txn: &ReadTransaction, blocks: RangeInclusive<u64>) -> Result<Vec<Liquidation>, LedgerError> {
+    let table = txn.open_table(LIQUIDATIONS).map_err(fail)?;
+    let range = table.range((*blocks.start(), 0)..=(*blocks.end(), u32::MAX)).map_err(fail)?;
+    range.map(|entry| decode(entry.map_err(fail)?.1.value())).collect()
 }
 
 /// A consistent view.

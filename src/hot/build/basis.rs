@@ -5,20 +5,28 @@
 
 use alloy_primitives::{Address, U256};
 
+use crate::hot::lending::Liquidation;
 use crate::hot::reckon::Reckoned;
+use crate::hot::simulate::Deal;
 use crate::hot::simulate::Proven;
 use crate::hot::state::pools::Edge;
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
 use crate::types::id::TokenId;
 
+/// What is to be run.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::hot::build) enum What<'a> {
+    /// By the executor: through these, with what goes in and what comes out of each, from and to this token, for this gain.
+    Cycle(&'a [Edge], &'a [u128], TokenId, u128),
+    /// By the liquidator.
+    Liquidation(&'a Liquidation),
+}
+
 /// A candidate with what it costs.
 #[derive(Clone, Copy, Debug)]
 pub struct Basis<'a> {
-    pub(in crate::hot::build) hops: &'a [Edge],
-    pub(in crate::hot::build) amounts: &'a [u128],
-    pub(in crate::hot::build) start: TokenId,
-    pub(in crate::hot::build) gross: u128,
+    pub(in crate::hot::build) what: What<'a>,
     pub(in crate::hot::build) value: Option<Wei>,
     pub(in crate::hot::build) gas: Gas,
     /// The bid that the gas was measured with.
@@ -29,13 +37,13 @@ pub struct Basis<'a> {
 
 impl<'a> From<&'a Proven> for Basis<'a> {
     fn from(proven: &'a Proven) -> Self {
-        let candidate = proven.candidate();
+        let what = match proven.deal() {
+            Deal::Cycle(it) => What::Cycle(it.hops(), it.amounts(), it.start(), it.gross()),
+            Deal::Liquidation(liquidation) => What::Liquidation(liquidation),
+        };
         Self {
-            hops: candidate.hops(),
-            amounts: candidate.amounts(),
-            start: candidate.start(),
-            gross: candidate.gross(),
-            value: candidate.value(),
+            what,
+            value: proven.deal().value(),
             gas: proven.gas_used(),
             paid: proven.builder_paid(),
             assumed: proven.assumed(),
@@ -46,13 +54,10 @@ impl<'a> From<&'a Proven> for Basis<'a> {
 
 impl<'a> From<&'a Reckoned> for Basis<'a> {
     fn from(reckoned: &'a Reckoned) -> Self {
-        let candidate = reckoned.candidate();
+        let it = reckoned.candidate();
         Self {
-            hops: candidate.hops(),
-            amounts: candidate.amounts(),
-            start: candidate.start(),
-            gross: candidate.gross(),
-            value: candidate.value(),
+            what: What::Cycle(it.hops(), it.amounts(), it.start(), it.gross()),
+            value: it.value(),
             gas: reckoned.gas(),
             paid: reckoned.paid(),
             // Pools that are proven, at amounts that are theirs: nothing is guessed. Which slots a run would touch is not known.

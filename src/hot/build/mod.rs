@@ -39,6 +39,8 @@ use crate::types::buf::Stock;
 use crate::types::onetime::OneTime;
 use crate::types::secret::Key;
 
+use basis::What;
+
 pub use basis::Basis;
 pub use bid::Terms;
 pub use bundle::SignedBundle;
@@ -206,13 +208,17 @@ impl Builder {
 
     /// Signs the calldata on the desk: the transaction's hash.
     fn sign(&mut self, on: &Basis<'_>, target: &Target, gas_limit: Gas) -> Result<B256, Refused> {
+        let to = match on.what {
+            What::Cycle(..) => self.executor.address,
+            What::Liquidation(_) => self.executor.liquidator.ok_or(Refused::Ours)?,
+        };
         let Desk { data, paper, .. } = &mut self.desk;
         let draft = transaction::Draft {
             chain_id: self.chain_id,
             nonce: target.nonce,
             gas_limit,
             price: target.base_fee,
-            to: self.executor.address,
+            to,
             data,
             access: if self.executor.access_list { on.access } else { &[] },
         };
@@ -249,15 +255,23 @@ fn expected_gas(on: &Basis<'_>) -> Gas {
 impl Desk {
     /// The run, with its bid.
     fn calldata(&mut self, on: &Basis<'_>, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<(), Refused> {
-        let outs = on.amounts.iter().skip(1);
+        let (edges, amounts, start, min_profit) = match on.what {
+            What::Cycle(edges, amounts, start, gross) => (edges, amounts, start, gross),
+            What::Liquidation(liquidation) => {
+                let data = liquidation.calldata(pools, block, bid).map_err(|_| Refused::Unencodable)?;
+                self.data.clear();
+                self.data.extend_from_slice(&data);
+                return Ok(());
+            }
+        };
         self.hops.clear();
-        self.hops.extend(on.hops.iter().zip(outs).map(|(edge, out)| pools.hop(edge, *out)));
+        self.hops.extend(edges.iter().zip(amounts.iter().skip(1)).map(|(edge, out)| pools.hop(edge, *out)));
         let run = Run {
             block,
-            token: pools.token(on.start),
-            min_profit: on.gross,
+            token: pools.token(start),
+            min_profit,
             bid: executor::Bid::Wei(bid),
-            amount_in: on.amounts.first().copied().ok_or(Refused::Unencodable)?,
+            amount_in: amounts.first().copied().ok_or(Refused::Unencodable)?,
             hops: &self.hops,
         };
         run.write(&mut self.data).map_err(|_| Refused::Unencodable)

@@ -19,11 +19,13 @@ use crate::hot::decode::PendingTx;
 use crate::hot::engine::Engine;
 use crate::hot::event::Outcome;
 use crate::hot::event::Trigger;
+use crate::hot::lending::Leg;
 use crate::hot::refused::Refused;
 use crate::hot::refused::Tally;
-use crate::hot::search::Candidate;
+use crate::hot::simulate::Deal;
 use crate::hot::simulate::Proven;
 use crate::hot::state::pools::Edge;
+use crate::protocols::LENDING_PROTOCOLS;
 use crate::protocols::amm::Amm;
 use crate::types::amount::WeiPerGas;
 use crate::types::decision;
@@ -36,12 +38,26 @@ use crate::types::decision::Ran;
 use crate::types::decision::Rejected;
 
 /// All strategies, by name. `tests/golden.rs` demands a case of each.
-pub const STRATEGIES: [&str; 2] = ["atomic_arb", "backrun"];
+pub const STRATEGIES: [&str; 3] = ["atomic_arb", "backrun", LIQUIDATION];
 
-/// The name of what is done: behind a transaction, or in the state as it is.
+/// Positions, wherever they are found.
+pub const LIQUIDATION: &str = "liquidation";
+
+/// The name of what is done: of a cycle, whether behind a transaction or in the state as it is.
 #[must_use]
-pub const fn strategy(behind: bool) -> &'static str {
-    STRATEGIES[behind as usize]
+pub const fn strategy(deal: &Deal, behind: bool) -> &'static str {
+    match deal {
+        Deal::Cycle(_) => STRATEGIES[behind as usize],
+        Deal::Liquidation(_) => LIQUIDATION,
+    }
+}
+
+/// The same of a way that was written down: a liquidation's begins at a lending market.
+#[must_use]
+pub fn strategy_of(path: &Path, behind: bool) -> &'static str {
+    let first = path.hops.first();
+    let lends = first.is_some_and(|hop| LENDING_PROTOCOLS.contains(&hop.protocol.as_ref()));
+    if lends { LIQUIDATION } else { STRATEGIES[usize::from(behind)] }
 }
 
 /// A bundle, and the proof that it was made of.
@@ -119,45 +135,62 @@ fn best(
 
 /// The proof, if its bid is paid the way the signed one will be; else another, with that bid: the gas differs.
 fn with_its_bid(engine: &mut Engine, builder: &Builder, proof: &Proven, target: &Target) -> Result<Proven, Refused> {
-    let (bid, proven_with, held) = (builder.offer(proof, target)?, proof.builder_paid(), engine.held());
+    let (bid, proven_with, held) = (builder.offer(proof, target)?, proof.builder_paid(), engine.held_for(proof.deal()));
     if (bid <= held) == (proven_with <= held) {
         return Ok(proof.clone());
     }
-    engine.prove_again(proof.candidate(), bid)
+    engine.prove_again(proof.deal(), bid)
 }
 
 /// What is left of a proof's profit after gas, in wei; below nothing is nothing.
 pub(in crate::hot::engine) fn net(proof: &Proven, price: WeiPerGas) -> U256 {
-    let value = proof.candidate().value().unwrap_or_default().0;
+    let value = proof.deal().value().unwrap_or_default().0;
     value.saturating_sub((proof.gas_used() * price).0)
 }
 
-/// A candidate's cycle, in addresses.
+/// A deal's way, in addresses. Of a liquidation: what is repaid and seized, then the pools it is sold through; of each in turn.
 #[must_use]
-pub fn path(engine: &Engine, candidate: &Candidate) -> Path {
+pub fn path(engine: &Engine, deal: &Deal) -> Path {
+    let hops = match deal {
+        Deal::Cycle(candidate) => {
+            let pairs = candidate.amounts().windows(2).map(|pair| [pair[0], pair[1]]);
+            candidate.hops().iter().zip(pairs).map(|(edge, pair)| hop(engine, edge, pair)).collect()
+        }
+        Deal::Liquidation(liquidation) => liquidation.legs().iter().flat_map(|leg| leg_hops(engine, leg)).collect(),
+    };
+    Path { hops, gross: U256::from(deal.gross()), value: deal.value().map(|value| value.0) }
+}
+
+fn hop(engine: &Engine, edge: &Edge, [amount_in, amount_out]: [u128; 2]) -> Hop {
     let pools = engine.pools();
-    let hop = |(edge, pair): (&Edge, &[u128])| Hop {
+    Hop {
         pool: pools.pool(edge.pool).address(),
         protocol: Cow::Borrowed(pools.pool(edge.pool).protocol()),
         token_in: pools.token(edge.token_in),
         token_out: pools.token(edge.token_out),
-        amount_in: U256::from(pair[0]),
-        amount_out: U256::from(pair[1]),
-    };
-    Path {
-        hops: candidate.hops().iter().zip(candidate.amounts().windows(2)).map(hop).collect(),
-        gross: U256::from(candidate.gross()),
-        value: candidate.value().map(|value| value.0),
+        amount_in: U256::from(amount_in),
+        amount_out: U256::from(amount_out),
     }
+}
+
+fn leg_hops(engine: &Engine, leg: &Leg) -> Vec<Hop> {
+    let ((debt, repaid), (seized, units)) = (leg.repaid(), leg.seized());
+    let market = Hop {
+        pool: leg.market(),
+        protocol: Cow::Borrowed(leg.protocol()),
+        token_in: debt,
+        token_out: engine.pools().token(seized),
+        amount_in: U256::from(repaid),
+        amount_out: U256::from(units),
+    };
+    std::iter::once(market).chain(leg.hops().map(|(edge, pair)| hop(engine, edge, pair))).collect()
 }
 
 /// All that was decided: what the engine said, and what was made of it.
 #[must_use]
 pub fn decision(engine: &Engine, outcome: &Outcome, made: &Made) -> Decision {
-    let rejected = |(candidate, reason): &(Candidate, Refused)| Rejected {
-        path: path(engine, candidate),
-        reason: Cow::Borrowed(reason.name()),
-    };
+    let rejected =
+        |(deal, reason): &(Deal, Refused)| Rejected { path: path(engine, deal), reason: Cow::Borrowed(reason.name()) };
     Decision {
         trigger: outcome.trigger.as_ref().map(ran),
         first: None,
@@ -189,7 +222,7 @@ fn counts(tally: &Tally) -> Vec<Count> {
 
 fn proof(engine: &Engine, proven: &Proven) -> Proof {
     Proof {
-        path: path(engine, proven.candidate()),
+        path: path(engine, proven.deal()),
         gas: proven.gas_used().0,
         paid: proven.builder_paid().0,
         assumed: proven.assumed(),

@@ -8,6 +8,7 @@
 
 pub mod choice;
 pub mod first;
+mod liquidate;
 mod past;
 pub mod plan;
 mod solve;
@@ -16,6 +17,7 @@ pub mod tip;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::U256;
 use revm::context::TxEnv;
@@ -29,11 +31,13 @@ use crate::hot::event::Trigger;
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::whatif::Touched;
+use crate::hot::lending::book::Book;
 use crate::hot::reckon::Reckoner;
 use crate::hot::reckon::Routes;
 use crate::hot::refused::Refused;
 use crate::hot::search::Candidate;
 use crate::hot::search::Search;
+use crate::hot::simulate::Deal;
 use crate::hot::simulate::Proven;
 use crate::hot::simulate::Prover;
 use crate::hot::state::pools::Pools;
@@ -42,6 +46,7 @@ use crate::metrics::span::Span;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
 use crate::protocols::executor::Bid;
+use crate::protocols::lending::seed::Seed;
 use crate::types::amount::Wei;
 use crate::types::news::BlockNews;
 use crate::types::news::Told;
@@ -63,7 +68,12 @@ pub struct Engine {
     machine: Machine,
     pools: Pools<AnyPool>,
     overlay: Overlay<AnyPool>,
+    /// Behind liquidations, that is.
+    sold: Overlay<AnyPool>,
     touched: Touched,
+    book: Book,
+    /// State that the markets need and that is not known.
+    unread: Vec<Want>,
     search: Search,
     candidates: Vec<Candidate>,
     prover: Prover,
@@ -89,7 +99,10 @@ impl Engine {
             machine,
             pools,
             overlay: Overlay::default(),
+            sold: Overlay::default(),
             touched: Touched::default(),
+            book: Book::default(),
+            unread: Vec::new(),
             search,
             candidates: Vec::new(),
             prover,
@@ -127,6 +140,19 @@ impl Engine {
         self
     }
 
+    /// Follows lending markets, too.
+    #[must_use]
+    pub fn lending(mut self, seeds: &[Seed]) -> Self {
+        self.book = Book::new(seeds, &mut self.machine, &mut self.unread);
+        self
+    }
+
+    /// The lending markets, as they stand.
+    #[must_use]
+    pub const fn book(&self) -> &Book {
+        &self.book
+    }
+
     /// The pipeline.
     pub fn on_event(&mut self, event: Event) -> Outcome {
         self.on_event_while(event, &|_| true)
@@ -142,7 +168,7 @@ impl Engine {
             Event::Pool(at, pool) => self.pool(at, *pool),
             Event::Head => {
                 self.forget_pending();
-                if self.base { self.solve(On::Base, newest) } else { Outcome::default() }
+                self.base(newest)
             }
             Event::Pending(tx) => {
                 self.forget_pending();
@@ -152,9 +178,21 @@ impl Engine {
         }
     }
 
+    /// What is to be done in the base state.
+    fn base(&mut self, newest: &dyn Fn(u64) -> bool) -> Outcome {
+        if !self.base {
+            return Outcome::default();
+        }
+        let mut outcome = self.solve(On::Base, newest);
+        self.liquidate(true, &mut outcome, newest);
+        outcome.wanted.extend(self.unread.drain(..));
+        outcome
+    }
+
     /// Takes off what the last pending transaction laid over the base. It may never be included.
     fn forget_pending(&mut self) {
         self.machine.drop_overlay();
+        self.book.lift();
         self.overlay.clear();
         self.touched.clear();
         self.includable = false;
@@ -169,8 +207,11 @@ impl Engine {
             return Outcome { adrift: Some(adrift), ..Outcome::default() };
         }
         self.read_nonce();
+        if !self.book.is_empty() {
+            self.book.grow(news, &mut self.machine, &mut self.unread);
+        }
         let apply = span.lap();
-        let mut outcome = if self.base { self.solve(On::Base, newest) } else { Outcome::default() };
+        let mut outcome = self.base(newest);
         outcome.spent.execute += apply;
         outcome.broken = broken;
         outcome
@@ -180,7 +221,9 @@ impl Engine {
         self.forget_pending();
         let Some(tip) = &mut self.tip else { return Outcome::default() };
         let mut broken = Vec::new();
+        let undone = if self.book.is_empty() { Vec::new() } else { tip.above(to) };
         let adrift = tip.undo(&mut self.machine, &mut self.pools, to, &mut broken).err();
+        self.book.rewind(undone.iter().flat_map(|news| &news.accounts), &mut self.machine);
         self.read_nonce();
         Outcome { adrift, broken, ..Outcome::default() }
     }
@@ -189,6 +232,9 @@ impl Engine {
         self.forget_pending();
         if let Some(tip) = self.tip.as_mut().filter(|tip| tip.head().hash == told.at) {
             tip.learnt(self.machine.db_mut().tell(told));
+            if !self.book.is_empty() {
+                self.book.told(&told.accounts, &mut self.machine, &mut self.unread);
+            }
         }
         self.read_nonce();
         Outcome::default()
@@ -222,9 +268,17 @@ impl Engine {
         self.tip.as_ref().is_some_and(|tip| tip.head().hash == hash)
     }
 
-    /// Proves a candidate of the last event once more, with the bid that it is to be signed with.
-    pub fn prove_again(&mut self, candidate: &Candidate, bid: Wei) -> Result<Proven, Refused> {
-        self.prover.prove_bidding(&mut self.machine, &self.pools, candidate, Bid::Wei(bid))
+    /// Proves what the last event gave once more, with the bid that it is to be signed with.
+    pub fn prove_again(&mut self, deal: &Deal, bid: Wei) -> Result<Proven, Refused> {
+        let bid = Bid::Wei(bid);
+        match deal {
+            Deal::Cycle(candidate) => self.prover.prove_bidding(&mut self.machine, &self.pools, candidate, bid),
+            Deal::Liquidation(run) => {
+                let (proof, diff) = self.prover.prove_liquidation(&mut self.machine, &self.pools, run, Some(bid))?;
+                self.machine.take_back(diff);
+                Ok(proof)
+            }
+        }
     }
 
     /// What proofs since the last event read and the state does not know.
@@ -236,7 +290,21 @@ impl Engine {
     /// Ether that the executor holds behind the last event. A bid up to it is paid out of it, a higher one by unwrapping.
     #[must_use]
     pub fn held(&self) -> Wei {
-        Wei(self.machine.db().known_account(self.prover.own().executor).map_or(U256::ZERO, |info| info.balance))
+        self.ether(self.prover.own().executor)
+    }
+
+    /// The same of the contract that a deal is made by.
+    #[must_use]
+    pub fn held_for(&self, deal: &Deal) -> Wei {
+        let own = self.prover.own();
+        match deal {
+            Deal::Cycle(_) => self.held(),
+            Deal::Liquidation(_) => self.ether(own.liquidator.unwrap_or(own.executor)),
+        }
+    }
+
+    fn ether(&self, of: Address) -> Wei {
+        Wei(self.machine.db().known_account(of).map_or(U256::ZERO, |info| info.balance))
     }
 
     /// Where the chain stands, for an engine that follows it.
@@ -283,6 +351,7 @@ impl Engine {
         self.machine.set_overlay(executed.diff);
         self.includable = true;
         let success = executed.result.is_success();
+        let priced = success && self.lay_over();
         let promised = ahead.is_some_and(|ahead| ahead.promise.is_some());
         let agrees = resolved && success && self.compare(promised);
         let search = span.lap();
@@ -290,10 +359,14 @@ impl Engine {
             (Outcome::refused(Refused::TriggerFailed), Err(Verdict::Failed))
         } else if self.touched.moved.is_empty() {
             let verdict = if agrees { Verdict::Refused(Refused::NoPool) } else { Verdict::Differs };
-            (Outcome::refused(Refused::NoPool), Err(verdict))
+            let outcome = if priced { Outcome::default() } else { Outcome::refused(Refused::NoPool) };
+            (outcome, Err(verdict))
         } else {
             self.answer((ahead, agrees), newest)
         };
+        if priced && verdict.is_err() {
+            self.liquidate(false, &mut outcome, newest);
+        }
         outcome.trigger = Some(Trigger::Ran(executed.result));
         outcome.spent.execute = execute;
         outcome.spent.search += search + reckon;
@@ -320,11 +393,21 @@ impl Engine {
         }
     }
 
+    /// Lays the pending transaction's changes over the markets. Whether it has moved any, or a price.
+    fn lay_over(&mut self) -> bool {
+        if self.book.is_empty() {
+            return false;
+        }
+        let changes = self.book.concerns(self.machine.db().overlay());
+        self.book.lay(&changes, &mut self.machine)
+    }
+
     fn included(&mut self) -> Outcome {
         if !std::mem::take(&mut self.includable) {
             return Outcome::default();
         }
         self.machine.commit_overlay();
+        self.book.commit();
         for (id, now) in self.overlay.entries() {
             self.pools.edit(id, |pool| pool.clone_from(now));
         }

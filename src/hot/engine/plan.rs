@@ -90,7 +90,8 @@ impl Plan {
         let engine = Engine::new(machine, pools, cycles, prover, Wei(self.search.min_profit_wei))
             .proving_at_most(PROOFS)
             .with_base(self.base)
-            .following(tip);
+            .following(tip)
+            .lending(ground.markets);
         if self.reckon { engine.reckoning() } else { engine }
     }
 }

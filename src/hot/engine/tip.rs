@@ -203,6 +203,13 @@ impl Tip {
         }
     }
 
+    /// The blocks above the one of this hash, the newest first: what going back to it undoes.
+    #[must_use]
+    pub fn above(&self, hash: B256) -> Vec<Arc<BlockNews>> {
+        let above = self.log.iter().rev().take_while(|entry| entry.news.head.hash != hash);
+        above.map(|entry| Arc::clone(&entry.news)).collect()
+    }
+
     /// Goes back down to the block of this hash. `broken` is given the pools of which nothing is known down there; they
     /// are quarantined.
     pub fn undo(

@@ -232,6 +232,12 @@ impl Db {
         all
     }
 
+    /// The what-if's diff that lies over the base.
+    #[must_use]
+    pub const fn overlay(&self) -> &EvmState {
+        &self.overlay
+    }
+
     /// Lays a what-if's diff over the base, in place of the last one.
     pub fn set_overlay(&mut self, diff: EvmState) {
         self.overlay = diff;

@@ -50,6 +50,22 @@ impl Touched {
         }
     }
 
+    /// Lays what a run left behind the last transaction over an overlay of its own: `moved` and `broken` stay that one's. A pool
+    /// whose storage we cannot read, and one that was not understood, is kept out of it.
+    pub fn also(&mut self, pools: &Pools<AnyPool>, overlay: &mut Overlay<AnyPool>, diff: &EvmState) {
+        let (moved, broken) = (self.moved.len(), self.broken.len());
+        self.storage(pools, overlay, diff);
+        self.moved.truncate(moved);
+        for id in self.broken.drain(broken..) {
+            overlay.silence(pools, id);
+        }
+        for address in diff.iter().filter(|(_, account)| account.is_touched()).map(|(address, _)| *address) {
+            if let Some(id) = pools.find(address).filter(|id| pools.pool(*id).log_fed()) {
+                overlay.silence(pools, id);
+            }
+        }
+    }
+
     fn storage(&mut self, pools: &Pools<AnyPool>, overlay: &mut Overlay<AnyPool>, diff: &EvmState) {
         for (address, account) in diff {
             let Some(id) = pools.find(*address) else { continue };

@@ -72,9 +72,10 @@ pub struct Routes(HashMap<Key, Known>);
 impl Routes {
     /// Remembers what a proof cost. `held`: ether of the executor before it.
     pub fn learn<'a>(&mut self, pool: impl Fn(PoolId) -> &'a AnyPool, proven: &Proven, held: Wei) {
+        let Some(candidate) = proven.candidate() else { return };
         let (gas, paid) = (proven.gas_used(), proven.builder_paid());
-        let known = Known { gas, paid, crossed: crossed(pool, proven.candidate()) };
-        let entry = self.0.entry(key(proven.candidate(), paid > held)).or_insert(known);
+        let known = Known { gas, paid, crossed: crossed(pool, candidate) };
+        let entry = self.0.entry(key(candidate, paid > held)).or_insert(known);
         if known.gas > entry.gas {
             *entry = known;
         }

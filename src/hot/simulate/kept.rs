@@ -47,7 +47,10 @@ impl Kept {
         if at.0.is_none() || self.at != *at {
             return None;
         }
-        self.proofs.iter().find(|(with, proof)| *with == bid && same(proof.candidate())).map(|(_, proof)| proof)
+        self.proofs
+            .iter()
+            .find(|(with, proof)| *with == bid && proof.candidate().is_some_and(same))
+            .map(|(_, proof)| proof)
     }
 
     /// Keeps a proof, if it rests on nothing that was assumed.

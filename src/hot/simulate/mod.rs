@@ -5,12 +5,16 @@
 //!   by exactly the predicted profit.
 //! - Nothing is kept of a simulation but its report.
 
+mod deal;
 mod kept;
 mod suspicion;
+
+use std::sync::Arc;
 
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use revm::context::TxEnv;
 use revm::context::result::ExecutionResult;
+use revm::state::EvmState;
 
 use crate::hot::evm::db::Cold;
 use crate::hot::evm::db::Unknown;
@@ -19,6 +23,7 @@ use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::own;
 use crate::hot::evm::own::Own;
+use crate::hot::lending::Liquidation;
 use crate::hot::refused::Refused;
 use crate::hot::search::Candidate;
 use crate::hot::simulate::kept::At;
@@ -33,12 +38,13 @@ use crate::types::amount::Gas;
 use crate::types::amount::Wei;
 use crate::types::news::Want;
 
+pub use deal::Deal;
 pub use suspicion::Suspicion;
 
 /// An opportunity that the EVM agrees with.
 #[derive(Clone, Debug)]
 pub struct Proven {
-    candidate: Candidate,
+    deal: Deal,
     gas_used: Gas,
     builder_paid: Wei,
     assumed: usize,
@@ -48,8 +54,17 @@ pub struct Proven {
 impl Proven {
     /// What search believed, to the wei.
     #[must_use]
-    pub const fn candidate(&self) -> &Candidate {
-        &self.candidate
+    pub const fn deal(&self) -> &Deal {
+        &self.deal
+    }
+
+    /// The cycle, if it is one.
+    #[must_use]
+    pub const fn candidate(&self) -> Option<&Candidate> {
+        match &self.deal {
+            Deal::Cycle(candidate) => Some(candidate),
+            Deal::Liquidation(_) => None,
+        }
     }
 
     /// Gas of the executor's transaction.
@@ -183,24 +198,60 @@ impl Prover {
         let at = At::of(machine, self.nonce);
         if let Some(proof) = self.kept.find(&at, candidate, bid) {
             self.suspicion.clear(&hops);
-            return Ok(Proven { candidate: *candidate, ..proof.clone() });
+            return Ok(Proven { deal: Deal::Cycle(*candidate), ..proof.clone() });
         }
         let token = pools.token(candidate.start());
         let tx = self.transaction(machine, (token, bid), candidate, &hops)?;
-        // The token asks itself. Whoever sends a look is loaded anew for it, and what he held before is forgotten: not the
-        // executor, whose ether before and after is compared.
-        let look = machine.look(token, token, self.look.clone());
-        machine.db_mut().clear_notes();
-        machine.db_mut().set_unknown(self.unknown);
-        let between = machine.execute_between(tx, &look);
-        machine.db_mut().set_unknown(Unknown::Refuse);
-        let between = between.map_err(|error| self.refusal(&error))?;
+        let between = self.run(machine, tx, (token, self.look.clone()))?;
         let answer = self.answer(machine, candidate, &between, (token, &hops));
         machine.take_back(between.executed.diff);
         if let Ok(proof) = &answer {
             self.kept.keep(at, proof, bid);
         }
         answer
+    }
+
+    /// Runs the liquidator's transaction over the machine's overlay. With the proof, all that it left. `bid`: as it is to be
+    /// signed; else a share of what it is worth.
+    ///
+    /// # Errors
+    /// As of cycles; nobody is suspected, since what went wrong may be the market's.
+    pub fn prove_liquidation(
+        &mut self,
+        machine: &mut Machine,
+        pools: &Pools<AnyPool>,
+        liquidation: &Arc<Liquidation>,
+        bid: Option<Bid>,
+    ) -> Result<(Proven, EvmState), Refused> {
+        let at = self.own.liquidator.ok_or(Refused::Ours)?;
+        let share = self.share.map_or(self.bid, |share| share.of(Some(liquidation.value())));
+        let Bid::Wei(bid) = bid.unwrap_or(share) else { return Err(Refused::Unencodable) };
+        let block = machine.block();
+        let number = block.number.try_into().map_err(|_| Refused::Unencodable)?;
+        let data = liquidation.calldata(pools, number, bid).map_err(|_| Refused::Unencodable)?;
+        let tx = self.to(machine, at, (LIQUIDATION_GAS, data));
+        let token = pools.token(liquidation.token());
+        let between = self.run(machine, tx, (token, own::balance_of(at)))?;
+        let realised = self.realised(machine, token, &between, at);
+        if realised != Some(U256::from(liquidation.gross())) {
+            let symptom = symptom(&between);
+            machine.take_back(between.executed.diff);
+            return Err(symptom);
+        }
+        let proof = report(machine, Deal::Liquidation(Arc::clone(liquidation)), &between);
+        Ok((proof, between.executed.diff))
+    }
+
+    /// Runs a transaction of ours between two looks at a token's balance.
+    fn run(&mut self, machine: &mut Machine, tx: TxEnv, (token, look): (Address, Bytes)) -> Result<Between, Refused> {
+        // The token asks itself. Whoever sends a look is loaded anew for it, and what he held before is forgotten: not the
+        // contract of ours, whose ether before and after is compared.
+        let look = machine.look(token, token, look);
+        machine.db_mut().clear_notes();
+        machine.db_mut().set_unknown(self.unknown);
+        let between = machine.execute_between(tx, &look);
+        machine.db_mut().set_unknown(Unknown::Refuse);
+        between.map_err(|error| self.refusal(&error))
     }
 
     /// What a run says of its candidate.
@@ -211,10 +262,10 @@ impl Prover {
         between: &Between,
         (token, hops): (Address, &[Hop]),
     ) -> Result<Proven, Refused> {
-        let realised = self.realised(machine, token, between);
+        let realised = self.realised(machine, token, between, self.own.executor);
         if realised == Some(U256::from(candidate.gross())) {
             self.suspicion.clear(hops);
-            return Ok(report(machine, candidate, between));
+            return Ok(report(machine, Deal::Cycle(*candidate), between));
         }
         let symptom = symptom(between);
         let theirs = matches!(symptom, Refused::Mismatch | Refused::Reverted);
@@ -240,20 +291,27 @@ impl Prover {
             amount_in: candidate.amounts()[0],
             hops,
         };
-        Ok(TxEnv {
+        let data = run.encode().map_err(|_| Refused::Unencodable)?;
+        Ok(self.to(machine, self.own.executor, (RUN_GAS, data)))
+    }
+
+    /// A transaction of the owner's to a contract of ours.
+    fn to(&self, machine: &Machine, contract: Address, (gas, data): (u64, Bytes)) -> TxEnv {
+        let block = machine.block();
+        TxEnv {
             caller: self.own.owner,
-            gas_limit: block.gas_limit.min(RUN_GAS),
+            gas_limit: block.gas_limit.min(gas),
             gas_price: u128::from(block.basefee),
-            kind: TxKind::Call(self.own.executor),
-            data: run.encode().map_err(|_| Refused::Unencodable)?,
+            kind: TxKind::Call(contract),
+            data,
             nonce: self.nonce,
             ..TxEnv::default()
-        })
+        }
     }
 
     /// What the run earned of the start token before the builder was paid. `None` when it lost, or the token did not say, or
     /// the transaction failed.
-    fn realised(&self, machine: &Machine, token: Address, between: &Between) -> Option<U256> {
+    fn realised(&self, machine: &Machine, token: Address, between: &Between, contract: Address) -> Option<U256> {
         if !between.executed.is_success() {
             return None;
         }
@@ -263,7 +321,7 @@ impl Prover {
         }
         // The builder is paid out of ether held or wrapped ether earned: either way what he got and what is left of both
         // add up to what was earned.
-        let (held, left) = balances(between, self.own.executor);
+        let (held, left) = balances(between, contract);
         (gain + paid(machine, between) + left).checked_sub(held)
     }
 
@@ -297,7 +355,7 @@ fn symptom(between: &Between) -> Refused {
     }
 }
 
-fn report(machine: &Machine, candidate: &Candidate, between: &Between) -> Proven {
+fn report(machine: &Machine, deal: Deal, between: &Between) -> Proven {
     let diff = &between.executed.diff;
     let mut access = Vec::with_capacity(diff.values().map(|account| account.storage.len()).sum());
     for (address, account) in diff {
@@ -305,7 +363,7 @@ fn report(machine: &Machine, candidate: &Candidate, between: &Between) -> Proven
     }
     access.sort_unstable();
     Proven {
-        candidate: *candidate,
+        deal,
         gas_used: Gas(between.executed.gas_used()),
         builder_paid: Wei(paid(machine, between)),
         assumed: machine.db().assumed().len(),
@@ -333,3 +391,5 @@ fn hops(pools: &Pools<AnyPool>, candidate: &Candidate) -> Vec<Hop> {
 
 /// Gas for the executor's transaction: six hops over many ticks fit, and Osaka's cap of 2^24 is far.
 const RUN_GAS: u64 = 5_000_000;
+/// Gas for the liquidator's: several positions of half a million each fit, below Osaka's cap of 2^24.
+const LIQUIDATION_GAS: u64 = 16_000_000;

@@ -3,9 +3,10 @@
 //! # Invariants
 //! - The chain alone says what landed. A reorg takes it back: the bundle is open again.
 //! - Every bundle of the ledger without an outcome is followed up, those of an earlier run as well.
+//! - The liquidations of every block that was heard of and read are written down, whosever they are.
 //!
 //! # Limits
-//! - Realised profit is what changed for owner and executor from the block's parent to the block: ether, wrapped ether, and the
+//! - Realised profit is what changed for owner, executor and liquidator from the block's parent to the block: ether, wrapped ether, and the
 //!   token that the cycle starts from, valued as it was predicted. Whoever sends them anything in that block is counted in.
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use crate::edge::ledger::landed::Followed;
 use crate::edge::ledger::landed::Landed;
 use crate::edge::ledger::landed::Reason;
 use crate::edge::ledger::landed::Watch;
+use crate::edge::ledger::others;
 use crate::edge::ledger::row::Outcome;
 use crate::edge::ledger::row::Row;
 use crate::hot::evm::own;
@@ -92,17 +94,32 @@ impl Settler {
     }
 
     async fn grown(&mut self, id: BlockId, to: &mpsc::UnboundedSender<Report>) -> Result<(), LedgerError> {
+        let mut heard = false;
         match mined::mined(&self.chain, id.hash).await {
             // A reorg took it meanwhile: that will be said.
             Ok(None) => return Ok(()),
             Ok(Some((block, parent))) => {
                 let _ending = to.send(Report::Mined(block.txs.iter().map(|tx| tx.hash).collect()));
                 self.hold(block, parent);
+                heard = true;
             }
             // Its bundles are settled by number, at the next block.
             Err(error) => tracing::warn!(block = id.number, %error, "a block's receipts are not to be had"),
         }
-        self.settle_all(id.number).await
+        self.settle_all(id.number).await?;
+        match self.held.back() {
+            Some((block, _)) if heard => self.attribute(block).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes down who liquidated whom in a block, others as well: who won what we did not.
+    async fn attribute(&self, block: &Block) -> Result<(), LedgerError> {
+        let all = others::of(&self.chain, block, self.own.owner).await;
+        if all.is_empty() {
+            return Ok(());
+        }
+        self.ledger.attribute(block.number, all).done().await
     }
 
     fn hold(&mut self, block: Block, parent: B256) {
@@ -166,6 +183,7 @@ impl Settler {
             ours: bundle.ours,
             owner: self.own.owner,
             pools: &bundle.pools,
+            position: bundle.position,
             sent_ms: row.answers.iter().map(|answer| answer.sent_ms).max(),
             trigger_mined: bundle.trigger.and_then(|trigger| self.mined.get(&trigger).copied()),
         }
@@ -235,17 +253,20 @@ impl Settler {
     }
 
     async fn holdings(&self, at: B256, token: Address) -> Result<Holdings, ChainError> {
-        let executor = self.own.executor;
-        let asked: [(Address, Bytes); 2] = [token, self.own.weth].map(|token| (token, own::balance_of(executor)));
-        let ours = [self.own.owner, executor];
+        let holders: Vec<Address> = [Some(self.own.executor), self.own.liquidator].into_iter().flatten().collect();
+        let of = |token| holders.iter().map(move |holder| (token, own::balance_of(*holder)));
+        let asked: Vec<(Address, Bytes)> = [token, self.own.weth].into_iter().flat_map(of).collect();
+        let ours: Vec<Address> = holders.iter().copied().chain([self.own.owner]).collect();
         let (accounts, tokens) = tokio::try_join!(self.chain.holdings(at, &ours), self.chain.views(at, &asked))?;
         let ether = accounts.iter().filter_map(|account| account.balance).sum();
         // A token that says no number says nothing of what was earned: as good as no answer.
-        let number = |index: usize| {
-            let answer = tokens.get(index).and_then(|answer| own::number(Some(answer)));
-            answer.ok_or_else(|| self.chain.unreadable("eth_call", "a balance that is no number"))
+        let unreadable = || self.chain.unreadable("eth_call", "a balance that is no number");
+        let sum = |answers: &[Bytes]| {
+            let numbers = answers.iter().map(|answer| own::number(Some(answer)));
+            numbers.sum::<Option<U256>>().ok_or_else(unreadable)
         };
-        Ok(Holdings { ether, token: number(0)?, weth: number(1)? })
+        let (token, weth) = tokens.split_at_checked(holders.len()).ok_or_else(unreadable)?;
+        Ok(Holdings { ether, token: sum(token)?, weth: sum(weth)? })
     }
 
     /// The block below the lowest of those held that is not of the chain any more. `None`: all are.
@@ -271,6 +292,7 @@ impl Settler {
     async fn undo(&mut self, above: u64) -> Result<(), LedgerError> {
         self.held.retain(|(block, _)| block.number <= above);
         self.mined.retain(|_, number| *number <= above);
+        self.ledger.forget(above).done().await?;
         for target in above + 1..=self.highest + 1 {
             for row in self.ledger.for_block(target)? {
                 self.revive(&row).await?;

@@ -13,6 +13,7 @@ use crate::hot::engine::first::Looked;
 use crate::hot::engine::first::Promise;
 use crate::hot::engine::first::Verdict;
 use crate::hot::reckon::Why;
+use crate::hot::simulate::Deal;
 use crate::live::desk::Case;
 use crate::live::desk::Desk;
 use crate::live::desk::found;
@@ -36,8 +37,8 @@ impl Desk {
             }
             let signed_ns = clock.now_ns();
             let sent = lane.as_mut().and_then(|lane| lane.send(&promise.bundle, promise.parent));
-            let on = (promise.on.candidate(), promise.on.gas());
-            let mut found = Box::new(found(engine, promise.bundle.clone(), on, Some(case), signed_ns));
+            let (deal, gas) = (Deal::from(*promise.on.candidate()), promise.on.gas());
+            let mut found = Box::new(found(engine, promise.bundle.clone(), (&deal, gas), Some(case), signed_ns));
             found.sent = sent;
             if sent.is_some() {
                 // The ledger hears of it once it is known what it really earns.

@@ -42,7 +42,7 @@ use crate::hot::rt::inbox::Ended;
 use crate::hot::rt::inbox::Inbox;
 use crate::hot::rt::inbox::Item;
 use crate::hot::rt::worth::Shape;
-use crate::hot::search::Candidate;
+use crate::hot::simulate::Deal;
 use crate::live::desk::lane::Lane;
 use crate::live::desk::tape::Tape;
 use crate::live::numbers::meter::Meter;
@@ -260,7 +260,7 @@ impl Desk {
             return;
         }
         let idle = |(reason, _)| matches!(reason, Refused::TriggerFailed | Refused::NoPool);
-        let brought = outcome.proven.iter().filter_map(|proven| proven.candidate().value()).max().unwrap_or_default();
+        let brought = outcome.proven.iter().filter_map(|proven| proven.deal().value()).max().unwrap_or_default();
         let gwei = u64::try_from(brought.0 / U256::from(GWEI)).unwrap_or(u64::MAX);
         self.meter.worth.learn(case.shape, !outcome.refused.iter().any(idle), gwei);
     }
@@ -335,7 +335,7 @@ impl Desk {
             }
             let signed_ns = self.clock.now_ns();
             let sent = self.lane.as_mut().and_then(|lane| lane.send(bundle, *parent));
-            let on = (proof.candidate(), proof.gas_used());
+            let on = (proof.deal(), proof.gas_used());
             let found = Found { sent, ..found(&self.engine, bundle.clone(), on, case, signed_ns) };
             // As in `say`.
             let _ending = self.to_send.send(Box::new(found));
@@ -382,19 +382,20 @@ fn ground(loaded: &Loaded) -> Ground<'_> {
 fn found(
     engine: &Engine,
     bundle: SignedBundle,
-    (candidate, gas): (&Candidate, Gas),
+    (deal, gas): (&Deal, Gas),
     case: Option<Case>,
     signed_ns: u64,
 ) -> Found {
-    let path = choice::path(engine, candidate);
+    let path = choice::path(engine, deal);
     Found {
         bundle,
         parent: at(engine),
-        strategy: choice::strategy(case.is_some()),
-        token: engine.pools().token(candidate.start()),
+        strategy: choice::strategy(deal, case.is_some()),
+        token: engine.pools().token(deal.token()),
         gross: path.gross,
         gas,
         hops: path.hops,
+        liquidates: None,
         heard_ns: case.map_or(signed_ns, |case| case.at_ns),
         signed_ns,
         sent: None,

@@ -110,7 +110,7 @@ impl Book {
     pub fn new(seed: u64) -> Self {
         let pages = Pages {
             by_strategy: keys(&["backrun", "atomic_arb", "liquidation"]),
-            by_protocol: keys(&["uniswap_v2", "uniswap_v3", "aave_v3"]),
+            by_protocol: keys(&["uniswap_v2", "uniswap_v3", "aave_v2", "aave_v3", "morpho_blue"]),
             by_hops: keys(&["2", "3", "4"]),
             landed: 0,
             lost: 0,

@@ -5,6 +5,7 @@
 
 mod liquidation;
 
+use alloy::sol_types::SolCall;
 use alloy::sol_types::SolEvent;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -12,6 +13,8 @@ use alloy_primitives::U256;
 
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
+use crate::protocols::discover::Probe;
+use crate::protocols::discover::View;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
 use crate::protocols::lending::Lending;
@@ -22,6 +25,8 @@ use crate::protocols::lending::Size;
 use crate::protocols::lending::aave;
 use crate::protocols::lending::aave::balances::Terms;
 use crate::protocols::lending::aave::reserves::Reserves;
+use crate::protocols::lending::discover::Lender;
+use crate::protocols::lending::discover::Place;
 use crate::protocols::lending::seed::Pair;
 use crate::protocols::lending::seed::Seed;
 use crate::protocols::lending::slots::Layout;
@@ -29,6 +34,7 @@ use crate::protocols::lending::slots::Packing;
 use crate::protocols::math::ray;
 
 alloy::sol! {
+    function getAddressesProvider() external view returns (address);
     event Borrow(address indexed reserve, address user, address indexed onBehalfOf, uint256 amount, uint256 borrowRateMode, uint256 borrowRate, uint16 indexed referral);
 }
 
@@ -57,6 +63,22 @@ pub struct Market {
 impl Market {
     /// Name in output, config and metrics.
     pub const PROTOCOL: &str = "aave_v2";
+
+    /// How pools and their borrowers are found.
+    pub const LENDER: Lender =
+        Lender { many: false, topics: &[Borrow::SIGNATURE_HASH], heard: aave::heard, open: Self::open };
+
+    fn open(probe: &mut dyn Probe, place: &Place) -> Result<Seed, String> {
+        aave::open(probe, place, Self::PROTOCOL, &getAddressesProviderCall {}.abi_encode())
+    }
+
+    /// What contracts must answer of an account at a timestamp, each with who is asked.
+    ///
+    /// # Errors
+    /// It has no health.
+    pub fn views(&self, account: Address, at: u64) -> Result<Vec<(Address, View)>, Refusal> {
+        Ok(vec![(self.reserves.pool(), aave::view(account, &self.health(account, at)?))])
+    }
 
     /// A pool of which nothing is known yet.
     #[must_use]
@@ -105,6 +127,10 @@ impl Lending for Market {
 
     fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
         self.reserves.apply_slots(at, changes)
+    }
+
+    fn owner(&self, slot: U256) -> Option<Address> {
+        self.reserves.owner(slot)
     }
 
     fn apply_log(&mut self, at: Address, topics: &[B256], _data: &[u8]) -> Result<Applied, ApplyError> {

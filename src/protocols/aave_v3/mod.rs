@@ -7,6 +7,7 @@
 
 mod liquidation;
 
+use alloy::sol_types::SolCall;
 use alloy::sol_types::SolEvent;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -14,6 +15,8 @@ use alloy_primitives::U256;
 
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
+use crate::protocols::discover::Probe;
+use crate::protocols::discover::View;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
 use crate::protocols::lending::Lending;
@@ -25,6 +28,8 @@ use crate::protocols::lending::aave;
 use crate::protocols::lending::aave::balances::Terms;
 use crate::protocols::lending::aave::position::Position;
 use crate::protocols::lending::aave::reserves::Reserves;
+use crate::protocols::lending::discover::Lender;
+use crate::protocols::lending::discover::Place;
 use crate::protocols::lending::seed::Pair;
 use crate::protocols::lending::seed::Seed;
 use crate::protocols::lending::slots;
@@ -33,6 +38,8 @@ use crate::protocols::lending::slots::Packing;
 use crate::protocols::math::ray;
 
 alloy::sol! {
+    function POOL_REVISION() external view returns (uint256);
+    function ADDRESSES_PROVIDER() external view returns (address);
     event Borrow(address indexed reserve, address user, address indexed onBehalfOf, uint256 amount, uint8 interestRateMode, uint256 borrowRate, uint16 indexed referralCode);
 }
 
@@ -51,6 +58,10 @@ pub const LAYOUT: Layout = Layout {
     since: 62,
     packing: Packing::ByReserveSide,
 };
+
+/// The last `POOL_REVISION` of 3.0: the published 3.0.2 says 1, on mainnet each upgrade of it counted up to 3. From 3.1 on, which
+/// is 4, liquidations have other rules.
+const LAST_REVISION: u64 = 3;
 
 /// A category's terms: the first word of `EModeCategory`.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +92,29 @@ pub struct Market {
 impl Market {
     /// Name in output, config and metrics.
     pub const PROTOCOL: &str = "aave_v3";
+
+    /// How pools and their borrowers are found.
+    pub const LENDER: Lender =
+        Lender { many: false, topics: &[Borrow::SIGNATURE_HASH], heard: aave::heard, open: Self::open };
+
+    fn open(probe: &mut dyn Probe, place: &Place) -> Result<Seed, String> {
+        let revision = probe.call(place.address, &POOL_REVISIONCall {}.abi_encode()).word(0);
+        let revision = revision.ok_or("is no pool of aave v3: it does not say its revision")?;
+        if revision.is_zero() || revision > U256::from(LAST_REVISION) {
+            return Err(format!(
+                "is of pool revision {revision}: 1 to {LAST_REVISION} (aave 3.0) are known here, others liquidate by other rules"
+            ));
+        }
+        aave::open(probe, place, Self::PROTOCOL, &ADDRESSES_PROVIDERCall {}.abi_encode())
+    }
+
+    /// What contracts must answer of an account at a timestamp, each with who is asked.
+    ///
+    /// # Errors
+    /// It has no health.
+    pub fn views(&self, account: Address, at: u64) -> Result<Vec<(Address, View)>, Refusal> {
+        Ok(vec![(self.reserves.pool(), aave::view(account, &self.health(account, at)?))])
+    }
 
     /// A pool of which nothing is known yet.
     #[must_use]
@@ -148,6 +182,10 @@ impl Lending for Market {
 
     fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
         self.reserves.apply_slots(at, changes)
+    }
+
+    fn owner(&self, slot: U256) -> Option<Address> {
+        self.reserves.owner(slot)
     }
 
     fn apply_log(&mut self, at: Address, topics: &[B256], _data: &[u8]) -> Result<Applied, ApplyError> {

@@ -46,9 +46,9 @@ pub fn best<M: Lending>(
     pairs.filter_map(|pair| best_of_pair(market, &call(pair), at, &worth)).max_by_key(|choice| choice.worth)
 }
 
-/// The best amount for one pair. Too small an amount is dust and too large a one the market may not pay out; between them
-/// the worth rises to its best and falls.
-fn best_of_pair<M: Lending>(
+/// The best amount for one pair: the call's size is not looked at. Too small an amount is dust and too large a one the market
+/// may not pay out; between them the worth rises to its best and falls.
+pub fn best_of_pair<M: Lending>(
     market: &M,
     call: &Call,
     at: u64,

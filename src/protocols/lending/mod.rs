@@ -11,9 +11,11 @@
 
 pub mod aave;
 pub mod choice;
+pub mod discover;
 pub mod near;
 pub mod seed;
 pub mod slots;
+pub mod taken;
 
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -173,6 +175,9 @@ pub trait Lending {
     /// # Errors
     /// A value contradicts what is known.
     fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError>;
+
+    /// Whose position a slot is a part of, where it is.
+    fn owner(&self, slot: U256) -> Option<Address>;
 
     /// Takes note of an account that a log of the contract `at` says has borrowed.
     ///

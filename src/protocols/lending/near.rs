@@ -91,6 +91,20 @@ impl Near {
         }
     }
 
+    /// Accounts that can sink as prices stand, each once, in order: those with a factor under what all prices together can have
+    /// taken since the index was made, and those that have changed by themselves.
+    #[must_use]
+    pub fn under(&self) -> Vec<Address> {
+        let bound = self.widening() * MARGIN;
+        let low = |feed: &Feed| feed.positions.partition_point(|(factor, _)| f64::from(*factor) < bound);
+        let ids = self.feeds.values().flat_map(|feed| feed.positions.iter().take(low(feed)));
+        let near = ids.filter_map(|(_, id)| self.accounts.get(*id as usize));
+        let mut all: Vec<Address> = near.chain(&self.touched).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// True when the index no longer narrows enough, or its time is over.
     #[must_use]
     pub fn stale(&self, at: u64) -> bool {

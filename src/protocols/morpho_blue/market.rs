@@ -4,6 +4,7 @@
 //! - Products are of 256 bits, as the contract's: past them is [`Refusal::Arithmetic`].
 
 use alloy::sol_types::SolCall;
+use alloy::sol_types::SolEvent;
 use alloy::sol_types::SolValue;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -11,12 +12,18 @@ use alloy_primitives::U256;
 use alloy_primitives::keccak256;
 use alloy_primitives::map::HashMap;
 
+use crate::protocols::discover::Probe;
+use crate::protocols::discover::View;
 use crate::protocols::lending::About;
 use crate::protocols::lending::Health;
+use crate::protocols::lending::Lending;
 use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
+use crate::protocols::lending::discover::Heard;
+use crate::protocols::lending::discover::Lender;
+use crate::protocols::lending::discover::Place;
 use crate::protocols::lending::seed::Pair;
 use crate::protocols::lending::seed::Seed;
 use crate::protocols::lending::slots;
@@ -168,6 +175,59 @@ impl Market {
         Some(Self::new(seed.address, Params { loan, collateral, oracle: seed.oracle, irm, lltv }))
     }
 
+    /// How markets and their borrowers are found.
+    pub const LENDER: Lender = Lender {
+        many: true,
+        topics: &[abi::CreateMarket::SIGNATURE_HASH, abi::Borrow::SIGNATURE_HASH],
+        heard: Self::heard,
+        open: Self::open,
+    };
+
+    fn heard(topics: &[B256], _data: &[u8]) -> Option<Heard> {
+        match topics {
+            [abi::CreateMarket::SIGNATURE_HASH, id] => Some(Heard::Market(*id)),
+            [abi::Borrow::SIGNATURE_HASH, id, account, ..] => {
+                Some(Heard::Borrower { market: *id, account: Address::from_word(*account) })
+            }
+            _ => None,
+        }
+    }
+
+    fn open(probe: &mut dyn Probe, place: &Place) -> Result<Seed, String> {
+        let answer = probe.call(place.address, &abi::idToMarketParamsCall { id: place.market }.abi_encode());
+        let params = abi::idToMarketParamsCall::abi_decode_returns(&answer.output.unwrap_or_default());
+        let params = params.map_err(|_| format!("has no market {}: it does not answer", place.market))?;
+        let abi::MarketParams { loanToken: loan, collateralToken: collateral, oracle, irm, lltv } = params;
+        if loan.is_zero() {
+            return Err(format!("has no market {}", place.market));
+        }
+        if oracle.is_zero() {
+            return Err(format!("market {} has no oracle: nobody can borrow there", place.market));
+        }
+        let pair = Some(Pair { loan, collateral, irm, lltv });
+        Ok(Seed { protocol: Self::PROTOCOL.to_owned(), address: place.address, oracle, pair, accounts: Vec::new() })
+    }
+
+    /// What contracts must answer of an account, each with who is asked: health follows from it, and from no call of the
+    /// contract's.
+    ///
+    /// # Errors
+    /// Something is not known.
+    pub fn views(&self, account: Address, at: u64) -> Result<Vec<(Address, View)>, Refusal> {
+        self.health(account, at)?;
+        let (id, position) = (self.id, self.position(account)?);
+        let [borrowed, accrued] = [BORROWED, ACCRUED].map(|word| self.words[word].ok_or(Refusal::Cold));
+        let (borrowed, accrued) = (borrowed?, accrued?);
+        let word = |value: u128| U256::from(value);
+        let totals = [slots::low(borrowed), slots::high(borrowed), slots::low(accrued)].map(word);
+        let market = View { data: abi::marketCall { id }.abi_encode(), due: (2..).zip(totals).collect() };
+        let held = [position.shares, position.collateral].map(word);
+        let of = View { data: abi::positionCall { id, user: account }.abi_encode(), due: (1..).zip(held).collect() };
+        let price = self.price.ok_or(Refusal::Unpriced(self.params.oracle))?;
+        let price = View { data: abi::priceCall {}.abi_encode(), due: vec![(0, price)] };
+        Ok(vec![(self.contract, market), (self.contract, of), (self.params.oracle, price)])
+    }
+
     /// The oracle's price, and the rate that the model gives for the market as it stands.
     pub(super) fn asks(&self) -> Vec<Question> {
         let Params { oracle, irm, .. } = self.params;
@@ -244,6 +304,10 @@ impl Market {
         }
         let known = self.by_slot.get(&slot).and_then(|at| self.accounts.get_mut(*at as usize));
         known.is_some_and(|(_, word)| word.replace(value) != Some(value))
+    }
+
+    pub(super) fn owner_of(&self, slot: U256) -> Option<Address> {
+        self.by_slot.get(&slot).and_then(|at| self.accounts.get(*at as usize)).map(|(account, _)| *account)
     }
 
     pub(super) fn feed(&self, feed: Address) -> Option<U256> {

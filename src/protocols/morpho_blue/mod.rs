@@ -58,6 +58,10 @@ impl Lending for Market {
         Ok(if changed { Applied::Changed } else { Applied::Irrelevant })
     }
 
+    fn owner(&self, slot: U256) -> Option<Address> {
+        self.owner_of(slot)
+    }
+
     fn apply_log(&mut self, at: Address, topics: &[B256], _data: &[u8]) -> Result<Applied, ApplyError> {
         let [signature, id, rest @ ..] = topics else { return Ok(Applied::Irrelevant) };
         if (at, *signature, *id) != (self.contract(), abi::Borrow::SIGNATURE_HASH, self.id()) {

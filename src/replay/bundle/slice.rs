@@ -33,13 +33,15 @@ pub fn slice(thread: &mut Thread, judged: &Judged) -> Result<Option<Case>, Strin
     // The next event forgets it, too.
     machine.drop_overlay();
     let trigger = event.trigger.clone();
+    let strategy = choice::strategy_of(&bundle.of.path, trigger.is_some());
+    let ours = setup.liquidator.filter(|_| strategy == choice::LIQUIDATION).unwrap_or(setup.executor);
     let mut case = Case {
         format: FORMAT.to_owned(),
-        strategy: choice::strategy(trigger.is_some()).to_owned(),
+        strategy: strategy.to_owned(),
         chain: setup.chain,
         block: block(machine),
         owner: setup.owner,
-        executor: setup.executor,
+        executor: ours,
         weth: setup.weth,
         names: judged.decided.names,
         trigger: trigger.map(|of| Pending { hash: of.hash, sender: of.sender, raw: of.raw }),

@@ -6,7 +6,7 @@
 //! # Invariants
 //! - What the engine is told of is known here first: a want is noted as known *before* it is read, and only behind the tip
 //!   and while no block is being learnt. So no block's changes pass it by.
-//! - Changes are told of known accounts and slots alone (of pools, of every slot), else the engine would grow without end.
+//! - Changes are told of known accounts and slots alone (of pools, and of what prices are read from, of every slot), else the engine would grow without end.
 //! - A way of learning changes that the node does not offer is tried once. A block that does not execute to its header, or
 //!   cannot be executed, is read back.
 //!
@@ -128,6 +128,9 @@ impl Keep {
         known.hashes.extend(loaded.hashes.iter().copied());
         for pool in &loaded.pools {
             known.accounts.entry(pool.address()).or_default().pool = true;
+        }
+        for contract in &loaded.whole {
+            known.accounts.entry(*contract).or_default().whole = true;
         }
         let inner = Mutex::new(Inner { known, at: loaded.head.hash, learning: false });
         Self { chain, rules, inner, no_trace: AtomicBool::default(), no_call_trace: AtomicBool::default() }

@@ -111,7 +111,7 @@ pub(super) async fn open(chain: &mut Chain, tokens: &[Token]) -> Result<Market, 
     let mut steps: Vec<Step> = calls.map(wire).into();
     steps.extend(tokens.iter().flat_map(list));
     chain.run(steps).await?;
-    Ok(Market { name: "aave_v2", pool: pool(), oracle: ours("Oracle") })
+    Ok(Market { name: "aave_v2", pool: pool(), oracle: ours("Oracle"), pair: None })
 }
 
 fn list(token: &Token) -> [Step; 3] {

@@ -106,7 +106,7 @@ pub(super) async fn open(chain: &mut Chain, tokens: &[Token], feeds: &[Feed]) ->
         steps.extend(list(token));
     }
     chain.run(steps).await?;
-    Ok(Market { name: "aave_v3", pool: POOL, oracle: ORACLE })
+    Ok(Market { name: "aave_v3", pool: POOL, oracle: ORACLE, pair: None })
 }
 
 /// What asks the provider, or the pool, when it is made.

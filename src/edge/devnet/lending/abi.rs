@@ -1,4 +1,4 @@
-//! The parts of Aave's and Chainlink's interfaces that the markets are set up and used through.
+//! The parts of Aave's, Morpho's and Chainlink's interfaces that the markets are set up and used through.
 
 alloy::sol! {
     function approve(address spender, uint256 amount) external;
@@ -36,10 +36,26 @@ alloy::sol! {
     function initReserve(address aToken, address stableDebt, address variableDebt, uint8 decimals, address strategy) external;
     function enableBorrowingOnReserve(address asset, bool stable) external;
 
+    // Morpho Blue.
+    struct MarketParams { address loanToken; address collateralToken; address oracle; address irm; uint256 lltv; }
+    function enableIrm(address irm) external;
+    function enableLltv(uint256 lltv) external;
+    function createMarket(MarketParams params) external;
+    function supply(MarketParams params, uint256 assets, uint256 shares, address owner, bytes data) external;
+    function supplyCollateral(MarketParams params, uint256 assets, address owner, bytes data) external;
+
     // Chainlink: an aggregator.
     function changeOracles(address[] removed, address[] added, address[] admins, uint32 least, uint32 most, uint32 delay)
         external;
     function submit(uint256 round, int256 answer) external;
     function latestRound() external view returns (uint256);
     function latestAnswer() external view returns (int256);
+}
+
+/// Morpho's `borrow`, which has Aave's name.
+pub(super) mod morpho {
+    alloy::sol! {
+        struct MarketParams { address loanToken; address collateralToken; address oracle; address irm; uint256 lltv; }
+        function borrow(MarketParams params, uint256 assets, uint256 shares, address owner, address receiver) external;
+    }
 }

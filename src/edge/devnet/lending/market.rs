@@ -2,45 +2,92 @@
 
 use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
+use alloy_primitives::B256;
+use alloy_primitives::U256;
 
 use crate::edge::devnet::DevnetError;
 use crate::edge::devnet::chain::Chain;
 use crate::edge::devnet::chain::Step;
 use crate::edge::devnet::lending::abi;
+use crate::edge::devnet::lending::morpho_blue;
 use crate::edge::devnet::seed::Token;
+use crate::protocols::lending::seed::Pair;
 
 /// Dollars of each reserve that the lender brings.
 const LENT_USD: u64 = 50_000_000;
+/// Aave's variable rate.
+const VARIABLE: u64 = 2;
 
 /// A market.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Market {
-    /// `aave_v2` or `aave_v3`.
+    /// `aave_v2`, `aave_v3` or `morpho_blue`.
     pub name: &'static str,
-    /// Its pool.
+    /// Whom one lends to and borrows from. Morpho's markets share one.
     pub pool: Address,
     /// What that asks for prices.
     pub oracle: Address,
+    /// Morpho's, of two tokens: which.
+    pub pair: Option<Pair>,
 }
 
 impl Market {
-    /// The chain's account lends of every token.
+    /// The chain's account lends of every token that can be owed.
     pub(super) async fn fund(&self, chain: &mut Chain, tokens: &[Token]) -> Result<(), DevnetError> {
         let me = chain.me();
-        chain.run(tokens.iter().flat_map(|token| self.lend(token, me, LENT_USD)).collect()).await?;
+        let lend = |token: &Token| match self.pair {
+            None => Some(self.pledge(token, me, LENT_USD)),
+            Some(pair) if pair.loan == token.address => Some(morpho_blue::lend(self, &pair, token, me, LENT_USD)),
+            Some(_) => None,
+        };
+        chain.run(tokens.iter().filter_map(lend).flatten().collect()).await?;
         Ok(())
     }
 
-    /// Supplies so many dollars of a token for somebody.
-    pub(super) fn lend(&self, token: &Token, owner: Address, usd: u64) -> [Step; 2] {
+    /// Supplies so many dollars of a token for somebody to borrow on.
+    pub(super) fn pledge(&self, token: &Token, owner: Address, usd: u64) -> [Step; 2] {
         let (asset, amount) = (token.address, token.worth(usd));
+        let supply = match self.pair {
+            Some(pair) => morpho_blue::pledge(self, &pair, amount, owner),
+            // Both versions of Aave know it by this name.
+            None => abi::depositCall { asset, amount, owner, referral: 0 }.abi_encode(),
+        };
+        self.pay(token, amount, supply)
+    }
+
+    /// What an account is to call to borrow so many dollars of a token for itself.
+    pub(super) fn borrow(&self, token: &Token, owner: Address, usd: u64) -> Vec<u8> {
+        let (asset, amount) = (token.address, token.worth(usd));
+        match self.pair {
+            Some(pair) => morpho_blue::borrow(self, &pair, amount, owner),
+            None => {
+                let mode = U256::from(VARIABLE);
+                abi::borrowCall { asset, amount, mode, referral: 0, owner }.abi_encode()
+            }
+        }
+    }
+
+    /// A call that takes so much of a token from the chain's account.
+    pub(super) fn pay(&self, token: &Token, amount: U256, call: Vec<u8>) -> [Step; 2] {
         let approve = abi::approveCall { spender: self.pool, amount };
-        // Both versions know it by this name.
-        let supply = abi::depositCall { asset, amount, owner, referral: 0 };
         [
-            Step::call(format!("an allowance of {}", token.symbol), asset, approve.abi_encode()),
-            Step::call(format!("a supply of {}", token.symbol), self.pool, supply.abi_encode()),
+            Step::call(format!("an allowance of {}", token.symbol), token.address, approve.abi_encode()),
+            Step::call(format!("a supply of {}", token.symbol), self.pool, call),
         ]
+    }
+
+    /// Which of Morpho's it is.
+    #[must_use]
+    pub fn id(&self) -> Option<B256> {
+        self.pair.map(|pair| morpho_blue::id(self, &pair))
+    }
+
+    /// How much may be borrowed on a token here, in hundredths of a percent of its worth.
+    pub(super) fn most(&self, collateral: &Token) -> u64 {
+        match self.pair {
+            Some(pair) => (pair.lltv / U256::from(100_000_000_000_000u64)).saturating_to(),
+            None => terms(collateral)[0],
+        }
     }
 }
 

@@ -1,6 +1,7 @@
-//! Lending markets on the devnet: Aave V3 and V2 whole, their prices by Chainlink's contracts, and people who owe.
+//! Lending markets on the devnet: Aave V3, Aave V2 and Morpho Blue whole, their prices by Chainlink's contracts, and people who
+//! owe.
 //!
-//! - `aave_v3`, `aave_v2`: the markets; `market`: what they share. `feeds`: aggregators behind proxies. `borrowers`: who owes what. `prices`: answers as they come.
+//! - `aave_v3`, `aave_v2`, `morpho_blue`: the markets; `market`: what they share. `feeds`: aggregators behind proxies. `borrowers`: who owes what. `prices`: answers as they come.
 //!
 //! # Invariants
 //! - It stands after everything else and draws from dice of its own: the pools of a seed are the same with it and without.
@@ -16,6 +17,7 @@ mod abi;
 mod borrowers;
 mod feeds;
 mod market;
+mod morpho_blue;
 mod prices;
 
 use alloy_primitives::Address;
@@ -27,6 +29,7 @@ use crate::edge::devnet::dice::Dice;
 use crate::edge::devnet::seed::Token;
 use crate::edge::devnet::seed::place;
 use crate::edge::devnet::wallet::Wallet;
+use crate::protocols::lending::seed::Seed;
 
 pub use borrowers::Borrower;
 pub use feeds::Feed;
@@ -51,6 +54,21 @@ pub struct Lending {
     pub liquidator: Address,
 }
 
+impl Lending {
+    /// The markets as rows of a configuration, each with its borrowers.
+    #[must_use]
+    pub fn seeds(&self) -> Vec<Seed> {
+        let seed = |(place, market): (usize, &Market)| Seed {
+            protocol: market.name.to_owned(),
+            address: market.pool,
+            oracle: market.oracle,
+            pair: market.pair,
+            accounts: self.borrowers.iter().filter(|b| b.market == place).map(|b| b.account).collect(),
+        };
+        self.markets.iter().enumerate().map(seed).collect()
+    }
+}
+
 /// Builds it, in the name of the chain's account, who lends.
 pub(super) async fn stand(
     chain: &mut Chain,
@@ -64,14 +82,16 @@ pub(super) async fn stand(
     let feeds = feeds::of(&listed);
     let mut placements = aave_v3::placements(chain.me())?;
     placements.extend(aave_v2::placements(&listed, &feeds)?);
+    placements.extend(morpho_blue::placements(chain.me(), &listed, &feeds)?);
     placements.extend(feeds::placements(&feeds)?);
     place::place(chain, &placements).await?;
     feeds::open(chain, &feeds, &reporter).await?;
-    let markets = vec![aave_v3::open(chain, &listed, &feeds).await?, aave_v2::open(chain, &listed).await?];
+    let mut markets = vec![aave_v3::open(chain, &listed, &feeds).await?, aave_v2::open(chain, &listed).await?];
+    markets.extend(morpho_blue::open(chain, &listed).await?);
     let mut borrowers = Vec::new();
-    for market in &markets {
+    for (place, market) in markets.iter().enumerate() {
         market.fund(chain, &listed).await?;
-        let here = borrowers::of(&mut dice, &listed, market);
+        let here = borrowers::of(&mut dice, &listed, (place, market));
         borrowers::borrow(chain, &listed, market, &here).await?;
         borrowers.extend(here);
     }

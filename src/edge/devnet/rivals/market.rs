@@ -46,9 +46,9 @@ impl Curve {
 /// A log of a simulation.
 #[derive(Debug, Deserialize)]
 pub(super) struct Log {
-    address: Address,
-    topics: Vec<B256>,
-    data: Bytes,
+    pub(super) address: Address,
+    pub(super) topics: Vec<B256>,
+    pub(super) data: Bytes,
 }
 
 /// One hop: a pool, and which way.

@@ -4,6 +4,8 @@
 //! They share nothing with `hot` but the executor's calldata: prices by `eth_call`, victims by `eth_simulateV1`, the
 //! best input in floats and what it earns from QuoterV2, after the victim. They backrun one victim with one cycle.
 //!
+//! Where people owe there is one of another kind, a [`Liquidator`]: it has money, and no wish to sell.
+//!
 //! # Invariants
 //! - A rival has keys and an executor of its own, and pays its own gas. It bids only what leaves it a gain.
 //! - Of what it sends in a block at most one lands: its transactions share a nonce.
@@ -12,6 +14,7 @@
 //! Each victim takes the node 2 to 6 simulations, of some milliseconds each.
 
 mod door;
+mod liquidator;
 mod market;
 mod node;
 mod searcher;
@@ -27,6 +30,8 @@ use crate::edge::devnet::DevnetError;
 use crate::edge::devnet::Wallet;
 use crate::edge::devnet::rivals::door::Door;
 use crate::edge::devnet::rivals::searcher::Searcher;
+
+pub use liquidator::Liquidator;
 
 /// How good a rival is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,11 +126,9 @@ impl Hired {
     pub(in crate::edge::devnet) fn start(self, devnet: &Devnet, builder: &str) -> Result<Rival, DevnetError> {
         let Self { strength, owner, executor } = self;
         let identity = Wallet::fresh()?;
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).tcp_nodelay(true).build();
-        let client = client.map_err(|_| DevnetError::Url(builder.to_owned()))?;
         let (tell, tally) = watch::channel(Tally::default());
         let (known_by, paid_by) = (identity.address(), owner.address());
-        let door = Door { client, url: builder.to_owned(), identity };
+        let door = Door::new(builder, identity)?;
         let task = tokio::spawn(Searcher::new(devnet, door, owner, executor, strength, tell).run());
         Ok(Rival { strength, identity: known_by, owner: paid_by, executor, tally, task })
     }

@@ -41,6 +41,7 @@ pub(super) struct Victim {
     /// As a simulation takes it.
     pub(super) call: Value,
     pub(super) raw: Bytes,
+    pub(super) to: Option<Address>,
 }
 
 #[derive(Deserialize)]
@@ -120,7 +121,7 @@ impl Node {
         let victim = |((tx, raw), _): ((Shown, Bytes), U64)| {
             let Shown { from, to, gas, value, input, .. } = tx;
             let call = json!({"from": from, "to": to, "gas": gas, "value": value, "input": input});
-            Victim { call, raw }
+            Victim { call, raw, to }
         };
         Ok(next.map(victim).collect())
     }

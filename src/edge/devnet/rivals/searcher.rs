@@ -156,7 +156,7 @@ impl Searcher {
         self.tally.by_hops[idea.steps.len().clamp(2, 4) - 2] += 1;
         let Some(raw) = self.bid(&idea, &outs, earned, victim).await? else { return Ok(()) };
         self.tally.worth += 1;
-        self.tally.sent += u64::from(self.door.send(self.next.number, [&victim.raw, &raw]).await);
+        self.tally.sent += u64::from(self.door.send(self.next.number, &[&victim.raw, &raw]).await);
         Ok(())
     }
 

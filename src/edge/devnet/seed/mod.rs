@@ -147,6 +147,24 @@ pub(super) async fn seed(chain: &mut Chain, seed: u64, senders: &[Address]) -> R
     Ok(Seeded { contracts, tokens, pools, positions })
 }
 
+/// The tokens of a seed, before anything stands.
+#[cfg(test)]
+pub(super) fn tokens_of(seed: u64) -> Vec<Token> {
+    tokens::of(&mut Dice::new(seed, 1))
+}
+
+/// Gives the chain's account ether and so many dollars of each of these tokens, which must be no ether, to be spent by these.
+pub(super) async fn enrich(
+    chain: &mut Chain,
+    tokens: &[Token],
+    usd: u64,
+    spenders: Vec<Address>,
+) -> Result<(), DevnetError> {
+    let holder = chain.me();
+    chain.endow(&[(holder, ether(OWNER_ETHER))]).await?;
+    tokens::add(chain, tokens, &Purse { holder, usd, spenders }).await
+}
+
 /// Deploys the executor in the name of its owner, who must be the chain's account, and gives it ether.
 pub(super) async fn deploy_executor(chain: &mut Chain, cancun: bool) -> Result<Address, DevnetError> {
     let owner = chain.me();

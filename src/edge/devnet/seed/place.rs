@@ -49,6 +49,17 @@ impl Placement {
         let name = artifact.rsplit('/').next().unwrap_or(artifact).to_owned();
         Ok(Self { at, name, creation })
     }
+
+    /// One of our own, of the text of an artifact in `contracts/artifacts`.
+    pub(in crate::edge::devnet) fn ours(at: Address, artifact: &str, arguments: &[u8]) -> Result<Self, DevnetError> {
+        let bad = |cause: String| DevnetError::Ours(cause);
+        let json: Value = serde_json::from_str(artifact).map_err(|error| bad(error.to_string()))?;
+        let code = json.pointer("/cancun/creation").and_then(Value::as_str);
+        let code = code.ok_or_else(|| bad("it has no bytecode".to_owned()))?;
+        let mut creation = hex::decode(code).map_err(|error| bad(error.to_string()))?;
+        creation.extend_from_slice(arguments);
+        Ok(Self { at, name: "a contract of ours".to_owned(), creation })
+    }
 }
 
 /// Creation code as a package publishes it: Truffle's, Hardhat's, Waffle's or Foundry's artifact.

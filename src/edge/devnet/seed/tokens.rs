@@ -101,28 +101,38 @@ pub(super) struct Purse {
 
 /// Fills the purses.
 pub(super) async fn fill(chain: &mut Chain, tokens: &[Token], purses: &[Purse]) -> Result<(), DevnetError> {
-    let word = |value: U256| B256::from(value);
     let mut writes = Vec::new();
     for token in tokens {
         let mut supply = U256::ZERO;
         for purse in purses {
-            let amount = token.worth(purse.usd);
-            supply += amount;
-            let slot = mapping(purse.holder, B256::from(U256::from(SLOT_BALANCE)));
-            writes.push(json!([token.address, slot, word(amount)]));
-            let allowances = mapping(purse.holder, B256::from(U256::from(SLOT_ALLOWANCE)));
-            let allow = |spender: &Address| json!([token.address, mapping(*spender, allowances), word(U256::MAX)]);
-            writes.extend(purse.spenders.iter().map(allow));
+            supply += token.worth(purse.usd);
+            writes.extend(held(token, purse));
         }
         if token.address == WETH {
             // Its supply is the ether it holds.
             chain.endow(&[(WETH, supply)]).await?;
         } else {
-            writes.push(json!([token.address, B256::from(U256::from(SLOT_SUPPLY)), word(supply)]));
+            writes.push(json!([token.address, B256::from(U256::from(SLOT_SUPPLY)), B256::from(supply)]));
         }
     }
     chain.rpc.batch::<Value>("anvil_setStorageAt", &writes).await?;
     check(chain, tokens, purses).await
+}
+
+/// One more purse, of tokens that are no ether. Their supply is not counted anew: nobody here asks for it.
+pub(super) async fn add(chain: &Chain, tokens: &[Token], purse: &Purse) -> Result<(), DevnetError> {
+    let writes: Vec<Value> = tokens.iter().flat_map(|token| held(token, purse)).collect();
+    chain.rpc.batch::<Value>("anvil_setStorageAt", &writes).await?;
+    check(chain, tokens, std::slice::from_ref(purse)).await
+}
+
+/// A purse's balance and allowances, as they are written into storage.
+fn held(token: &Token, purse: &Purse) -> Vec<Value> {
+    let write = |slot: B256, value: U256| json!([token.address, slot, B256::from(value)]);
+    let slot = mapping(purse.holder, B256::from(U256::from(SLOT_BALANCE)));
+    let allowances = mapping(purse.holder, B256::from(U256::from(SLOT_ALLOWANCE)));
+    let allow = |spender: &Address| write(mapping(*spender, allowances), U256::MAX);
+    std::iter::once(write(slot, token.worth(purse.usd))).chain(purse.spenders.iter().map(allow)).collect()
 }
 
 async fn check(chain: &Chain, tokens: &[Token], purses: &[Purse]) -> Result<(), DevnetError> {

@@ -37,6 +37,7 @@ use crate::edge::devnet::Wallet;
 use crate::edge::devnet::abi;
 use crate::edge::devnet::lending::Prices;
 use crate::edge::devnet::rivals::Hired;
+use crate::edge::devnet::rivals::Liquidator;
 use crate::edge::devnet::rivals::Rival;
 use crate::edge::devnet::rivals::Strength;
 use crate::edge::devnet::world::report::Reports;
@@ -151,6 +152,8 @@ pub struct World {
     pub options: Options,
     /// The other searchers, in the order of [`Options::rivals`].
     pub rivals: Vec<Rival>,
+    /// One who liquidates, as strong as the first of them: where people owe and there are rivals.
+    pub liquidator: Option<Liquidator>,
     traffic: Traffic,
     prices: Option<Prices>,
     reports: Reports,
@@ -167,6 +170,7 @@ impl World {
         for strength in &options.rivals {
             hired.push(Hired::hire(&devnet, *strength).await?);
         }
+        let purse = if options.rivals.is_empty() { None } else { Liquidator::hire(&devnet).await? };
         // After the rivals' contracts, which ask for more gas than a block of a slow world has.
         devnet.open(options.gas_limit()).await?;
         let node = devnet.anvil.http();
@@ -175,9 +179,13 @@ impl World {
         let reports = Reports::start(&devnet, &builder);
         let door = Rpc::new(&builder.url(), TIMEOUT).ok_or_else(|| DevnetError::Url(builder.url()))?;
         let rivals = hired.into_iter().map(|hired| hired.start(&devnet, &builder.url())).collect::<Result<_, _>>()?;
+        let liquidator = match purse.zip(options.rivals.first().copied()) {
+            Some((owner, strength)) => Liquidator::start(&devnet, &builder.url(), owner, strength)?,
+            None => None,
+        };
         let traffic = devnet.trade_through(&door, options.per_second)?;
         let prices = devnet.answer_prices(&door, options.slot);
-        Ok(Self { devnet, builder, identity: Wallet::fresh()?, options, rivals, traffic, prices, reports })
+        Ok(Self { devnet, builder, identity: Wallet::fresh()?, options, rivals, liquidator, traffic, prices, reports })
     }
 
     /// The node's JSON-RPC over HTTP.
@@ -233,6 +241,7 @@ impl World {
     /// Ends rivals, prices, traffic, builder and node, in this order: no block is cut short. What the traffic has sent.
     pub async fn stop(self) -> Counts {
         drop(self.rivals);
+        drop(self.liquidator);
         drop(self.prices);
         let counts = self.traffic.stop().await;
         self.builder.stop().await;

@@ -7,8 +7,11 @@ pub mod reserves;
 
 use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
+use alloy_primitives::B256;
 use alloy_primitives::U256;
 
+use crate::protocols::discover::Probe;
+use crate::protocols::discover::View;
 use crate::protocols::lending::About;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
@@ -20,12 +23,47 @@ use crate::protocols::lending::aave::position::Position;
 use crate::protocols::lending::aave::reserve::Config;
 use crate::protocols::lending::aave::reserves::Reserves;
 use crate::protocols::lending::choice::WHOLE;
+use crate::protocols::lending::discover;
+use crate::protocols::lending::discover::Heard;
+use crate::protocols::lending::discover::Place;
+use crate::protocols::lending::seed::Seed;
 use crate::protocols::lending::slots;
 
 alloy::sol! {
     function getAssetPrice(address asset) external view returns (uint256);
     function balanceOf(address account) external view returns (uint256);
+    function getPriceOracle() external view returns (address);
+    function getUserAccountData(address user) external view returns (uint256, uint256, uint256, uint256, uint256, uint256);
     function liquidationCall(address collateralAsset, address debtAsset, address user, uint256 debtToCover, bool receiveAToken) external;
+}
+
+/// What a `Borrow` of V2 and V3 says, which name the account alike.
+#[must_use]
+pub fn heard(topics: &[B256], _data: &[u8]) -> Option<Heard> {
+    let [_, _, account, ..] = topics else { return None };
+    Some(Heard::Borrower { market: B256::ZERO, account: Address::from_word(*account) })
+}
+
+/// A row of the pool at a place, whose oracle the addresses provider names; `provider` is how the pool is asked for that.
+///
+/// # Errors
+/// There is no such pool.
+pub fn open(probe: &mut dyn Probe, place: &Place, protocol: &str, provider: &[u8]) -> Result<Seed, String> {
+    let oracle = match place.oracle {
+        Some(oracle) => oracle,
+        None => {
+            let provider = discover::ask_address(probe, place.address, provider)?;
+            discover::ask_address(probe, provider, &getPriceOracleCall {}.abi_encode())?
+        }
+    };
+    Ok(Seed { protocol: protocol.to_owned(), address: place.address, oracle, ..Seed::default() })
+}
+
+/// What the pool must answer of an account that stands so.
+#[must_use]
+pub fn view(account: Address, health: &Health) -> View {
+    let due = vec![(0, health.collateral), (1, health.debt), (5, health.factor)];
+    View { data: getUserAccountDataCall { user: account }.abi_encode(), due }
 }
 
 /// Prices of feeds, which are what the oracle calls assets, and what each receipt token holds of its asset.

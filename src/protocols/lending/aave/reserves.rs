@@ -245,6 +245,13 @@ impl Reserves {
         }
     }
 
+    /// Whose position a slot is a part of.
+    #[must_use]
+    pub fn owner(&self, slot: U256) -> Option<Address> {
+        let (position, _) = self.by_slot.get(&slot)?;
+        self.positions.get(*position as usize).map(|position| position.account)
+    }
+
     /// Contracts and slots that are still to be read.
     #[must_use]
     pub fn missing(&self) -> Vec<(Address, U256)> {

@@ -1,0 +1,306 @@
+//! Lending markets: who borrows there, everything their positions hang on, and what the markets ask other contracts.
+//!
+//! - `row`: the configuration's.
+//!
+//! # Invariants
+//! - Behind [`load`] every slot that a market misses is known, and everything that answering its questions reads: the hot side
+//!   finds both in `Loaded::accounts`.
+//! - A market that cannot be used is listed with the reason, and is no seed: nothing of it is watched, and nothing sent.
+//!
+//! # Limits
+//! - Of a contract that holds many markets those opened since the load are followed from the next load on.
+
+mod row;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use alloy_primitives::{Address, Bytes, U256};
+
+use crate::edge::bootstrap::BootstrapError;
+use crate::edge::bootstrap::Hear;
+use crate::edge::bootstrap::Loaded;
+use crate::edge::bootstrap::Look;
+use crate::edge::bootstrap::Progress;
+use crate::edge::bootstrap::Rules;
+use crate::edge::bootstrap::known;
+use crate::edge::bootstrap::known::Known;
+use crate::edge::bootstrap::site::Asked;
+use crate::edge::bootstrap::site::Site;
+use crate::edge::bootstrap::snapshot::Snapshot;
+use crate::edge::bootstrap::verify;
+use crate::hot::event::Want;
+use crate::hot::evm::block::Terms;
+use crate::hot::evm::machine::Machine;
+use crate::hot::evm::own;
+use crate::hot::evm::probe::EvmProbe;
+use crate::hot::evm::probe::PROBER;
+use crate::protocols::AnyLending;
+use crate::protocols::discover::Probe;
+use crate::protocols::lending::About;
+use crate::protocols::lending::Lending;
+use crate::protocols::lending::Question;
+use crate::protocols::lending::discover::Lender;
+use crate::protocols::lending::discover::Place;
+use crate::protocols::lending::seed::Seed;
+
+pub use row::LendingRow;
+
+/// A market that is being read.
+struct Open<'a> {
+    row: &'a LendingRow,
+    seed: Seed,
+    market: AnyLending,
+}
+
+/// What has become of the rows.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) seeds: Vec<Seed>,
+    /// Who prices are read from, tokens apart.
+    pub(super) whole: Vec<Address>,
+    /// Contracts of markets that cannot be used, and why.
+    pub(super) unusable: Vec<(Address, String)>,
+    /// What the operator should hear.
+    pub(super) notes: Vec<String>,
+}
+
+impl Found {
+    fn refuse(&mut self, row: &LendingRow, reason: String) {
+        self.notes.push(format!("{}: {} {reason}: it is not used", row.row(), row.address));
+        self.unusable.push((row.address, reason));
+    }
+}
+
+/// Opens the markets of all rows and reads what they need, with `most` of their positions held against the node.
+pub(super) async fn load(
+    site: &Site,
+    known: &mut Known,
+    (rows, most): (&[LendingRow], usize),
+    snapshot: &Snapshot,
+    hear: Hear<'_>,
+) -> Result<Found, BootstrapError> {
+    let mut found = Found::default();
+    let mut markets = Vec::new();
+    for (row, outcome) in open(site, known, rows, snapshot, hear).await? {
+        let reason = || "cannot be followed: its row lacks what it needs".to_owned();
+        let market = outcome.and_then(|seed| Ok((AnyLending::seeded(&seed).ok_or_else(reason)?, seed)));
+        match market {
+            Ok((market, seed)) => markets.push(Open { row, seed, market }),
+            Err(reason) => found.refuse(row, reason),
+        }
+    }
+    read(site, known, &mut markets, &mut found, hear).await?;
+    ask(site, known, &mut markets, &mut found, hear).await?;
+    let at = site.head.timestamp;
+    found.notes.extend(markets.iter().filter_map(|open| blind(open.row, &open.market, at)));
+    verify::positions(site, known, markets.iter().map(|open| &open.market), most, hear).await?;
+    found.notes.iter().for_each(|note| hear(Progress::Note(note)));
+    found.seeds = markets.into_iter().map(|open| open.seed).collect();
+    Ok(found)
+}
+
+/// Those of whom no health is known.
+fn blind(row: &LendingRow, market: &AnyLending, at: u64) -> Option<String> {
+    let accounts = market.accounts();
+    let refusals: Vec<_> = accounts.iter().filter_map(|account| market.health(*account, at).err()).collect();
+    let first = refusals.first()?;
+    Some(format!("{}: {} of {} accounts have no health: {first}", row.row(), refusals.len(), accounts.len()))
+}
+
+type Opened<'a> = Vec<(&'a LendingRow, Result<Seed, String>)>;
+
+/// Asks each row's contract what makes its markets.
+async fn open<'a>(
+    site: &Site,
+    known: &mut Known,
+    rows: &'a [LendingRow],
+    snapshot: &Snapshot,
+    hear: Hear<'_>,
+) -> Result<Opened<'a>, BootstrapError> {
+    let mut places = Vec::new();
+    for (index, row) in rows.iter().enumerate() {
+        let lender = row.lender()?;
+        let markets = match (lender.many, row.market) {
+            (true, None) => snapshot.markets(row),
+            (_, market) => vec![market.unwrap_or_default()],
+        };
+        let place = |market| (index, lender, Place { address: row.address, market, oracle: row.oracle });
+        places.extend(markets.into_iter().map(place));
+    }
+    let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
+    let (_, mut asked) = site.settle(known, (), places, ask_open, &mut rounds).await?;
+    asked.sort_by_key(|((index, _, place), _)| (*index, place.market));
+    let opened = asked.into_iter().filter_map(|((index, _, place), outcome)| {
+        let row = rows.get(index)?;
+        let accounts = || match row.accounts.is_empty() {
+            true => snapshot.borrowers(row, place.market),
+            false => row.accounts.clone(),
+        };
+        Some((row, outcome.map(|seed| Seed { accounts: accounts(), ..seed })))
+    });
+    Ok(opened.collect())
+}
+
+fn ask_open(
+    machine: &mut Machine,
+    _: &mut (),
+    (_, lender, place): &(usize, Lender, Place),
+) -> Asked<Result<Seed, String>> {
+    let mut probe = EvmProbe::new(machine);
+    let answer = match probe.code_hash(place.address) {
+        Some(_) => (lender.open)(&mut probe, place),
+        None => Err("has no code".to_owned()),
+    };
+    (answer, probe.into_missed())
+}
+
+/// Reads in rounds until no market misses a slot.
+async fn read(
+    site: &Site,
+    known: &mut Known,
+    markets: &mut Vec<Open<'_>>,
+    found: &mut Found,
+    hear: Hear<'_>,
+) -> Result<(), BootstrapError> {
+    for round in 1.. {
+        let mut wants = Vec::new();
+        markets.retain_mut(|open| match tell(&mut open.market, known) {
+            Ok(rest) => {
+                wants.extend(rest);
+                true
+            }
+            Err(reason) => {
+                found.refuse(open.row, reason);
+                false
+            }
+        });
+        if wants.is_empty() {
+            break;
+        }
+        let missing = known.missing(wants.iter().copied());
+        hear(Progress::Asking { round, open: wants.len(), missing: missing.accounts.len() + missing.slots.len() });
+        let read = missing.read(&site.chain, site.head.hash).await?;
+        known.learn(&read.accounts);
+    }
+    Ok(())
+}
+
+/// Tells a market what is known of the slots that it misses, until it misses what is not: that is given back.
+fn tell(market: &mut AnyLending, known: &Known) -> Result<Vec<Want>, String> {
+    let mut told = Vec::new();
+    loop {
+        let (mut rest, mut values, mut slots) = (Vec::new(), BTreeMap::<Address, Vec<(U256, U256)>>::new(), Vec::new());
+        for (at, slot) in market.missing() {
+            match known.slot(at, slot) {
+                Some(value) => {
+                    values.entry(at).or_default().push((slot, value));
+                    slots.push((at, slot));
+                }
+                None => rest.push(Want::Slot(at, slot)),
+            }
+        }
+        if slots.is_empty() {
+            return Ok(rest);
+        }
+        if slots == told {
+            return Err("asks again for slots that it was told".to_owned());
+        }
+        for (at, changes) in &values {
+            market.apply_slots(*at, changes).map_err(|error| format!("contradicts itself ({error})"))?;
+        }
+        told = slots;
+    }
+}
+
+/// Runs the markets' questions, so that all they read is known, and tells the markets what is answered.
+async fn ask(
+    site: &Site,
+    known: &mut Known,
+    markets: &mut [Open<'_>],
+    found: &mut Found,
+    hear: Hear<'_>,
+) -> Result<(), BootstrapError> {
+    let asked: Vec<(usize, Question)> = questions(markets.iter().map(|open| &open.market));
+    let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
+    // What is not known counts as empty at first: fewer rounds than one read after the other.
+    let look = |(_, question): &(_, Question)| Look { from: PROBER, to: question.to, data: question.data.clone() };
+    site.warm(known, asked.iter().map(look).collect(), &mut rounds).await?;
+    let (_, answers) = site.settle(known, (), asked, ask_question, &mut rounds).await?;
+    let mut read = BTreeSet::new();
+    for ((index, question), (answer, contracts)) in &answers {
+        if matches!(question.about, About::Price(_)) {
+            read.extend(contracts);
+        }
+        let Some(Open { row, market, .. }) = markets.get_mut(*index) else { continue };
+        if !answered(market, question, answer.as_ref()) {
+            let (what, of) = match question.about {
+                About::Price(feed) => ("price", feed),
+                About::Cash(asset) => ("cash", asset),
+            };
+            found.notes.push(format!("{}: no {what} of {of}: {} does not answer", row.row(), question.to));
+        }
+    }
+    // What a token keeps of everyone is no business of ours, and nobody would forget it.
+    let call = |contract: &Address| (*contract, own::balance_of(PROBER));
+    let balances = site.answers(known, read.iter().map(call).collect(), &mut rounds).await?;
+    let plain = read.into_iter().zip(balances).filter(|(_, balance)| own::number(balance.as_ref()).is_none());
+    found.whole = plain.map(|(contract, _)| contract).collect();
+    Ok(())
+}
+
+/// The answer, and whose storage it is read from.
+fn ask_question(
+    machine: &mut Machine,
+    _: &mut (),
+    (_, question): &(usize, Question),
+) -> Asked<(Option<Bytes>, Vec<Address>)> {
+    let mut probe = EvmProbe::new(machine);
+    let answer = probe.call(question.to, &question.data);
+    let read = answer.reads.into_iter().map(|(contract, _)| contract).collect();
+    ((answer.output.map(Bytes::from), read), probe.into_missed())
+}
+
+/// Each market's, with its place.
+fn questions<'a>(markets: impl Iterator<Item = &'a AnyLending>) -> Vec<(usize, Question)> {
+    let of =
+        |(index, market): (usize, &AnyLending)| market.questions().into_iter().map(move |question| (index, question));
+    markets.enumerate().flat_map(|market| of(market).collect::<Vec<_>>()).collect()
+}
+
+/// Tells a market an answer; false when it is none.
+fn answered(market: &mut AnyLending, question: &Question, answer: Option<&Bytes>) -> bool {
+    let Some(word) = answer.and_then(|bytes| bytes.get(..32)).map(U256::from_be_slice) else { return false };
+    match question.about {
+        About::Price(feed) => market.set_price(feed, word),
+        About::Cash(asset) => market.set_cash(asset, word),
+    }
+    true
+}
+
+/// The markets of a state, with all that they hold and ask as it stands behind its block, by that state alone; and what was
+/// missing for it, which is nothing where the state is whole.
+///
+/// # Errors
+/// The block's rules are not known.
+pub fn markets(loaded: &Loaded, rules: Rules) -> Result<(Vec<AnyLending>, Vec<Want>), BootstrapError> {
+    let mut known = Known::default();
+    known.learn(&loaded.accounts);
+    known.hashes.extend(loaded.hashes.iter().copied());
+    let mut markets: Vec<AnyLending> = loaded.markets.iter().filter_map(AnyLending::seeded).collect();
+    let mut wants = Vec::new();
+    for market in &mut markets {
+        wants.extend(tell(market, &known).unwrap_or_default());
+    }
+    let fork = rules.fork(loaded.head.number, loaded.head.timestamp)?;
+    let mut machine = Machine::new(rules.chain_id, fork, Terms::from(&loaded.head).env(fork), known.db());
+    let mut probe = EvmProbe::new(&mut machine);
+    for (index, question) in questions(markets.iter()) {
+        let answer = probe.call(question.to, &question.data).output.map(Bytes::from);
+        if let Some(market) = markets.get_mut(index) {
+            answered(market, &question, answer.as_ref());
+        }
+    }
+    wants.extend(known::wants(probe.into_missed()));
+    Ok((markets, wants))
+}

@@ -1,0 +1,164 @@
+//! Liquidations behind an event: who has sunk, the best liquidation of each, and as many of them in one run as pay together.
+//!
+//! # Invariants
+//! - Each step is proven whole, in the state that the event leaves: what is added to a run is found in the state that the run
+//!   so far leaves, and stays only if the whole then leaves more after gas.
+//!
+//! # Limits
+//! - [`LOOKED`] positions an event are looked at, those with the largest debts of each market; the others are counted as left.
+
+use std::sync::Arc;
+
+use alloy_primitives::U256;
+
+use crate::hot::engine::Engine;
+use crate::hot::engine::choice;
+use crate::hot::event::Outcome;
+use crate::hot::lending;
+use crate::hot::lending::Leg;
+use crate::hot::lending::Liquidation;
+use crate::hot::lending::book;
+use crate::hot::lending::book::Sunk;
+use crate::hot::refused::Refused;
+use crate::hot::simulate::Proven;
+use crate::hot::state::view::Overlay;
+use crate::metrics::span::Span;
+use crate::protocols::AnyPool;
+
+/// Positions looked at behind one event: each is a search for the best amounts of its pairs.
+const LOOKED: usize = 32;
+/// Positions in one run: each takes half a million gas and more.
+const TOGETHER: usize = 6;
+
+impl Engine {
+    /// Looks for liquidations in the state that the event leaves, and adds what is proven to `outcome`.
+    pub(super) fn liquidate(&mut self, base: bool, outcome: &mut Outcome, newest: &dyn Fn(u64) -> bool) {
+        if self.book.is_empty() || self.prover.own().liquidator.is_none() || outcome.cancelled {
+            return;
+        }
+        let mut span = Span::start();
+        let mut sunk = self.book.sunk(base, book::now(&self.machine));
+        outcome.left += sunk.len().saturating_sub(LOOKED);
+        sunk.truncate(LOOKED);
+        let mut over = std::mem::take(&mut self.sold);
+        let found = self.together(sunk, &mut over, outcome, newest);
+        over.clear();
+        self.sold = over;
+        outcome.spent.simulate += span.lap();
+        let number = self.tip.as_ref().map(|tip| tip.head().number);
+        if number.is_some_and(|number| !newest(number)) {
+            self.prover.take_back();
+            *outcome = Outcome { cancelled: true, spent: outcome.spent, ..Outcome::default() };
+            return;
+        }
+        outcome.proven.extend(found);
+        outcome.wanted.extend_from_slice(self.prover.missed());
+        outcome.wanted.sort_unstable();
+        outcome.wanted.dedup();
+    }
+
+    /// The best run of those that have sunk: the best alone, and behind it whatever makes it better.
+    fn together(
+        &mut self,
+        mut sunk: Vec<Sunk>,
+        over: &mut Overlay<AnyPool>,
+        outcome: &mut Outcome,
+        newest: &dyn Fn(u64) -> bool,
+    ) -> Option<Proven> {
+        let height = self.book.height();
+        let mut best: Option<(Arc<Liquidation>, Proven)> = None;
+        let number = self.tip.as_ref().map(|tip| tip.head().number);
+        self.lay_sold(over, None);
+        let mut legs = self.legs(&mut sunk, over, outcome);
+        // The one worth most is the last.
+        while let Some((at, leg)) = legs.pop() {
+            if number.is_some_and(|number| !newest(number)) {
+                break;
+            }
+            let Some(run) = run(best.as_ref(), leg) else { continue };
+            match self.prover.prove_liquidation(&mut self.machine, &self.pools, &run, None) {
+                Ok((proof, diff)) if self.is_better(best.as_ref(), &proof) => {
+                    self.book.lift_to(height);
+                    let changes = self.book.concerns(&diff);
+                    self.book.lay(&changes, &mut self.machine);
+                    self.lay_sold(over, Some(&diff));
+                    self.machine.take_back(diff);
+                    let full = run.legs().len() >= TOGETHER;
+                    best = Some((run, proof));
+                    sunk.retain(|sunk| (sunk.market, sunk.account) != at);
+                    if full {
+                        break;
+                    }
+                    legs = self.legs(&mut sunk, over, outcome);
+                }
+                Ok((_, diff)) => {
+                    outcome.left += 1;
+                    self.machine.take_back(diff);
+                }
+                Err(reason) => outcome.reject(run, reason),
+            }
+        }
+        self.book.lift_to(height);
+        best.map(|(_, proof)| proof)
+    }
+
+    /// The best liquidation of each that has sunk, the one worth most last. Who leaves nothing is not looked at again.
+    fn legs(
+        &mut self,
+        sunk: &mut Vec<Sunk>,
+        over: &mut Overlay<AnyPool>,
+        outcome: &mut Outcome,
+    ) -> Vec<((usize, alloy_primitives::Address), Leg)> {
+        let at = book::now(&self.machine);
+        let view = over.over(&self.pools);
+        let mut legs = Vec::new();
+        sunk.retain(|sunk| {
+            let market = self.book.market(sunk.market);
+            let leg = market.and_then(|market| lending::best(&view, self.search.cycles(), market, sunk.account, at));
+            match leg {
+                Some(leg) if leg.value() >= self.min_profit => {
+                    legs.push(((sunk.market, sunk.account), leg));
+                    true
+                }
+                Some(_) => {
+                    outcome.refused.add(Refused::BelowMinimum);
+                    false
+                }
+                None => {
+                    outcome.refused.add(Refused::NoGain);
+                    false
+                }
+            }
+        });
+        legs.sort_by_key(|((market, account), leg)| (leg.value(), *market, *account));
+        legs
+    }
+
+    /// Lays over the pools what the pending transaction has left, and behind it what a run leaves.
+    fn lay_sold(&mut self, over: &mut Overlay<AnyPool>, run: Option<&revm::state::EvmState>) {
+        over.clear();
+        for (id, pool) in self.overlay.entries() {
+            over.edit(&self.pools, id, |now| now.clone_from(pool));
+        }
+        for id in &self.touched.broken {
+            over.silence(&self.pools, *id);
+        }
+        if let Some(diff) = run {
+            self.touched.also(&self.pools, over, diff);
+        }
+    }
+
+    fn is_better(&self, than: Option<&(Arc<Liquidation>, Proven)>, proof: &Proven) -> bool {
+        let Some(price) = self.tip.as_ref().map(|tip| tip.parent().next_base_fee()) else { return than.is_none() };
+        let net = |proof: &Proven| choice::net(proof, price);
+        than.map_or_else(|| net(proof) > U256::ZERO, |(_, best)| net(proof) > net(best))
+    }
+}
+
+/// What is to be proven: one more behind those that are.
+fn run(behind: Option<&(Arc<Liquidation>, Proven)>, leg: Leg) -> Option<Arc<Liquidation>> {
+    match behind {
+        Some((run, _)) => run.and(leg).map(Arc::new),
+        None => Some(Arc::new(Liquidation::of(leg))),
+    }
+}

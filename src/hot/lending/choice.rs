@@ -1,0 +1,309 @@
+//! The best liquidation of a position: every pair of debt and collateral, every way to sell, the amount that leaves most.
+//!
+//! # Invariants
+//! - Only this makes a [`Leg`]: its amounts are the market's and the pools' own integers in the view it was found in.
+//!
+//! # Limits
+//! - The profit is kept in wrapped ether where a way through it pays anything, so that the builder can be paid out of it; else
+//!   in the base token that leaves most.
+//! - Ways are looked for at four sizes, and along each the best size is sought: see [`lending::choice`] for how near.
+//!
+//! [`lending::choice`]: crate::protocols::lending::choice
+
+use alloy_primitives::Address;
+use alloy_primitives::Bytes;
+use alloy_primitives::U256;
+
+use crate::hot::lending::route;
+use crate::hot::lending::route::Fill;
+use crate::hot::lending::route::Route;
+use crate::hot::search::cycles::Cycles;
+use crate::hot::search::value;
+use crate::hot::state::pools::Edge;
+use crate::hot::state::pools::Pools;
+use crate::hot::state::view::View;
+use crate::protocols::AnyLending;
+use crate::protocols::AnyPool;
+use crate::protocols::executor::Bid;
+use crate::protocols::executor::EncodeError;
+use crate::protocols::executor::liquidation;
+use crate::protocols::executor::liquidation::Asked;
+use crate::protocols::executor::liquidation::Lender;
+use crate::protocols::executor::liquidation::Paid;
+use crate::protocols::executor::liquidation::Run;
+use crate::protocols::executor::liquidation::Stop;
+use crate::protocols::lending::Call;
+use crate::protocols::lending::Lending;
+use crate::protocols::lending::Seizure;
+use crate::protocols::lending::Size;
+use crate::protocols::lending::choice;
+use crate::protocols::lending::choice::WHOLE;
+use crate::types::amount::Wei;
+use crate::types::id::TokenId;
+
+/// Sizes at which ways are looked for, in millionths of what the rules allow: what is best for little is not for much.
+const SIZES: [u32; 4] = [WHOLE, WHOLE / 4, WHOLE / 16, WHOLE / 64];
+
+/// One position's liquidation with the way its collateral is sold.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    protocol: &'static str,
+    what: liquidation::Liquidation,
+    seized: u128,
+    /// What is seized, as it is paid out: the collateral or its receipt token.
+    paid_in: TokenId,
+    route: Route,
+    /// What goes into each pool, and what comes out.
+    swaps: Vec<[u128; 2]>,
+    /// What the sale brings, and what the purchase takes of it.
+    turn: [u128; 2],
+    value: Wei,
+}
+
+impl Leg {
+    /// Whose position.
+    #[must_use]
+    pub const fn account(&self) -> Address {
+        self.what.borrower
+    }
+
+    /// The contract that is called.
+    #[must_use]
+    pub const fn market(&self) -> Address {
+        match self.what.lender {
+            Lender::Aave { pool, .. } => pool,
+            Lender::Morpho { morpho, .. } => morpho,
+        }
+    }
+
+    /// The market's protocol.
+    #[must_use]
+    pub const fn protocol(&self) -> &'static str {
+        self.protocol
+    }
+
+    /// What is repaid: which token, and how much.
+    #[must_use]
+    pub const fn repaid(&self) -> (Address, u128) {
+        (self.what.debt, self.what.repay)
+    }
+
+    /// What is seized, as it is paid out: which token, and how much.
+    #[must_use]
+    pub const fn seized(&self) -> (TokenId, u128) {
+        (self.paid_in, self.seized)
+    }
+
+    /// The token that the profit is held in.
+    #[must_use]
+    pub const fn token(&self) -> TokenId {
+        self.route.token
+    }
+
+    /// What is left of it, before gas and bid, in its units.
+    #[must_use]
+    pub const fn gross(&self) -> u128 {
+        self.turn[0].saturating_sub(self.turn[1])
+    }
+
+    /// The same in ether.
+    #[must_use]
+    pub const fn value(&self) -> Wei {
+        self.value
+    }
+
+    /// The pools in order, from what is seized to what is repaid, with what goes into each and what comes out.
+    pub fn hops(&self) -> impl Iterator<Item = (&Edge, [u128; 2])> {
+        self.route.sale.iter().chain(&self.route.purchase).zip(self.swaps.iter().copied())
+    }
+
+    fn payload(&self, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<Bytes, EncodeError> {
+        let hops: Vec<_> = self.hops().map(|(edge, [_, out])| pools.hop(edge, out)).collect();
+        let sold = self.route.sale.len();
+        let stop = (sold > 0 && sold < hops.len()).then_some(Stop { before: sold, amount_out: self.turn[1] });
+        let run = Run {
+            block,
+            token: pools.token(self.route.token),
+            min_profit: self.gross(),
+            bid: Bid::Wei(bid),
+            liquidation: self.what,
+            // Without a sale the purchase takes of what is seized, and the rest stays.
+            amount_in: if sold == 0 { self.turn[1] } else { self.seized },
+            hops: &hops,
+            stop,
+        };
+        run.encode()
+    }
+}
+
+/// Liquidations that are made together, or not at all. Their profit is held in one token.
+#[derive(Clone, Debug)]
+pub struct Liquidation {
+    legs: Vec<Leg>,
+}
+
+impl Liquidation {
+    /// One alone.
+    #[must_use]
+    pub fn of(leg: Leg) -> Self {
+        Self { legs: vec![leg] }
+    }
+
+    /// With one more behind it, found in the state that these leave. `None`: its profit is held in another token.
+    #[must_use]
+    pub fn and(&self, leg: Leg) -> Option<Self> {
+        let alike = self.token() == leg.token();
+        alike.then(|| Self { legs: self.legs.iter().cloned().chain([leg]).collect() })
+    }
+
+    /// In order.
+    #[must_use]
+    pub fn legs(&self) -> &[Leg] {
+        &self.legs
+    }
+
+    /// The token that the profit is held in.
+    #[must_use]
+    pub fn token(&self) -> TokenId {
+        self.legs[0].token()
+    }
+
+    /// What is left of it, before gas and bid, in its units.
+    #[must_use]
+    pub fn gross(&self) -> u128 {
+        self.legs.iter().map(Leg::gross).fold(0, u128::saturating_add)
+    }
+
+    /// The same in ether.
+    #[must_use]
+    pub fn value(&self) -> Wei {
+        Wei(self.legs.iter().map(|leg| leg.value.0).fold(U256::ZERO, U256::saturating_add))
+    }
+
+    /// The liquidator's calldata. Each leg bears its part of the bid: it can be paid out of its own profit alone.
+    ///
+    /// # Errors
+    /// Something does not fit.
+    pub fn calldata(&self, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<Bytes, EncodeError> {
+        let gross = U256::from(self.gross());
+        let part = |leg: &Leg| bid.0.saturating_mul(U256::from(leg.gross())).checked_div(gross).unwrap_or_default();
+        let mut parts: Vec<U256> = self.legs.iter().map(part).collect();
+        let rest = parts.iter().fold(bid.0, |rest, part| rest.saturating_sub(*part));
+        // What rounding leaves, to the one that bears it best.
+        let most = self.legs.iter().enumerate().max_by_key(|(_, leg)| leg.gross()).map_or(0, |(at, _)| at);
+        parts[most] = parts[most].saturating_add(rest);
+        let payloads = self.legs.iter().zip(parts).map(|(leg, part)| leg.payload(pools, block, Wei(part)));
+        liquidation::encode_all(&payloads.collect::<Result<Vec<_>, _>>()?)
+    }
+}
+
+/// The best liquidation of an account, at the time of the block that is being built. `None`: none pays.
+#[must_use]
+pub fn best<V: View<Pool = AnyPool>>(
+    view: &V,
+    cycles: &Cycles,
+    market: &AnyLending,
+    account: Address,
+    at: u64,
+) -> Option<Leg> {
+    let search = Find { view, cycles, market, at };
+    let pairs = market.pairs(account).into_iter().filter(|(debt, collateral)| debt != collateral);
+    let calls = pairs.flat_map(|(debt, collateral)| {
+        let call = move |receipt| Call { account, debt, collateral, size: Size::Repay(U256::MAX), receipt };
+        [false, true].map(call)
+    });
+    let legs: Vec<Leg> = calls.flat_map(|call| search.pair(&call)).collect();
+    let ether = cycles.bases().first();
+    let best = |keep: &dyn Fn(&Leg) -> bool| legs.iter().filter(|leg| keep(leg)).max_by_key(|leg| leg.value.0).cloned();
+    best(&|leg| Some(&leg.token()) == ether).or_else(|| best(&|_| true))
+}
+
+/// What a search looks at.
+struct Find<'a, V> {
+    view: &'a V,
+    cycles: &'a Cycles,
+    market: &'a AnyLending,
+    at: u64,
+}
+
+impl<V: View<Pool = AnyPool>> Find<'_, V> {
+    /// The best of each way for one pair, paid out in one kind.
+    fn pair(&self, call: &Call) -> Vec<Leg> {
+        self.ways(call).unwrap_or_default().into_iter().filter_map(|route| self.along(call, route)).collect()
+    }
+
+    fn ends(&self, call: &Call) -> Option<[TokenId; 2]> {
+        let tables = self.view.tables();
+        let from = if call.receipt { self.market.receipt(call.collateral)? } else { call.collateral };
+        Some([tables.find_token(from)?, tables.find_token(call.debt)?])
+    }
+
+    fn ways(&self, call: &Call) -> Option<Vec<Route>> {
+        let ends = self.ends(call)?;
+        let mut ways = Vec::new();
+        for part in SIZES {
+            let Some(seizure) = self.quote(call, part) else { continue };
+            for route in route::routes(self.view, self.cycles, ends, [seizure.seized, seizure.repaid]) {
+                if !ways.contains(&route) {
+                    ways.push(route);
+                }
+            }
+        }
+        Some(ways)
+    }
+
+    fn quote(&self, call: &Call, part: u32) -> Option<Seizure> {
+        let size = self.market.size(call, part, self.at).ok()?;
+        self.market.quote(&Call { size, ..*call }, self.at).ok()
+    }
+
+    /// The best amount along a way.
+    fn along(&self, call: &Call, route: Route) -> Option<Leg> {
+        let worth = |_: &Call, seizure: &Seizure| route.gain(self.view, seizure.seized, seizure.repaid);
+        let chosen = choice::best_of_pair(self.market, call, self.at, &worth)?;
+        let mut call = chosen.call;
+        let mut seizure = chosen.seizure;
+        if let Size::Repay(_) = call.size {
+            // Asked for what it takes, and not for more: an allowance of more would be cut down by the lender, not by us.
+            call.size = Size::Repay(seizure.repaid);
+            seizure = self.market.quote(&call, self.at).ok()?;
+        }
+        let fill = route.fill(self.view, seizure.seized, seizure.repaid)?;
+        self.leg(&call, &seizure, route, &fill)
+    }
+
+    fn leg(&self, call: &Call, seizure: &Seizure, route: Route, fill: &Fill) -> Option<Leg> {
+        let small = |amount: U256| u128::try_from(amount).ok();
+        let pair = |[into, out]: [U256; 2]| Some([small(into)?, small(out)?]);
+        let turn = pair(fill.turn)?;
+        let gross = turn[0].checked_sub(turn[1]).filter(|gross| *gross > 0)?;
+        let value = value::in_ether(self.cycles, self.view, route.token, gross)?;
+        let swaps = fill.sale.iter().chain(&fill.purchase).map(|swap| pair(*swap)).collect::<Option<_>>()?;
+        let what = liquidation::Liquidation {
+            lender: self.lender(call)?,
+            borrower: call.account,
+            debt: call.debt,
+            collateral: call.collateral,
+            repay: small(seizure.repaid)?,
+        };
+        let [paid_in, _] = self.ends(call)?;
+        let seized = small(seizure.seized)?;
+        Some(Leg { protocol: self.market.protocol(), what, seized, paid_in, route, swaps, turn, value })
+    }
+
+    fn lender(&self, call: &Call) -> Option<Lender> {
+        let address = self.market.address();
+        let Some(pair) = self.market.pair() else {
+            let paid =
+                if call.receipt { Paid::Receipt(self.market.receipt(call.collateral)?) } else { Paid::Collateral };
+            return Some(Lender::Aave { pool: address, paid });
+        };
+        let asked = match call.size {
+            Size::Seize(units) => Asked::Collateral(u128::try_from(units).ok()?),
+            Size::Shares(shares) => Asked::Shares(u128::try_from(shares).ok()?),
+            Size::Repay(_) => return None,
+        };
+        let oracle = *self.market.feeds_of(call.account).first()?;
+        Some(Lender::Morpho { morpho: address, oracle, irm: pair.irm, lltv: u128::try_from(pair.lltv).ok()?, asked })
+    }
+}

@@ -1,0 +1,162 @@
+//! Ways to sell what is seized and to buy what is repaid, through a token that the profit is kept in.
+//!
+//! # Invariants
+//! - Amounts are the pools' own: what each pays for exactly what goes in, and the least that it takes for what must come out.
+//! - No pool stands twice on a way: each swaps in the state that it was quoted in.
+//!
+//! # Limits
+//! - A way goes through one base token at most on either side of the profit's token, and is not split over parallel pools.
+//!
+//! # Cost
+//! To find ways: a quote for each pool between the two tokens and each base token, twice. To look at one: a quote a pool.
+
+use alloy_primitives::I256;
+use alloy_primitives::U256;
+
+use crate::hot::search::cycles::Cycles;
+use crate::hot::search::graph::Way;
+use crate::hot::state::pools::Edge;
+use crate::hot::state::view::View;
+use crate::protocols::amm::Amm;
+use crate::types::id::PoolId;
+use crate::types::id::TokenId;
+
+/// From what is seized to `token`, and from there to what is repaid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Where the profit stays.
+    pub token: TokenId,
+    /// Pools that what is seized goes through; none where it is kept as it is.
+    pub sale: Vec<Edge>,
+    /// Pools that what is repaid comes out of, in the order of the way; none where it is what the sale brings.
+    pub purchase: Vec<Edge>,
+}
+
+/// What goes into each pool of a route, and what comes out.
+#[derive(Clone, Debug, Default)]
+pub struct Fill {
+    /// Of the sale.
+    pub sale: Vec<[U256; 2]>,
+    /// Of the purchase.
+    pub purchase: Vec<[U256; 2]>,
+    /// What the sale brings, and what the purchase takes of it.
+    pub turn: [U256; 2],
+}
+
+impl Route {
+    /// The amounts for what is seized and repaid. `None`: a pool refuses.
+    #[must_use]
+    pub fn fill<V: View>(&self, view: &V, seized: U256, repaid: U256) -> Option<Fill> {
+        let mut fill = Fill { turn: [seized, repaid], ..Fill::default() };
+        for edge in &self.sale {
+            let out = view.pool(edge.pool).quote_in(edge.leg, fill.turn[0]).ok()?;
+            fill.sale.push([fill.turn[0], out]);
+            fill.turn[0] = out;
+        }
+        for edge in self.purchase.iter().rev() {
+            let into = view.pool(edge.pool).quote_out(edge.leg, fill.turn[1]).ok()?;
+            fill.purchase.push([into, fill.turn[1]]);
+            fill.turn[1] = into;
+        }
+        fill.purchase.reverse();
+        Some(fill)
+    }
+
+    /// What is left of the token; below zero it costs.
+    #[must_use]
+    pub fn gain<V: View>(&self, view: &V, seized: U256, repaid: U256) -> Option<I256> {
+        let [brought, taken] = self.fill(view, seized, repaid)?.turn;
+        I256::try_from(brought).ok()?.checked_sub(I256::try_from(taken).ok()?)
+    }
+}
+
+/// The best way by each base token for these amounts, those that cost left out.
+#[must_use]
+pub fn routes<V: View>(view: &V, cycles: &Cycles, [from, to]: [TokenId; 2], [seized, repaid]: [U256; 2]) -> Vec<Route> {
+    let through = |token: &TokenId| {
+        let (sale, _) = best(view, cycles, [from, *token], &[to], seized, (&[], Side::Sale))?;
+        let pools: Vec<PoolId> = sale.iter().map(|edge| edge.pool).collect();
+        let (purchase, _) = best(view, cycles, [*token, to], &[from], repaid, (&pools, Side::Purchase))?;
+        let route = Route { token: *token, sale, purchase };
+        let is_way = !(route.sale.is_empty() && route.purchase.is_empty());
+        (is_way && route.gain(view, seized, repaid)?.is_positive()).then_some(route)
+    };
+    cycles.bases().iter().filter_map(through).collect()
+}
+
+/// What is fixed: what goes in, or what comes out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Sale,
+    Purchase,
+}
+
+impl Side {
+    fn quote<V: View>(self, view: &V, edge: &Edge, amount: U256) -> Option<U256> {
+        let pool = view.pool(edge.pool);
+        match self {
+            Self::Sale => pool.quote_in(edge.leg, amount).ok(),
+            Self::Purchase => pool.quote_out(edge.leg, amount).ok(),
+        }
+    }
+
+    /// Whether an amount is better: more that is paid, or less that is taken.
+    fn is_better(self, than: Option<U256>, amount: U256) -> bool {
+        than.is_none_or(|than| if self == Self::Sale { amount > than } else { amount < than })
+    }
+}
+
+/// The best way between two tokens, straight or by one base token that is not among `but`; no pool of `used` on it.
+fn best<V: View>(
+    view: &V,
+    cycles: &Cycles,
+    [from, to]: [TokenId; 2],
+    but: &[TokenId],
+    amount: U256,
+    (used, side): (&[PoolId], Side),
+) -> Option<(Vec<Edge>, U256)> {
+    if from == to {
+        return Some((Vec::new(), amount));
+    }
+    let one = |tokens: [TokenId; 2], amount: U256, and: Option<PoolId>| {
+        let ways = cycles.graph().between(tokens[0], tokens[1]);
+        swap(view, ways, amount, side, |pool| used.contains(&pool) || and == Some(pool))
+    };
+    let mut best = one([from, to], amount, None).map(|(edge, amount)| (vec![edge], amount));
+    for base in cycles.bases().iter().filter(|base| **base != from && **base != to && !but.contains(base)) {
+        let [first, second] = match side {
+            Side::Sale => [[from, *base], [*base, to]],
+            Side::Purchase => [[*base, to], [from, *base]],
+        };
+        let Some((near, between)) = one(first, amount, None) else { continue };
+        let Some((far, end)) = one(second, between, Some(near.pool)) else { continue };
+        if side.is_better(best.as_ref().map(|(_, amount)| *amount), end) {
+            let edges = if side == Side::Sale { vec![near, far] } else { vec![far, near] };
+            best = Some((edges, end));
+        }
+    }
+    best
+}
+
+/// The best of parallel pools.
+fn swap<V: View>(
+    view: &V,
+    ways: &[Way],
+    amount: U256,
+    side: Side,
+    is_out: impl Fn(PoolId) -> bool,
+) -> Option<(Edge, U256)> {
+    let mut best: Option<(Edge, U256)> = None;
+    for way in ways {
+        let edge = view.tables().edge(way.edge);
+        // A quarantined pool quotes what may be wrong.
+        if is_out(edge.pool) || view.tables().is_quarantined(edge.pool) {
+            continue;
+        }
+        let Some(amount) = side.quote(view, &edge, amount) else { continue };
+        if side.is_better(best.map(|(_, amount)| amount), amount) {
+            best = Some((edge, amount));
+        }
+    }
+    best
+}

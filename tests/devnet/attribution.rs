@@ -1,0 +1,178 @@
+//! Who liquidated whom, read from the logs of the real contracts and attributed to the unit.
+
+use std::time::Duration;
+
+use alloy::consensus::TxEip1559;
+use alloy::sol_types::SolCall;
+use alloy_primitives::Address;
+use alloy_primitives::B256;
+use alloy_primitives::I256;
+use alloy_primitives::TxKind;
+use alloy_primitives::U64;
+use alloy_primitives::U256;
+use peregrine::edge::chain::Chain;
+use peregrine::edge::devnet::lending::Borrower;
+use peregrine::edge::devnet::lending::Market;
+use peregrine::edge::ledger::landed::Block;
+use peregrine::edge::ledger::others;
+use peregrine::edge::ledger::others::Liquidation;
+use peregrine::edge::ledger::others::Worth;
+use peregrine::protocols::lending::taken::Gain;
+use peregrine::protocols::lending::taken::Kind;
+use peregrine::protocols::lending::taken::Position;
+use peregrine::protocols::lending::taken::Taken;
+use peregrine::protocols::morpho_blue;
+use serde_json::json;
+
+use crate::hand::Hand;
+use crate::lending;
+
+alloy::sol! {
+    function approve(address spender, uint256 amount) external;
+    function liquidationCall(address collateral, address debt, address user, uint256 amount, bool receipt) external;
+    struct MarketParams { address loanToken; address collateralToken; address oracle; address irm; uint256 lltv; }
+    function liquidate(MarketParams params, address borrower, uint256 seized, uint256 shares, bytes data) external;
+    function position(bytes32 id, address user) external view returns (uint256 supplyShares, uint128 borrowShares, uint128 collateral);
+    function latestAnswer() external view returns (int256);
+    function price() external view returns (uint256);
+}
+
+/// Wei per gas for the builder.
+const TIP: u64 = 3_000_000_000;
+
+/// The liquidations of the latest block.
+pub async fn attributed(hand: &Hand<'_>) -> Vec<Liquidation> {
+    let chain = Chain::new(&hand.0.anvil.http(), Duration::from_secs(30)).expect("a url");
+    let head = chain.latest().await.expect("told").expect("a block");
+    let block = chain.full(head.hash).await.expect("told").expect("a block");
+    let receipts = chain.receipts(head.hash).await.expect("told").expect("receipts");
+    let block = Block::read(&block, &receipts, 0).expect("one block");
+    others::of(&chain, &block, hand.0.owner.address()).await
+}
+
+/// A sender repays all that he may, and pays the builder: the transaction, and the gas that it burnt.
+async fn take(hand: &Hand<'_>, market: &Market, borrower: &Borrower) -> (B256, U256) {
+    let (net, sender) = (hand.0, &hand.0.senders[1]);
+    let approve = approveCall { spender: market.pool, amount: U256::MAX }.abi_encode();
+    hand.send(sender, borrower.debt, U256::ZERO, approve.into()).await;
+    let (collateral, debt, user) = (borrower.collateral, borrower.debt, borrower.account);
+    let input = match market.pair {
+        None => liquidationCallCall { collateral, debt, user, amount: U256::MAX, receipt: false }.abi_encode(),
+        Some(pair) => {
+            let id = params(market).id();
+            let shares = hand.ask(market.pool, &positionCall { id, user }).await.borrowShares;
+            let (loan, oracle) = (pair.loan, market.oracle);
+            let params = MarketParams {
+                loanToken: loan,
+                collateralToken: pair.collateral,
+                oracle,
+                irm: pair.irm,
+                lltv: pair.lltv,
+            };
+            let (seized, shares) = (U256::ZERO, U256::from(shares));
+            liquidateCall { params, borrower: user, seized, shares, data: Vec::new().into() }.abi_encode()
+        }
+    };
+    let nonce: U64 = net.rpc.call("eth_getTransactionCount", json!([sender.address(), "latest"])).await.expect("told");
+    let signed = sender.sign(TxEip1559 {
+        chain_id: 1,
+        nonce: nonce.to(),
+        gas_limit: 2_000_000,
+        max_fee_per_gas: 1_000_000_000_000,
+        max_priority_fee_per_gas: TIP.into(),
+        to: TxKind::Call(market.pool),
+        input: input.into(),
+        ..TxEip1559::default()
+    });
+    net.rpc.call::<B256>("eth_sendRawTransaction", json!([signed.raw])).await.expect("taken");
+    net.mine().await.expect("mines");
+    let receipt: serde_json::Value =
+        net.rpc.call("eth_getTransactionReceipt", json!([signed.hash])).await.expect("a receipt");
+    assert_eq!(receipt["status"], "0x1", "{market:?}");
+    let gas = receipt["gasUsed"].as_str().expect("gas").parse().expect("a number");
+    (signed.hash, gas)
+}
+
+fn params(market: &Market) -> morpho_blue::Params {
+    let pair = market.pair.expect("of two tokens");
+    let (loan, collateral, irm, lltv) = (pair.loan, pair.collateral, pair.irm, pair.lltv);
+    morpho_blue::Params { loan, collateral, oracle: market.oracle, irm, lltv }
+}
+
+fn signed(units: U256) -> I256 {
+    I256::try_from(units).expect("fits")
+}
+
+/// What was seized less what was repaid, by the feeds or Morpho's oracle.
+async fn worth(
+    hand: &Hand<'_>,
+    market: &Market,
+    [(debt, repaid), (collateral, seized)]: [(Address, U256); 2],
+) -> Worth {
+    let ten = |power: u8| U256::from(10).pow(U256::from(power));
+    if let Some(pair) = market.pair {
+        let price = hand.ask(market.oracle, &priceCall {}).await;
+        return Worth { token: Some(pair.loan), units: signed(seized * price / ten(36)) - signed(repaid) };
+    }
+    let lending = hand.0.lending.as_ref().expect("a market");
+    let mut values = Vec::new();
+    for (token, units) in [(collateral, seized), (debt, repaid)] {
+        let feed = lending.feeds.iter().find(|feed| feed.token == token).expect("a feed");
+        let price: u64 = hand.ask(feed.proxy, &latestAnswerCall {}).await.to_string().parse().expect("a price");
+        let decimals = hand.0.tokens.iter().find(|one| one.address == token).expect("a token").decimals;
+        values.push(signed(units * U256::from(price) / ten(decimals)));
+    }
+    Worth { token: None, units: values[0] - values[1] }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn liquidations_of_three_protocols_are_attributed_to_the_unit() {
+    let net = lending::market(9).await;
+    let (hand, lending) = (Hand(&net), net.lending.as_ref().expect("asked for"));
+    // 7 % off: whoever is near and pledges ether sinks.
+    lending::answer(&net, &lending.feeds[0], lending.feeds[0].opening / 100 * 93).await;
+    net.mine().await.expect("mines");
+    assert_eq!(attributed(&hand).await, [], "an answer liquidates nobody");
+    let weth = net.contracts.weth;
+    let mut kinds = Vec::new();
+    for (place, market) in lending.markets.iter().enumerate() {
+        let small = |b: &&Borrower| b.market == place && b.collateral == weth && b.collateral_usd < 500_000;
+        // The nearest: what is left of it above its debt is least.
+        let near = lending.borrowers.iter().filter(small).min_by_key(|b| b.collateral_usd * 1_000_000 / b.debt_usd);
+        let Some(borrower) = near else { continue };
+        let me = net.senders[1].address();
+        let (debt, collateral) = (borrower.debt, borrower.collateral);
+        let before = [hand.balance(debt, me).await, hand.balance(collateral, me).await];
+        let (tx, gas) = take(&hand, market, borrower).await;
+        let (repaid, seized) =
+            (before[0] - hand.balance(debt, me).await, hand.balance(collateral, me).await - before[1]);
+        let all = attributed(&hand).await;
+        let [found] = &all[..] else { panic!("{all:?}") };
+        let kind = if market.pair.is_some() { Kind::Morpho } else { Kind::Aave };
+        let taken = Taken {
+            kind,
+            market: market.pool,
+            id: market.pair.map(|_| params(market).id()),
+            liquidator: me,
+            borrower: Some(borrower.account),
+            debt: Some(debt),
+            collateral: Some(collateral),
+            repaid,
+            seized,
+        };
+        assert_eq!(found.taken, taken);
+        assert!(found.taken.is_of(&Position { market: market.pool, account: borrower.account }));
+        assert_eq!((found.tx, found.sender, found.index, found.ours), (tx, me, 0, false));
+        let gains = [(debt, -signed(repaid)), (collateral, signed(seized))];
+        assert_eq!(found.gained.len(), 2);
+        for (token, units) in gains {
+            assert!(found.gained.contains(&Gain { token, units }), "{found:?}");
+        }
+        let due = worth(&hand, market, [(debt, repaid), (collateral, seized)]).await;
+        assert_eq!(found.worth, Some(due));
+        assert_eq!(found.paid, gas * U256::from(TIP));
+        assert!(found.fee > found.paid);
+        kinds.push(market.name);
+    }
+    assert_eq!(kinds, ["aave_v3", "aave_v2", "morpho_blue"]);
+}

@@ -4,13 +4,14 @@ pragma solidity ^0.8.26;
 import {Vm} from "forge-std/Vm.sol";
 import {BareSwaps} from "./support/BareSwaps.sol";
 import {Leg, Order} from "./support/Payload.sol";
+import {Plan, Plans} from "./support/Plans.sol";
 import {Lend, Sale, SalePayload} from "./support/Sale.sol";
-import {Keep, Sales} from "./support/Sales.sol";
+import {Keep} from "./support/Sales.sol";
 
 /// What a liquidation costs above the lender's own. Written to snapshots/gas.json beside the executor's, under the conditions of
 /// Gas.t.sol; the liquidator holds 1 wei of the token it keeps. `swaps` is the lender's call alone, by somebody with capital and
 /// an allowance, and the pools' own swaps.
-contract LiquidationGasTest is Sales {
+contract LiquidationGasTest is Plans {
     BareSwaps private bare;
 
     function setUp() public override {
@@ -31,6 +32,20 @@ contract LiquidationGasTest is Sales {
         _measure("morpho, v3 v2", Lend.MORPHO, 2, 1, Keep.BETWEEN);
     }
 
+    function test_gas_of_two_liquidations_in_one_transaction() public {
+        _measureBoth("aave_v2, v3, twice", Lend.AAVE_V2);
+        _measureBoth("aave_v3, v3, twice", Lend.AAVE_V3);
+        _measureBoth("morpho, v3, twice", Lend.MORPHO);
+    }
+
+    function _measureBoth(string memory name, Lend lend) private {
+        (Plan memory first, Plan memory second) = _two(lend, Keep.DEBT, 1);
+        vm.warp(block.timestamp + 12);
+        if (lend == Lend.MORPHO) (first.sale.repay, second.sale.repay) = (first.sale.repay + 1e15, second.sale.repay + 1e15);
+        _fund(debt, executor, 1);
+        _send(name, _both(first, second));
+    }
+
     function _measure(string memory name, Lend lend, uint256 hops, uint256 kinds, Keep keep) private {
         (Sale memory sale, uint256 seized) = _sunk(lend, DEBT / 2);
         Order memory order = _path(collateral, hops, kinds, seized);
@@ -41,7 +56,10 @@ contract LiquidationGasTest is Sales {
         _keep(order, sale, seized, keep);
         _fund(order.token, executor, 1);
         _floor(name, order, sale);
-        bytes memory payload = SalePayload.encode(order, sale);
+        _send(name, SalePayload.encode(order, sale));
+    }
+
+    function _send(string memory name, bytes memory payload) private {
         _succeeds(payload, 0);
         Vm.Gas memory gas = vm.lastCallGas();
         uint256 refunded = uint256(uint64(gas.gasRefunded));

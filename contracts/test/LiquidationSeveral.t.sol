@@ -4,21 +4,14 @@ pragma solidity ^0.8.26;
 import {Cycle} from "../src/Cycle.sol";
 import {HostileLender} from "./support/HostileLender.sol";
 import {IApprove} from "./support/LenderInterfaces.sol";
-import {Order, Payload} from "./support/Payload.sol";
+import {Plan, Plans} from "./support/Plans.sol";
 import {Lend, Sale, SalePayload} from "./support/Sale.sol";
-import {Keep, Sales} from "./support/Sales.sol";
+import {Keep} from "./support/Sales.sol";
 import {HookToken} from "./support/Tokens.sol";
 
 /// Several positions sold in one transaction: together they earn what each was predicted to, and if one cannot be sold none is.
-contract LiquidationSeveralTest is Sales {
+contract LiquidationSeveralTest is Plans {
     uint256 private constant INVENTORY = 100 ether;
-
-    /// A position, its path, and what that earns once the runs before it are done.
-    struct Plan {
-        Order order;
-        Sale sale;
-        uint256 profit;
-    }
 
     function test_two_positions_behind_one_price_are_both_sold_and_earn_the_sum_to_the_wei() public {
         for (uint256 lend = 0; lend < 3; lend++) {
@@ -243,48 +236,11 @@ contract LiquidationSeveralTest is Sales {
         assertEq(vm.load(executor, 0), bytes32(uint256(1)));
     }
 
-    // ---- plans
-
-    /// Two positions of one market that one price has sunk.
-    function _two(Lend lend, Keep where, uint256 hops) private returns (Plan memory first, Plan memory second) {
-        executor = payable(_executor());
-        first.sale = _position(lend, debt, collateral);
-        second.sale = _another(first.sale);
-        _plan(first, second, where, hops);
-    }
-
-    /// The second goes the first one's way once more, through pools as the first leaves them.
-    function _plan(Plan memory first, Plan memory second, Keep where, uint256 hops) private {
-        _price(80);
-        _ask(first.sale, DEBT / 2);
-        _ask(second.sale, DEBT / 3);
-        uint256 seized;
-        (seized, first.sale.repay) = _exact(first.sale);
-        first.order = _path(collateral, hops, 1, seized);
-        second.order = abi.decode(abi.encode(first.order), (Order));
-        first.profit = _keep(first.order, first.sale, seized, where);
-        uint256 state = vm.snapshotState();
-        _succeeds(SalePayload.encode(first.order, first.sale), 0);
-        (seized, second.sale.repay) = _exact(second.sale);
-        second.order.amountIn = uint128(seized);
-        _predict(second.order);
-        second.profit = _keep(second.order, second.sale, seized, where);
-        vm.revertToState(state);
-    }
-
-    function _demandAll(Plan memory first, Plan memory second) private pure {
-        first.order.minProfit = uint128(first.profit);
-        second.order.minProfit = uint128(second.profit);
-    }
+    // ---- outcomes
 
     function _with(Sale memory sale, uint256 repay) private pure returns (Sale memory) {
         sale.repay = uint128(repay);
         return sale;
-    }
-
-    function _both(Plan memory first, Plan memory second) private pure returns (bytes memory) {
-        bytes memory last = SalePayload.encode(second.order, second.sale);
-        return SalePayload.two(SalePayload.encode(first.order, first.sale), last);
     }
 
     function _isRefused(bytes memory payload, uint256 value, bytes4 why) private {

@@ -10,6 +10,7 @@ pub mod aave_v2;
 pub mod aave_v3;
 pub mod amm;
 pub mod calldata;
+pub mod compound_v3;
 pub mod discover;
 pub mod executor;
 pub mod lending;

@@ -94,7 +94,8 @@ async fn every_health_is_the_markets_own_at_the_load_and_behind_every_block_and_
     let mut follower = Follower::new(&loaded, world.rules());
     let mut due: Vec<Address> = net.lending.as_ref().unwrap().borrowers.iter().map(|b| b.account).collect();
     let mut followed = follower.accounts();
-    (due.sort_unstable(), followed.sort_unstable());
+    due.sort_unstable();
+    followed.sort_unstable();
     assert_eq!(followed, due);
     follower.hold(&chain).await;
 

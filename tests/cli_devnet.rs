@@ -113,6 +113,30 @@ fn config_and_keys_stand_when_it_is_up_and_a_signal_ends_it_well() {
 }
 
 #[test]
+fn the_config_of_a_devnet_with_markets_leads_to_everyone_who_owes() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let out = dir.path().join("lent.toml");
+    let mut child = Command::new(PROGRAM)
+        .args(["devnet", "--seed", "4", "--slot", "20", "--rate", "1", "--lending", "--out"])
+        .arg(&out)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+    let up: Vec<String> = lines.by_ref().take(5).map(|line| line.expect("text")).collect();
+    assert!(up.len() == 5 && up[4].ends_with(out.to_str().expect("text")), "{up:?}");
+    let called = Command::new(PROGRAM).args(["positions", "--json", "--config"]).arg(&out).output();
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill");
+    assert!(killed.success() && child.wait().expect("it ends").success());
+    let called = called.expect("the program runs");
+    assert!(called.status.success(), "{}", String::from_utf8_lossy(&called.stderr));
+    let found: serde_json::Value = serde_json::from_slice(&called.stdout).expect("json");
+    assert_eq!(found["positions"].as_array().map(Vec::len), Some(80));
+    let config: toml::Table = std::fs::read_to_string(&out).expect("config").parse().expect("toml");
+    assert!(table::<Executor>(&config, "executor").liquidator.is_some());
+}
+
+#[test]
 fn bad_input_is_one_sentence_and_exits_with_two_and_leaves_nothing_behind() {
     let dir = tempfile::tempdir().expect("a folder");
     let (folder, out) = (dir.path().to_str().expect("text"), dir.path().join("net.toml"));

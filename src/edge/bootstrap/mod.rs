@@ -305,12 +305,13 @@ async fn behind(
     verify::pools(&site, &mut known, &pools, config.verify_pools, hear).await?;
     let lent = (wanted.lending.as_slice(), config.verify_pools);
     let found = lending::load(&site, &mut known, lent, snapshot, hear).await?;
+    let notes = found.notes();
     unusable.extend(found.unusable);
     snapshot.keep(&known, chain, head).await?;
     snapshot.write(config)?;
     let hashes = known.hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
     let (head, accounts) = (Head::from(head), known.all());
-    Ok(Loaded { head, accounts, hashes, pools, markets: found.seeds, whole: found.whole, unusable, notes: found.notes })
+    Ok(Loaded { head, accounts, hashes, pools, markets: found.seeds, whole: found.whole, unusable, notes })
 }
 
 async fn latest(chain: &Chain) -> Result<ChainHead, BootstrapError> {

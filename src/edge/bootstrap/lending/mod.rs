@@ -46,6 +46,9 @@ use crate::protocols::lending::seed::Seed;
 
 pub use row::LendingRow;
 
+/// Notes of one row that are said in full.
+const NOTES: usize = 8;
+
 /// A market that is being read.
 struct Open<'a> {
     row: &'a LendingRow,
@@ -61,14 +64,35 @@ pub(super) struct Found {
     pub(super) whole: Vec<Address>,
     /// Contracts of markets that cannot be used, and why.
     pub(super) unusable: Vec<(Address, String)>,
-    /// What the operator should hear.
-    pub(super) notes: Vec<String>,
+    /// What the operator should hear: of which row, what.
+    said: Vec<(String, String)>,
 }
 
 impl Found {
     fn refuse(&mut self, row: &LendingRow, reason: String) {
-        self.notes.push(format!("{}: {} {reason}: it is not used", row.row(), row.address));
+        self.say(row, format!("{} {reason}: it is not used", row.address));
         self.unusable.push((row.address, reason));
+    }
+
+    fn say(&mut self, row: &LendingRow, what: String) {
+        self.said.push((row.row(), what));
+    }
+
+    /// One sentence each. A contract of thousands of markets, which anybody may open, has no more to say than the others: past
+    /// a few of its row they are counted.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut notes = Vec::new();
+        for (row, what) in &self.said {
+            let count = counts.entry(row).or_default();
+            *count += 1;
+            if *count <= NOTES {
+                notes.push(format!("{row}: {what}"));
+            }
+        }
+        let more = counts.into_iter().filter(|(_, count)| *count > NOTES);
+        notes.extend(more.map(|(row, count)| format!("{row}: and {} more of the kind", count - NOTES)));
+        notes
     }
 }
 
@@ -93,19 +117,23 @@ pub(super) async fn load(
     read(site, known, &mut markets, &mut found, hear).await?;
     ask(site, known, &mut markets, &mut found, hear).await?;
     let at = site.head.timestamp;
-    found.notes.extend(markets.iter().filter_map(|open| blind(open.row, &open.market, at)));
+    for open in &markets {
+        if let Some(what) = blind(&open.market, at) {
+            found.say(open.row, what);
+        }
+    }
     verify::positions(site, known, markets.iter().map(|open| &open.market), most, hear).await?;
-    found.notes.iter().for_each(|note| hear(Progress::Note(note)));
+    found.notes().iter().for_each(|note| hear(Progress::Note(note)));
     found.seeds = markets.into_iter().map(|open| open.seed).collect();
     Ok(found)
 }
 
 /// Those of whom no health is known.
-fn blind(row: &LendingRow, market: &AnyLending, at: u64) -> Option<String> {
+fn blind(market: &AnyLending, at: u64) -> Option<String> {
     let accounts = market.accounts();
     let refusals: Vec<_> = accounts.iter().filter_map(|account| market.health(*account, at).err()).collect();
     let first = refusals.first()?;
-    Some(format!("{}: {} of {} accounts have no health: {first}", row.row(), refusals.len(), accounts.len()))
+    Some(format!("{} of {} accounts have no health: {first}", refusals.len(), accounts.len()))
 }
 
 type Opened<'a> = Vec<(&'a LendingRow, Result<Seed, String>)>;
@@ -238,7 +266,7 @@ async fn ask(
                 About::Price(feed) => ("price", feed),
                 About::Cash(asset) => ("cash", asset),
             };
-            found.notes.push(format!("{}: no {what} of {of}: {} does not answer", row.row(), question.to));
+            found.say(row, format!("no {what} of {of}: {} does not answer", question.to));
         }
     }
     // What a token keeps of everyone is no business of ours, and nobody would forget it.

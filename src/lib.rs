@@ -18,6 +18,7 @@
 //! | [`hot::state`] | which pools there are, and how they stand under a transaction that has not happened |
 //! | [`hot::evm`] | what a transaction does, on state in which the unknown is a miss |
 //! | [`hot::search`] | which cycles could pay, and the best input of each: `Candidate` |
+//! | [`hot::lending`] | lending markets as they stand and as a price would leave them, and the best liquidation of a position |
 //! | [`hot::simulate`] | whether the EVM agrees, to the wei: `Proven` |
 //! | [`hot::reckon`] | what a known router's calldata does to pools, by maths; the EVM confirms it behind |
 //! | [`hot::engine`] | the pipeline on one screen: event in, outcome out; the chain's tip, and the way back |

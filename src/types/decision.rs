@@ -94,19 +94,22 @@ pub enum Ran {
     Stopped(String),
 }
 
-/// A cycle with its amounts.
+/// A cycle with its amounts, or liquidations with the ways that what is seized is sold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Path {
     /// Pools and tokens, in order.
     pub hops: Vec<Hop>,
-    /// What is left of the start token, before gas and bid, in its units.
+    /// The token that the gain is held in. `None`: what the first hop spends, as of every cycle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Address>,
+    /// What is left of that token, before gas and bid, in its units.
     pub gross: U256,
     /// The same in wei of ether, where the pools know a way to it.
     pub value: Option<U256>,
 }
 
-/// One pool on the way.
+/// One pool on the way, or one lending market: there the debt goes in, and what is seized comes out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Hop {

@@ -116,7 +116,10 @@ async fn liquidations_of_every_protocol_land_behind_the_answers_that_allow_them_
     truth::whole(&rig, &searcher).await;
     let (_, protocols, together) = done();
     let rows = landed(&searcher);
-    println!("{blocks} blocks, {} liquidations landed, of {protocols:?}, up to {together} positions in one", rows.len());
+    println!(
+        "{blocks} blocks, {} liquidations landed, of {protocols:?}, up to {together} positions in one",
+        rows.len()
+    );
     // Aave lets half of a debt be repaid: who was liquidated once owes still.
     let mut owing = 0;
     for borrower in &lending(&rig).borrowers {

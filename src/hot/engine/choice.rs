@@ -158,7 +158,11 @@ pub fn path(engine: &Engine, deal: &Deal) -> Path {
         }
         Deal::Liquidation(liquidation) => liquidation.legs().iter().flat_map(|leg| leg_hops(engine, leg)).collect(),
     };
-    Path { hops, gross: U256::from(deal.gross()), value: deal.value().map(|value| value.0) }
+    let token = match deal {
+        Deal::Cycle(_) => None,
+        Deal::Liquidation(liquidation) => Some(engine.pools().token(liquidation.token())),
+    };
+    Path { hops, token, gross: U256::from(deal.gross()), value: deal.value().map(|value| value.0) }
 }
 
 fn hop(engine: &Engine, edge: &Edge, [amount_in, amount_out]: [u128; 2]) -> Hop {

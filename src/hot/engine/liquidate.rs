@@ -5,6 +5,7 @@
 //!   so far leaves, and stays only if the whole then leaves more after gas.
 //!
 //! # Limits
+//! - What stands behind fewer positions is kept as well: where the gas of many is above the limit, fewer are sent.
 //! - [`LOOKED`] positions an event are looked at, those with the largest debts of each market; the others are counted as left.
 
 use std::sync::Arc;
@@ -30,6 +31,13 @@ const LOOKED: usize = 32;
 /// Positions in one run: each takes half a million gas and more.
 const TOGETHER: usize = 6;
 
+/// A liquidation that was found, and behind how many legs of a run.
+struct Waiting {
+    sunk: Sunk,
+    behind: usize,
+    leg: Leg,
+}
+
 impl Engine {
     /// Looks for liquidations in the state that the event leaves, and adds what is proven to `outcome`.
     pub(super) fn liquidate(&mut self, base: bool, outcome: &mut Outcome, newest: &dyn Fn(u64) -> bool) {
@@ -41,7 +49,7 @@ impl Engine {
         outcome.left += sunk.len().saturating_sub(LOOKED);
         sunk.truncate(LOOKED);
         let mut over = std::mem::take(&mut self.sold);
-        let found = self.together(sunk, &mut over, outcome, newest);
+        let found = self.together(&sunk, &mut over, outcome, newest);
         over.clear();
         self.sold = over;
         outcome.spent.simulate += span.lap();
@@ -57,23 +65,31 @@ impl Engine {
         outcome.wanted.dedup();
     }
 
-    /// The best run of those that have sunk: the best alone, and behind it whatever makes it better.
+    /// The best run of those that have sunk, best first: the best alone, and behind it whatever makes it better.
     fn together(
         &mut self,
-        mut sunk: Vec<Sunk>,
+        sunk: &[Sunk],
         over: &mut Overlay<AnyPool>,
         outcome: &mut Outcome,
         newest: &dyn Fn(u64) -> bool,
-    ) -> Option<Proven> {
+    ) -> Vec<Proven> {
         let height = self.book.height();
+        let mut steps = Vec::new();
         let mut best: Option<(Arc<Liquidation>, Proven)> = None;
         let number = self.tip.as_ref().map(|tip| tip.head().number);
         self.lay_sold(over, None);
-        let mut legs = self.legs(&mut sunk, over, outcome);
-        // The one worth most is the last.
-        while let Some((at, leg)) = legs.pop() {
+        // The one worth most is the last. What was found behind fewer legs is looked at again before it is proven: hardly ever is
+        // it worth more by then.
+        let mut waiting: Vec<Waiting> = Vec::new();
+        sunk.iter().for_each(|sunk| self.look(*sunk, 0, over, (&mut waiting, outcome)));
+        while let Some(Waiting { sunk, behind, leg }) = waiting.pop() {
             if number.is_some_and(|number| !newest(number)) {
                 break;
+            }
+            let legs = best.as_ref().map_or(0, |(run, _)| run.legs().len());
+            if behind < legs {
+                self.look(sunk, legs, over, (&mut waiting, outcome));
+                continue;
             }
             let Some(run) = run(best.as_ref(), leg) else { continue };
             match self.prover.prove_liquidation(&mut self.machine, &self.pools, &run, None) {
@@ -83,13 +99,8 @@ impl Engine {
                     self.book.lay(&changes, &mut self.machine);
                     self.lay_sold(over, Some(&diff));
                     self.machine.take_back(diff);
-                    let full = run.legs().len() >= TOGETHER;
+                    steps.push(proof.clone());
                     best = Some((run, proof));
-                    sunk.retain(|sunk| (sunk.market, sunk.account) != at);
-                    if full {
-                        break;
-                    }
-                    legs = self.legs(&mut sunk, over, outcome);
                 }
                 Ok((_, diff)) => {
                     outcome.left += 1;
@@ -97,41 +108,37 @@ impl Engine {
                 }
                 Err(reason) => outcome.reject(run, reason),
             }
+            if best.as_ref().is_some_and(|(run, _)| run.legs().len() >= TOGETHER) {
+                outcome.left += waiting.len();
+                break;
+            }
         }
         self.book.lift_to(height);
-        best.map(|(_, proof)| proof)
+        // Best first.
+        steps.reverse();
+        steps
     }
 
-    /// The best liquidation of each that has sunk, the one worth most last. Who leaves nothing is not looked at again.
-    fn legs(
-        &mut self,
-        sunk: &mut Vec<Sunk>,
+    /// The best liquidation of one that has sunk, behind so many legs, into its place among those that wait.
+    fn look(
+        &self,
+        sunk: Sunk,
+        behind: usize,
         over: &mut Overlay<AnyPool>,
-        outcome: &mut Outcome,
-    ) -> Vec<((usize, alloy_primitives::Address), Leg)> {
-        let at = book::now(&self.machine);
+        (waiting, outcome): (&mut Vec<Waiting>, &mut Outcome),
+    ) {
         let view = over.over(&self.pools);
-        let mut legs = Vec::new();
-        sunk.retain(|sunk| {
-            let market = self.book.market(sunk.market);
-            let leg = market.and_then(|market| lending::best(&view, self.search.cycles(), market, sunk.account, at));
-            match leg {
-                Some(leg) if leg.value() >= self.min_profit => {
-                    legs.push(((sunk.market, sunk.account), leg));
-                    true
-                }
-                Some(_) => {
-                    outcome.refused.add(Refused::BelowMinimum);
-                    false
-                }
-                None => {
-                    outcome.refused.add(Refused::NoGain);
-                    false
-                }
-            }
-        });
-        legs.sort_by_key(|((market, account), leg)| (leg.value(), *market, *account));
-        legs
+        let market = self.book.market(sunk.market);
+        let (cycles, at) = (self.search.cycles(), book::now(&self.machine));
+        let Some(leg) = market.and_then(|market| lending::best(&view, cycles, market, sunk.account, at)) else {
+            return outcome.refused.add(Refused::NoGain);
+        };
+        if leg.value() < self.min_profit {
+            return outcome.refused.add(Refused::BelowMinimum);
+        }
+        let key = |sunk: &Sunk, leg: &Leg| (leg.value(), sunk.market, sunk.account);
+        let place = waiting.partition_point(|other| key(&other.sunk, &other.leg) < key(&sunk, &leg));
+        waiting.insert(place, Waiting { sunk, behind, leg });
     }
 
     /// Lays over the pools what the pending transaction has left, and behind it what a run leaves.

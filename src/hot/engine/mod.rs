@@ -11,6 +11,7 @@ pub mod first;
 mod liquidate;
 mod past;
 pub mod plan;
+mod rehearse;
 mod solve;
 pub mod tip;
 
@@ -185,6 +186,7 @@ impl Engine {
         }
         let mut outcome = self.solve(On::Base, newest);
         self.liquidate(true, &mut outcome, newest);
+        self.rehearse(&mut outcome);
         outcome.wanted.extend(self.unread.drain(..));
         outcome
     }

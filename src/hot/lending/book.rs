@@ -6,6 +6,7 @@
 //! that hang on it. Once an hour of chain time, or when prices have gone far, the index is made anew: two healths a position.
 
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use alloy_primitives::Address;
 use alloy_primitives::U256;
@@ -91,7 +92,13 @@ pub struct Book {
     laid: Vec<(usize, Under)>,
     /// Who may have sunk by what is laid over: market, account.
     suspects: Vec<(usize, Address)>,
+    /// Pairs of debt and collateral of which a liquidation has been rehearsed, or waits to be.
+    paired: HashSet<(usize, Address, Address)>,
+    unrehearsed: Vec<Rehearsal>,
 }
+
+/// A pair of which somebody has a position: market, account, debt, collateral.
+pub type Rehearsal = (usize, Address, Address, Address);
 
 impl Book {
     /// The markets of `seeds`, as far as the machine's state knows them. `wants` is given what it does not.
@@ -197,10 +204,54 @@ impl Book {
                 // Looked at whatever moves, until something is known of them.
                 unknown.into_iter().for_each(|account| near.touch(account));
                 kept.near = Some(near);
+                self.pair(place);
             }
         }
         wants.sort_unstable();
         wants.dedup();
+    }
+
+    /// Notes the pairs that somebody has and that have not been rehearsed.
+    fn pair(&mut self, place: usize) {
+        let Self { markets, paired, unrehearsed, .. } = self;
+        let Some(kept) = markets.get(place) else { return };
+        for account in kept.market.accounts() {
+            for (debt, collateral) in kept.market.pairs(account) {
+                if debt != collateral && paired.insert((place, debt, collateral)) {
+                    unrehearsed.push((place, account, debt, collateral));
+                }
+            }
+        }
+    }
+
+    /// Pairs of which no liquidation has been rehearsed yet.
+    pub const fn unrehearsed(&mut self) -> &mut Vec<Rehearsal> {
+        &mut self.unrehearsed
+    }
+
+    /// The contracts that answer for a market's prices.
+    #[must_use]
+    pub fn oracles(&self, place: usize) -> Vec<Address> {
+        let asked = self.markets.get(place).into_iter().flat_map(|kept| &kept.asked);
+        let prices = asked.filter(|asked| matches!(asked.question.about, About::Price(_)));
+        let mut all: Vec<Address> = prices.map(|asked| asked.question.to).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Lays over a market that all its feeds answer this.
+    pub fn lay_prices(&mut self, place: usize, answer: U256) {
+        let Some(kept) = self.markets.get_mut(place) else { return };
+        for at in 0..kept.asked.len() {
+            let Some(asked) = kept.asked.get_mut(at).filter(|asked| matches!(asked.question.about, About::Price(_)))
+            else {
+                continue;
+            };
+            let was = asked.answer.replace(answer);
+            self.laid.push((place, Under::Answer(at, was)));
+            set(kept, at, Some(answer));
+        }
     }
 
     fn find_sites(&mut self) {

@@ -218,6 +218,26 @@ pub fn best<V: View<Pool = AnyPool>>(
     best(&|leg| Some(&leg.token()) == ether).or_else(|| best(&|_| true))
 }
 
+/// A liquidation of one pair, to be run and not to be sent: of a small part, and sold on any way. `None`: there is none.
+#[must_use]
+pub fn rehearsal<V: View<Pool = AnyPool>>(
+    view: &V,
+    cycles: &Cycles,
+    market: &AnyLending,
+    (account, debt, collateral): (Address, Address, Address),
+    at: u64,
+) -> Option<Leg> {
+    let search = Find { view, cycles, market, at };
+    let call = Call { account, debt, collateral, size: Size::Repay(U256::MAX), receipt: false };
+    let size = market.size(&call, WHOLE / 1_000, at).ok()?;
+    let seizure = market.quote(&Call { size, ..call }, at).ok()?;
+    let route = route::any(view, cycles, search.ends(&call)?, [seizure.seized, seizure.repaid])?;
+    let fill = route.fill(view, seizure.seized, seizure.repaid)?;
+    // What it would leave means nothing: prices are made up.
+    let fill = Fill { turn: [fill.turn[0].max(fill.turn[1] + U256::ONE), fill.turn[1]], ..fill };
+    search.leg(&Call { size, ..call }, &seizure, route, &fill)
+}
+
 /// What a search looks at.
 struct Find<'a, V> {
     view: &'a V,

@@ -21,3 +21,4 @@ mod route;
 pub use choice::Leg;
 pub use choice::Liquidation;
 pub use choice::best;
+pub use choice::rehearsal;

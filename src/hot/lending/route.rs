@@ -84,6 +84,27 @@ pub fn routes<V: View>(view: &V, cycles: &Cycles, [from, to]: [TokenId; 2], [sei
     cycles.bases().iter().filter_map(through).collect()
 }
 
+/// A way for these amounts that need not leave anything, through the first base token that has one.
+#[must_use]
+pub fn any<V: View>(view: &V, cycles: &Cycles, ends: [TokenId; 2], amounts: [U256; 2]) -> Option<Route> {
+    cycles.bases().iter().find_map(|token| through(view, cycles, *token, ends, amounts))
+}
+
+/// The best way by one base token.
+fn through<V: View>(
+    view: &V,
+    cycles: &Cycles,
+    token: TokenId,
+    [from, to]: [TokenId; 2],
+    [seized, repaid]: [U256; 2],
+) -> Option<Route> {
+    let (sale, _) = best(view, cycles, [from, token], &[to], seized, (&[], Side::Sale))?;
+    let pools: Vec<PoolId> = sale.iter().map(|edge| edge.pool).collect();
+    let (purchase, _) = best(view, cycles, [token, to], &[from], repaid, (&pools, Side::Purchase))?;
+    let is_way = !(sale.is_empty() && purchase.is_empty());
+    is_way.then_some(Route { token, sale, purchase })
+}
+
 /// What is fixed: what goes in, or what comes out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {

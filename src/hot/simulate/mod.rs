@@ -231,7 +231,11 @@ impl Prover {
         let data = liquidation.calldata(pools, number, bid).map_err(|_| Refused::Unencodable)?;
         let tx = self.to(machine, at, (LIQUIDATION_GAS, data));
         let token = pools.token(liquidation.token());
-        let between = self.run(machine, tx, (token, own::balance_of(at)))?;
+        let look = (token, own::balance_of(at));
+        let between = match self.run(machine, tx.clone(), look.clone()) {
+            Err(Refused::Cold) => return Err(self.miss_more(machine, tx, look)),
+            between => between?,
+        };
         let realised = self.realised(machine, token, &between, at);
         if realised != Some(U256::from(liquidation.gross())) {
             let symptom = symptom(&between);
@@ -240,6 +244,18 @@ impl Prover {
         }
         let proof = report(machine, Deal::Liquidation(Arc::clone(liquidation)), &between);
         Ok((proof, between.executed.diff))
+    }
+
+    /// Goes on where something was missed, taking it as empty, for what else is missed: a lender asks many contracts, and one
+    /// fetch for each would take many.
+    fn miss_more(&mut self, machine: &mut Machine, tx: TxEnv, look: (Address, Bytes)) -> Refused {
+        let unknown = std::mem::replace(&mut self.unknown, Unknown::AssumeEmpty);
+        if let Ok(between) = self.run(machine, tx, look) {
+            machine.take_back(between.executed.diff);
+        }
+        self.unknown = unknown;
+        self.missed.extend(machine.db().assumed().iter().filter_map(|cold| cold.want()));
+        Refused::Cold
     }
 
     /// Runs a transaction of ours between two looks at a token's balance.

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::edge::ledger::row::Bundle;
 use crate::edge::ledger::row::Outcome;
+use crate::hot::engine::choice::LIQUIDATION;
 use crate::hot::refused::Refused;
 use crate::live::numbers::meter::Latency;
 use crate::live::numbers::meter::Meters;
@@ -175,7 +176,10 @@ impl Pages {
             Outcome::Landed { realised, .. } => {
                 step(&mut self.landed);
                 step(self.by_strategy.entry(bundle.strategy.clone()).or_default());
-                step(self.by_hops.entry(bundle.pools.len().to_string()).or_default());
+                // A liquidation is no cycle: its path names markets, too.
+                if bundle.strategy != LIQUIDATION {
+                    step(self.by_hops.entry(bundle.pools.len().to_string()).or_default());
+                }
                 for protocol in &bundle.protocols {
                     step(self.by_protocol.entry(protocol.clone()).or_default());
                 }

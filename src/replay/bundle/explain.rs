@@ -21,6 +21,7 @@ use crate::hot::evm::machine::Between;
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::own;
+use crate::protocols::LENDING_PROTOCOLS;
 use crate::replay::bundle::Case;
 use crate::replay::bundle::report::Explained;
 use crate::replay::bundle::report::HopReport;
@@ -91,7 +92,8 @@ pub fn look(case: &Case, machine: &Machine) -> TxEnv {
 }
 
 fn token(case: &Case) -> Address {
-    case.bundle.of.path.hops.first().map_or(case.weth, |hop| hop.token_in)
+    let path = &case.bundle.of.path;
+    path.token.or(path.hops.first().map(|hop| hop.token_in)).unwrap_or(case.weth)
 }
 
 /// Runs it.
@@ -117,7 +119,10 @@ pub fn explain(case: &Case) -> Result<Explained, String> {
     let executed = &between.executed;
     let run = RunReport::new(executed.is_success(), executed.gas_used(), gas_limit, &traced_ours);
     let logs = traced_ours.as_ref().map(Call::all_logs).unwrap_or_default();
-    let hops: Vec<_> = case.bundle.of.path.hops.iter().map(|hop| hop_report(hop, &logs)).collect();
+    let path = &case.bundle.of.path.hops;
+    // Where several positions are liquidated a pool may come by again: each time its next log is meant.
+    let before = |at: usize| path.iter().take(at).filter(|other| other.pool == path[at].pool).count();
+    let hops: Vec<_> = path.iter().enumerate().map(|(at, hop)| hop_report(hop, before(at), &logs)).collect();
     let split = split(case, &between);
     let equal = hops.iter().all(HopReport::is_equal) && split.is_equal();
     let verdict = match (run.success, equal) {
@@ -167,8 +172,10 @@ fn stopped(what: &str, error: &ExecuteError) -> String {
     }
 }
 
-fn hop_report(hop: &Hop, logs: &[&Emitted]) -> HopReport {
-    let (into, out) = words::swapped(hop, logs).unzip();
+fn hop_report(hop: &Hop, before: usize, logs: &[&Emitted]) -> HopReport {
+    let lends = LENDING_PROTOCOLS.contains(&hop.protocol.as_ref());
+    let moved = if lends { words::liquidated(hop, before, logs) } else { words::swapped(hop, before, logs) };
+    let (into, out) = moved.unzip();
     HopReport {
         pool: hop.pool,
         protocol: hop.protocol.to_string(),

@@ -7,11 +7,19 @@ use alloy_primitives::{B256, I256, U256, hex, keccak256};
 
 use crate::protocols::executor;
 use crate::protocols::executor::RUN;
+use crate::protocols::executor::liquidation::RUN_ALL;
+use crate::protocols::lending::taken::Taken;
 use crate::replay::bundle::trace::Emitted;
 use crate::types::decision::Hop;
 
 /// Functions that are called in a run of ours or in a plain trade.
-const FUNCTIONS: [&str; 27] = [
+const FUNCTIONS: [&str; 33] = [
+    "allowance(address,address)",
+    "liquidationCall(address,address,address,uint256,bool)",
+    "liquidate((address,address,address,address,uint256),address,uint256,uint256,bytes)",
+    "getAssetPrice(address)",
+    "latestAnswer()",
+    "submit(uint256,int256)",
     "transfer(address,uint256)",
     "transferFrom(address,address,uint256)",
     "approve(address,uint256)",
@@ -42,7 +50,7 @@ const FUNCTIONS: [&str; 27] = [
 ];
 
 /// Events that they emit. The first three are a pool's swaps.
-const EVENTS: [(&str, &str); 7] = [
+const EVENTS: [(&str, &str); 9] = [
     ("Swap(address,uint256,uint256,uint256,uint256,address)", "Swap"),
     ("Swap(address,address,int256,int256,uint160,uint128,int24)", "Swap"),
     ("Swap(address,address,int256,int256,uint160,uint128,int24,uint128,uint128)", "Swap"),
@@ -50,6 +58,8 @@ const EVENTS: [(&str, &str); 7] = [
     ("Sync(uint112,uint112)", "Sync"),
     ("Withdrawal(address,uint256)", "Withdrawal"),
     ("Deposit(address,uint256)", "Deposit"),
+    ("LiquidationCall(address,address,address,uint256,uint256,address,bool)", "LiquidationCall"),
+    ("Liquidate(bytes32,address,address,uint256,uint256,uint256,uint256,uint256)", "Liquidate"),
 ];
 
 /// The function that calldata is for, or its selector.
@@ -57,6 +67,9 @@ pub(super) fn function(input: &[u8]) -> String {
     let Some(selector) = input.get(..4) else { return String::new() };
     if selector == RUN {
         return "run()".to_owned();
+    }
+    if selector == RUN_ALL {
+        return "runAll()".to_owned();
     }
     let known = FUNCTIONS.iter().find(|name| keccak256(name)[..4] == *selector);
     known.map_or_else(|| hex::encode_prefixed(selector), |name| (*name).to_owned())
@@ -86,11 +99,18 @@ pub(super) fn reason(output: &[u8]) -> String {
     format!("reverted: {}{}", hex::encode_prefixed(&output[..most]), if most < output.len() { ".." } else { "" })
 }
 
-/// What went into and came out of a hop's pool, by the pool's own log.
-pub(super) fn swapped(hop: &Hop, logs: &[&Emitted]) -> Option<(U256, U256)> {
+/// What was repaid and seized at a hop's market, by the market's own log: the one after `before` others.
+pub(super) fn liquidated(hop: &Hop, before: usize, logs: &[&Emitted]) -> Option<(U256, U256)> {
+    let own = logs.iter().filter(|log| log.address == hop.pool);
+    let taken = own.filter_map(|log| Taken::read(log.address, &log.topics, &log.data).ok().flatten()).nth(before)?;
+    Some((taken.repaid, taken.seized))
+}
+
+/// What went into and came out of a hop's pool, by the pool's own log: the one after `before` others.
+pub(super) fn swapped(hop: &Hop, before: usize, logs: &[&Emitted]) -> Option<(U256, U256)> {
     let [v2, v3, pancake] = [0, 1, 2].map(|at: usize| keccak256(EVENTS[at].0));
     let own = |log: &&&Emitted| log.address == hop.pool && log.event == Some("Swap");
-    let log = logs.iter().rev().find(own)?;
+    let log = logs.iter().filter(own).nth(before)?;
     let word = |at: usize| log.data.get(at * 32..at * 32 + 32).map(U256::from_be_slice);
     // Tokens of a pair or pool are in the order of their addresses.
     let first = hop.token_in < hop.token_out;

@@ -1,0 +1,112 @@
+//! An engine over a devnet's lending markets, oracles and pools, real contracts all, and prices that fall behind a pending
+//! answer.
+
+use std::sync::Arc;
+
+use alloy::sol_types::SolCall;
+use alloy_primitives::{Bytes, TxKind, U64, U256};
+use peregrine::edge::bootstrap::{self, Config, Keep, Loaded, Wanted};
+use peregrine::edge::devnet::lending::Feed;
+use peregrine::hot::build;
+use peregrine::hot::engine::Engine;
+use peregrine::hot::engine::plan::{Ground, Plan};
+use peregrine::hot::event::{Event, Outcome};
+use peregrine::hot::evm::fork;
+use peregrine::hot::evm::own::Own;
+use peregrine::hot::search;
+use peregrine::hot::search::config::WETH;
+use peregrine::live::session;
+use revm::context::TxEnv;
+use serde_json::json;
+
+use crate::world::World;
+
+alloy::sol! {
+    function latestRound() external view returns (uint256);
+}
+
+/// Seconds between two blocks.
+pub const SLOT: u64 = 12;
+
+/// What is to be made of it.
+pub struct Rig {
+    pub world: World,
+    pub loaded: Loaded,
+    keep: Keep,
+    own: Own,
+}
+
+impl Rig {
+    pub async fn new(seed: u64) -> Self {
+        let world = World::lending(seed).await;
+        let net = &world.net;
+        let liquidator = net.lending.as_ref().map(|lending| lending.liquidator);
+        let own = Own { owner: net.owner.address(), executor: net.executor, liquidator, weth: WETH };
+        let wanted = Wanted {
+            factories: session::factories(&net.contracts),
+            accounts: [own.owner, own.executor].into_iter().chain(liquidator).collect(),
+            lending: session::lending(net.lending.as_ref()),
+            ..Wanted::default()
+        };
+        let chain = world.chain();
+        let loaded = bootstrap::load(&chain, &Config::default(), world.rules(), &wanted, &mut |_| ()).await.unwrap();
+        let keep = Keep::new(chain, world.rules(), &loaded);
+        Self { world, loaded, keep, own }
+    }
+
+    pub fn search() -> search::config::Config {
+        search::config::Config::default()
+    }
+
+    /// An engine behind what was loaded.
+    pub fn engine(&self) -> Engine {
+        let plan = Plan {
+            chain_id: 1,
+            rules: fork::Config { hardfork: "prague".to_owned(), ..fork::Config::default() }.rules(),
+            slot_seconds: SLOT,
+            search: Self::search(),
+            base: true,
+            bid: build::config::Bid::default(),
+            own: self.own,
+            reckon: false,
+        };
+        let Loaded { head, accounts, hashes, pools, markets, .. } = &self.loaded;
+        plan.engine(&Ground { head, accounts, hashes, pools, markets })
+    }
+
+    /// When the next block is made.
+    pub fn next(&self) -> u64 {
+        self.loaded.head.timestamp + SLOT
+    }
+
+    /// A feed's next answer, as a transaction.
+    pub async fn answer(&self, feed: &Feed, price: u64) -> TxEnv {
+        let rpc = &self.world.net.rpc;
+        let reporter = self.world.net.lending.as_ref().unwrap().reporter.address();
+        let call = json!([{"to": feed.aggregator, "data": Bytes::from(latestRoundCall {}.abi_encode())}, "latest"]);
+        let round: Bytes = rpc.call("eth_call", call).await.unwrap();
+        let nonce: U64 = rpc.call("eth_getTransactionCount", json!([reporter, "latest"])).await.unwrap();
+        TxEnv {
+            caller: reporter,
+            gas_limit: 400_000,
+            gas_price: 1_000_000_000_000,
+            kind: TxKind::Call(feed.aggregator),
+            data: Feed::answer(U256::from_be_slice(&round) + U256::ONE, price).into(),
+            nonce: nonce.to(),
+            ..TxEnv::default()
+        }
+    }
+
+    /// Offers a pending transaction until nothing is missing.
+    pub async fn offer(&self, engine: &mut Engine, tx: &TxEnv) -> Outcome {
+        loop {
+            let outcome = engine.on_event(Event::Pending(Box::new(tx.clone())));
+            if outcome.wanted.is_empty() {
+                return outcome;
+            }
+            let told = self.keep.fetch(engine.tip().unwrap().head().hash, &outcome.wanted).await.unwrap();
+            assert!(!told.accounts.is_empty(), "{:?}", outcome.wanted);
+            engine.on_event(Event::Told(Arc::new(told)));
+        }
+    }
+}

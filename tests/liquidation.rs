@@ -1,0 +1,122 @@
+//! The choice of a liquidation against a look at everything.
+
+#[path = "common/liquidations.rs"]
+mod liquidations;
+#[path = "bootstrap/world.rs"]
+mod world;
+
+use alloy_primitives::{Address, U256};
+use liquidations::Rig;
+use peregrine::edge::devnet::lending::Feed;
+use peregrine::hot::lending;
+use peregrine::hot::search::Search;
+use peregrine::hot::search::config::WETH;
+use peregrine::hot::search::sizing::Effort;
+use peregrine::hot::simulate::Deal;
+use peregrine::hot::state::pools::{Edge, EdgeId, Pools};
+use peregrine::protocols::amm::Amm;
+use peregrine::protocols::lending::choice::WHOLE;
+use peregrine::protocols::lending::{Call, Lending, Size};
+use peregrine::protocols::{AnyLending, AnyPool};
+use peregrine::types::id::TokenId;
+
+/// Amounts of a pair that are tried: so many parts of what the rules allow.
+const GRID: u32 = 400;
+
+/// The ways between tokens, as an engine's search has them.
+fn search(rig: &Rig) -> Search {
+    let mut pools: Pools<AnyPool> = Pools::default();
+    rig.loaded.pools.iter().for_each(|pool| drop(pools.add(pool.clone())));
+    let bases: Vec<TokenId> = Rig::search().base_tokens.iter().map(|token| pools.intern(*token)).collect();
+    let mut search = Search::new(&bases, 4, Effort::QUICK);
+    search.extend(&pools);
+    search
+}
+
+/// All ways of one or two hops between two tokens; the empty one where they are one.
+fn ways(pools: &Pools<AnyPool>, from: TokenId, to: TokenId) -> Vec<Vec<Edge>> {
+    if from == to {
+        return vec![Vec::new()];
+    }
+    let edges: Vec<Edge> = pools
+        .iter()
+        .flat_map(|pool| pools.edges_of(pools.find(pool.address()).unwrap()).collect::<Vec<EdgeId>>())
+        .map(|id| pools.edge(id))
+        .collect();
+    let mut all = Vec::new();
+    for first in edges.iter().filter(|edge| edge.token_in == from) {
+        if first.token_out == to {
+            all.push(vec![*first]);
+            continue;
+        }
+        let seconds = edges.iter().filter(|edge| edge.token_in == first.token_out && edge.token_out == to);
+        all.extend(seconds.filter(|second| second.pool != first.pool).map(|second| vec![*first, *second]));
+    }
+    all
+}
+
+/// The most wrapped ether that any pair, amount and way of up to two hops a side leaves.
+fn brute(pools: &Pools<AnyPool>, market: &AnyLending, account: Address, at: u64) -> U256 {
+    let weth = pools.find_token(WETH).unwrap();
+    let mut most = U256::ZERO;
+    for (debt, collateral) in market.pairs(account).into_iter().filter(|(debt, collateral)| debt != collateral) {
+        let (Some(from), Some(to)) = (pools.find_token(collateral), pools.find_token(debt)) else { continue };
+        let call = Call { account, debt, collateral, size: Size::Repay(U256::MAX), receipt: false };
+        let (sales, purchases) = (ways(pools, from, weth), ways(pools, weth, to));
+        for part in 1..=GRID {
+            let Ok(size) = market.size(&call, WHOLE / GRID * part, at) else { continue };
+            let Ok(seizure) = market.quote(&Call { size, ..call }, at) else { continue };
+            for sale in &sales {
+                let sold = sale
+                    .iter()
+                    .try_fold(seizure.seized, |amount, edge| pools.pool(edge.pool).quote_in(edge.leg, amount));
+                let Ok(sold) = sold else { continue };
+                for purchase in purchases.iter().filter(|way| way.iter().all(|e| sale.iter().all(|s| s.pool != e.pool)))
+                {
+                    let need = purchase
+                        .iter()
+                        .rev()
+                        .try_fold(seizure.repaid, |amount, edge| pools.pool(edge.pool).quote_out(edge.leg, amount));
+                    most = most.max(need.ok().and_then(|need| sold.checked_sub(need)).unwrap_or_default());
+                }
+            }
+        }
+    }
+    most
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_pair_amount_or_way_beats_the_choice_by_more_than_a_ten_thousandth() {
+    let rig = Rig::new(61).await;
+    let (mut engine, search) = (rig.engine(), search(&rig));
+    let feeds = &rig.world.net.lending.as_ref().unwrap().feeds;
+    let (mut looked, mut proven, mut together) = (0, 0, 0);
+    for (feed, per_mille) in [(0, 970), (0, 930), (0, 900), (4, 960), (4, 900), (5, 950), (5, 900)] {
+        let feed: &Feed = &feeds[feed];
+        let tx = rig.answer(feed, feed.opening / 1_000 * per_mille).await;
+        let outcome = rig.offer(&mut engine, &tx).await;
+        for sunk in engine.book().sunk(false, rig.next()) {
+            let market = engine.book().market(sunk.market).unwrap();
+            let chosen = lending::best(engine.pools(), search.cycles(), market, sunk.account, rig.next());
+            let chosen = chosen.map(|leg| leg.value().0).unwrap_or_default();
+            let brute = brute(engine.pools(), market, sunk.account, rig.next());
+            let allowed = chosen + chosen / U256::from(10_000);
+            assert!(
+                brute <= allowed,
+                "{} of {}: {brute} is to be had, {chosen} was chosen",
+                sunk.account,
+                market.protocol()
+            );
+            looked += 1;
+        }
+        for proof in &outcome.proven {
+            let Deal::Liquidation(run) = proof.deal() else { continue };
+            proven += 1;
+            together = together.max(run.legs().len());
+        }
+        let ours: Vec<_> = outcome.rejected.iter().filter(|(deal, _)| matches!(deal, Deal::Liquidation(_))).collect();
+        assert!(ours.is_empty(), "what maths foretold and the EVM refused: {ours:?}");
+    }
+    println!("{looked} positions looked at, {proven} runs proven, up to {together} positions in one");
+    assert!(looked > 50 && proven > 3 && together > 1, "{looked} {proven} {together}");
+}

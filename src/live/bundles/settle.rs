@@ -6,7 +6,7 @@
 //! - The liquidations of every block that was heard of and read are written down, whosever they are.
 //!
 //! # Limits
-//! - Realised profit is what changed for owner and executor from the block's parent to the block: ether, wrapped ether, and the
+//! - Realised profit is what changed for owner and contracts of ours from the block's parent to the block: ether, wrapped ether, and the
 //!   token that the cycle starts from, valued as it was predicted. Whoever sends them anything in that block is counted in.
 
 use std::collections::HashMap;
@@ -253,17 +253,20 @@ impl Settler {
     }
 
     async fn holdings(&self, at: B256, token: Address) -> Result<Holdings, ChainError> {
-        let executor = self.own.executor;
-        let asked: [(Address, Bytes); 2] = [token, self.own.weth].map(|token| (token, own::balance_of(executor)));
-        let ours = [self.own.owner, executor];
+        let contracts: Vec<Address> = [self.own.executor].into_iter().chain(self.own.liquidator).collect();
+        let of = |token: Address| contracts.iter().map(move |contract| (token, own::balance_of(*contract)));
+        let asked: Vec<(Address, Bytes)> = of(token).chain(of(self.own.weth)).collect();
+        let ours: Vec<Address> = contracts.iter().copied().chain([self.own.owner]).collect();
         let (accounts, tokens) = tokio::try_join!(self.chain.holdings(at, &ours), self.chain.views(at, &asked))?;
         let ether = accounts.iter().filter_map(|account| account.balance).sum();
         // A token that says no number says nothing of what was earned: as good as no answer.
-        let number = |index: usize| {
-            let answer = tokens.get(index).and_then(|answer| own::number(Some(answer)));
-            answer.ok_or_else(|| self.chain.unreadable("eth_call", "a balance that is no number"))
-        };
-        Ok(Holdings { ether, token: number(0)?, weth: number(1)? })
+        let unreadable = || self.chain.unreadable("eth_call", "a balance that is no number");
+        let numbers: Option<Vec<U256>> = tokens.iter().map(|answer| own::number(Some(answer))).collect();
+        let numbers = numbers.filter(|numbers| numbers.len() == asked.len()).ok_or_else(unreadable)?;
+        let (of_token, of_weth) = numbers.split_at(contracts.len());
+        // No sum of balances of one token overflows, unless it lies.
+        let sum = |all: &[U256]| all.iter().fold(U256::ZERO, |sum, one| sum.saturating_add(*one));
+        Ok(Holdings { ether, token: sum(of_token), weth: sum(of_weth) })
     }
 
     /// The block below the lowest of those held that is not of the chain any more. `None`: all are.

@@ -193,7 +193,16 @@ async fn of_two_that_conflict_the_one_paying_more_per_gas_lands_first_and_the_ot
     assert_eq!((block.number, block.hash, block.txs[2].paid), (1, built.hash, noise_paid));
     let (trigger, ours) = (Some(hash(&victim)), hash(&rich));
     let owner = block.txs[1].from;
-    let watch = landed::Watch { target: 1, trigger, ours, owner, pools: &[], sent_ms: None, trigger_mined: None };
+    let watch = landed::Watch {
+        target: 1,
+        trigger,
+        ours,
+        owner,
+        pools: &[],
+        position: None,
+        sent_ms: None,
+        trigger_mined: None,
+    };
     assert!(matches!(landed::follow(&watch, &block), landed::Followed::Landed(at) if at.index == 1));
     let owner = block.txs[0].from;
     let missed = landed::Watch { ours: hash(&poor), owner: owner.create(0), pools: &[ONCE], ..watch };

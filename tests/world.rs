@@ -196,7 +196,8 @@ async fn a_rival_who_liquidates_takes_what_nobody_else_does_and_the_block_says_s
     let first = next(&mut blocks).await.number;
     while found.len() < 3 {
         let block = next(&mut blocks).await;
-        assert!(block.number < first + 2 * LONG, "{found:?}; {:?}", rival.tally());
+        let why: Vec<&LeftOut> = block.left_out().map(|(_, why)| why).collect();
+        assert!(block.number < first + 2 * LONG, "{} liquidations; {:?}; {why:?}", found.len(), rival.tally());
         let (full, receipts) = tokio::try_join!(chain.full(block.hash), chain.receipts(block.hash)).expect("told");
         let mined = landed::Block::read(&full.expect("there"), &receipts.expect("there"), 0).expect("one block");
         found.extend(others::of(&chain, &mined, world.devnet.owner.address()).await);

@@ -64,7 +64,7 @@ pub struct Devnet {
     /// Where the block builder listens, on loopback; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Lending markets too, Aave V2 and V3: Chainlink feeds whose prices move once a slot, and people who owe.
+    /// Lending markets too, Aave V2, Aave V3 and Morpho Blue: Chainlink feeds whose prices move once a slot, and people who owe.
     #[arg(long)]
     lending: bool,
 }

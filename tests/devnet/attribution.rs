@@ -1,5 +1,6 @@
 //! Who liquidated whom, read from the logs of the real contracts and attributed to the unit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::consensus::TxEip1559;
@@ -13,16 +14,26 @@ use alloy_primitives::U256;
 use peregrine::edge::chain::Chain;
 use peregrine::edge::devnet::lending::Borrower;
 use peregrine::edge::devnet::lending::Market;
+use peregrine::edge::ledger::Ledger;
 use peregrine::edge::ledger::landed::Block;
+use peregrine::edge::ledger::landed::Reason;
 use peregrine::edge::ledger::others;
 use peregrine::edge::ledger::others::Liquidation;
 use peregrine::edge::ledger::others::Worth;
+use peregrine::edge::ledger::row::Bundle;
+use peregrine::edge::ledger::row::Outcome;
+use peregrine::hot::evm::own::Own;
+use peregrine::live::bundles::settle::Note;
+use peregrine::live::bundles::settle::Settler;
+use peregrine::live::numbers::book::Book;
 use peregrine::protocols::lending::taken::Gain;
 use peregrine::protocols::lending::taken::Kind;
 use peregrine::protocols::lending::taken::Position;
 use peregrine::protocols::lending::taken::Taken;
 use peregrine::protocols::morpho_blue;
 use serde_json::json;
+use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::hand::Hand;
 use crate::lending;
@@ -175,4 +186,71 @@ async fn liquidations_of_three_protocols_are_attributed_to_the_unit() {
         kinds.push(market.name);
     }
     assert_eq!(kinds, ["aave_v3", "aave_v2", "morpho_blue"]);
+}
+
+/// A bundle of ours for that position and block, which is in no block.
+fn bundle(target: u64, position: Position) -> Bundle {
+    Bundle {
+        uuid: Uuid::from_u128(1),
+        target,
+        parent: B256::ZERO,
+        opportunity: B256::repeat_byte(1),
+        replaces: None,
+        trigger: None,
+        txs: vec![B256::repeat_byte(2)],
+        ours: B256::repeat_byte(2),
+        pools: Vec::new(),
+        position: Some(position),
+        strategy: "liquidation".to_owned(),
+        protocols: vec!["aave_v3".to_owned()],
+        token: Address::ZERO,
+        gross: U256::ONE,
+        value: U256::ONE,
+        amounts: Vec::new(),
+        live: true,
+        predicted: I256::ONE,
+        bid: U256::ZERO,
+        decided_ms: 0,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ledger_says_who_won_a_position_that_we_lost_until_its_block_is_undone() {
+    let net = lending::market(9).await;
+    let (hand, lending) = (Hand(&net), net.lending.as_ref().expect("asked for"));
+    lending::answer(&net, &lending.feeds[0], lending.feeds[0].opening / 100 * 93).await;
+    net.mine().await.expect("mines");
+    let market = &lending.markets[0];
+    let near = lending::nearest(&hand, lending, market).await;
+    let (_, borrower) = near.first().expect("one who sinks");
+    let (tx, gas) = take(&hand, market, borrower).await;
+    let chain = Chain::new(&net.anvil.http(), Duration::from_secs(30)).expect("a url");
+    let id = chain.latest().await.expect("told").expect("a block").id();
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Arc::new(Ledger::open(&folder.path().join("ledger")).expect("a ledger"));
+    let position = Position { market: market.pool, account: borrower.account };
+    ledger.decide(bundle(id.number, position)).done().await.expect("written");
+    let own = Own {
+        owner: net.owner.address(),
+        executor: net.executor,
+        liquidator: Some(lending.liquidator),
+        weth: net.contracts.weth,
+    };
+    let told = async |notes: Vec<Note>| {
+        let settler = Settler::new((ledger.clone(), 0), chain.clone(), own, Arc::new(Book::new(0)));
+        let ((tell, hear), (mined, _heard)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+        notes.into_iter().for_each(|note| tell.send(note).expect("heard"));
+        drop(tell);
+        settler.run(hear, mined).await;
+    };
+    told(vec![Note::Grown(id)]).await;
+    let lost = ledger.row(Uuid::from_u128(1)).expect("there").outcome;
+    assert_eq!(lost, Some(Outcome::Lost { reason: Reason::Outbid { by: tx, paid: gas * U256::from(TIP) } }));
+    let all = ledger.liquidations(0..=u64::MAX).expect("read");
+    assert_eq!(all, attributed(&hand).await);
+    assert!(all.len() == 1 && all[0].tx == tx && all[0].taken.is_of(&position));
+    told(vec![Note::Grown(id), Note::Undone { above: id.number - 1 }]).await;
+    assert_eq!(ledger.liquidations(0..=u64::MAX).expect("read"), []);
+    assert_eq!(ledger.row(Uuid::from_u128(1)).expect("there").outcome, None, "open again");
 }

@@ -6,7 +6,7 @@
 //! - The liquidations of every block that was heard of and read are written down, whosever they are.
 //!
 //! # Limits
-//! - Realised profit is what changed for owner, executor and liquidator from the block's parent to the block: ether, wrapped ether, and the
+//! - Realised profit is what changed for owner and contracts of ours from the block's parent to the block: ether, wrapped ether, and the
 //!   token that the cycle starts from, valued as it was predicted. Whoever sends them anything in that block is counted in.
 
 use std::collections::HashMap;
@@ -253,20 +253,20 @@ impl Settler {
     }
 
     async fn holdings(&self, at: B256, token: Address) -> Result<Holdings, ChainError> {
-        let holders: Vec<Address> = [Some(self.own.executor), self.own.liquidator].into_iter().flatten().collect();
-        let of = |token| holders.iter().map(move |holder| (token, own::balance_of(*holder)));
-        let asked: Vec<(Address, Bytes)> = [token, self.own.weth].into_iter().flat_map(of).collect();
-        let ours: Vec<Address> = holders.iter().copied().chain([self.own.owner]).collect();
+        let contracts: Vec<Address> = [self.own.executor].into_iter().chain(self.own.liquidator).collect();
+        let of = |token: Address| contracts.iter().map(move |contract| (token, own::balance_of(*contract)));
+        let asked: Vec<(Address, Bytes)> = of(token).chain(of(self.own.weth)).collect();
+        let ours: Vec<Address> = contracts.iter().copied().chain([self.own.owner]).collect();
         let (accounts, tokens) = tokio::try_join!(self.chain.holdings(at, &ours), self.chain.views(at, &asked))?;
         let ether = accounts.iter().filter_map(|account| account.balance).sum();
         // A token that says no number says nothing of what was earned: as good as no answer.
         let unreadable = || self.chain.unreadable("eth_call", "a balance that is no number");
-        let sum = |answers: &[Bytes]| {
-            let numbers = answers.iter().map(|answer| own::number(Some(answer)));
-            numbers.sum::<Option<U256>>().ok_or_else(unreadable)
-        };
-        let (token, weth) = tokens.split_at_checked(holders.len()).ok_or_else(unreadable)?;
-        Ok(Holdings { ether, token: sum(token)?, weth: sum(weth)? })
+        let numbers: Option<Vec<U256>> = tokens.iter().map(|answer| own::number(Some(answer))).collect();
+        let numbers = numbers.filter(|numbers| numbers.len() == asked.len()).ok_or_else(unreadable)?;
+        let (of_token, of_weth) = numbers.split_at(contracts.len());
+        // No sum of balances of one token overflows, unless it lies.
+        let sum = |all: &[U256]| all.iter().fold(U256::ZERO, |sum, one| sum.saturating_add(*one));
+        Ok(Holdings { ether, token: sum(of_token), weth: sum(of_weth) })
     }
 
     /// The block below the lowest of those held that is not of the chain any more. `None`: all are.

@@ -141,12 +141,9 @@ impl Walk {
         let count = |taken: bool| tell.send_modify(|counts| counts[usize::from(!taken)] += 1);
         loop {
             ticks.tick().await;
-            let again = match self.answer().await {
-                Ok(again) => again,
-                Err(_) => {
-                    count(false);
-                    continue;
-                }
+            let Ok(again) = self.answer().await else {
+                count(false);
+                continue;
             };
             count(true);
             if let Some(answer) = again {

@@ -37,6 +37,7 @@ use crate::edge::devnet::lending::Feed;
 use crate::edge::devnet::lending::Lending;
 use crate::edge::devnet::rivals::Strength;
 use crate::edge::devnet::rivals::door::Door;
+use crate::edge::devnet::rivals::market::Log;
 use crate::edge::devnet::rivals::node::Next;
 use crate::edge::devnet::rivals::node::Node;
 use crate::edge::devnet::rivals::node::Ran;
@@ -289,9 +290,7 @@ impl Worker {
 
     /// What a liquidation leaves, in wei, with the collateral at a price.
     fn gain(&self, borrower: &Borrower, ran: &Ran, price: U256) -> Option<U256> {
-        let read = |log: &crate::edge::devnet::rivals::market::Log| {
-            Taken::read(log.address, &log.topics, &log.data).ok().flatten()
-        };
+        let read = |log: &Log| Taken::read(log.address, &log.topics, &log.data).ok().flatten();
         let taken = ran.logs.iter().find_map(read)?;
         let usd = |units: U256, token: Address, price: U256| {
             let unit = U256::from(10).pow(U256::from(*self.units.get(&token)?));
@@ -313,7 +312,8 @@ impl Worker {
         let tx = TxEip1559 {
             chain_id: 1,
             nonce: self.nonce,
-            gas_limit: find.gas + find.gas / 4,
+            // More than it burnt: the others before it had booked interest, and what is refunded must be there first.
+            gas_limit: 2 * find.gas,
             max_fee_per_gas: (2 * u128::from(self.next.base_fee)).saturating_add(tip),
             max_priority_fee_per_gas: tip,
             to: TxKind::Call(find.market),

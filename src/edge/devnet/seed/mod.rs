@@ -161,7 +161,8 @@ pub(super) async fn enrich(
     spenders: Vec<Address>,
 ) -> Result<(), DevnetError> {
     let holder = chain.me();
-    chain.endow(&[(holder, ether(OWNER_ETHER))]).await?;
+    // What it tips must be there for the whole of a gas limit.
+    chain.endow(&[(holder, ether(SENDER_ETHER))]).await?;
     tokens::add(chain, tokens, &Purse { holder, usd, spenders }).await
 }
 

@@ -99,6 +99,7 @@ async fn every_health_is_the_markets_own_at_the_load_and_behind_every_block_and_
     assert_eq!(followed, due);
     follower.hold(&chain).await;
 
+    let watched: Vec<Address> = rows(&world).iter().map(|row| row.address).collect();
     // Blocks first, since the traffic goes by the clock and anvil takes its time over a trace.
     let traffic = net.trade(200.0).unwrap();
     let prices = net.answer_prices(&net.rpc, Duration::from_millis(2)).unwrap();
@@ -115,7 +116,7 @@ async fn every_health_is_the_markets_own_at_the_load_and_behind_every_block_and_
     let (mut compared, mut sunk) = (0, 0);
     for block in 1..=20 {
         let head = chain.at(loaded.head.number + block).await.unwrap().unwrap();
-        let logs = chain.logs(head.hash, &[loaded.markets[0].address, loaded.markets[1].address]).await.unwrap();
+        let logs = chain.logs(head.hash, &watched).await.unwrap();
         follower.block(&keep, keep.news(&head, &logs).await.unwrap()).await;
         let found = follower.hold(&chain).await;
         (compared, sunk) = (compared + found.len(), sunk + found.iter().filter(|health| health.sinks()).count());
@@ -147,7 +148,10 @@ async fn a_scan_of_borrowers_goes_on_where_it_was_and_values_are_never_the_snaps
     let second = bootstrap::load(&again, &config, rules, &wanted(&world), &mut hear).await.unwrap();
     assert!(again.requests() * 2 < asked, "{} requests after {asked}", again.requests());
     let accounts = |loaded: &Loaded| loaded.markets.iter().map(|seed| seed.accounts.len()).collect::<Vec<_>>();
-    assert_eq!((accounts(&first), accounts(&second)), (vec![40, 40], vec![40, 41]));
+    let (mut due, owing) = (accounts(&first), world.net.lending.as_ref().unwrap().borrowers.len());
+    assert_eq!(due.iter().sum::<usize>(), owing);
+    due[1] += 1;
+    assert_eq!(accounts(&second), due);
     // A scan twice a load: up to the tip, and once more for blocks that came meanwhile, of which the last 64 are not final.
     let blocks = |name: &str| spans.iter().filter(|(of, ..)| of == name).map(|(_, of, _)| *of).collect::<Vec<_>>();
     for row in rows(&world) {
@@ -160,7 +164,7 @@ async fn a_scan_of_borrowers_goes_on_where_it_was_and_values_are_never_the_snaps
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_market_is_listed_with_its_reason_and_the_run_goes_on() {
     let world = World::lending(53).await;
-    let [v3, v2] = <[LendingRow; 2]>::try_from(rows(&world)).unwrap();
+    let [v3, v2, ..] = &rows(&world)[..] else { panic!("two versions of Aave due") };
     let lender = v3.address;
     // A pool of a later revision answers as this one does, but for its number.
     let modern = Proxy::before(&world.net.anvil.http(), move |call: &Value, mut reply: Value| {
@@ -223,7 +227,7 @@ async fn a_position_that_is_loaded_wrong_is_named_with_its_block() {
     };
     let liar = Proxy::before(&world.net.anvil.http(), lies).await;
     let chain = Chain::new(&liar.url, Duration::from_secs(30)).unwrap();
-    let config = Config { verify_pools: 80, ..world.config(None) };
+    let config = Config { verify_pools: 1_000, ..world.config(None) };
     let error = load(&world, &chain, &config).await.unwrap_err();
     let BootstrapError::Wrong { pool, block, .. } = &error else { panic!("{error}") };
     assert_eq!((*pool, *block), (borrower.pool, honest.head.number), "{error}");

@@ -131,7 +131,10 @@ fn the_config_of_a_devnet_with_markets_leads_to_everyone_who_owes() {
     let called = called.expect("the program runs");
     assert!(called.status.success(), "{}", String::from_utf8_lossy(&called.stderr));
     let found: serde_json::Value = serde_json::from_slice(&called.stdout).expect("json");
-    assert_eq!(found["positions"].as_array().map(Vec::len), Some(80));
+    let positions = found["positions"].as_array().expect("a list");
+    for protocol in ["aave_v2", "aave_v3", "morpho_blue"] {
+        assert!(positions.iter().filter(|row| row["protocol"] == protocol).count() >= 36, "{protocol}");
+    }
     let config: toml::Table = std::fs::read_to_string(&out).expect("config").parse().expect("toml");
     assert!(table::<Executor>(&config, "executor").liquidator.is_some());
 }

@@ -16,7 +16,7 @@ use crate::world::World;
 
 /// A configuration of node and markets alone.
 fn config(world: &World) -> tempfile::NamedTempFile {
-    let mut text = "[chain]\nhardfork = \"prague\"\n[bootstrap]\nverify_pools = 80\n".to_owned();
+    let mut text = "[chain]\nhardfork = \"prague\"\n[bootstrap]\nverify_pools = 1000\n".to_owned();
     text += &format!("[[node]]\nname = \"anvil\"\nhttp = \"{}\"\n", world.net.anvil.http());
     for row in rows(world) {
         let (name, protocol, address) = (row.name, row.protocol, row.address);
@@ -43,7 +43,7 @@ fn number(value: &Value) -> U256 {
     value.as_str().unwrap().parse().unwrap()
 }
 
-/// Each health held against the market's own; the factors, in the order printed.
+/// Each health of Aave's held against the market's own; all factors, in the order printed.
 async fn factors(world: &World, found: &Value) -> Vec<U256> {
     let block: B256 = serde_json::from_value(found["block_hash"].clone()).unwrap();
     let positions = found["positions"].as_array().unwrap();
@@ -51,15 +51,16 @@ async fn factors(world: &World, found: &Value) -> Vec<U256> {
         let address = |key: &str| row[key].as_str().unwrap().parse::<Address>().unwrap();
         (address("address"), getUserAccountDataCall { user: address("account") }.abi_encode().into())
     };
-    let calls: Vec<_> = positions.iter().map(call).collect();
+    let aave = || positions.iter().filter(|row| row["protocol"].as_str().unwrap().starts_with("aave"));
+    let calls: Vec<_> = aave().map(call).collect();
+    assert!(!calls.is_empty());
     let answers = world.chain().views(block, &calls).await.unwrap();
-    let check = |(row, answer): (&Value, _)| {
+    for (row, answer) in aave().zip(&answers) {
         let due = getUserAccountDataCall::abi_decode_returns(answer).unwrap();
         assert_eq!((number(&row["collateral"]), number(&row["debt"])), (due.collateral, due.debt), "{row}");
         assert_eq!(row["health_factor"], format_ether(due.health), "{row}");
-        parse_ether(row["health_factor"].as_str().unwrap()).unwrap()
-    };
-    positions.iter().zip(&answers).map(|(row, answer)| check((row, answer))).collect()
+    }
+    positions.iter().map(|row| parse_ether(row["health_factor"].as_str().unwrap()).unwrap()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,15 +78,21 @@ async fn positions_lists_everyone_who_owes_by_health_with_the_price_that_sinks_h
         assert_eq!(!edge["distance_percent"].as_str().unwrap().starts_with('-'), rises, "{row}");
         assert_eq!(row["assets"].as_array().unwrap().len(), 2, "{row}");
         let earns: I256 = row["liquidation"]["earns"].as_str().unwrap().parse().unwrap();
+        assert!(earns.is_positive() && row["liquidation"]["now"] == false, "{row}");
+        if row["protocol"] == "morpho_blue" {
+            continue;
+        }
         // A bonus of 4 to 7 % of what is repaid, half of the debt at most, less the market's tenth of it.
         let debt = I256::try_from(number(&row["debt"])).unwrap();
         let part = |of: i64| debt * I256::try_from(of).unwrap() / I256::try_from(1_000).unwrap();
-        assert!(earns > part(18) && earns < part(36) && row["liquidation"]["now"] == false, "{row}");
+        assert!(earns > part(18) && earns < part(36), "{row}");
     }
     sink(&world).await;
     let now: Value = serde_json::from_str(&called(&config, &["--json", "--below", "1"]).await).unwrap();
     let sunk = factors(&world, &now).await;
-    assert!(!sunk.is_empty() && sunk.len() < 80 && sunk.iter().all(|factor| *factor < parse_ether("1").unwrap()));
+    assert!(
+        !sunk.is_empty() && sunk.len() < healths.len() && sunk.iter().all(|factor| *factor < parse_ether("1").unwrap())
+    );
     assert!(now["positions"].as_array().unwrap().iter().all(|row| row["liquidation"]["now"] == true));
     let table = called(&config, &["--below", "1.05"]).await;
     println!("{table}");

@@ -199,7 +199,7 @@ async fn of_two_that_conflict_the_one_paying_more_per_gas_lands_first_and_the_ot
         ours,
         owner,
         pools: &[],
-        position: None,
+        positions: &[],
         sent_ms: None,
         trigger_mined: None,
     };

@@ -43,7 +43,7 @@ fn bundle(uuid: u128, target: u64, opportunity: u8, replaces: Option<u128>) -> B
         txs: vec![B256::repeat_byte(1), B256::repeat_byte(2)],
         ours: B256::repeat_byte(2),
         pools: vec![Address::repeat_byte(3), Address::repeat_byte(4)],
-        position: None,
+        positions: Vec::new(),
         strategy: "backrun".into(),
         protocols: vec!["uniswap_v2".into()],
         token: Address::repeat_byte(5),
@@ -352,7 +352,7 @@ fn watch() -> Watch<'static> {
         ours: OURS,
         owner,
         pools: &POOLS,
-        position: None,
+        positions: &[],
         sent_ms: Some(900),
         trigger_mined: None,
     }
@@ -427,7 +427,7 @@ fn taken(of: Position) -> Taken {
 
 #[test]
 fn who_liquidated_the_same_account_in_the_block_has_outbid_us_wherever_he_stands() {
-    let ours = Watch { position: Some(SUNK), ..watch() };
+    let ours = Watch { positions: &[SUNK], ..watch() };
     let victim = mined(VICTIM, true, &[]);
     let taker = MinedTx { taken: vec![taken(SUNK)], ..mined(RIVAL, true, &[]) };
     let outbid = Reason::Outbid { by: RIVAL, paid: U256::from(7) };

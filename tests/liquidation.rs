@@ -26,7 +26,9 @@ const GRID: u32 = 400;
 /// The ways between tokens, as an engine's search has them.
 fn search(rig: &Rig) -> Search {
     let mut pools: Pools<AnyPool> = Pools::default();
-    rig.loaded.pools.iter().for_each(|pool| drop(pools.add(pool.clone())));
+    for pool in &rig.loaded.pools {
+        pools.add(pool.clone()).unwrap();
+    }
     let bases: Vec<TokenId> = Rig::search().base_tokens.iter().map(|token| pools.intern(*token)).collect();
     let mut search = Search::new(&bases, 4, Effort::QUICK);
     search.extend(&pools);
@@ -55,6 +57,29 @@ fn ways(pools: &Pools<AnyPool>, from: TokenId, to: TokenId) -> Vec<Vec<Edge>> {
     all
 }
 
+type Way = Vec<Edge>;
+
+/// What the best sale and the best purchase leave, of those that share no pool.
+fn apart(pools: &Pools<AnyPool>, [sales, purchases]: [&[Way]; 2], [seized, repaid]: [U256; 2]) -> U256 {
+    let sell = |way: &Way| way.iter().try_fold(seized, |amount, edge| pools.pool(edge.pool).quote_in(edge.leg, amount));
+    let buy =
+        |way: &Way| way.iter().rev().try_fold(repaid, |amount, edge| pools.pool(edge.pool).quote_out(edge.leg, amount));
+    let mut sold: Vec<(U256, &Way)> = sales.iter().filter_map(|way| Some((sell(way).ok()?, way))).collect();
+    let mut taken: Vec<(U256, &Way)> = purchases.iter().filter_map(|way| Some((buy(way).ok()?, way))).collect();
+    sold.sort_by_key(|(amount, _)| std::cmp::Reverse(*amount));
+    taken.sort_by_key(|(amount, _)| *amount);
+    let mut most = U256::ZERO;
+    for (brought, sale) in sold {
+        let apart = |way: &Way| way.iter().all(|edge| sale.iter().all(|other| other.pool != edge.pool));
+        let need = taken.iter().find(|(_, way)| apart(way)).map(|(need, _)| *need);
+        most = most.max(need.and_then(|need| brought.checked_sub(need)).unwrap_or_default());
+        if taken.first().is_none_or(|(least, _)| brought.saturating_sub(*least) <= most) {
+            break;
+        }
+    }
+    most
+}
+
 /// The most wrapped ether that any pair, amount and way of up to two hops a side leaves.
 fn brute(pools: &Pools<AnyPool>, market: &AnyLending, account: Address, at: u64) -> U256 {
     let weth = pools.find_token(WETH).unwrap();
@@ -66,20 +91,7 @@ fn brute(pools: &Pools<AnyPool>, market: &AnyLending, account: Address, at: u64)
         for part in 1..=GRID {
             let Ok(size) = market.size(&call, WHOLE / GRID * part, at) else { continue };
             let Ok(seizure) = market.quote(&Call { size, ..call }, at) else { continue };
-            for sale in &sales {
-                let sold = sale
-                    .iter()
-                    .try_fold(seizure.seized, |amount, edge| pools.pool(edge.pool).quote_in(edge.leg, amount));
-                let Ok(sold) = sold else { continue };
-                for purchase in purchases.iter().filter(|way| way.iter().all(|e| sale.iter().all(|s| s.pool != e.pool)))
-                {
-                    let need = purchase
-                        .iter()
-                        .rev()
-                        .try_fold(seizure.repaid, |amount, edge| pools.pool(edge.pool).quote_out(edge.leg, amount));
-                    most = most.max(need.ok().and_then(|need| sold.checked_sub(need)).unwrap_or_default());
-                }
-            }
+            most = most.max(apart(pools, [&sales, &purchases], [seizure.seized, seizure.repaid]));
         }
     }
     most

@@ -104,7 +104,7 @@ pub struct Found {
     pub bundle: SignedBundle,
     /// The block behind which it was found.
     pub parent: B256,
-    /// `backrun` or `atomic_arb`.
+    /// `backrun`, `atomic_arb` or `liquidation`.
     pub strategy: &'static str,
     /// The token that the cycle starts from.
     pub token: Address,
@@ -114,8 +114,8 @@ pub struct Found {
     pub gas: Gas,
     /// The path.
     pub hops: Vec<Hop>,
-    /// What is liquidated, if something is.
-    pub liquidates: Option<Liquidates>,
+    /// The positions that are liquidated, in order.
+    pub liquidates: Vec<Position>,
     /// When its trigger, or the block before it, was heard of: ns since the run's start.
     pub heard_ns: u64,
     /// When it was signed.
@@ -127,15 +127,6 @@ pub struct Found {
     pub verdict: Option<oneshot::Receiver<Option<Terms>>>,
     /// The trigger's first block: the time since it was heard of, fetches of what was missing included, is ours.
     pub fresh: bool,
-}
-
-/// A position, and the protocol that it is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Liquidates {
-    /// The protocol's name.
-    pub protocol: &'static str,
-    /// Whose position.
-    pub position: Position,
 }
 
 /// How a hot thread sent a bundle.

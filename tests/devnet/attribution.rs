@@ -200,7 +200,7 @@ fn bundle(target: u64, position: Position) -> Bundle {
         txs: vec![B256::repeat_byte(2)],
         ours: B256::repeat_byte(2),
         pools: Vec::new(),
-        position: Some(position),
+        positions: vec![position],
         strategy: "liquidation".to_owned(),
         protocols: vec!["aave_v3".to_owned()],
         token: Address::ZERO,

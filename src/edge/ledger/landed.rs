@@ -73,8 +73,8 @@ pub struct Watch<'a> {
     pub owner: Address,
     /// The pools it goes through.
     pub pools: &'a [Address],
-    /// The position that it liquidates, if it does.
-    pub position: Option<Position>,
+    /// The positions that it liquidates.
+    pub positions: &'a [Position],
     /// When the last relay was asked, in unix milliseconds; `None` when none is known to have been.
     pub sent_ms: Option<u64>,
     /// The block that already held the trigger, when there is one.
@@ -162,12 +162,10 @@ pub fn follow(watch: &Watch<'_>, block: &Block) -> Followed {
     if late {
         return not(Reason::Late);
     }
-    if let Some(position) = &watch.position
-        && let Some(by) = taker(watch.owner, position, block)
-    {
+    if let Some(by) = taker(watch, block) {
         return not(Reason::Outbid { by: by.hash, paid: by.paid });
     }
-    let rival = if watch.position.is_some() { None } else { rival(watch, block, victim) };
+    let rival = if watch.positions.is_empty() { rival(watch, block, victim) } else { None };
     let ours = block.txs.iter().find(|tx| tx.from == watch.owner);
     not(match (rival, ours) {
         // Who stands right behind the trigger took it. Further down it may be a user, and our nonce is gone for certain.
@@ -179,10 +177,10 @@ pub fn follow(watch: &Watch<'_>, block: &Block) -> Followed {
     })
 }
 
-/// The first transaction of another that liquidated a position.
-fn taker<'a>(owner: Address, position: &Position, block: &'a Block) -> Option<&'a MinedTx> {
-    let took = |tx: &&MinedTx| tx.from != owner && tx.taken.iter().any(|taken| taken.is_of(position));
-    block.txs.iter().find(took)
+/// The first transaction of another that liquidated one of ours' positions.
+fn taker<'a>(watch: &Watch<'_>, block: &'a Block) -> Option<&'a MinedTx> {
+    let is_ours = |taken: &Taken| watch.positions.iter().any(|position| taken.is_of(position));
+    block.txs.iter().find(|tx| tx.from != watch.owner && tx.taken.iter().any(is_ours))
 }
 
 /// The first transaction of another that took what ours was to take.

@@ -33,9 +33,9 @@ pub struct Bundle {
     pub ours: B256,
     /// The pools it goes through.
     pub pools: Vec<Address>,
-    /// The position that it liquidates, if it does.
+    /// The positions that it liquidates, in order.
     #[serde(default)]
-    pub position: Option<Position>,
+    pub positions: Vec<Position>,
     /// `backrun`, `atomic_arb`, `liquidation`.
     pub strategy: String,
     /// The protocols it goes through, each once.

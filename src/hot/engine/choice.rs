@@ -27,6 +27,7 @@ use crate::hot::simulate::Proven;
 use crate::hot::state::pools::Edge;
 use crate::protocols::LENDING_PROTOCOLS;
 use crate::protocols::amm::Amm;
+use crate::protocols::lending::taken::Position;
 use crate::types::amount::WeiPerGas;
 use crate::types::decision;
 use crate::types::decision::Count;
@@ -175,6 +176,13 @@ fn hop(engine: &Engine, edge: &Edge, [amount_in, amount_out]: [u128; 2]) -> Hop 
         amount_in: U256::from(amount_in),
         amount_out: U256::from(amount_out),
     }
+}
+
+/// The positions that a deal liquidates, in order.
+#[must_use]
+pub fn positions(deal: &Deal) -> Vec<Position> {
+    let legs = if let Deal::Liquidation(run) = deal { run.legs() } else { &[] };
+    legs.iter().map(|leg| Position { market: leg.market(), account: leg.account() }).collect()
 }
 
 fn leg_hops(engine: &Engine, leg: &Leg) -> Vec<Hop> {

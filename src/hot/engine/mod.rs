@@ -187,7 +187,7 @@ impl Engine {
         let mut outcome = self.solve(On::Base, newest);
         self.liquidate(true, &mut outcome, newest);
         self.rehearse(&mut outcome);
-        outcome.wanted.extend(self.unread.drain(..));
+        outcome.wanted.append(&mut self.unread);
         outcome
     }
 

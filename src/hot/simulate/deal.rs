@@ -9,6 +9,7 @@ use crate::types::id::TokenId;
 
 /// What search believes would pay.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a cycle is found behind every other event, and must not allocate")]
 pub enum Deal {
     /// Through pools and back.
     Cycle(Candidate),

@@ -30,7 +30,6 @@ use crate::live::desk::lane;
 use crate::live::desk::lane::Silence;
 use crate::live::numbers::meter::Meters;
 use crate::live::report::Found;
-use crate::live::report::Liquidates;
 use crate::live::report::Sent;
 use crate::metrics::count::Counter;
 use crate::metrics::stage::Stage;
@@ -225,7 +224,6 @@ impl Sender {
     fn row(&self, uuid: Uuid, found: &Found, terms: Terms, live: bool) -> row::Bundle {
         let bundle = &found.bundle;
         let mut protocols: Vec<String> = found.hops.iter().map(|hop| hop.protocol.to_string()).collect();
-        protocols.extend(found.liquidates.map(|it| it.protocol.to_owned()));
         protocols.sort_unstable();
         protocols.dedup();
         let first = found.hops.first().map(|hop| hop.amount_in);
@@ -239,7 +237,7 @@ impl Sender {
             txs: bundle.trigger().into_iter().chain([bundle.ours()]).collect(),
             ours: bundle.ours(),
             pools: found.hops.iter().map(|hop| hop.pool).collect(),
-            position: found.liquidates.map(|it| it.position),
+            positions: found.liquidates.clone(),
             strategy: found.strategy.to_owned(),
             protocols,
             token: found.token,
@@ -263,7 +261,7 @@ impl Sender {
 fn fingerprint(found: &Found) -> B256 {
     let mut bytes = found.parent.to_vec();
     bytes.extend_from_slice(found.bundle.trigger().unwrap_or_default().as_slice());
-    if let Some(Liquidates { position, .. }) = found.liquidates {
+    for position in &found.liquidates {
         bytes.extend_from_slice(position.market.as_slice());
         bytes.extend_from_slice(position.account.as_slice());
     }

@@ -183,7 +183,7 @@ impl Settler {
             ours: bundle.ours,
             owner: self.own.owner,
             pools: &bundle.pools,
-            position: bundle.position,
+            positions: &bundle.positions,
             sent_ms: row.answers.iter().map(|answer| answer.sent_ms).max(),
             trigger_mined: bundle.trigger.and_then(|trigger| self.mined.get(&trigger).copied()),
         }

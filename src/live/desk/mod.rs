@@ -395,7 +395,7 @@ fn found(
         gross: path.gross,
         gas,
         hops: path.hops,
-        liquidates: None,
+        liquidates: choice::positions(deal),
         heard_ns: case.map_or(signed_ns, |case| case.at_ns),
         signed_ns,
         sent: None,

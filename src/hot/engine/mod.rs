@@ -361,6 +361,8 @@ impl Engine {
             (Outcome::refused(Refused::TriggerFailed), Err(Verdict::Failed))
         } else if self.touched.moved.is_empty() {
             let verdict = if agrees { Verdict::Refused(Refused::NoPool) } else { Verdict::Differs };
+            // No search has begun behind this one: what the last missed is not to be asked for again.
+            self.prover.begin(false);
             let outcome = if priced { Outcome::default() } else { Outcome::refused(Refused::NoPool) };
             (outcome, Err(verdict))
         } else {

@@ -6,7 +6,8 @@
 //! # Limits
 //! - The profit is kept in wrapped ether where a way through it pays anything, so that the builder can be paid out of it; else
 //!   in the base token that leaves most.
-//! - Ways are looked for at four sizes, and along each the best size is sought: see [`lending::choice`] for how near.
+//! - Ways are looked for at eight sizes; along the best four the best size is sought, and ways are looked for once more there. How
+//!   near that comes is held against a look at everything (`tests/liquidation.rs`); see [`lending::choice`] for the size.
 //!
 //! [`lending::choice`]: crate::protocols::lending::choice
 
@@ -42,7 +43,10 @@ use crate::types::amount::Wei;
 use crate::types::id::TokenId;
 
 /// Sizes at which ways are looked for, in millionths of what the rules allow: what is best for little is not for much.
-const SIZES: [u32; 4] = [WHOLE, WHOLE / 4, WHOLE / 16, WHOLE / 64];
+const SIZES: [u32; 8] = [WHOLE, WHOLE / 2, WHOLE / 4, WHOLE / 8, WHOLE / 16, WHOLE / 32, WHOLE / 64, WHOLE / 128];
+/// Ways along which the best size is sought at first, and times that others are looked for at the best found.
+const WAYS: usize = 4;
+const ROUNDS: usize = 4;
 
 /// One position's liquidation with the way its collateral is sold.
 #[derive(Clone, Debug)]
@@ -247,9 +251,28 @@ struct Find<'a, V> {
 }
 
 impl<V: View<Pool = AnyPool>> Find<'_, V> {
-    /// The best of each way for one pair, paid out in one kind.
+    /// The best along each of the ways of one pair, paid out in one kind.
     fn pair(&self, call: &Call) -> Vec<Leg> {
-        self.ways(call).unwrap_or_default().into_iter().filter_map(|route| self.along(call, route)).collect()
+        let Some(ends) = self.ends(call) else { return Vec::new() };
+        let mut tried: Vec<Route> = Vec::new();
+        let mut legs: Vec<Leg> = Vec::new();
+        for (_, route) in self.ways(call, ends) {
+            legs.extend(self.along(call, &route));
+            tried.push(route);
+        }
+        // Which way is best hangs on the amount: looked for again at the best one, until no other comes up.
+        for _ in 0..ROUNDS {
+            let best = legs.iter().max_by_key(|leg| leg.value.0);
+            let Some(amounts) = best.map(|leg| [U256::from(leg.seized), U256::from(leg.what.repay)]) else { break };
+            let routes = route::routes(self.view, self.cycles, ends, amounts);
+            let new: Vec<Route> = routes.into_iter().filter(|route| !tried.contains(route)).collect();
+            if new.is_empty() {
+                break;
+            }
+            legs.extend(new.iter().filter_map(|route| self.along(call, route)));
+            tried.extend(new);
+        }
+        legs
     }
 
     fn ends(&self, call: &Call) -> Option<[TokenId; 2]> {
@@ -258,18 +281,24 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         Some([tables.find_token(from)?, tables.find_token(call.debt)?])
     }
 
-    fn ways(&self, call: &Call) -> Option<Vec<Route>> {
-        let ends = self.ends(call)?;
-        let mut ways = Vec::new();
+    /// The ways that are best at some size, with what they leave there in ether: the best of them first.
+    fn ways(&self, call: &Call, ends: [TokenId; 2]) -> Vec<(U256, Route)> {
+        let mut ways: Vec<(U256, Route)> = Vec::new();
         for part in SIZES {
-            let Some(seizure) = self.quote(call, part) else { continue };
-            for route in route::routes(self.view, self.cycles, ends, [seizure.seized, seizure.repaid]) {
-                if !ways.contains(&route) {
-                    ways.push(route);
+            let Some(Seizure { seized, repaid, .. }) = self.quote(call, part) else { continue };
+            for route in route::routes(self.view, self.cycles, ends, [seized, repaid]) {
+                let gain = route.gain(self.view, seized, repaid).and_then(|gain| u128::try_from(gain).ok());
+                let gain = gain.and_then(|gain| value::in_ether(self.cycles, self.view, route.token, gain));
+                let gain = gain.unwrap_or_default().0;
+                match ways.iter_mut().find(|(_, known)| *known == route) {
+                    Some((most, _)) => *most = gain.max(*most),
+                    None => ways.push((gain, route)),
                 }
             }
         }
-        Some(ways)
+        ways.sort_by_key(|(gain, _)| std::cmp::Reverse(*gain));
+        ways.truncate(WAYS);
+        ways
     }
 
     fn quote(&self, call: &Call, part: u32) -> Option<Seizure> {
@@ -278,7 +307,7 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
     }
 
     /// The best amount along a way.
-    fn along(&self, call: &Call, route: Route) -> Option<Leg> {
+    fn along(&self, call: &Call, route: &Route) -> Option<Leg> {
         let worth = |_: &Call, seizure: &Seizure| route.gain(self.view, seizure.seized, seizure.repaid);
         let chosen = choice::best_of_pair(self.market, call, self.at, &worth)?;
         let mut call = chosen.call;
@@ -289,7 +318,7 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
             seizure = self.market.quote(&call, self.at).ok()?;
         }
         let fill = route.fill(self.view, seizure.seized, seizure.repaid)?;
-        self.leg(&call, &seizure, route, &fill)
+        self.leg(&call, &seizure, route.clone(), &fill)
     }
 
     fn leg(&self, call: &Call, seizure: &Seizure, route: Route, fill: &Fill) -> Option<Leg> {

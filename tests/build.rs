@@ -160,8 +160,8 @@ proptest! {
 }
 
 /// So many wei: a unit of gas costs one, and it was proven with a bid of nothing.
-fn cost(wei: u64) -> Cost {
-    Cost { gas: Gas(wei), price: WeiPerGas(1), bid: Wei::default() }
+fn cost(wei: u64) -> Cost<'static> {
+    Cost { gas: Gas(wei), price: WeiPerGas(1), bid: Wei::default(), among: &[] }
 }
 
 #[test]

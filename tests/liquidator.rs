@@ -358,3 +358,21 @@ fn what_does_not_fit_the_calldata_is_not_encoded() {
     assert_eq!(Run { hops: &many, ..run }.encode(), Err(EncodeError::Hops(MAX_HOPS + 1)));
     assert_eq!(Run { block: 1 << 40, ..run }.encode(), Err(EncodeError::Block(1 << 40)));
 }
+
+#[test]
+fn a_bid_is_divided_to_the_wei_and_no_run_bears_more_than_its_part() {
+    use peregrine::protocols::executor::liquidation::split;
+    for (bid, gains) in
+        [(100_u64, vec![1_u128, 1, 1]), (7, vec![5]), (0, vec![3, 4]), (1_000_001, vec![10, 999_990, 3])]
+    {
+        let bid = U256::from(bid);
+        let parts = split(bid, &gains);
+        assert_eq!(parts.iter().copied().fold(U256::ZERO, |sum, part| sum + part), bid, "{gains:?}");
+        let all: u128 = gains.iter().sum();
+        for (part, gain) in parts.iter().zip(&gains) {
+            let fair = bid * U256::from(*gain) / U256::from(all);
+            assert!(*part >= fair && *part <= fair + U256::from(gains.len()), "{part} of {bid} for {gain} of {all}");
+        }
+    }
+    assert!(split(U256::from(5), &[]).is_empty());
+}

@@ -27,6 +27,7 @@ use crate::edge::devnet::world::Block;
 use crate::edge::devnet::world::Options;
 use crate::edge::devnet::world::World;
 use crate::live::session;
+use crate::live::session::LARGE_BID;
 
 /// Printed below the options.
 pub const HELP: &str = "Writes FILE for `peregrine run --config FILE`, and beside it, with mode 600, the keys of a fresh owner and a fresh
@@ -185,10 +186,12 @@ fn config(world: &World, [owner, identity]: [&Path; 2], stem: &Path) -> String {
     let address = world.devnet.executor;
     let (owner, identity) = (file(owner), file(identity));
     text += &format!("\n[executor]\naddress = \"{address}\"\nowner = {owner}\nidentity = {identity}\n");
+    let (mut cap, mut most) = (String::new(), "# (defaults)\n".to_owned());
     if let Some(lending) = &world.devnet.lending {
         text += &format!("liquidator = \"{}\"\n", lending.liquidator);
+        (cap, most) = (format!("cap_wei = \"{LARGE_BID}\"\n"), format!("max_bid_wei = \"{LARGE_BID}\"\n"));
     }
-    text += "\n[bid]\nshare_bps = 9000\n\n[limits]\n# (defaults)\n";
+    text += &format!("\n[bid]\nshare_bps = 9000\n{cap}\n[limits]\n{most}");
     text += &format!("\n[[relay]]\nname = \"devnet\"\nurl = {builder}\ndialect = \"flashbots\"\nsign = true\n");
     let [journal, ledger] = ["journal", "ledger"].map(|ending| file(&beside(stem, ending)));
     text += &format!("timeout_ms = 1000\n\n[record]\njournal = {journal}\nledger = {ledger}\n");

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use alloy_primitives::U256;
 use eyre::WrapErr;
 use indicatif::ProgressBar;
 use indicatif::ProgressDrawTarget;
@@ -168,6 +169,10 @@ pub fn in_world(world: &World, folder: &Path) -> eyre::Result<Config> {
         vec![Node { name: "devnet".to_owned(), ws: Some(world.node_ws()), http: Some(world.node_http()), ipc: None }];
     config.factory = factories(&world.devnet.contracts);
     config.lending = lending(world.devnet.lending.as_ref());
+    if world.devnet.lending.is_some() {
+        // Positions of millions: at the default's cap what they are worth would be bid no higher than a large backrun's.
+        (config.bid.cap_wei, config.limits.max_bid_wei) = (LARGE_BID, LARGE_BID);
+    }
     config.executor = Some(Executor {
         address: world.devnet.executor,
         liquidator: world.devnet.lending.as_ref().map(|lending| lending.liquidator),
@@ -197,6 +202,9 @@ pub fn factories(contracts: &Contracts) -> Vec<bootstrap::Factory> {
     };
     contracts.factories().map(row).into()
 }
+
+/// A hundred ether, in wei.
+pub const LARGE_BID: U256 = U256::from_limbs([0x6bc7_5e2d_6310_0000, 5, 0, 0]);
 
 /// The lending markets of a local chain, as rows of a configuration.
 #[must_use]

@@ -10,6 +10,7 @@ use crate::hot::build::config::Bid;
 use crate::hot::build::config::Limits;
 use crate::hot::build::config::WHOLE_BPS;
 use crate::hot::refused::Refused;
+use crate::protocols::executor::liquidation::split;
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
 use crate::types::amount::WeiPerGas;
@@ -29,31 +30,42 @@ pub struct Terms {
 
 /// What the run costs the chain, as far as its bid decides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cost {
+pub struct Cost<'a> {
     /// Gas of the run as it was proven.
     pub gas: Gas,
     /// Price of a unit.
     pub price: WeiPerGas,
     /// The bid in wei that it was proven with.
     pub bid: Wei,
+    /// What several runs in one gain, among which the bid is divided; none where it is one run's.
+    pub among: &'a [u128],
 }
 
-impl Cost {
+impl Cost<'_> {
+    /// Bytes that a bid fills in the calldata.
+    fn filled(&self, bid: Wei) -> u64 {
+        if self.among.is_empty() {
+            bytes(bid)
+        } else {
+            split(bid.0, self.among).into_iter().map(|part| bytes(Wei(part))).sum()
+        }
+    }
+
     /// With another bid: a byte of calldata that is not zero costs 12 gas more than one that is (EIP-2028).
     #[must_use]
     pub fn with(&self, bid: Wei) -> Wei {
-        let more = self.gas.0.saturating_add(12 * filled(bid));
-        Gas(more.saturating_sub(12 * filled(self.bid))) * self.price
+        let more = self.gas.0.saturating_add(12 * self.filled(bid));
+        Gas(more.saturating_sub(12 * self.filled(self.bid))) * self.price
     }
 }
 
 /// Bytes of an amount that are not zero.
-fn filled(amount: Wei) -> u64 {
+fn bytes(amount: Wei) -> u64 {
     amount.0.to_be_bytes::<32>().iter().filter(|byte| **byte != 0).count() as u64
 }
 
 /// Shares `value`.
-pub fn settle(value: Wei, cost: &Cost, bid: &Bid, limits: &Limits) -> Result<Terms, Refused> {
+pub fn settle(value: Wei, cost: &Cost<'_>, bid: &Bid, limits: &Limits) -> Result<Terms, Refused> {
     let net = value.0.checked_sub(cost.with(cost.bid).0).ok_or(Refused::Unprofitable)?;
     let offer = share(net, bid.share_bps.min(WHOLE_BPS)).max(bid.floor_wei).min(bid.cap_wei);
     if offer > limits.max_bid_wei {

@@ -137,7 +137,8 @@ impl Builder {
 
     fn terms(&self, on: &Basis<'_>, target: &Target) -> Result<Terms, Refused> {
         let value = on.value.ok_or(Refused::Unvalued)?;
-        let cost = bid::Cost { gas: expected_gas(on), price: target.base_fee, bid: on.paid };
+        let among = if let What::Liquidation(liquidation) = on.what { liquidation.gains() } else { Vec::new() };
+        let cost = bid::Cost { gas: expected_gas(on), price: target.base_fee, bid: on.paid, among: &among };
         bid::settle(value, &cost, &self.bid, &self.limits)
     }
 

@@ -25,6 +25,8 @@ use crate::hot::state::pools::Pools;
 use crate::hot::state::view::View;
 use crate::protocols::AnyLending;
 use crate::protocols::AnyPool;
+use crate::protocols::amm::Amm;
+use crate::protocols::amm::Family;
 use crate::protocols::executor::Bid;
 use crate::protocols::executor::EncodeError;
 use crate::protocols::executor::liquidation;
@@ -57,8 +59,10 @@ pub struct Leg {
     /// What is seized, as it is paid out: the collateral or its receipt token.
     paid_in: TokenId,
     route: Route,
-    /// What goes into each pool, and what comes out.
+    /// What goes into each pool, and what must come out.
     swaps: Vec<[u128; 2]>,
+    /// What each pool's log will say of that.
+    logged: Vec<[u128; 2]>,
     /// What the sale brings, and what the purchase takes of it.
     turn: [u128; 2],
     value: Wei,
@@ -116,13 +120,18 @@ impl Leg {
         self.value
     }
 
-    /// The pools in order, from what is seized to what is repaid, with what goes into each and what comes out.
+    /// The pools in order, from what is seized to what is repaid, with what goes into each and what comes out. A pool of the V3
+    /// family may pay a unit more than the next must be given, and that is given too.
     pub fn hops(&self) -> impl Iterator<Item = (&Edge, [u128; 2])> {
-        self.route.sale.iter().chain(&self.route.purchase).zip(self.swaps.iter().copied())
+        self.edges().zip(self.logged.iter().copied())
+    }
+
+    fn edges(&self) -> impl Iterator<Item = &Edge> {
+        self.route.sale.iter().chain(&self.route.purchase)
     }
 
     fn payload(&self, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<Bytes, EncodeError> {
-        let hops: Vec<_> = self.hops().map(|(edge, [_, out])| pools.hop(edge, out)).collect();
+        let hops: Vec<_> = self.edges().zip(&self.swaps).map(|(edge, [_, out])| pools.hop(edge, *out)).collect();
         let sold = self.route.sale.len();
         let stop = (sold > 0 && sold < hops.len()).then_some(Stop { before: sold, amount_out: self.turn[1] });
         let run = Run {
@@ -184,18 +193,18 @@ impl Liquidation {
         Wei(self.legs.iter().map(|leg| leg.value.0).fold(U256::ZERO, U256::saturating_add))
     }
 
+    /// What each leaves, in units of the one token.
+    #[must_use]
+    pub fn gains(&self) -> Vec<u128> {
+        self.legs.iter().map(Leg::gross).collect()
+    }
+
     /// The liquidator's calldata. Each leg bears its part of the bid: it can be paid out of its own profit alone.
     ///
     /// # Errors
     /// Something does not fit.
     pub fn calldata(&self, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<Bytes, EncodeError> {
-        let gross = U256::from(self.gross());
-        let part = |leg: &Leg| bid.0.saturating_mul(U256::from(leg.gross())).checked_div(gross).unwrap_or_default();
-        let mut parts: Vec<U256> = self.legs.iter().map(part).collect();
-        let rest = parts.iter().fold(bid.0, |rest, part| rest.saturating_sub(*part));
-        // What rounding leaves, to the one that bears it best.
-        let most = self.legs.iter().enumerate().max_by_key(|(_, leg)| leg.gross()).map_or(0, |(at, _)| at);
-        parts[most] = parts[most].saturating_add(rest);
+        let parts = liquidation::split(bid.0, &self.gains());
         let payloads = self.legs.iter().zip(parts).map(|(leg, part)| leg.payload(pools, block, Wei(part)));
         liquidation::encode_all(&payloads.collect::<Result<Vec<_>, _>>()?)
     }
@@ -328,6 +337,8 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         let gross = turn[0].checked_sub(turn[1]).filter(|gross| *gross > 0)?;
         let value = value::in_ether(self.cycles, self.view, route.token, gross)?;
         let swaps = fill.sale.iter().chain(&fill.purchase).map(|swap| pair(*swap)).collect::<Option<_>>()?;
+        let bought = self.bought(&route.purchase, &fill.purchase)?;
+        let logged = fill.sale.iter().chain(&bought).map(|swap| pair(*swap)).collect::<Option<_>>()?;
         let what = liquidation::Liquidation {
             lender: self.lender(call)?,
             borrower: call.account,
@@ -337,7 +348,21 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         };
         let [paid_in, _] = self.ends(call)?;
         let seized = small(seizure.seized)?;
-        Some(Leg { protocol: self.market.protocol(), what, seized, paid_in, route, swaps, turn, value })
+        Some(Leg { protocol: self.market.protocol(), what, seized, paid_in, route, swaps, logged, turn, value })
+    }
+
+    /// What the pools of a purchase log: those of the V3 family pay for exactly what goes in, those of the V2 family take whatever
+    /// has come.
+    fn bought(&self, edges: &[Edge], swaps: &[[U256; 2]]) -> Option<Vec<[U256; 2]>> {
+        let mut logged: Vec<[U256; 2]> = Vec::new();
+        for (edge, [into, out]) in edges.iter().zip(swaps) {
+            let pool = self.view.pool(edge.pool);
+            logged.push(match pool.family() {
+                Family::V2 => [logged.last().map_or(*into, |[_, came]| *came), *out],
+                Family::V3 => [*into, pool.quote_in(edge.leg, *into).ok()?],
+            });
+        }
+        Some(logged)
     }
 
     fn lender(&self, call: &Call) -> Option<Lender> {

@@ -8,6 +8,7 @@
 
 use alloy_primitives::Address;
 use alloy_primitives::Bytes;
+use alloy_primitives::U256;
 use alloy_primitives::hex;
 
 use crate::protocols::executor::Bid;
@@ -164,6 +165,22 @@ impl Run<'_> {
         }
         Ok(data.into())
     }
+}
+
+/// A bid divided among runs by what each gains: a run can pay out of its own profit alone. What rounding leaves goes to the one
+/// that gains most.
+#[must_use]
+pub fn split(bid: U256, gains: &[u128]) -> Vec<U256> {
+    let all = gains.iter().fold(U256::ZERO, |all, gain| all + U256::from(*gain));
+    // A bid has 128 bits, or there is no calldata.
+    let part = |gain: &u128| bid.saturating_mul(U256::from(*gain)).checked_div(all).unwrap_or_default();
+    let mut parts: Vec<U256> = gains.iter().map(part).collect();
+    let rest = parts.iter().fold(bid, |rest, part| rest.saturating_sub(*part));
+    let most = gains.iter().enumerate().max_by_key(|(_, gain)| **gain).map_or(0, |(at, _)| at);
+    if let Some(part) = parts.get_mut(most) {
+        *part = part.saturating_add(rest);
+    }
+    parts
 }
 
 /// The calldata of one transaction that makes all these runs one after another, or none of them. One alone stays as it is.

@@ -200,7 +200,8 @@ async fn a_rival_who_liquidates_takes_what_nobody_else_does_and_the_block_says_s
         assert!(block.number < first + 2 * LONG, "{} liquidations; {:?}; {why:?}", found.len(), rival.tally());
         let (full, receipts) = tokio::try_join!(chain.full(block.hash), chain.receipts(block.hash)).expect("told");
         let mined = landed::Block::read(&full.expect("there"), &receipts.expect("there"), 0).expect("one block");
-        found.extend(others::of(&chain, &mined, world.devnet.owner.address()).await);
+        let pools: Vec<_> = lending.markets.iter().map(|market| market.pool).collect();
+        found.extend(others::of(&chain, &mined, (world.devnet.owner.address(), &pools)).await);
     }
     for one in &found {
         assert_eq!((one.sender, one.taken.liquidator, one.ours), (rival.owner, rival.owner, false));

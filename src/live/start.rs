@@ -229,7 +229,9 @@ impl Ground<'_> {
 
     fn settler(&self, book: &Arc<Book>) -> Settler {
         let since_ms = self.clock.unix_start_ns() / 1_000_000;
-        Settler::new((self.ledger.clone(), since_ms), self.source.chain().clone(), self.plan.own, book.clone())
+        let markets = self.config.lending.iter().map(|row| row.address).collect();
+        let ledger = (self.ledger.clone(), since_ms);
+        Settler::new(ledger, self.source.chain().clone(), self.plan.own, book.clone()).watching(markets)
     }
 
     fn keeper(&self, feeders: Vec<keeper::ToDesk>, meters: &Arc<Meters>, (to_settle, tip, looks): Told) -> Keeper {

@@ -58,7 +58,9 @@ pub async fn attributed(hand: &Hand<'_>) -> Vec<Liquidation> {
     let block = chain.full(head.hash).await.expect("told").expect("a block");
     let receipts = chain.receipts(head.hash).await.expect("told").expect("receipts");
     let block = Block::read(&block, &receipts, 0).expect("one block");
-    others::of(&chain, &block, hand.0.owner.address()).await
+    let lending = hand.0.lending.as_ref().expect("lending markets");
+    let pools: Vec<Address> = lending.markets.iter().map(|market| market.pool).collect();
+    others::of(&chain, &block, (hand.0.owner.address(), &pools)).await
 }
 
 /// A sender repays all that he may, and pays the builder: the transaction, and the gas that it burnt.
@@ -239,6 +241,7 @@ async fn the_ledger_says_who_won_a_position_that_we_lost_until_its_block_is_undo
     };
     let told = async |notes: Vec<Note>| {
         let settler = Settler::new((ledger.clone(), 0), chain.clone(), own, Arc::new(Book::new(0)));
+        let settler = settler.watching(lending.markets.iter().map(|market| market.pool).collect());
         let ((tell, hear), (mined, _heard)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         notes.into_iter().for_each(|note| tell.send(note).expect("heard"));
         drop(tell);

@@ -65,6 +65,8 @@ struct Scanned {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Lent {
+    /// As what it was read: another protocol says the same in other logs.
+    protocol: String,
     /// Nothing before this block was read.
     from: u64,
     /// The first block not yet read for good.
@@ -190,8 +192,12 @@ impl Snapshot {
 
     /// The first block of a lending contract that is to be read: anew from the row's on, where less was read before.
     pub(super) fn next_of(&mut self, row: &LendingRow) -> u64 {
-        let fresh = || Lent { from: row.from_block, next: row.from_block, ..Lent::default() };
-        let lent = self.lenders.entry(row.address).or_insert_with(fresh);
+        let (protocol, from) = (row.protocol.clone(), row.from_block);
+        let fresh = || Lent { protocol, from, next: from, ..Lent::default() };
+        let lent = self.lenders.entry(row.address).or_default();
+        if lent.protocol != row.protocol {
+            *lent = fresh();
+        }
         if row.from_block < lent.from {
             (lent.from, lent.next) = (row.from_block, row.from_block);
         }

@@ -69,13 +69,15 @@ pub struct Worth {
     pub units: I256,
 }
 
-/// The liquidations of a block; `owner` is who sends ours. What the node does not answer is left open.
-pub async fn of(chain: &Chain, block: &Block, owner: Address) -> Vec<Liquidation> {
+/// The liquidations of a block by these markets' own word: anybody may log the like of it. `owner` is who sends ours. What the
+/// node does not answer is left open.
+pub async fn of(chain: &Chain, block: &Block, (owner, markets): (Address, &[Address])) -> Vec<Liquidation> {
     let mut all = Vec::new();
-    for (index, tx) in block.txs.iter().enumerate().filter(|(_, tx)| !tx.taken.is_empty()) {
+    let is_ours = |taken: &&Taken| markets.contains(&taken.market);
+    for (index, tx) in block.txs.iter().enumerate().filter(|(_, tx)| tx.taken.iter().any(|taken| is_ours(&taken))) {
         let transferred = chain.coinbase_transfers(tx.hash, block.coinbase).await.unwrap_or_default();
         let MinedTx { hash: tx, from: sender, paid, fee, ref taken, ref gained, .. } = *tx;
-        for taken in taken {
+        for taken in taken.iter().filter(is_ours) {
             all.push(Liquidation {
                 block: block.number,
                 hash: block.hash,

@@ -5,8 +5,10 @@
 //!   so far leaves, and stays only if the whole then leaves more after gas.
 //!
 //! # Limits
+//! - It is not called off by a new head: the search before it has learnt by then, and a replay must learn the same.
 //! - What stands behind fewer positions is kept as well: where the gas of many is above the limit, fewer are sent.
-//! - [`LOOKED`] positions an event are looked at, those with the largest debts of each market; the others are counted as left.
+//! - [`LOOKED`] positions an event are looked at, the largest of each market in turn; the others are counted as left.
+//! - Behind a run the markets' prices and cash are asked in the state before it: what it does to them is the proof's to find.
 
 use std::sync::Arc;
 
@@ -40,7 +42,7 @@ struct Waiting {
 
 impl Engine {
     /// Looks for liquidations in the state that the event leaves, and adds what is proven to `outcome`.
-    pub(super) fn liquidate(&mut self, base: bool, outcome: &mut Outcome, newest: &dyn Fn(u64) -> bool) {
+    pub(super) fn liquidate(&mut self, base: bool, outcome: &mut Outcome) {
         if self.book.is_empty() || self.prover.own().liquidator.is_none() || outcome.cancelled {
             return;
         }
@@ -49,16 +51,10 @@ impl Engine {
         outcome.left += sunk.len().saturating_sub(LOOKED);
         sunk.truncate(LOOKED);
         let mut over = std::mem::take(&mut self.sold);
-        let found = self.together(&sunk, &mut over, outcome, newest);
+        let found = self.together(&sunk, &mut over, outcome);
         over.clear();
         self.sold = over;
         outcome.spent.simulate += span.lap();
-        let number = self.tip.as_ref().map(|tip| tip.head().number);
-        if number.is_some_and(|number| !newest(number)) {
-            self.prover.take_back();
-            *outcome = Outcome { cancelled: true, spent: outcome.spent, ..Outcome::default() };
-            return;
-        }
         outcome.proven.extend(found);
         outcome.wanted.extend_from_slice(self.prover.missed());
         outcome.wanted.sort_unstable();
@@ -66,26 +62,16 @@ impl Engine {
     }
 
     /// The best run of those that have sunk, best first: the best alone, and behind it whatever makes it better.
-    fn together(
-        &mut self,
-        sunk: &[Sunk],
-        over: &mut Overlay<AnyPool>,
-        outcome: &mut Outcome,
-        newest: &dyn Fn(u64) -> bool,
-    ) -> Vec<Proven> {
+    fn together(&mut self, sunk: &[Sunk], over: &mut Overlay<AnyPool>, outcome: &mut Outcome) -> Vec<Proven> {
         let height = self.book.height();
         let mut steps = Vec::new();
         let mut best: Option<(Arc<Liquidation>, Proven)> = None;
-        let number = self.tip.as_ref().map(|tip| tip.head().number);
         self.lay_sold(over, None);
         // The one worth most is the last. What was found behind fewer legs is looked at again before it is proven: hardly ever is
         // it worth more by then.
         let mut waiting: Vec<Waiting> = Vec::new();
         sunk.iter().for_each(|sunk| self.look(*sunk, 0, over, (&mut waiting, outcome)));
         while let Some(Waiting { sunk, behind, leg }) = waiting.pop() {
-            if number.is_some_and(|number| !newest(number)) {
-                break;
-            }
             let legs = best.as_ref().map_or(0, |(run, _)| run.legs().len());
             if behind < legs {
                 self.look(sunk, legs, over, (&mut waiting, outcome));

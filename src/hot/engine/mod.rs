@@ -185,7 +185,7 @@ impl Engine {
             return Outcome::default();
         }
         let mut outcome = self.solve(On::Base, newest);
-        self.liquidate(true, &mut outcome, newest);
+        self.liquidate(true, &mut outcome);
         self.rehearse(&mut outcome);
         outcome.wanted.append(&mut self.unread);
         outcome
@@ -369,7 +369,7 @@ impl Engine {
             self.answer((ahead, agrees), newest)
         };
         if priced && verdict.is_err() {
-            self.liquidate(false, &mut outcome, newest);
+            self.liquidate(false, &mut outcome);
         }
         outcome.trigger = Some(Trigger::Ran(executed.result));
         outcome.spent.execute = execute;

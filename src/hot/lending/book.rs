@@ -3,7 +3,7 @@
 //! # Cost
 //! A block: its changed slots, one look of the EVM for each question, and the positions near the edge. A pending transaction:
 //! a lookup for each account and slot that it changed; where that moves a price, one look, and the positions near the edge
-//! that hang on it. Once an hour of chain time, or when prices have gone far, the index is made anew: two healths a position.
+//! that hang on it. Once a quarter of an hour of chain time, or when prices have gone far, the index is made anew: two healths a position.
 
 use std::collections::BTreeSet;
 use std::collections::HashSet;
@@ -33,7 +33,7 @@ use crate::types::news::BlockNews;
 use crate::types::news::Want;
 
 /// Seconds that an index of positions is good for.
-const HORIZON: u64 = 3_600;
+const HORIZON: u64 = 900;
 
 /// A question, and the last answer.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ struct Kept {
 #[derive(Clone, Copy, Debug)]
 enum Under {
     Slot(Address, U256, U256),
-    Answer(usize, Option<U256>),
+    Answer(usize, U256),
 }
 
 /// A slot that a transaction has changed.
@@ -152,8 +152,13 @@ impl Book {
     /// Takes what was told behind the tip.
     pub fn told(&mut self, accounts: &[AccountNews], machine: &mut Machine, wants: &mut Vec<Want>) {
         self.lift();
-        self.take(accounts);
-        self.settle(machine, wants);
+        let is_ours = |address: &Address| self.sites.contains_key(address) || self.reads.contains_key(address);
+        let unanswered = |kept: &Kept| kept.open || kept.asked.iter().any(|asked| asked.answer.is_none());
+        // Most of what is told is somebody's swap's.
+        if accounts.iter().any(|account| is_ours(&account.address)) || self.markets.iter().any(unanswered) {
+            self.take(accounts);
+            self.settle(machine, wants);
+        }
     }
 
     /// Takes back what blocks have changed: these are the slots that they wrote, and the machine's state is what it was below
@@ -184,13 +189,11 @@ impl Book {
         let at = now(machine);
         let mut grown = false;
         for kept in self.markets.iter_mut().filter(|kept| kept.open) {
-            let missing = fill(&mut kept.market, machine.db());
+            let missing = fill(kept, machine.db());
             kept.open = !missing.is_empty();
             wants.extend(missing.into_iter().map(|(address, slot)| Want::Slot(address, slot)));
             let questions = kept.market.questions();
             grown |= kept.asked.len() != questions.len() || kept.near.is_none();
-            // Positions that have become known.
-            kept.near = None;
         }
         if grown || self.sites.is_empty() {
             self.find_sites();
@@ -244,13 +247,12 @@ impl Book {
     pub fn lay_prices(&mut self, place: usize, answer: U256) {
         let Some(kept) = self.markets.get_mut(place) else { return };
         for at in 0..kept.asked.len() {
-            let Some(asked) = kept.asked.get_mut(at).filter(|asked| matches!(asked.question.about, About::Price(_)))
-            else {
-                continue;
-            };
-            let was = asked.answer.replace(answer);
+            let is_price = |asked: &&mut Asked| matches!(asked.question.about, About::Price(_));
+            let Some(asked) = kept.asked.get_mut(at).filter(is_price) else { continue };
+            let Some(was) = asked.answer else { continue };
+            asked.answer = Some(answer);
             self.laid.push((place, Under::Answer(at, was)));
-            set(kept, at, Some(answer));
+            set(kept, at, answer);
         }
     }
 
@@ -281,7 +283,8 @@ impl Book {
                 },
             );
             kept.asked.push(Asked { question, answer });
-            if before.get(index) != Some(&answer) {
+            // Without an answer the market keeps the last: a proof would miss it, or revert.
+            if let Some(answer) = answer.filter(|answer| before.get(index) != Some(&Some(*answer))) {
                 set(kept, index, answer);
             }
         }
@@ -343,11 +346,11 @@ impl Book {
         // What is not known in the what-if, or reverts there, is no answer: nobody is sunk by it.
         let Ok((Some(answer), diff)) = ask(machine, &question) else { return };
         machine.take_back(diff);
-        let was = asked.answer.replace(answer);
-        if was != Some(answer) {
-            laid.push((place, Under::Answer(index, was)));
-            suspects.extend(set(kept, index, Some(answer)).into_iter().map(|account| (place, account)));
-        }
+        // What has no answer in the base could not be taken off again.
+        let Some(was) = asked.answer.filter(|was| *was != answer) else { return };
+        asked.answer = Some(answer);
+        laid.push((place, Under::Answer(index, was)));
+        suspects.extend(set(kept, index, answer).into_iter().map(|account| (place, account)));
     }
 
     /// Takes off what was laid over.
@@ -380,7 +383,7 @@ impl Book {
                 }
                 Under::Answer(at, answer) => {
                     if let Some(asked) = kept.asked.get_mut(at) {
-                        asked.answer = answer;
+                        asked.answer = Some(answer);
                     }
                     set(kept, at, answer);
                 }
@@ -389,7 +392,8 @@ impl Book {
     }
 
     /// Who can be liquidated behind what is laid over: of those that it may have sunk. `base`: of all that are near the edge.
-    /// In one order: by market, the largest debt first.
+    /// In one order: what secures a debt, as far as it does, the most first, and of the markets in turn; whose collateral is worth
+    /// nothing is left out.
     #[must_use]
     pub fn sunk(&self, base: bool, at: u64) -> Vec<Sunk> {
         let near = |(place, kept): (usize, &Kept)| {
@@ -398,17 +402,22 @@ impl Book {
         };
         let all = self.suspects.iter().copied().chain(self.markets.iter().enumerate().flat_map(near));
         let mut sunk: Vec<Sunk> = all.filter_map(|(market, account)| self.stands(market, account, at)).collect();
-        sunk.sort_by(|one, other| {
-            let key = |sunk: &Sunk| (sunk.market, std::cmp::Reverse(sunk.health.debt), sunk.account);
-            key(one).cmp(&key(other))
-        });
+        let worth = |sunk: &Sunk| sunk.health.collateral.min(sunk.health.debt);
+        sunk.sort_by_key(|sunk| (sunk.market, std::cmp::Reverse(worth(sunk)), sunk.account));
         sunk.dedup_by_key(|sunk| (sunk.market, sunk.account));
-        sunk
+        // Base currencies differ, so that markets cannot be held against each other: each gets its turn.
+        let mut ranked: Vec<(usize, Sunk)> = Vec::with_capacity(sunk.len());
+        for sunk in sunk {
+            let rank = ranked.last().filter(|(_, last)| last.market == sunk.market).map_or(0, |(rank, _)| rank + 1);
+            ranked.push((rank, sunk));
+        }
+        ranked.sort_by_key(|(rank, sunk)| (*rank, sunk.market));
+        ranked.into_iter().map(|(_, sunk)| sunk).collect()
     }
 
     fn stands(&self, market: usize, account: Address, at: u64) -> Option<Sunk> {
         let health = self.market(market)?.health(account, at).ok()?;
-        health.sinks().then_some(Sunk { market, account, health })
+        (health.sinks() && !health.collateral.is_zero()).then_some(Sunk { market, account, health })
     }
 }
 
@@ -421,31 +430,28 @@ pub fn now(machine: &Machine) -> u64 {
 /// Slots into a market; whose positions they are is looked at from now on.
 fn apply(kept: &mut Kept, address: Address, slots: &[(U256, U256)]) {
     // A value that contradicts the rest is refused by the market, and a proof would say so.
-    let _changed = kept.market.apply_slots(address, slots);
-    let Some(near) = &mut kept.near else { return };
-    for (slot, _) in slots {
-        if let Some(account) = kept.market.owner(*slot) {
-            near.touch(account);
-        }
+    let _refused = kept.market.apply_slots(address, slots);
+    if let Some(near) = &mut kept.near {
+        slots.iter().filter_map(|(slot, _)| kept.market.owner(*slot)).for_each(|account| near.touch(account));
     }
 }
 
 /// Reads what is missing out of the state, until nothing more of it is known; what is still missing.
-fn fill(market: &mut AnyLending, db: &Db) -> Vec<(Address, U256)> {
+/// Whose positions become known so are looked at.
+fn fill(kept: &mut Kept, db: &Db) -> Vec<(Address, U256)> {
+    let mut told = Vec::new();
     loop {
-        let missing = market.missing();
+        let missing = kept.market.missing();
         let known = missing.iter().filter_map(|(at, slot)| Some((*at, *slot, db.known_slot(*at, *slot)?)));
         let known: Vec<(Address, U256, U256)> = known.collect();
-        if known.is_empty() {
+        // What is asked for again though it was told is refused by the market.
+        if known.is_empty() || known == told {
             return missing;
         }
-        let mut taken = false;
-        for (at, slot, value) in known {
-            taken |= market.apply_slots(at, &[(slot, value)]).is_ok();
+        for (at, slot, value) in &known {
+            apply(kept, *at, &[(*slot, *value)]);
         }
-        if !taken {
-            return missing;
-        }
+        told = known;
     }
 }
 
@@ -468,9 +474,9 @@ fn note(reads: &mut Reads, diff: &EvmState, question: (usize, usize)) {
     }
 }
 
-/// Gives the market an answer; who may sink by it. Without one it keeps the last.
-fn set(kept: &mut Kept, index: usize, answer: Option<U256>) -> Vec<Address> {
-    let (Some(asked), Some(answer)) = (kept.asked.get(index), answer) else { return Vec::new() };
+/// Gives the market an answer; who may sink by it.
+fn set(kept: &mut Kept, index: usize, answer: U256) -> Vec<Address> {
+    let Some(asked) = kept.asked.get(index) else { return Vec::new() };
     match asked.question.about {
         About::Cash(asset) => kept.market.set_cash(asset, answer),
         About::Price(feed) => {

@@ -170,8 +170,8 @@ fn swap<V: View>(
     let mut best: Option<(Edge, U256)> = None;
     for way in ways {
         let edge = view.tables().edge(way.edge);
-        // A quarantined pool quotes what may be wrong.
-        if is_out(edge.pool) || view.tables().is_quarantined(edge.pool) {
+        // A quarantined pool quotes what may be wrong, and so does one that an overlay has silenced: its rates are zero.
+        if is_out(edge.pool) || view.tables().is_quarantined(edge.pool) || view.rate(way.edge) <= 0.0 {
             continue;
         }
         let Some(amount) = side.quote(view, &edge, amount) else { continue };

@@ -58,6 +58,8 @@ pub struct Settler {
     ledger: Arc<Ledger>,
     chain: Chain,
     own: Own,
+    /// Lending contracts whose liquidations are written down.
+    markets: Vec<Address>,
     book: Arc<Book>,
     held: VecDeque<(Block, B256)>,
     /// Where a transaction was mined, of the blocks held.
@@ -72,8 +74,15 @@ impl Settler {
     /// A settler for our accounts.
     #[must_use]
     pub fn new((ledger, since_ms): (Arc<Ledger>, u64), chain: Chain, own: Own, book: Arc<Book>) -> Self {
-        let held = VecDeque::with_capacity(HELD);
-        Self { ledger, chain, own, book, held, mined: HashMap::new(), highest: 0, since_ms }
+        let (held, markets) = (VecDeque::with_capacity(HELD), Vec::new());
+        Self { ledger, chain, own, markets, book, held, mined: HashMap::new(), highest: 0, since_ms }
+    }
+
+    /// Writes down who liquidates whom in these lending contracts, too.
+    #[must_use]
+    pub fn watching(mut self, markets: Vec<Address>) -> Self {
+        self.markets = markets;
+        self
     }
 
     /// Works until nobody tells it of blocks any more. `mined` is told what each block holds.
@@ -115,7 +124,7 @@ impl Settler {
 
     /// Writes down who liquidated whom in a block, others as well: who won what we did not.
     async fn attribute(&self, block: &Block) -> Result<(), LedgerError> {
-        let all = others::of(&self.chain, block, self.own.owner).await;
+        let all = others::of(&self.chain, block, (self.own.owner, &self.markets)).await;
         if all.is_empty() {
             return Ok(());
         }

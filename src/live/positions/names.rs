@@ -106,7 +106,7 @@ impl Names {
         match market.pair() {
             Some(pair) => {
                 let [loan, collateral] = [pair.loan, pair.collateral].map(|token| self.token(token));
-                let decimals = (36 + loan.decimals).saturating_sub(collateral.decimals);
+                let decimals = loan.decimals.saturating_add(36).saturating_sub(collateral.decimals);
                 Unit { name: format!("{}/{}", collateral.name, loan.name), decimals }
             }
             None => Unit { name: self.token(feed).name, decimals: self.base(market).decimals },

@@ -14,6 +14,8 @@
 //! # Cost
 //! Eight bytes for each feed of each position. A price that moves: one division a feed, and a binary search.
 
+use std::collections::BTreeSet;
+
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 use alloy_primitives::map::HashMap;
@@ -46,7 +48,7 @@ struct Feed {
 pub struct Near {
     accounts: Vec<Address>,
     feeds: HashMap<Address, Feed>,
-    touched: Vec<Address>,
+    touched: BTreeSet<Address>,
     until: u64,
 }
 
@@ -55,7 +57,7 @@ impl Near {
     /// are given back: they must be learnt first.
     #[must_use]
     pub fn new<M: Lending>(market: &M, at: u64, until: u64) -> (Self, Vec<Address>) {
-        let mut near = Self { accounts: Vec::new(), feeds: HashMap::default(), touched: Vec::new(), until };
+        let mut near = Self { accounts: Vec::new(), feeds: HashMap::default(), touched: BTreeSet::new(), until };
         let mut unknown = Vec::new();
         for account in market.accounts() {
             let healths = [at, until].map(|time| market.health(account, time));
@@ -71,7 +73,8 @@ impl Near {
     }
 
     fn take<M: Lending>(&mut self, market: &M, account: Address, healths: [Health; 2]) {
-        if healths.iter().all(|health| health.debt < DUST) {
+        // A market of two tokens counts in units of one of them: what is dust there nobody can say for all.
+        if market.pair().is_none() && healths.iter().all(|health| health.debt < DUST) {
             return;
         }
         let Ok(id) = u32::try_from(self.accounts.len()) else { return };
@@ -86,9 +89,7 @@ impl Near {
 
     /// A position that has changed by itself: it is looked at, whatever moves, until the index is made anew.
     pub fn touch(&mut self, account: Address) {
-        if !self.touched.contains(&account) {
-            self.touched.push(account);
-        }
+        self.touched.insert(account);
     }
 
     /// Accounts that can sink as prices stand, each once, in order: those with a factor under what all prices together can have

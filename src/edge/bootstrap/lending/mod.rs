@@ -29,6 +29,7 @@ use crate::edge::bootstrap::site::Asked;
 use crate::edge::bootstrap::site::Site;
 use crate::edge::bootstrap::snapshot::Snapshot;
 use crate::edge::bootstrap::verify;
+use crate::edge::chain::ChainError;
 use crate::hot::event::Want;
 use crate::hot::evm::block::Terms;
 use crate::hot::evm::machine::Machine;
@@ -122,10 +123,37 @@ pub(super) async fn load(
             found.say(open.row, what);
         }
     }
-    verify::positions(site, known, markets.iter().map(|open| &open.market), most, hear).await?;
+    hold(site, known, &mut markets, (most, &mut found), hear).await?;
     found.notes().iter().for_each(|note| hear(Progress::Note(note)));
     found.seeds = markets.into_iter().map(|open| open.seed).collect();
     Ok(found)
+}
+
+/// Holds `most` positions against the node. Anybody may open a market of two tokens, with any oracle: one that does not answer the
+/// node as it answers us is left out, and is no reason to stop. A pool of many is the operator's own choice: there it is.
+async fn hold(
+    site: &Site,
+    known: &mut Known,
+    markets: &mut Vec<Open<'_>>,
+    (most, found): (usize, &mut Found),
+    hear: Hear<'_>,
+) -> Result<(), BootstrapError> {
+    let pools = markets.iter().map(|open| &open.market).filter(|market| market.pair().is_none());
+    verify::positions(site, known, pools, most, hear).await?;
+    let pairs: Vec<usize> = (0..markets.len()).filter(|at| markets[*at].market.pair().is_some()).collect();
+    let mut out = Vec::new();
+    for at in (0..most.min(pairs.len())).map(|place| pairs[place * pairs.len() / most.min(pairs.len())]) {
+        let open = &markets[at];
+        match verify::positions(site, known, std::iter::once(&open.market), 1, hear).await {
+            Err(error @ (BootstrapError::Wrong { .. } | BootstrapError::Chain(ChainError::Refused { .. }))) => {
+                found.refuse(open.row, format!("has a market that is not as the node has it ({error})"));
+                out.push(at);
+            }
+            held => held?,
+        }
+    }
+    out.into_iter().rev().for_each(|at| drop(markets.remove(at)));
+    Ok(())
 }
 
 /// Those of whom no health is known.

@@ -449,7 +449,7 @@ fn who_liquidated_the_same_account_in_the_block_has_outbid_us_wherever_he_stands
 #[test]
 fn a_row_from_before_positions_were_written_down_still_reads() {
     let mut old = serde_json::to_value(bundle(1, 2, 3, None)).unwrap();
-    assert!(old.as_object_mut().unwrap().remove("position").is_some());
+    assert!(old.as_object_mut().unwrap().remove("positions").is_some());
     assert_eq!(serde_json::from_value::<Bundle>(old).unwrap(), bundle(1, 2, 3, None));
 }
 

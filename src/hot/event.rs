@@ -92,6 +92,13 @@ impl Outcome {
         outcome
     }
 
+    /// Adds what was missing, each once.
+    pub fn want(&mut self, wants: &[Want]) {
+        self.wanted.extend_from_slice(wants);
+        self.wanted.sort_unstable();
+        self.wanted.dedup();
+    }
+
     /// Adds what died.
     pub fn reject(&mut self, deal: impl Into<Deal>, reason: Refused) {
         self.refused.add(reason);

@@ -303,8 +303,8 @@ macro_rules! lenders {
                 match self { $(Self::$variant(market) => market.accounts(),)+ }
             }
 
-            fn missing(&self) -> Vec<(Address, U256)> {
-                match self { $(Self::$variant(market) => market.missing(),)+ }
+            fn missing_of(&self, accounts: &[Address]) -> Vec<(Address, U256)> {
+                match self { $(Self::$variant(market) => market.missing_of(accounts),)+ }
             }
 
             fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
@@ -315,7 +315,16 @@ macro_rules! lenders {
                 match self { $(Self::$variant(market) => market.owner(slot),)+ }
             }
 
-            fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
+            fn is_term(&self, at: Address, slot: U256) -> bool {
+                match self { $(Self::$variant(market) => market.is_term(at, slot),)+ }
+            }
+
+            fn apply_log(
+                &mut self,
+                at: Address,
+                topics: &[B256],
+                data: &[u8],
+            ) -> Result<Option<Address>, ApplyError> {
                 match self { $(Self::$variant(market) => market.apply_log(at, topics, data),)+ }
             }
 

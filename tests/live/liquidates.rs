@@ -107,8 +107,9 @@ async fn liquidations_of_every_protocol_land_behind_the_answers_that_allow_them_
     while !done().0 {
         assert!(blocks < 60, "{:?} {:?}", done(), searcher.status());
         let feed = lending(&rig).feeds[MOVING[blocks % 3]];
-        let (_, raw) = answer(&rig, &feed, 988, (nonce(&rig).await, 0)).await;
+        let (trigger, raw) = answer(&rig, &feed, 988, (nonce(&rig).await, 0)).await;
         send(&rig, &raw).await;
+        rig.chance_behind(trigger).await;
         rig.block(4).await;
         rig.followed(&searcher).await;
         blocks += 1;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use alloy_primitives::hex;
+use alloy_primitives::{B256, hex};
 use peregrine::config::Config;
 use peregrine::edge::builder::{self, Builder, Built};
 use peregrine::edge::chain::Chain;
@@ -29,6 +29,8 @@ use crate::socket;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Transactions a second. What comes while nobody mines comes in one block, whose trace takes anvil long.
 const RATE: f64 = 25.0;
+/// Longest wait for something that need not come.
+const CHANCE: Duration = Duration::from_secs(2);
 /// Between two looks at something that cannot call.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -65,14 +67,19 @@ pub struct Rig {
 }
 
 /// Waits until `done` says so.
-pub async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+pub async fn until(what: &str, done: impl AsyncFnMut() -> bool) {
+    assert!(within(PATIENCE, done).await, "waited in vain: {what}");
+}
+
+/// Whether `done` says so within this time.
+async fn within(time: Duration, mut done: impl AsyncFnMut() -> bool) -> bool {
     let mut looks = tokio::time::interval(LOOK);
     let wait = async {
         while !done().await {
             looks.tick().await;
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "waited in vain: {what}");
+    tokio::time::timeout(time, wait).await.is_ok()
 }
 
 impl Rig {
@@ -153,6 +160,10 @@ impl Rig {
             gas_margin_bps: 1_000,
         });
         config.relay = vec![relay("devnet", &self.builder.url())];
+        if self.net.lending.is_some() {
+            // Between bundles that bid alike a builder's choice says nothing.
+            (config.bid.cap_wei, config.limits.max_bid_wei) = (session::LARGE_BID, session::LARGE_BID);
+        }
         config.record.ledger = self.folder.path().join("ledger");
         config.record.journal = None;
         config.threads.hot = 2;
@@ -200,6 +211,12 @@ impl Rig {
         })
         .await;
         seen
+    }
+
+    /// Gives the searcher a while for a bundle behind this transaction, if there is one to be had.
+    pub async fn chance_behind(&self, trigger: B256) {
+        let behind = async || self.builder.bundles().iter().any(|entry| entry.txs.first() == Some(&trigger));
+        let _may_be_none = within(CHANCE, behind).await;
     }
 
     /// Whether so many more transactions have been sent since the last block was asked for.

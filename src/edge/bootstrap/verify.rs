@@ -60,7 +60,7 @@ pub(super) async fn positions(
 }
 
 /// `most` of them, spread evenly.
-fn sample<T>(all: &[T], most: usize) -> impl Iterator<Item = &T> {
+pub(super) fn sample<T>(all: &[T], most: usize) -> impl Iterator<Item = &T> {
     let most = most.min(all.len());
     (0..most).filter_map(move |place| all.get(place * all.len() / most))
 }

@@ -111,14 +111,13 @@ async fn aave(chain: &Chain, at: B256, taken: &Taken) -> Option<Worth> {
         provider = ask(chain, at, taken.market, &getAddressesProviderCall {}).await;
     }
     let oracle = ask(chain, at, provider?, &getPriceOracleCall {}).await?;
-    let mut values = [U256::ZERO; 2];
-    for (value, (asset, units)) in values.iter_mut().zip([(collateral, taken.seized), (debt, taken.repaid)]) {
-        let price = ask(chain, at, oracle, &getAssetPriceCall { asset }).await?;
-        let decimals = ask(chain, at, asset, &decimalsCall {}).await?;
-        let unit = U256::from(10).checked_pow(U256::from(decimals))?;
-        *value = units.checked_mul(price)? / unit;
-    }
-    Some(Worth { token: None, units: less(values[0], values[1])? })
+    let value = async |asset, units: U256| {
+        let (price, decimals) = (getAssetPriceCall { asset }, decimalsCall {});
+        let (price, decimals) = tokio::join!(ask(chain, at, oracle, &price), ask(chain, at, asset, &decimals));
+        Some(units.checked_mul(price?)? / U256::from(10).checked_pow(U256::from(decimals?))?)
+    };
+    let (seized, repaid) = tokio::join!(value(collateral, taken.seized), value(debt, taken.repaid));
+    Some(Worth { token: None, units: less(seized?, repaid?)? })
 }
 
 async fn morpho(chain: &Chain, at: B256, taken: &Taken) -> Option<Worth> {

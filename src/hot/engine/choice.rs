@@ -155,16 +155,15 @@ pub(in crate::hot::engine) fn net(proof: &Proven, price: WeiPerGas) -> U256 {
 /// A deal's way, in addresses. Of a liquidation: what is repaid and seized, then the pools it is sold through; of each in turn.
 #[must_use]
 pub fn path(engine: &Engine, deal: &Deal) -> Path {
-    let hops = match deal {
+    let (hops, token) = match deal {
         Deal::Cycle(candidate) => {
             let pairs = candidate.amounts().windows(2).map(|pair| [pair[0], pair[1]]);
-            candidate.hops().iter().zip(pairs).map(|(edge, pair)| hop(engine, edge, pair)).collect()
+            (candidate.hops().iter().zip(pairs).map(|(edge, pair)| hop(engine, edge, pair)).collect(), None)
         }
-        Deal::Liquidation(liquidation) => liquidation.legs().iter().flat_map(|leg| leg_hops(engine, leg)).collect(),
-    };
-    let token = match deal {
-        Deal::Cycle(_) => None,
-        Deal::Liquidation(liquidation) => Some(engine.pools().token(liquidation.token())),
+        Deal::Liquidation(run) => {
+            let hops = run.legs().iter().flat_map(|leg| leg_hops(engine, leg)).collect();
+            (hops, Some(engine.pools().token(run.token())))
+        }
     };
     Path { hops, token, gross: U256::from(deal.gross()), value: deal.value().map(|value| value.0) }
 }

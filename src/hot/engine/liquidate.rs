@@ -13,6 +13,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::U256;
+use revm::state::EvmState;
 
 use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
@@ -23,6 +24,7 @@ use crate::hot::lending::Liquidation;
 use crate::hot::lending::book;
 use crate::hot::lending::book::Sunk;
 use crate::hot::refused::Refused;
+use crate::hot::simulate::Deal;
 use crate::hot::simulate::Proven;
 use crate::hot::state::view::Overlay;
 use crate::metrics::span::Span;
@@ -56,37 +58,33 @@ impl Engine {
         self.sold = over;
         outcome.spent.simulate += span.lap();
         outcome.proven.extend(found);
-        outcome.wanted.extend_from_slice(self.prover.missed());
-        outcome.wanted.sort_unstable();
-        outcome.wanted.dedup();
+        outcome.want(self.prover.missed());
     }
 
     /// The best run of those that have sunk, best first: the best alone, and behind it whatever makes it better.
     fn together(&mut self, sunk: &[Sunk], over: &mut Overlay<AnyPool>, outcome: &mut Outcome) -> Vec<Proven> {
         let height = self.book.height();
-        let mut steps = Vec::new();
-        let mut best: Option<(Arc<Liquidation>, Proven)> = None;
+        // Each better than the one before it, by one leg more.
+        let mut steps: Vec<Proven> = Vec::new();
         self.lay_sold(over, None);
         // The one worth most is the last. What was found behind fewer legs is looked at again before it is proven: hardly ever is
         // it worth more by then.
         let mut waiting: Vec<Waiting> = Vec::new();
         sunk.iter().for_each(|sunk| self.look(*sunk, 0, over, (&mut waiting, outcome)));
         while let Some(Waiting { sunk, behind, leg }) = waiting.pop() {
-            let legs = best.as_ref().map_or(0, |(run, _)| run.legs().len());
-            if behind < legs {
-                self.look(sunk, legs, over, (&mut waiting, outcome));
+            if behind < steps.len() {
+                self.look(sunk, steps.len(), over, (&mut waiting, outcome));
                 continue;
             }
-            let Some(run) = run(best.as_ref(), leg) else { continue };
+            let Some(run) = run(steps.last(), leg) else { continue };
             match self.prover.prove_liquidation(&mut self.machine, &self.pools, &run, None) {
-                Ok((proof, diff)) if self.is_better(best.as_ref(), &proof) => {
+                Ok((proof, diff)) if self.is_better(steps.last(), &proof) => {
                     self.book.lift_to(height);
                     let changes = self.book.concerns(&diff);
                     self.book.lay(&changes, &mut self.machine);
                     self.lay_sold(over, Some(&diff));
                     self.machine.take_back(diff);
-                    steps.push(proof.clone());
-                    best = Some((run, proof));
+                    steps.push(proof);
                 }
                 Ok((_, diff)) => {
                     outcome.left += 1;
@@ -94,7 +92,7 @@ impl Engine {
                 }
                 Err(reason) => outcome.reject(run, reason),
             }
-            if best.as_ref().is_some_and(|(run, _)| run.legs().len() >= TOGETHER) {
+            if steps.len() >= TOGETHER {
                 outcome.left += waiting.len();
                 break;
             }
@@ -128,7 +126,7 @@ impl Engine {
     }
 
     /// Lays over the pools what the pending transaction has left, and behind it what a run leaves.
-    fn lay_sold(&mut self, over: &mut Overlay<AnyPool>, run: Option<&revm::state::EvmState>) {
+    fn lay_sold(&mut self, over: &mut Overlay<AnyPool>, run: Option<&EvmState>) {
         over.clear();
         for (id, pool) in self.overlay.entries() {
             over.edit(&self.pools, id, |now| now.clone_from(pool));
@@ -141,17 +139,16 @@ impl Engine {
         }
     }
 
-    fn is_better(&self, than: Option<&(Arc<Liquidation>, Proven)>, proof: &Proven) -> bool {
+    fn is_better(&self, than: Option<&Proven>, proof: &Proven) -> bool {
         let Some(price) = self.tip.as_ref().map(|tip| tip.parent().next_base_fee()) else { return than.is_none() };
-        let net = |proof: &Proven| choice::net(proof, price);
-        than.map_or_else(|| net(proof) > U256::ZERO, |(_, best)| net(proof) > net(best))
+        choice::net(proof, price) > than.map_or(U256::ZERO, |than| choice::net(than, price))
     }
 }
 
 /// What is to be proven: one more behind those that are.
-fn run(behind: Option<&(Arc<Liquidation>, Proven)>, leg: Leg) -> Option<Arc<Liquidation>> {
-    match behind {
-        Some((run, _)) => run.and(leg).map(Arc::new),
-        None => Some(Arc::new(Liquidation::of(leg))),
+fn run(behind: Option<&Proven>, leg: Leg) -> Option<Arc<Liquidation>> {
+    match behind.map(Proven::deal) {
+        Some(Deal::Liquidation(run)) => run.and(leg).map(Arc::new),
+        Some(Deal::Cycle(_)) | None => Some(Arc::new(Liquidation::of(leg))),
     }
 }

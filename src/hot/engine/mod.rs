@@ -187,7 +187,8 @@ impl Engine {
         let mut outcome = self.solve(On::Base, newest);
         self.liquidate(true, &mut outcome);
         self.rehearse(&mut outcome);
-        outcome.wanted.append(&mut self.unread);
+        outcome.want(&self.unread);
+        self.unread.clear();
         outcome
     }
 
@@ -209,9 +210,7 @@ impl Engine {
             return Outcome { adrift: Some(adrift), ..Outcome::default() };
         }
         self.read_nonce();
-        if !self.book.is_empty() {
-            self.book.grow(news, &mut self.machine, &mut self.unread);
-        }
+        self.book.grow(news, &mut self.machine, &mut self.unread);
         let apply = span.lap();
         let mut outcome = self.base(newest);
         outcome.spent.execute += apply;
@@ -223,9 +222,10 @@ impl Engine {
         self.forget_pending();
         let Some(tip) = &mut self.tip else { return Outcome::default() };
         let mut broken = Vec::new();
-        let undone = if self.book.is_empty() { Vec::new() } else { tip.above(to) };
+        let undone = tip.above(to);
         let adrift = tip.undo(&mut self.machine, &mut self.pools, to, &mut broken).err();
-        self.book.rewind(undone.iter().flat_map(|news| &news.accounts), &mut self.machine);
+        let accounts = undone.iter().flat_map(|news| &news.accounts);
+        self.book.rewind(accounts, &mut self.machine, &mut self.unread);
         self.read_nonce();
         Outcome { adrift, broken, ..Outcome::default() }
     }
@@ -234,9 +234,7 @@ impl Engine {
         self.forget_pending();
         if let Some(tip) = self.tip.as_mut().filter(|tip| tip.head().hash == told.at) {
             tip.learnt(self.machine.db_mut().tell(told));
-            if !self.book.is_empty() {
-                self.book.told(&told.accounts, &mut self.machine, &mut self.unread);
-            }
+            self.book.told(&told.accounts, &mut self.machine, &mut self.unread);
         }
         self.read_nonce();
         Outcome::default()
@@ -399,9 +397,6 @@ impl Engine {
 
     /// Lays the pending transaction's changes over the markets. Whether it has moved any, or a price.
     fn lay_over(&mut self) -> bool {
-        if self.book.is_empty() {
-            return false;
-        }
         let changes = self.book.concerns(self.machine.db().overlay());
         self.book.lay(&changes, &mut self.machine)
     }

@@ -33,12 +33,9 @@ impl Engine {
         }
         let all = std::mem::take(self.book.unrehearsed());
         let (now, later) = all.split_at(all.len().min(PAIRS));
-        let missed = self.prover.missed().len();
         let again: Vec<Rehearsal> = now.iter().copied().filter(|pair| !self.reads_known(*pair)).collect();
         *self.book.unrehearsed() = again.into_iter().chain(later.iter().copied()).collect();
-        outcome.wanted.extend_from_slice(&self.prover.missed()[missed..]);
-        outcome.wanted.sort_unstable();
-        outcome.wanted.dedup();
+        outcome.want(self.prover.missed());
     }
 
     /// Runs one, at made-up prices. Whether all that it read is known.

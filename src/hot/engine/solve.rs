@@ -66,9 +66,7 @@ impl Engine {
             return Outcome { cancelled: true, spent: outcome.spent, ..Outcome::default() };
         }
         self.remember(behind, &outcome.proven);
-        outcome.wanted.extend_from_slice(self.prover.missed());
-        outcome.wanted.sort_unstable();
-        outcome.wanted.dedup();
+        outcome.want(self.prover.missed());
         outcome.spent.simulate += span.lap();
         outcome
     }

@@ -274,7 +274,8 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
             let best = legs.iter().max_by_key(|leg| leg.value.0);
             let Some(amounts) = best.map(|leg| [U256::from(leg.seized), U256::from(leg.what.repay)]) else { break };
             let routes = route::routes(self.view, self.cycles, ends, amounts);
-            let new: Vec<Route> = routes.into_iter().filter(|route| !tried.contains(route)).collect();
+            let routes = routes.into_iter().map(|(_, route)| route);
+            let new: Vec<Route> = routes.filter(|route| !tried.contains(route)).collect();
             if new.is_empty() {
                 break;
             }
@@ -295,8 +296,8 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         let mut ways: Vec<(U256, Route)> = Vec::new();
         for part in SIZES {
             let Some(Seizure { seized, repaid, .. }) = self.quote(call, part) else { continue };
-            for route in route::routes(self.view, self.cycles, ends, [seized, repaid]) {
-                let gain = route.gain(self.view, seized, repaid).and_then(|gain| u128::try_from(gain).ok());
+            for (gain, route) in route::routes(self.view, self.cycles, ends, [seized, repaid]) {
+                let gain = u128::try_from(gain).ok();
                 let gain = gain.and_then(|gain| value::in_ether(self.cycles, self.view, route.token, gain));
                 let gain = gain.unwrap_or_default().0;
                 match ways.iter_mut().find(|(_, known)| *known == route) {

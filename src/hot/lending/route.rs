@@ -33,7 +33,7 @@ pub struct Route {
 }
 
 /// What goes into each pool of a route, and what comes out.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Fill {
     /// Of the sale.
     pub sale: Vec<[U256; 2]>,
@@ -47,62 +47,68 @@ impl Route {
     /// The amounts for what is seized and repaid. `None`: a pool refuses.
     #[must_use]
     pub fn fill<V: View>(&self, view: &V, seized: U256, repaid: U256) -> Option<Fill> {
-        let mut fill = Fill { turn: [seized, repaid], ..Fill::default() };
-        for edge in &self.sale {
-            let out = view.pool(edge.pool).quote_in(edge.leg, fill.turn[0]).ok()?;
-            fill.sale.push([fill.turn[0], out]);
-            fill.turn[0] = out;
-        }
-        for edge in self.purchase.iter().rev() {
-            let into = view.pool(edge.pool).quote_out(edge.leg, fill.turn[1]).ok()?;
-            fill.purchase.push([into, fill.turn[1]]);
-            fill.turn[1] = into;
-        }
-        fill.purchase.reverse();
-        Some(fill)
+        let mut sale = Vec::new();
+        let turn = self.walk(view, [seized, repaid], |swap| sale.push(swap))?;
+        let mut purchase = sale.split_off(self.sale.len());
+        purchase.reverse();
+        Some(Fill { sale, purchase, turn })
     }
 
     /// What is left of the token; below zero it costs.
     #[must_use]
     pub fn gain<V: View>(&self, view: &V, seized: U256, repaid: U256) -> Option<I256> {
-        let [brought, taken] = self.fill(view, seized, repaid)?.turn;
+        let [brought, taken] = self.walk(view, [seized, repaid], |_| ())?;
         I256::try_from(brought).ok()?.checked_sub(I256::try_from(taken).ok()?)
+    }
+
+    /// From both ends to the turn: what the sale brings, and what the purchase takes of it. `swap` hears of the sale's pools in
+    /// order, then of the purchase's from the last to the first.
+    fn walk<V: View>(&self, view: &V, ends: [U256; 2], mut swap: impl FnMut([U256; 2])) -> Option<[U256; 2]> {
+        let [mut brought, mut taken] = ends;
+        for edge in &self.sale {
+            let out = Side::Sale.quote(view, edge, brought)?;
+            swap([brought, out]);
+            brought = out;
+        }
+        for edge in self.purchase.iter().rev() {
+            let into = Side::Purchase.quote(view, edge, taken)?;
+            swap([into, taken]);
+            taken = into;
+        }
+        Some([brought, taken])
     }
 }
 
-/// The best way by each base token for these amounts, those that cost left out.
+/// The best way by each base token for these amounts, with what it leaves of that; those that leave nothing are not given.
 #[must_use]
-pub fn routes<V: View>(view: &V, cycles: &Cycles, [from, to]: [TokenId; 2], [seized, repaid]: [U256; 2]) -> Vec<Route> {
-    let through = |token: &TokenId| {
-        let (sale, _) = best(view, cycles, [from, *token], &[to], seized, (&[], Side::Sale))?;
-        let pools: Vec<PoolId> = sale.iter().map(|edge| edge.pool).collect();
-        let (purchase, _) = best(view, cycles, [*token, to], &[from], repaid, (&pools, Side::Purchase))?;
-        let route = Route { token: *token, sale, purchase };
-        let is_way = !(route.sale.is_empty() && route.purchase.is_empty());
-        (is_way && route.gain(view, seized, repaid)?.is_positive()).then_some(route)
+pub fn routes<V: View>(view: &V, cycles: &Cycles, ends: [TokenId; 2], amounts: [U256; 2]) -> Vec<(U256, Route)> {
+    let pays = |token: &TokenId| {
+        let (route, [brought, taken]) = through(view, cycles, *token, ends, amounts)?;
+        let gain = brought.checked_sub(taken).filter(|gain| !gain.is_zero())?;
+        Some((gain, route))
     };
-    cycles.bases().iter().filter_map(through).collect()
+    cycles.bases().iter().filter_map(pays).collect()
 }
 
 /// A way for these amounts that need not leave anything, through the first base token that has one.
 #[must_use]
 pub fn any<V: View>(view: &V, cycles: &Cycles, ends: [TokenId; 2], amounts: [U256; 2]) -> Option<Route> {
-    cycles.bases().iter().find_map(|token| through(view, cycles, *token, ends, amounts))
+    cycles.bases().iter().find_map(|token| through(view, cycles, *token, ends, amounts)).map(|(route, _)| route)
 }
 
-/// The best way by one base token.
+/// The best way by one base token, what the sale brings there, and what the purchase takes.
 fn through<V: View>(
     view: &V,
     cycles: &Cycles,
     token: TokenId,
     [from, to]: [TokenId; 2],
     [seized, repaid]: [U256; 2],
-) -> Option<Route> {
-    let (sale, _) = best(view, cycles, [from, token], &[to], seized, (&[], Side::Sale))?;
+) -> Option<(Route, [U256; 2])> {
+    let (sale, brought) = best(view, cycles, [from, token], &[to], seized, (&[], Side::Sale))?;
     let pools: Vec<PoolId> = sale.iter().map(|edge| edge.pool).collect();
-    let (purchase, _) = best(view, cycles, [token, to], &[from], repaid, (&pools, Side::Purchase))?;
+    let (purchase, taken) = best(view, cycles, [token, to], &[from], repaid, (&pools, Side::Purchase))?;
     let is_way = !(sale.is_empty() && purchase.is_empty());
-    is_way.then_some(Route { token, sale, purchase })
+    is_way.then_some((Route { token, sale, purchase }, [brought, taken]))
 }
 
 /// What is fixed: what goes in, or what comes out.

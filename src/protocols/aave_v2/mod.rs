@@ -136,8 +136,8 @@ impl Lending for Market {
         self.reserves.positions().iter().map(|position| position.account).collect()
     }
 
-    fn missing(&self) -> Vec<(Address, U256)> {
-        self.reserves.missing()
+    fn missing_of(&self, accounts: &[Address]) -> Vec<(Address, U256)> {
+        self.reserves.missing_of(accounts)
     }
 
     fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
@@ -148,7 +148,11 @@ impl Lending for Market {
         self.reserves.owner(slot)
     }
 
-    fn apply_log(&mut self, at: Address, topics: &[B256], _data: &[u8]) -> Result<Applied, ApplyError> {
+    fn is_term(&self, at: Address, slot: U256) -> bool {
+        self.reserves.is_term(at, slot)
+    }
+
+    fn apply_log(&mut self, at: Address, topics: &[B256], _data: &[u8]) -> Result<Option<Address>, ApplyError> {
         self.reserves.borrowed(at, topics, Borrow::SIGNATURE_HASH)
     }
 

@@ -179,7 +179,12 @@ pub trait Lending {
 
     /// Contracts and slots that must be read before every watched account has a health. What is read may ask for more:
     /// empty when all is known. The price feeds are not slots of the market, see [`Self::feeds`].
-    fn missing(&self) -> Vec<(Address, U256)>;
+    fn missing(&self) -> Vec<(Address, U256)> {
+        self.missing_of(&self.accounts())
+    }
+
+    /// Those of the market itself and of these accounts.
+    fn missing_of(&self, accounts: &[Address]) -> Vec<(Address, U256)>;
 
     /// Applies slots of the contract `at` that are read, or that a transaction has changed: `(slot, value)`.
     ///
@@ -190,11 +195,15 @@ pub trait Lending {
     /// Whose position a slot is a part of, where it is.
     fn owner(&self, slot: U256) -> Option<Address>;
 
-    /// Takes note of an account that a log of the contract `at` says has borrowed.
+    /// Whether a slot of the contract `at` holds terms that governance sets, and that everybody's health may hang on: thresholds,
+    /// categories. Time, prices and interest are none.
+    fn is_term(&self, at: Address, slot: U256) -> bool;
+
+    /// Watches an account that a log of the contract `at` says has borrowed; which, where it is new.
     ///
     /// # Errors
     /// The log is not the shape its signature promises.
-    fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError>;
+    fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Option<Address>, ApplyError>;
 
     /// The contracts whose storage is the market's: those of [`Self::missing`], as far as they are known.
     fn sites(&self) -> Vec<Address>;
@@ -223,6 +232,14 @@ pub trait Lending {
 
     /// What the market holds of an asset, and can pay out.
     fn set_cash(&mut self, asset: Address, units: U256);
+
+    /// Takes what was answered to a question about this.
+    fn answer(&mut self, about: About, word: U256) {
+        match about {
+            About::Price(feed) => self.set_price(feed, word),
+            About::Cash(asset) => self.set_cash(asset, word),
+        }
+    }
 
     /// How an account stands at a timestamp (seconds), with one feed at another price if so asked.
     ///

@@ -97,10 +97,8 @@ impl Near {
     #[must_use]
     pub fn under(&self) -> Vec<Address> {
         let bound = self.widening() * MARGIN;
-        let low = |feed: &Feed| feed.positions.partition_point(|(factor, _)| f64::from(*factor) < bound);
-        let ids = self.feeds.values().flat_map(|feed| feed.positions.iter().take(low(feed)));
-        let near = ids.filter_map(|(_, id)| self.accounts.get(*id as usize));
-        let mut all: Vec<Address> = near.chain(&self.touched).copied().collect();
+        let near = self.feeds.values().flat_map(|feed| self.below(feed, bound));
+        let mut all: Vec<Address> = near.chain(self.touched.iter().copied()).collect();
         all.sort_unstable();
         all.dedup();
         all
@@ -124,10 +122,15 @@ impl Near {
         if let Some(feed) = self.feeds.get_mut(&feed) {
             feed.ratio = to_f64(price) / feed.reference;
         }
-        let bound = self.widening() * MARGIN;
-        let positions = self.feeds.get(&feed).map(|feed| feed.positions.as_slice()).unwrap_or_default();
-        let under = positions.partition_point(|(factor, _)| f64::from(*factor) < bound);
-        let near = positions.iter().take(under).filter_map(|(_, id)| self.accounts.get(*id as usize).copied());
-        near.chain(self.touched.iter().copied())
+        let this = &*self;
+        let bound = this.widening() * MARGIN;
+        let near = this.feeds.get(&feed).map(|feed| this.below(feed, bound));
+        near.into_iter().flatten().chain(this.touched.iter().copied())
+    }
+
+    /// Those of a feed with a factor under a bound.
+    fn below<'a>(&'a self, feed: &'a Feed, bound: f64) -> impl Iterator<Item = Address> + 'a {
+        let under = feed.positions.partition_point(|(factor, _)| f64::from(*factor) < bound);
+        feed.positions.iter().take(under).filter_map(|(_, id)| self.accounts.get(*id as usize).copied())
     }
 }

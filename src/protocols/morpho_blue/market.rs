@@ -315,10 +315,12 @@ impl Market {
         [0_u64, 1, 2].map(|word| self.record.wrapping_add(U256::from(word)))
     }
 
-    pub(super) fn unknown(&self) -> Vec<(Address, U256)> {
+    pub(super) fn unknown(&self, accounts: &[Address]) -> Vec<(Address, U256)> {
         let words = self.words().into_iter().zip(self.words).filter(|(_, word)| word.is_none()).map(|(slot, _)| slot);
-        let accounts = self.accounts.iter().filter(|(_, word)| word.is_none()).map(|(account, _)| self.slot(*account));
-        words.chain(accounts).map(|slot| (self.contract, slot)).collect()
+        let known = |account: &Address| self.accounts.get(*self.by_account.get(account)? as usize);
+        let accounts = accounts.iter().filter_map(known);
+        let unknown = accounts.filter(|(_, word)| word.is_none()).map(|(account, _)| self.slot(*account));
+        words.chain(unknown).map(|slot| (self.contract, slot)).collect()
     }
 
     pub(super) fn store(&mut self, slot: U256, value: U256) -> bool {

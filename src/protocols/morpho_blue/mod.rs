@@ -48,8 +48,8 @@ impl Lending for Market {
         self.borrowers().collect()
     }
 
-    fn missing(&self) -> Vec<(Address, U256)> {
-        self.unknown()
+    fn missing_of(&self, accounts: &[Address]) -> Vec<(Address, U256)> {
+        self.unknown(accounts)
     }
 
     fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
@@ -62,14 +62,19 @@ impl Lending for Market {
         self.owner_of(slot)
     }
 
-    fn apply_log(&mut self, at: Address, topics: &[B256], _data: &[u8]) -> Result<Applied, ApplyError> {
-        let [signature, id, rest @ ..] = topics else { return Ok(Applied::Irrelevant) };
+    /// A market's parameters never change.
+    fn is_term(&self, _at: Address, _slot: U256) -> bool {
+        false
+    }
+
+    fn apply_log(&mut self, at: Address, topics: &[B256], _data: &[u8]) -> Result<Option<Address>, ApplyError> {
+        let [signature, id, rest @ ..] = topics else { return Ok(None) };
         if (at, *signature, *id) != (self.contract(), abi::Borrow::SIGNATURE_HASH, self.id()) {
-            return Ok(Applied::Irrelevant);
+            return Ok(None);
         }
         let account = rest.first().ok_or(ApplyError::Topics { have: topics.len(), want: 4 })?;
-        let new = self.take(Address::from_word(*account));
-        Ok(if new { Applied::Changed } else { Applied::Irrelevant })
+        let account = Address::from_word(*account);
+        Ok(self.take(account).then_some(account))
     }
 
     fn sites(&self) -> Vec<Address> {

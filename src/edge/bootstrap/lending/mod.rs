@@ -142,7 +142,7 @@ async fn hold(
     verify::positions(site, known, pools, most, hear).await?;
     let pairs: Vec<usize> = (0..markets.len()).filter(|at| markets[*at].market.pair().is_some()).collect();
     let mut out = Vec::new();
-    for at in (0..most.min(pairs.len())).map(|place| pairs[place * pairs.len() / most.min(pairs.len())]) {
+    for &at in verify::sample(&pairs, most) {
         let open = &markets[at];
         match verify::positions(site, known, std::iter::once(&open.market), 1, hear).await {
             Err(error @ (BootstrapError::Wrong { .. } | BootstrapError::Chain(ChainError::Refused { .. }))) => {
@@ -327,10 +327,7 @@ fn questions<'a>(markets: impl Iterator<Item = &'a AnyLending>) -> Vec<(usize, Q
 /// Tells a market an answer; false when it is none.
 fn answered(market: &mut AnyLending, question: &Question, answer: Option<&Bytes>) -> bool {
     let Some(word) = answer.and_then(|bytes| bytes.get(..32)).map(U256::from_be_slice) else { return false };
-    match question.about {
-        About::Price(feed) => market.set_price(feed, word),
-        About::Cash(asset) => market.set_cash(asset, word),
-    }
+    market.answer(question.about, word);
     true
 }
 

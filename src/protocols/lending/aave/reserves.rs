@@ -234,15 +234,22 @@ impl Reserves {
     ///
     /// # Errors
     /// The log has fewer topics than the signature promises.
-    pub fn borrowed(&mut self, at: Address, topics: &[B256], signature: B256) -> Result<Applied, ApplyError> {
+    pub fn borrowed(&mut self, at: Address, topics: &[B256], signature: B256) -> Result<Option<Address>, ApplyError> {
         match topics {
             [first, rest @ ..] if at == self.pool && *first == signature => {
                 let account = rest.get(1).ok_or(ApplyError::Topics { have: topics.len(), want: 4 })?;
-                let new = self.watch(Address::from_word(*account));
-                Ok(if new { Applied::Changed } else { Applied::Irrelevant })
+                let account = Address::from_word(*account);
+                Ok(self.watch(account).then_some(account))
             }
-            _ => Ok(Applied::Irrelevant),
+            _ => Ok(None),
         }
+    }
+
+    /// Whether a slot holds what governance sets of a reserve or a category.
+    #[must_use]
+    pub fn is_term(&self, at: Address, slot: U256) -> bool {
+        let target = self.targets.get(&slot).filter(|_| at == self.pool);
+        matches!(target, Some(Target::Word(_, 0) | Target::Category(_)))
     }
 
     /// Whose position a slot is a part of.
@@ -252,9 +259,9 @@ impl Reserves {
         self.positions.get(*position as usize).map(|position| position.account)
     }
 
-    /// Contracts and slots that are still to be read.
+    /// Contracts and slots that are still to be read, of the pool and of these accounts.
     #[must_use]
-    pub fn missing(&self) -> Vec<(Address, U256)> {
+    pub fn missing_of(&self, accounts: &[Address]) -> Vec<(Address, U256)> {
         let pool = |slot| (self.pool, slot);
         let mut missing = Vec::new();
         if self.count.is_none() {
@@ -278,11 +285,12 @@ impl Reserves {
             let unknown = self.categories.iter().filter(|(_, word)| word.is_none());
             missing.extend(unknown.map(|(id, _)| pool(slots::of(U256::from(*id), categories))));
         }
-        self.positions.iter().for_each(|position| self.missing_of(position, &mut missing));
+        let positions = accounts.iter().filter_map(|account| self.position(*account).ok());
+        positions.for_each(|position| self.missing_by(position, &mut missing));
         missing
     }
 
-    fn missing_of(&self, position: &Position, missing: &mut Vec<(Address, U256)>) {
+    fn missing_by(&self, position: &Position, missing: &mut Vec<(Address, U256)>) {
         let of = |number| slots::of_address(position.account, number);
         if position.flags.is_none() {
             missing.push((self.pool, of(self.layout.users)));

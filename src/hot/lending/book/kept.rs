@@ -1,0 +1,118 @@
+//! One market: what is known of it, what it asks, and the index of who is near the edge.
+
+use std::collections::BTreeSet;
+
+use alloy_primitives::Address;
+use alloy_primitives::B256;
+use alloy_primitives::U256;
+use revm::context::result::ExecutionResult;
+use revm::state::EvmState;
+
+use crate::hot::evm::db::Db;
+use crate::hot::evm::machine::ExecuteError;
+use crate::hot::evm::machine::Machine;
+use crate::protocols::AnyLending;
+use crate::protocols::amm::Applied;
+use crate::protocols::lending::About;
+use crate::protocols::lending::Lending;
+use crate::protocols::lending::Question;
+use crate::protocols::lending::near::Near;
+use crate::types::news::Want;
+
+/// A question, and the last answer.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) question: Question,
+    pub(super) answer: Option<U256>,
+}
+
+/// A market as the book keeps it.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) market: AnyLending,
+    /// `None` until the index is made, and where what governance sets has changed under it.
+    pub(super) near: Option<Near>,
+    pub(super) asked: Vec<Asked>,
+    /// Whose slots may not all be known. `None`: nothing is missing. The market's own are looked at with them.
+    open: Option<BTreeSet<Address>>,
+}
+
+impl Kept {
+    /// A market of which nothing has been read yet.
+    pub(super) fn new(market: AnyLending) -> Self {
+        let open = Some(market.accounts().into_iter().collect());
+        Self { market, near: None, asked: Vec::new(), open }
+    }
+
+    /// Not all of its slots are known, or not all that it asks is answered.
+    pub(super) fn wants(&self) -> bool {
+        self.open.is_some() || self.asked.iter().any(|asked| asked.answer.is_none())
+    }
+
+    /// Takes slots; whose positions they are is looked at from now on.
+    pub(super) fn apply(&mut self, at: Address, slots: &[(U256, U256)]) {
+        for (slot, value) in slots {
+            // A value that contradicts the rest is refused by the market, and a proof would say so.
+            if self.market.apply_slots(at, &[(*slot, *value)]) != Ok(Applied::Changed) {
+                continue;
+            }
+            // More may be missing behind a word that changed: a new reserve's, a side that an account has begun to use.
+            let open = self.open.get_or_insert_default();
+            if let Some(account) = self.market.owner(*slot) {
+                open.insert(account);
+                self.near.iter_mut().for_each(|near| near.touch(account));
+            } else if self.market.is_term(at, *slot) {
+                self.near = None;
+            }
+        }
+    }
+
+    /// Takes a log; whom it names is watched.
+    pub(super) fn hear(&mut self, at: Address, topics: &[B256], data: &[u8]) {
+        // A log that is not what it should be names nobody: the position is not followed, and nothing else is lost.
+        if let Ok(Some(account)) = self.market.apply_log(at, topics, data) {
+            self.open.get_or_insert_default().insert(account);
+        }
+    }
+
+    /// Reads what is missing out of the state, until nothing more of it is known; what is still missing. `None`: nothing was.
+    pub(super) fn fill(&mut self, db: &Db) -> Option<Vec<(Address, U256)>> {
+        let mut told = Vec::new();
+        loop {
+            let accounts: Vec<Address> = self.open.as_ref()?.iter().copied().collect();
+            let missing = self.market.missing_of(&accounts);
+            let known = missing.iter().filter_map(|(at, slot)| Some((*at, *slot, db.known_slot(*at, *slot)?)));
+            let known: Vec<(Address, U256, U256)> = known.collect();
+            // What is asked for again though it was told is refused by the market.
+            if known.is_empty() || known == told {
+                self.open = self.open.take().filter(|_| !missing.is_empty());
+                return Some(missing);
+            }
+            for (at, slot, value) in &known {
+                self.apply(*at, &[(*slot, *value)]);
+            }
+            told = known;
+        }
+    }
+
+    /// Gives the market an answer; who may sink by it.
+    pub(super) fn set(&mut self, index: usize, answer: U256) -> Vec<Address> {
+        let Some(asked) = self.asked.get(index) else { return Vec::new() };
+        self.market.answer(asked.question.about, answer);
+        match (asked.question.about, &mut self.near) {
+            (About::Price(feed), Some(near)) => near.moved(feed, answer).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// An answer, and what was read for it. `Err`: something is not known, and what.
+pub(super) fn ask(machine: &mut Machine, question: &Question) -> Result<(Option<U256>, EvmState), Option<Want>> {
+    let asked = machine.call(question.to, question.to, question.data.clone());
+    let executed = asked.map_err(|error| if let ExecuteError::Cold(cold) = error { cold.want() } else { None })?;
+    let answer = match &executed.result {
+        ExecutionResult::Success { output, .. } => output.data().get(..32).map(U256::from_be_slice),
+        ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => None,
+    };
+    Ok((answer, executed.diff))
+}

@@ -1,0 +1,160 @@
+//! What a pending transaction makes of the markets, laid over them and taken off again.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use alloy_primitives::Address;
+use alloy_primitives::U256;
+use revm::state::Account;
+use revm::state::EvmState;
+use revm::state::EvmStorageSlot;
+
+use crate::hot::evm::machine::Machine;
+use crate::hot::lending::book::Book;
+use crate::hot::lending::book::kept;
+use crate::hot::lending::book::kept::Asked;
+use crate::hot::lending::book::kept::Kept;
+use crate::protocols::amm::Applied;
+use crate::protocols::lending::About;
+use crate::protocols::lending::Lending;
+
+/// What was laid over a market, as it was before.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Under {
+    Slot(Address, U256, U256),
+    Answer(usize, U256),
+}
+
+/// A slot that a transaction has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    at: Address,
+    slot: U256,
+    was: U256,
+    is: U256,
+}
+
+impl Book {
+    /// What of a transaction's diff concerns the markets: their slots, and those that were read for an answer.
+    #[must_use]
+    pub fn concerns(&self, diff: &EvmState) -> Vec<Change> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let is_ours = |address: &Address| self.sites.contains_key(address) || self.reads.contains_key(address);
+        let changed = |(address, account): (&Address, &Account)| {
+            let slots = account.changed_storage_slots();
+            let change = |(slot, value): (&U256, &EvmStorageSlot)| Change {
+                at: *address,
+                slot: *slot,
+                was: value.original_value,
+                is: value.present_value,
+            };
+            slots.map(change).collect::<Vec<_>>()
+        };
+        let mut all: Vec<Change> = diff.iter().filter(|(address, _)| is_ours(address)).flat_map(changed).collect();
+        // A diff has no order, and what is laid over what must have one.
+        all.sort_unstable();
+        all
+    }
+
+    /// Lays over the markets what a transaction has changed, whose diff lies over the machine's state. Whether a position, or
+    /// what a market asks others for, has moved.
+    pub fn lay(&mut self, changes: &[Change], machine: &mut Machine) -> bool {
+        let before = self.suspects.len();
+        let mut open: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        for change in changes {
+            let reads = self.reads.get(&change.at).and_then(|reads| reads.get(&change.slot));
+            for (place, index) in reads.into_iter().flatten() {
+                open.entry(*place).or_default().insert(*index);
+            }
+            for place in self.sites.get(&change.at).into_iter().flatten() {
+                let Some(Kept { market, asked, .. }) = self.markets.get_mut(*place) else { continue };
+                if market.apply_slots(change.at, &[(change.slot, change.is)]) != Ok(Applied::Changed) {
+                    continue;
+                }
+                self.laid.push((*place, Under::Slot(change.at, change.slot, change.was)));
+                let all = if market.is_term(change.at, change.slot) { market.accounts() } else { Vec::new() };
+                let sunk = market.owner(change.slot).into_iter().chain(all);
+                self.suspects.extend(sunk.map(|account| (*place, account)));
+                // Its own words are a part of what a rate model is asked.
+                if market.pair().is_some() {
+                    open.entry(*place).or_default().extend(0..asked.len());
+                }
+            }
+        }
+        let moved = !open.is_empty() || self.suspects.len() > before;
+        open.into_iter().for_each(|(place, indexes)| self.ask_again(place, &indexes, machine));
+        self.suspects.sort_unstable();
+        self.suspects.dedup();
+        moved
+    }
+
+    /// Asks questions of a market again.
+    fn ask_again(&mut self, place: usize, indexes: &BTreeSet<usize>, machine: &mut Machine) {
+        let Self { markets, laid, suspects, .. } = self;
+        let Some(kept) = markets.get_mut(place) else { return };
+        for (index, question) in kept.market.questions().into_iter().enumerate() {
+            let Some(asked) = kept.asked.get_mut(index).filter(|_| indexes.contains(&index)) else { continue };
+            // What is not known in the what-if, or reverts there, is no answer: nobody is sunk by it.
+            let Ok((Some(answer), diff)) = kept::ask(machine, &question) else { continue };
+            machine.take_back(diff);
+            // What has no answer in the base could not be taken off again.
+            let Some(was) = asked.answer.filter(|was| *was != answer) else { continue };
+            asked.answer = Some(answer);
+            laid.push((place, Under::Answer(index, was)));
+            suspects.extend(kept.set(index, answer).into_iter().map(|account| (place, account)));
+        }
+    }
+
+    /// Takes off what was laid over.
+    pub fn lift(&mut self) {
+        self.lift_to(0);
+        self.suspects.clear();
+    }
+
+    /// What is laid over has become true.
+    pub fn commit(&mut self) {
+        self.laid.clear();
+        self.suspects.clear();
+    }
+
+    /// How much is laid over: for [`Self::lift_to`].
+    #[must_use]
+    pub const fn height(&self) -> usize {
+        self.laid.len()
+    }
+
+    /// Takes off what was laid over since it was this high.
+    pub fn lift_to(&mut self, height: usize) {
+        while self.laid.len() > height {
+            let Some((place, under)) = self.laid.pop() else { return };
+            let Some(kept) = self.markets.get_mut(place) else { continue };
+            match under {
+                Under::Slot(address, slot, value) => {
+                    // It stood there before.
+                    let _known = kept.market.apply_slots(address, &[(slot, value)]);
+                }
+                Under::Answer(at, answer) => {
+                    if let Some(asked) = kept.asked.get_mut(at) {
+                        asked.answer = Some(answer);
+                    }
+                    kept.set(at, answer);
+                }
+            }
+        }
+    }
+
+    /// Lays over a market that all its feeds answer this.
+    pub fn lay_prices(&mut self, place: usize, answer: U256) {
+        let Some(kept) = self.markets.get_mut(place) else { return };
+        for at in 0..kept.asked.len() {
+            let is_price = |asked: &&mut Asked| matches!(asked.question.about, About::Price(_));
+            let Some(asked) = kept.asked.get_mut(at).filter(is_price) else { continue };
+            let Some(was) = asked.answer else { continue };
+            asked.answer = Some(answer);
+            self.laid.push((place, Under::Answer(at, was)));
+            kept.set(at, answer);
+        }
+    }
+}

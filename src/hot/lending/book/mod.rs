@@ -1,0 +1,298 @@
+//! Markets, whom their prices can sink, and what a pending transaction makes of them.
+//!
+//! - `kept`: one market. `laid`: what is laid over them.
+//!
+//! # Cost
+//! A block: its changed slots, one look of the EVM for each question, and the positions near the edge. A pending transaction:
+//! a lookup for each account and slot that it changed; where that moves a price, one look, and the positions near the edge
+//! that hang on it. Once a quarter of an hour of chain time, when prices have gone far, or when governance has changed what all
+//! hang on, the index is made anew: two healths a position.
+
+mod kept;
+mod laid;
+
+use std::collections::HashSet;
+
+use alloy_primitives::Address;
+use alloy_primitives::U256;
+use alloy_primitives::map::AddressMap;
+use alloy_primitives::map::HashMap;
+use revm::state::EvmState;
+
+use crate::hot::evm::machine::Machine;
+use crate::hot::lending::book::kept::Asked;
+use crate::hot::lending::book::kept::Kept;
+use crate::hot::lending::book::laid::Under;
+use crate::protocols::AnyLending;
+use crate::protocols::lending::About;
+use crate::protocols::lending::Health;
+use crate::protocols::lending::Lending;
+use crate::protocols::lending::near::Near;
+use crate::protocols::lending::seed::Seed;
+use crate::types::news::AccountNews;
+use crate::types::news::BlockNews;
+use crate::types::news::Want;
+
+pub use laid::Change;
+
+/// Seconds that an index of positions is good for.
+const HORIZON: u64 = 900;
+
+/// A position that can be liquidated.
+#[derive(Clone, Copy, Debug)]
+pub struct Sunk {
+    /// In which market: a place in [`Book::market`].
+    pub market: usize,
+    /// Whose.
+    pub account: Address,
+    /// How it stands.
+    pub health: Health,
+}
+
+/// By contract and slot.
+type Reads = AddressMap<HashMap<U256, Vec<(usize, usize)>>>;
+
+/// All markets.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    markets: Vec<Kept>,
+    /// Whose storage each contract holds.
+    sites: AddressMap<Vec<usize>>,
+    /// What each slot that was read for an answer answers: market, and place among its questions.
+    reads: Reads,
+    laid: Vec<(usize, Under)>,
+    /// Who may have sunk by what is laid over: market, account.
+    suspects: Vec<(usize, Address)>,
+    /// Pairs of debt and collateral of which a liquidation has been rehearsed, or waits to be.
+    paired: HashSet<(usize, Address, Address)>,
+    unrehearsed: Vec<Rehearsal>,
+}
+
+/// A pair of which somebody has a position: market, account, debt, collateral.
+pub type Rehearsal = (usize, Address, Address, Address);
+
+impl Book {
+    /// The markets of `seeds`, as far as the machine's state knows them. `wants` is given what it does not.
+    #[must_use]
+    pub fn new(seeds: &[Seed], machine: &mut Machine, wants: &mut Vec<Want>) -> Self {
+        let markets = seeds.iter().filter_map(AnyLending::seeded);
+        let mut book = Self { markets: markets.map(Kept::new).collect(), ..Self::default() };
+        book.settle(machine, wants);
+        book
+    }
+
+    /// True without markets.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.markets.is_empty()
+    }
+
+    /// A market.
+    #[must_use]
+    pub fn market(&self, at: usize) -> Option<&AnyLending> {
+        self.markets.get(at).map(|kept| &kept.market)
+    }
+
+    /// Takes a block that the machine's state stands behind.
+    pub fn grow(&mut self, news: &BlockNews, machine: &mut Machine, wants: &mut Vec<Want>) {
+        if self.is_empty() {
+            return;
+        }
+        self.lift();
+        self.take(&news.accounts);
+        for log in &news.logs {
+            for at in self.sites.get(&log.address).into_iter().flatten() {
+                self.markets.get_mut(*at).into_iter().for_each(|kept| kept.hear(log.address, &log.topics, &log.data));
+            }
+        }
+        self.settle(machine, wants);
+    }
+
+    /// Takes what was told behind the tip.
+    pub fn told(&mut self, accounts: &[AccountNews], machine: &mut Machine, wants: &mut Vec<Want>) {
+        self.lift();
+        let is_ours = |address: &Address| self.sites.contains_key(address) || self.reads.contains_key(address);
+        // Most of what is told is somebody's swap's.
+        if accounts.iter().any(|account| is_ours(&account.address)) || self.markets.iter().any(Kept::wants) {
+            self.take(accounts);
+            self.settle(machine, wants);
+        }
+    }
+
+    /// Takes back what blocks have changed: these are the slots that they wrote, and the machine's state is what it was below
+    /// them. What is not known there any more stays as it was until it has been read again.
+    pub fn rewind<'a>(
+        &mut self,
+        undone: impl Iterator<Item = &'a AccountNews>,
+        machine: &mut Machine,
+        wants: &mut Vec<Want>,
+    ) {
+        if self.is_empty() {
+            return;
+        }
+        self.lift();
+        let mut below: Vec<AccountNews> = Vec::new();
+        for account in undone.filter(|account| self.sites.contains_key(&account.address)) {
+            let at = account.address;
+            let mut known = AccountNews { address: at, ..AccountNews::default() };
+            for (slot, _) in &account.slots {
+                match machine.db().known_slot(at, *slot) {
+                    Some(value) => known.slots.push((*slot, value)),
+                    None if self.is_kept(at, *slot) => wants.push(Want::Slot(at, *slot)),
+                    None => {}
+                }
+            }
+            below.push(known);
+        }
+        self.take(&below);
+        self.settle(machine, wants);
+    }
+
+    /// A slot of somebody's position, or of everybody's terms.
+    fn is_kept(&self, at: Address, slot: U256) -> bool {
+        let markets = self.sites.get(&at).into_iter().flatten().filter_map(|place| self.market(*place));
+        markets.into_iter().any(|market| market.owner(slot).is_some() || market.is_term(at, slot))
+    }
+
+    fn take(&mut self, accounts: &[AccountNews]) {
+        for account in accounts {
+            for at in self.sites.get(&account.address).into_iter().flatten() {
+                self.markets.get_mut(*at).into_iter().for_each(|kept| kept.apply(account.address, &account.slots));
+            }
+        }
+    }
+
+    /// Reads what is missing out of the state, asks every question anew, and keeps the index.
+    fn settle(&mut self, machine: &mut Machine, wants: &mut Vec<Want>) {
+        let at = now(machine);
+        let mut grown = false;
+        for kept in &mut self.markets {
+            let Some(missing) = kept.fill(machine.db()) else { continue };
+            wants.extend(missing.into_iter().map(|(address, slot)| Want::Slot(address, slot)));
+            grown = true;
+        }
+        if grown {
+            self.find_sites();
+        }
+        self.reads.clear();
+        for place in 0..self.markets.len() {
+            self.ask_all(place, machine, wants);
+            let Some(kept) = self.markets.get_mut(place) else { continue };
+            if kept.near.as_ref().is_none_or(|near| near.stale(at)) {
+                let (mut near, unknown) = Near::new(&kept.market, at, at.saturating_add(HORIZON));
+                // Looked at whatever moves, until something is known of them.
+                unknown.into_iter().for_each(|account| near.touch(account));
+                kept.near = Some(near);
+                self.pair(place);
+            }
+        }
+        wants.sort_unstable();
+        wants.dedup();
+    }
+
+    /// Notes the pairs that somebody has and that have not been rehearsed.
+    fn pair(&mut self, place: usize) {
+        let Self { markets, paired, unrehearsed, .. } = self;
+        let Some(kept) = markets.get(place) else { return };
+        for account in kept.market.accounts() {
+            for (debt, collateral) in kept.market.pairs(account) {
+                if debt != collateral && paired.insert((place, debt, collateral)) {
+                    unrehearsed.push((place, account, debt, collateral));
+                }
+            }
+        }
+    }
+
+    /// Pairs of which no liquidation has been rehearsed yet.
+    pub const fn unrehearsed(&mut self) -> &mut Vec<Rehearsal> {
+        &mut self.unrehearsed
+    }
+
+    /// The contracts that answer for a market's prices.
+    #[must_use]
+    pub fn oracles(&self, place: usize) -> Vec<Address> {
+        let asked = self.markets.get(place).into_iter().flat_map(|kept| &kept.asked);
+        let prices = asked.filter(|asked| matches!(asked.question.about, About::Price(_)));
+        let mut all: Vec<Address> = prices.map(|asked| asked.question.to).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    fn find_sites(&mut self) {
+        self.sites.clear();
+        for (place, kept) in self.markets.iter().enumerate() {
+            for site in kept.market.sites() {
+                self.sites.entry(site).or_default().push(place);
+            }
+        }
+    }
+
+    /// Asks a market's questions in the base state, and notes what was read for each.
+    fn ask_all(&mut self, place: usize, machine: &mut Machine, wants: &mut Vec<Want>) {
+        let Self { markets, reads, .. } = self;
+        let Some(kept) = markets.get_mut(place) else { return };
+        let before: Vec<Option<U256>> = kept.asked.drain(..).map(|asked| asked.answer).collect();
+        for (index, question) in kept.market.questions().into_iter().enumerate() {
+            let answer = kept::ask(machine, &question).map_or_else(
+                |want| {
+                    wants.extend(want);
+                    None
+                },
+                |(answer, diff)| {
+                    note(reads, &diff, (place, index));
+                    machine.take_back(diff);
+                    answer
+                },
+            );
+            kept.asked.push(Asked { question, answer });
+            // Without an answer the market keeps the last: a proof would miss it, or revert.
+            if let Some(answer) = answer.filter(|answer| before.get(index) != Some(&Some(*answer))) {
+                kept.set(index, answer);
+            }
+        }
+    }
+
+    /// Who can be liquidated behind what is laid over: of those that it may have sunk. `base`: of all that are near the edge.
+    /// In one order: what secures a debt, as far as it does, the most first, and of the markets in turn; whose collateral is worth
+    /// nothing is left out.
+    #[must_use]
+    pub fn sunk(&self, base: bool, at: u64) -> Vec<Sunk> {
+        let near = |(place, kept): (usize, &Kept)| {
+            let under = kept.near.as_ref().filter(|_| base).map(Near::under).unwrap_or_default();
+            under.into_iter().map(move |account| (place, account))
+        };
+        let all = self.suspects.iter().copied().chain(self.markets.iter().enumerate().flat_map(near));
+        let mut sunk: Vec<Sunk> = all.filter_map(|(market, account)| self.stands(market, account, at)).collect();
+        let worth = |sunk: &Sunk| sunk.health.collateral.min(sunk.health.debt);
+        sunk.sort_by_key(|sunk| (sunk.market, std::cmp::Reverse(worth(sunk)), sunk.account));
+        sunk.dedup_by_key(|sunk| (sunk.market, sunk.account));
+        // Base currencies differ, so that markets cannot be held against each other: each gets its turn.
+        let mut ranked: Vec<(usize, Sunk)> = Vec::with_capacity(sunk.len());
+        for sunk in sunk {
+            let rank = ranked.last().filter(|(_, last)| last.market == sunk.market).map_or(0, |(rank, _)| rank + 1);
+            ranked.push((rank, sunk));
+        }
+        ranked.sort_by_key(|(rank, sunk)| (*rank, sunk.market));
+        ranked.into_iter().map(|(_, sunk)| sunk).collect()
+    }
+
+    fn stands(&self, market: usize, account: Address, at: u64) -> Option<Sunk> {
+        let health = self.market(market)?.health(account, at).ok()?;
+        (health.sinks() && !health.collateral.is_zero()).then_some(Sunk { market, account, health })
+    }
+}
+
+/// The time of the block that is being built, in seconds.
+#[must_use]
+pub fn now(machine: &Machine) -> u64 {
+    machine.block().timestamp.saturating_to()
+}
+
+/// Notes what was read for the answer to a question.
+fn note(reads: &mut Reads, diff: &EvmState, question: (usize, usize)) {
+    for (address, account) in diff {
+        let by_slot = reads.entry(*address).or_default();
+        account.storage.keys().for_each(|slot| by_slot.entry(*slot).or_default().push(question));
+    }
+}

@@ -409,7 +409,7 @@ fn who_was_late_was_not_outbid_and_our_own_are_no_rivals() {
     assert_eq!(lost(&ours, &without_victim), Reason::VictimNotIncluded, "it could not have landed anyway");
 }
 
-const SUNK: Position = Position { market: Address::repeat_byte(0x11), account: Address::repeat_byte(0x12) };
+const SUNK: Position = Position { market: Address::repeat_byte(0x11), id: None, account: Address::repeat_byte(0x12) };
 
 fn taken(of: Position) -> Taken {
     Taken {

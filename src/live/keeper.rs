@@ -377,6 +377,8 @@ impl Keeper {
                 }
             }
         };
+        // As at the start: what has become unusable meanwhile is not to go unsaid.
+        loaded.notes.iter().for_each(|note| tracing::warn!(note));
         self.keep = Arc::new(self.source.keep(&loaded));
         self.fetches = JoinSet::new();
         self.seeding.clear();

@@ -340,6 +340,10 @@ macro_rules! lenders {
                 match self { $(Self::$variant(market) => market.receipt(asset),)+ }
             }
 
+            fn id(&self) -> Option<B256> {
+                match self { $(Self::$variant(market) => Lending::id(market),)+ }
+            }
+
             fn pair(&self) -> Option<Pair> {
                 match self { $(Self::$variant(market) => market.pair(),)+ }
             }

@@ -174,7 +174,7 @@ async fn liquidations_of_three_protocols_are_attributed_to_the_unit() {
             seized,
         };
         assert_eq!(found.taken, taken);
-        assert!(found.taken.is_of(&Position { market: market.pool, account: borrower.account }));
+        assert!(found.taken.is_of(&Position { market: market.pool, id: taken.id, account: borrower.account }));
         assert_eq!((found.tx, found.sender, found.index, found.ours), (tx, me, 0, false));
         let gains = [(debt, -signed(repaid)), (collateral, signed(seized))];
         assert_eq!(found.gained.len(), 2);
@@ -231,7 +231,7 @@ async fn the_ledger_says_who_won_a_position_that_we_lost_until_its_block_is_undo
 
     let folder = tempfile::tempdir().expect("a folder");
     let ledger = Arc::new(Ledger::open(&folder.path().join("ledger")).expect("a ledger"));
-    let position = Position { market: market.pool, account: borrower.account };
+    let position = Position { market: market.pool, id: None, account: borrower.account };
     ledger.decide(bundle(id.number, position)).done().await.expect("written");
     let own = Own {
         owner: net.owner.address(),

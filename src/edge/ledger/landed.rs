@@ -279,7 +279,11 @@ fn liquidations(receipt: &TransactionReceipt) -> (Vec<Taken>, Vec<Gain>) {
     if all.is_empty() {
         return (all, Vec::new());
     }
-    let moved: Vec<Moved> = logs().filter_map(|(at, topics, data)| Moved::read(at, topics, data)).collect();
+    let mut moved: Vec<Moved> = logs().filter_map(|(at, topics, data)| Moved::read(at, topics, data)).collect();
+    let wrapped = logs().filter_map(|(at, topics, data)| Moved::wrapped(at, topics, data));
+    // A token that logs both says the same twice.
+    let silent: Vec<Moved> = wrapped.filter(|wrapped| !moved.contains(wrapped)).collect();
+    moved.extend(silent);
     let mut accounts = vec![receipt.from];
     // A market that is called by its liquidator itself is no party to his gain.
     accounts.extend(receipt.to.filter(|to| all.iter().all(|taken| taken.market != *to)));

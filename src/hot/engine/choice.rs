@@ -184,7 +184,7 @@ fn hop(engine: &Engine, edge: &Edge, [amount_in, amount_out]: [u128; 2]) -> Hop 
 #[must_use]
 pub fn positions(deal: &Deal) -> Vec<Position> {
     let legs = if let Deal::Liquidation(run) = deal { run.legs() } else { &[] };
-    legs.iter().map(|leg| Position { market: leg.market(), account: leg.account() }).collect()
+    legs.iter().map(|leg| Position { market: leg.market(), id: leg.id(), account: leg.account() }).collect()
 }
 
 fn leg_hops(engine: &Engine, leg: &Leg) -> Vec<Hop> {

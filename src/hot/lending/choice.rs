@@ -12,6 +12,7 @@
 //! [`lending::choice`]: crate::protocols::lending::choice
 
 use alloy_primitives::Address;
+use alloy_primitives::B256;
 use alloy_primitives::Bytes;
 use alloy_primitives::U256;
 
@@ -58,6 +59,8 @@ pub struct Leg {
     seized: u128,
     /// What is seized, as it is paid out: the collateral or its receipt token.
     paid_in: TokenId,
+    /// Which of the contract's markets.
+    id: Option<B256>,
     route: Route,
     /// What goes into each pool, and what must come out.
     swaps: Vec<[u128; 2]>,
@@ -82,6 +85,12 @@ impl Leg {
             Lender::Aave { pool, .. } => pool,
             Lender::Morpho { morpho, .. } => morpho,
         }
+    }
+
+    /// Which of the contract's markets, where it holds many.
+    #[must_use]
+    pub const fn id(&self) -> Option<B256> {
+        self.id
     }
 
     /// The market's protocol.
@@ -349,7 +358,8 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         };
         let [paid_in, _] = self.ends(call)?;
         let seized = small(seizure.seized)?;
-        Some(Leg { protocol: self.market.protocol(), what, seized, paid_in, route, swaps, logged, turn, value })
+        let id = self.market.id();
+        Some(Leg { protocol: self.market.protocol(), id, what, seized, paid_in, route, swaps, logged, turn, value })
     }
 
     /// What the pools of a purchase log: those of the V3 family pay for exactly what goes in, those of the V2 family take whatever

@@ -263,6 +263,7 @@ fn fingerprint(found: &Found) -> B256 {
     bytes.extend_from_slice(found.bundle.trigger().unwrap_or_default().as_slice());
     for position in &found.liquidates {
         bytes.extend_from_slice(position.market.as_slice());
+        bytes.extend_from_slice(position.id.unwrap_or_default().as_slice());
         bytes.extend_from_slice(position.account.as_slice());
     }
     for hop in &found.hops {

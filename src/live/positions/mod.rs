@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::edge::bootstrap;
+use crate::edge::bootstrap::LendingRow;
 use crate::live::positions::names::Names;
 use crate::live::positions::row::Row;
 use crate::live::session;
@@ -57,7 +58,7 @@ pub fn positions(config: &Config, below: Option<U256>) -> eyre::Result<Positions
 
 async fn look(config: &Config, below: Option<U256>, screen: &Screen) -> eyre::Result<Positions> {
     let chain = start::dial(config).await?;
-    let (loaded, rules) = source::lending(&chain, config, &mut screen.progress()).await?;
+    let (mut loaded, rules) = source::lending(&chain, config, &mut screen.progress()).await?;
     let (mut markets, missing) = bootstrap::markets(&loaded, rules)?;
     if let Some(want) = missing.first() {
         return Err(eyre!("{want:?} and {} more were not loaded", missing.len() - 1));
@@ -72,11 +73,15 @@ async fn look(config: &Config, below: Option<U256>, screen: &Screen) -> eyre::Re
             asked.then_some((account, health))
         };
         let owing: Vec<_> = market.accounts().into_iter().filter_map(owing).collect();
-        let name = config.lending.iter().find(|row| row.address == market.address());
+        let is_of =
+            |row: &&LendingRow| row.address == market.address() && row.market.is_none_or(|id| market.id() == Some(id));
+        let name = config.lending.iter().find(is_of);
         let name = name.map_or_else(|| market.protocol(), |row| row.name.as_str());
         for (account, health) in owing {
-            let row = Row::new((market, name), (account, health), at, &names);
-            positions.push(row.wrap_err_with(|| format!("account {account} of {name}"))?);
+            match Row::new((market, name), (account, health), at, &names) {
+                Ok(row) => positions.push(row),
+                Err(refusal) => loaded.notes.push(format!("account {account} of {name} is left out: {refusal}")),
+            }
         }
     }
     positions.sort_by_key(|row| row.health.factor);

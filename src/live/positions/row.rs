@@ -1,7 +1,7 @@
 //! One position: how it stands, where it sinks, and what liquidating it would earn.
 
 use alloy_primitives::utils::format_units;
-use alloy_primitives::{Address, I256, U256};
+use alloy_primitives::{Address, B256, I256, U256};
 use serde::Serialize;
 use serde::Serializer;
 
@@ -26,6 +26,9 @@ pub struct Row {
     pub protocol: &'static str,
     /// The contract.
     pub address: Address,
+    /// Which of its markets, where it holds many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<B256>,
     /// Who owes.
     pub account: Address,
     /// How it stands, in base currency.
@@ -168,6 +171,7 @@ impl Row {
             market: name.to_owned(),
             protocol: market.protocol(),
             address: market.address(),
+            id: market.id(),
             account,
             health: Stand { factor, collateral, debt, limit },
             base: names.base(market),

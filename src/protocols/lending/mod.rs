@@ -214,6 +214,11 @@ pub trait Lending {
     /// The receipt token that an asset is supplied for, where there is one.
     fn receipt(&self, asset: Address) -> Option<Address>;
 
+    /// Which of its contract's markets it is, where that holds many.
+    fn id(&self) -> Option<B256> {
+        None
+    }
+
     /// What a market of two tokens alone is made of; `None` for a pool of many.
     fn pair(&self) -> Option<Pair>;
 

@@ -19,6 +19,9 @@ use serde::Serialize;
 
 alloy::sol! {
     event Transfer(address indexed from, address indexed to, uint256 amount);
+    // Wrapped ether, which says of no transfer when it is made and unmade.
+    event Deposit(address indexed to, uint256 amount);
+    event Withdrawal(address indexed from, uint256 amount);
     // Aave V2 and V3 alike.
     event LiquidationCall(address indexed collateralAsset, address indexed debtAsset, address indexed user, uint256 debtToCover, uint256 liquidatedCollateralAmount, address liquidator, bool receiveAToken);
     // Morpho Blue.
@@ -75,6 +78,9 @@ pub struct Taken {
 pub struct Position {
     /// The contract that is called to liquidate, and logs it.
     pub market: Address,
+    /// Which of its markets, where it holds many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<B256>,
     /// Whose.
     pub account: Address,
 }
@@ -152,7 +158,8 @@ impl Taken {
     /// Whether it is of this position.
     #[must_use]
     pub fn is_of(&self, position: &Position) -> bool {
-        self.market == position.market && self.borrower == Some(position.account)
+        let same = position.id.is_none() || self.id == position.id;
+        same && self.market == position.market && self.borrower == Some(position.account)
     }
 }
 
@@ -233,6 +240,17 @@ impl Moved {
         let transfer: Transfer = event(topics, data, (2, 1)).ok()?;
         Some(Self { token: at, from: transfer.from, to: transfer.to, amount: transfer.amount })
     }
+
+    /// What a log of the token `at` says of units made for somebody, or unmade: as a transfer from or to nobody.
+    #[must_use]
+    pub fn wrapped(at: Address, topics: &[B256], data: &[u8]) -> Option<Self> {
+        let nobody = Address::ZERO;
+        if let Ok(Deposit { to, amount }) = event(topics, data, (1, 1)) {
+            return Some(Self { token: at, from: nobody, to, amount });
+        }
+        let Withdrawal { from, amount } = event(topics, data, (1, 1)).ok()?;
+        Some(Self { token: at, from, to: nobody, amount })
+    }
 }
 
 /// What these accounts have more of together, by token, in the order in which they first moved; what came and went is not
@@ -307,8 +325,9 @@ mod tests {
         let all = [moved(other, liquidator, market, 71), moved(token, liquidator, market, 70)];
         taken.name(&all);
         assert_eq!((taken.debt, taken.collateral), (Some(token), Some(collateral)));
-        assert!(taken.is_of(&Position { market, account: borrower }));
-        assert!(!taken.is_of(&Position { market: other, account: borrower }));
+        assert!(taken.is_of(&Position { market, id: None, account: borrower }));
+        assert!(!taken.is_of(&Position { market, id: Some(B256::ZERO), account: borrower }));
+        assert!(!taken.is_of(&Position { market: other, id: None, account: borrower }));
 
         let absorbed =
             read(&AbsorbDebt { absorber: liquidator, borrower, basePaidOut: U256::from(5), usdValue: U256::from(6) });
@@ -363,5 +382,19 @@ mod tests {
         ];
         assert_eq!(gains(&all, &[mine, also]), [Gain { token, units: I256::unchecked_from(7) }]);
         assert_eq!(gains(&all, &[other]), [Gain { token, units: I256::unchecked_from(-7) }]);
+    }
+
+    #[test]
+    fn ether_that_is_wrapped_and_unwrapped_comes_and_goes() {
+        let [mine, other, weth, ..] = AT;
+        let read = |log: &dyn Fn() -> alloy_primitives::LogData| {
+            let log = log();
+            Moved::wrapped(weth, log.topics(), &log.data)
+        };
+        let amount = U256::from(9);
+        let wrapped = read(&|| Deposit { to: mine, amount: U256::from(12) }.encode_log_data()).expect("made");
+        let unwrapped = read(&|| Withdrawal { from: mine, amount }.encode_log_data()).expect("unmade");
+        assert_eq!(gains(&[wrapped, unwrapped], &[mine]), [Gain { token: weth, units: I256::unchecked_from(3) }]);
+        assert_eq!(read(&|| Transfer { from: mine, to: other, amount }.encode_log_data()), None);
     }
 }

@@ -90,6 +90,10 @@ impl Lending for Market {
         None
     }
 
+    fn id(&self) -> Option<B256> {
+        Some(Self::id(self))
+    }
+
     fn pair(&self) -> Option<Pair> {
         let Params { loan, collateral, irm, lltv, .. } = *self.params();
         Some(Pair { loan, collateral, irm, lltv })

@@ -79,6 +79,24 @@ impl Found {
         self.said.push((row.row(), what));
     }
 
+    /// A row of which nothing comes may be meant so, and may be a slip of the pen.
+    fn says_nothing(&mut self, row: &LendingRow, markets: &[Open<'_>]) {
+        let mut of = markets.iter().filter(|open| open.row == row).peekable();
+        if of.peek().is_none() {
+            if self.said.iter().all(|(said, _)| *said != row.row()) {
+                self.say(
+                    row,
+                    format!(
+                        "{} has no market that anybody has borrowed in since block {}",
+                        row.address, row.from_block
+                    ),
+                );
+            }
+        } else if of.all(|open| open.seed.accounts.is_empty()) {
+            self.say(row, format!("nobody has borrowed of {} since block {}", row.address, row.from_block));
+        }
+    }
+
     /// One sentence each. A contract of thousands of markets, which anybody may open, has no more to say than the others: past
     /// a few of its row they are counted.
     pub(super) fn notes(&self) -> Vec<String> {
@@ -118,6 +136,9 @@ pub(super) async fn load(
     read(site, known, &mut markets, &mut found, hear).await?;
     ask(site, known, &mut markets, &mut found, hear).await?;
     let at = site.head.timestamp;
+    for row in rows {
+        found.says_nothing(row, &markets);
+    }
     for open in &markets {
         if let Some(what) = blind(&open.market, at) {
             found.say(open.row, what);

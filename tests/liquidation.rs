@@ -5,9 +5,12 @@ mod liquidations;
 #[path = "bootstrap/world.rs"]
 mod world;
 
+use std::collections::BTreeSet;
+
 use alloy_primitives::{Address, U256};
 use liquidations::Rig;
 use peregrine::edge::devnet::lending::Feed;
+use peregrine::hot::event::{Event, Want};
 use peregrine::hot::lending;
 use peregrine::hot::search::Search;
 use peregrine::hot::search::config::WETH;
@@ -95,6 +98,37 @@ fn brute(pools: &Pools<AnyPool>, market: &AnyLending, account: Address, at: u64)
         }
     }
     most
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_rehearsals_nothing_that_a_lender_asks_is_missing_when_the_first_sinks() {
+    let rig = Rig::new(62).await;
+    let mut engine = rig.engine();
+    let pairs = engine.book().waiting();
+    while engine.book().waiting() > 0 {
+        rig.until_known(&mut engine, || Event::Head).await;
+    }
+    let feeds = &rig.world.net.lending.as_ref().unwrap().feeds;
+    let (mut proven, mut late, mut markets) = (0, 0, BTreeSet::new());
+    for feed in [&feeds[0], &feeds[4], &feeds[5]] {
+        // What the answer itself reads is known behind this one, which sinks nobody.
+        rig.offer(&mut engine, &rig.answer(feed, feed.opening).await).await;
+        for per_mille in [985, 930, 1_030, 1_150] {
+            let tx = rig.answer(feed, feed.opening / 1_000 * per_mille).await;
+            let outcome = engine.on_event(Event::Pending(Box::new(tx.clone())));
+            // A pool may be crossed to where no rehearsal has been.
+            let of_pools = |want: &Want| matches!(want, Want::Slot(at, _) if engine.pools().find(*at).is_some());
+            assert!(outcome.wanted.iter().all(of_pools), "{per_mille} of {feed:?}: {:?}", outcome.wanted);
+            late += outcome.wanted.len();
+            for proof in &rig.offer(&mut engine, &tx).await.proven {
+                let Deal::Liquidation(run) = proof.deal() else { continue };
+                proven += 1;
+                markets.extend(run.legs().iter().map(|leg| leg.protocol()));
+            }
+        }
+    }
+    println!("{pairs} pairs rehearsed, {proven} runs proven, of {markets:?}; {late} slots of pools came late");
+    assert!(proven > 8 && markets.len() == 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

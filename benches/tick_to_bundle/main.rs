@@ -24,8 +24,11 @@ use std::time::Duration;
 
 use drive::{Plan, Sample};
 use node::{Node, Relay};
+use peregrine::hot::rt;
+use peregrine::live::session;
 use report::Run;
-use world::World;
+use tokio::runtime::Runtime;
+use world::{Runner, State, World};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -80,6 +83,18 @@ fn pinned<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
+/// As `peregrine run` starts it: all that is not hot is off the hot thread's core.
+fn spinning(world: &World, path: Path, state: &State) -> (Option<Runtime>, Runner) {
+    std::thread::scope(|scope| {
+        let run = || {
+            let apart = session::edge(&rt::Config { spin: true, ..rt::Config::default() }).expect("a runtime");
+            let runner = world.run(&apart, path, state);
+            (Some(apart), runner)
+        };
+        scope.spawn(run).join().expect("a searcher")
+    })
+}
+
 fn main() {
     let (events, rounds) = (number("TICK_EVENTS", 400), number("TICK_ROUNDS", 3));
     let runtime =
@@ -99,7 +114,11 @@ fn main() {
         let mut samples: Vec<(Path, &str, Vec<Sample>)> = Vec::new();
         for round in 0..rounds {
             for path in Path::ALL {
-                let runner = world.run(&runtime, path, &state);
+                let (apart, runner) = match path {
+                    Path::Share | Path::Peer => (None, world.run(&runtime, path, &state)),
+                    _ => spinning(&world, path, &state),
+                };
+                let runtime = apart.as_ref().unwrap_or(&runtime);
                 for (mode, plan) in [
                     ("idle", Plan { gap: Duration::from_millis(4), burst: 1 }),
                     ("burst", Plan { gap: Duration::from_millis(40), burst: 10 }),

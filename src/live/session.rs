@@ -25,6 +25,8 @@ use crate::edge::devnet::world::World;
 use crate::edge::ingest::Node;
 use crate::edge::submit;
 use crate::hot::build::config::Executor;
+use crate::hot::rt;
+use crate::hot::rt::thread;
 use crate::live::How;
 use crate::live::Searcher;
 use crate::live::numbers::book::Status;
@@ -43,7 +45,7 @@ const LINE: Duration = Duration::from_secs(5);
 /// # Errors
 /// It could not start, or a part of it died.
 pub fn run(config: &Config, how: How) -> eyre::Result<Report> {
-    runtime()?.block_on(async {
+    edge(&config.threads)?.block_on(async {
         let screen = Screen::new();
         let mut hear = screen.progress();
         let searcher = tokio::select! {
@@ -131,6 +133,21 @@ pub fn demo(demo: &Demo) -> eyre::Result<Report> {
 
 pub(super) fn runtime() -> eyre::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().wrap_err("no tokio runtime")
+}
+
+/// What the edge of a searcher with these hot threads runs on: off their cores where they spin, which take them whole. So is
+/// the calling thread from now on, and whatever it starts that is not hot.
+///
+/// # Errors
+/// The system has no thread to give.
+pub fn edge(threads: &rt::Config) -> eyre::Result<tokio::runtime::Runtime> {
+    if !threads.spin {
+        return runtime();
+    }
+    let cores = thread::others(&thread::seats(threads.hot, &threads.cores));
+    thread::confine(&cores);
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.on_thread_start(move || thread::confine(&cores)).enable_all().build().wrap_err("no tokio runtime")
 }
 
 /// Draws until a part dies.

@@ -99,8 +99,13 @@ impl Rig {
 
     /// Offers a pending transaction until nothing is missing.
     pub async fn offer(&self, engine: &mut Engine, tx: &TxEnv) -> Outcome {
+        self.until_known(engine, || Event::Pending(Box::new(tx.clone()))).await
+    }
+
+    /// Tells of something until nothing is missing.
+    pub async fn until_known(&self, engine: &mut Engine, event: impl Fn() -> Event) -> Outcome {
         loop {
-            let outcome = engine.on_event(Event::Pending(Box::new(tx.clone())));
+            let outcome = engine.on_event(event());
             if outcome.wanted.is_empty() {
                 return outcome;
             }

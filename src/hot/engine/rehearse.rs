@@ -4,10 +4,11 @@
 //! # Invariants
 //! - It changes nothing: prices and oracles stand again as they stood, and nothing of it reaches an outcome but what is missing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use alloy_primitives::U256;
-use alloy_primitives::hex;
+use alloy_primitives::Address;
+use revm::bytecode::opcode;
 use revm::state::AccountInfo;
 use revm::state::Bytecode;
 
@@ -17,13 +18,10 @@ use crate::hot::lending;
 use crate::hot::lending::Liquidation;
 use crate::hot::lending::book;
 use crate::hot::lending::book::Rehearsal;
+use crate::hot::lending::book::Said;
 
 /// Pairs an event: each is a run of the EVM.
 const PAIRS: usize = 4;
-
-/// Returns one, whatever it is asked: a whole token of anything costs as much as one of anything else, so that most who owe
-/// dollars on ether are far under water.
-const ONE: [u8; 10] = hex!("600160005260206000f3");
 
 impl Engine {
     /// Rehearses liquidations of pairs that somebody has, until each has run without missing anything; in the base state.
@@ -38,21 +36,22 @@ impl Engine {
         outcome.want(self.prover.missed());
     }
 
-    /// Runs one, at made-up prices. Whether all that it read is known.
+    /// Runs one, at prices where it sinks. Whether all that it read is known.
     fn reads_known(&mut self, (market, account, debt, collateral): Rehearsal) -> bool {
-        let code = Bytecode::new_legacy(ONE.to_vec().into());
-        let oracle = AccountInfo::default().with_code(code);
-        let height = self.book.height();
-        let oracles = self.book.oracles(market);
+        let (height, at) = (self.book.height(), book::now(&self.machine));
+        let said = self.book.lay_sinking(market, account, at);
+        let oracles: BTreeSet<Address> = said.iter().map(|said| said.question.to).collect();
         let db = self.machine.db_mut();
-        let aside: Vec<_> = oracles.into_iter().map(|at| db.replace_account(at, oracle.clone())).collect();
-        self.book.lay_prices(market, U256::ONE);
-        let at = book::now(&self.machine);
-        let pair = (account, debt, collateral);
-        let cycles = self.search.cycles();
-        let leg = self.book.market(market).and_then(|of| lending::rehearsal(&self.pools, cycles, of, pair, at));
+        let played = |oracle: &Address| (*oracle, AccountInfo::default().with_code(answering(&said, *oracle)));
+        let aside: Vec<_> = oracles.iter().map(played).map(|(at, actor)| db.replace_account(at, actor)).collect();
+        let (pair, cycles) = ((account, debt, collateral), self.search.cycles());
+        // The pair, by whatever way; and what would be done of all that this position allows, by the way and of the size that it
+        // would have.
+        let (market, pools) = (self.book.market(market), &self.pools);
+        let any = market.and_then(|market| lending::rehearsal(pools, cycles, market, pair, at));
+        let best = market.and_then(|market| lending::best(pools, cycles, market, account, at));
         let before = self.prover.missed().len();
-        if let Some(leg) = leg {
+        for leg in any.into_iter().chain(best) {
             let run = Arc::new(Liquidation::of(leg));
             if let Ok((_, diff)) = self.prover.prove_liquidation(&mut self.machine, &self.pools, &run, None) {
                 self.machine.take_back(diff);
@@ -63,4 +62,23 @@ impl Engine {
         aside.into_iter().for_each(|account| db.restore_account(account));
         self.prover.missed().len() == before
     }
+}
+
+/// A contract that says what a market's oracle does, whoever asks: by the first argument, where the question has one.
+fn answering(said: &[Said], oracle: Address) -> Bytecode {
+    use opcode::{ADD, CALLDATALOAD, EQ, MSTORE, MUL, PUSH1, PUSH32, RETURN};
+    // The sum of all answers, each times whether it is asked for.
+    let mut code = vec![PUSH1, 0];
+    for Said { question, answer } in said.iter().filter(|said| said.question.to == oracle) {
+        code.push(PUSH32);
+        code.extend(answer.to_be_bytes::<32>());
+        if let Some(argument) = question.data.get(4..36) {
+            code.extend([PUSH1, 4, CALLDATALOAD, PUSH32]);
+            code.extend(argument);
+            code.extend([EQ, MUL]);
+        }
+        code.push(ADD);
+    }
+    code.extend([PUSH1, 0, MSTORE, PUSH1, 32, PUSH1, 0, RETURN]);
+    Bytecode::new_legacy(code.into())
 }

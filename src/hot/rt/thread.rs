@@ -1,7 +1,11 @@
 //! A named thread on a core of its own, where the host has one to give.
 
 use std::io;
+use std::sync::OnceLock;
 use std::thread::{Builder, JoinHandle};
+
+use rustix::thread::CpuSet;
+use rustix::thread::sched_setaffinity;
 
 /// Where a thread runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +19,30 @@ pub enum Seat {
 /// Seats for `threads` hot threads: the cores asked for, or the host's last ones, leaving it at least one for all else.
 #[must_use]
 pub fn seats(threads: usize, wanted: &[usize]) -> Vec<Seat> {
-    let host: Vec<usize> = core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
-    place(threads, wanted, &host)
+    place(threads, wanted, host())
+}
+
+/// The cores that the process was given: asked for once, since a thread that is confined sees its own alone.
+fn host() -> &'static [usize] {
+    static HOST: OnceLock<Vec<usize>> = OnceLock::new();
+    HOST.get_or_init(|| core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect())
+}
+
+/// The host's cores that are none of these seats: for all that is not hot. Empty where there are none.
+#[must_use]
+pub fn others(seats: &[Seat]) -> Vec<usize> {
+    host().iter().copied().filter(|core| !seats.contains(&Seat::Core(*core))).collect()
+}
+
+/// Keeps the calling thread, and whatever it starts, on these cores: what wakes on a hot thread's core makes it wait.
+/// Without any it stays where it is, and so it does where the system refuses.
+pub fn confine(cores: &[usize]) {
+    if cores.is_empty() {
+        return;
+    }
+    let mut set = CpuSet::new();
+    cores.iter().filter(|core| **core < CpuSet::MAX_CPU).for_each(|core| set.set(*core));
+    let _anywhere = sched_setaffinity(None, &set);
 }
 
 fn place(threads: usize, wanted: &[usize], host: &[usize]) -> Vec<Seat> {
@@ -61,5 +87,23 @@ mod tests {
         assert_eq!(place(3, &[], &[0, 1]), [Seat::Core(1), Seat::Any, Seat::Any]);
         assert_eq!(place(1, &[], &[0]), [Seat::Any]);
         assert_eq!(place(2, &[5, 1], &[0, 1]), [Seat::Any, Seat::Core(1)]);
+    }
+
+    #[test]
+    fn who_is_started_off_the_hot_cores_stays_off_them_but_for_a_hot_thread() {
+        let cores = || core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
+        let [first, .., last] = host() else { return };
+        let seats = [Seat::Core(*last)];
+        let (mine, its, hot) = std::thread::scope(|scope| {
+            let apart = || {
+                confine(&others(&seats));
+                let (mine, its): (Vec<usize>, Vec<usize>) = (cores(), std::thread::spawn(cores).join().expect("cores"));
+                let hot = spawn("hot", seats[0], move |pinned| (pinned, cores())).expect("a thread");
+                (mine, its, hot.join().expect("cores"))
+            };
+            scope.spawn(apart).join().expect("cores")
+        });
+        assert!(mine.contains(first) && !mine.contains(last) && its == mine, "{mine:?} {its:?}");
+        assert_eq!(hot, (true, vec![*last]));
     }
 }

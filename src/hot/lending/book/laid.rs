@@ -17,6 +17,9 @@ use crate::hot::lending::book::kept::Kept;
 use crate::protocols::amm::Applied;
 use crate::protocols::lending::About;
 use crate::protocols::lending::Lending;
+use crate::protocols::lending::Question;
+use crate::protocols::lending::choice;
+use crate::protocols::lending::choice::Edge;
 
 /// What was laid over a market, as it was before.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +35,15 @@ pub struct Change {
     slot: U256,
     was: U256,
     is: U256,
+}
+
+/// A question, and what is answered.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// What, and who is asked.
+    pub question: Question,
+    /// The first word of the answer.
+    pub answer: U256,
 }
 
 impl Book {
@@ -145,16 +157,35 @@ impl Book {
         }
     }
 
-    /// Lays over a market that all its feeds answer this.
-    pub fn lay_prices(&mut self, place: usize, answer: U256) {
+    /// Lays over a market that one of its prices is where the position sinks; all that the market's oracles then say. Empty where
+    /// no single price does it.
+    pub fn lay_sinking(&mut self, place: usize, account: Address, at: u64) -> Vec<Said> {
+        let Some(Kept { market, asked, .. }) = self.markets.get(place) else { return Vec::new() };
+        if !market.health(account, at).is_ok_and(|health| health.sinks()) {
+            let edge = |feed: Address| {
+                let index = asked.iter().position(|asked| asked.question.about == About::Price(feed))?;
+                let was = asked.get(index)?.answer?;
+                let edge = choice::edge(market, account, feed, was, at).ok()??;
+                let (Edge::Falling(price) | Edge::Rising(price)) = edge;
+                Some((index, was, price))
+            };
+            let Some((index, was, price)) = market.feeds_of(account).into_iter().find_map(edge) else {
+                return Vec::new();
+            };
+            self.lay_answer(place, index, [was, price]);
+        }
+        let asked = self.markets.get(place).into_iter().flat_map(|kept| &kept.asked);
+        let prices = asked.filter(|asked| matches!(asked.question.about, About::Price(_)));
+        let said = |asked: &Asked| Some(Said { question: asked.question.clone(), answer: asked.answer? });
+        prices.filter_map(said).collect()
+    }
+
+    fn lay_answer(&mut self, place: usize, index: usize, [was, is]: [U256; 2]) {
         let Some(kept) = self.markets.get_mut(place) else { return };
-        for at in 0..kept.asked.len() {
-            let is_price = |asked: &&mut Asked| matches!(asked.question.about, About::Price(_));
-            let Some(asked) = kept.asked.get_mut(at).filter(is_price) else { continue };
-            let Some(was) = asked.answer else { continue };
-            asked.answer = Some(answer);
-            self.laid.push((place, Under::Answer(at, was)));
-            kept.set(at, answer);
+        if let Some(asked) = kept.asked.get_mut(index) {
+            asked.answer = Some(is);
+            self.laid.push((place, Under::Answer(index, was)));
+            kept.set(index, is);
         }
     }
 }

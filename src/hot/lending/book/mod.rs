@@ -11,6 +11,7 @@
 mod kept;
 mod laid;
 
+use std::collections::BTreeMap;
 use std::collections::HashSet;
 
 use alloy_primitives::Address;
@@ -24,7 +25,6 @@ use crate::hot::lending::book::kept::Asked;
 use crate::hot::lending::book::kept::Kept;
 use crate::hot::lending::book::laid::Under;
 use crate::protocols::AnyLending;
-use crate::protocols::lending::About;
 use crate::protocols::lending::Health;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::near::Near;
@@ -34,6 +34,7 @@ use crate::types::news::BlockNews;
 use crate::types::news::Want;
 
 pub use laid::Change;
+pub use laid::Said;
 
 /// Seconds that an index of positions is good for.
 const HORIZON: u64 = 900;
@@ -183,40 +184,43 @@ impl Book {
                 // Looked at whatever moves, until something is known of them.
                 unknown.into_iter().for_each(|account| near.touch(account));
                 kept.near = Some(near);
-                self.pair(place);
+                self.pair(place, at);
             }
         }
         wants.sort_unstable();
         wants.dedup();
     }
 
-    /// Notes the pairs that somebody has and that have not been rehearsed.
-    fn pair(&mut self, place: usize) {
+    /// Notes the pairs that somebody has and that have not been rehearsed, each with whoever owes most of those who have it: what
+    /// is sold for him goes furthest into the pools.
+    fn pair(&mut self, place: usize, at: u64) {
         let Self { markets, paired, unrehearsed, .. } = self;
-        let Some(kept) = markets.get(place) else { return };
-        for account in kept.market.accounts() {
-            for (debt, collateral) in kept.market.pairs(account) {
-                if debt != collateral && paired.insert((place, debt, collateral)) {
-                    unrehearsed.push((place, account, debt, collateral));
-                }
+        let Some(Kept { market, .. }) = markets.get(place) else { return };
+        let mut new: BTreeMap<(Address, Address), (U256, Address)> = BTreeMap::new();
+        for account in market.accounts() {
+            let pairs = market.pairs(account).into_iter();
+            let pairs = pairs.filter(|(debt, collateral)| debt != collateral);
+            for pair in pairs.filter(|(debt, collateral)| !paired.contains(&(place, *debt, *collateral))) {
+                let owed = market.health(account, at).map(|health| health.debt).unwrap_or_default();
+                let most = new.entry(pair).or_insert((owed, account));
+                *most = (*most).max((owed, account));
             }
         }
+        for ((debt, collateral), (_, account)) in new {
+            paired.insert((place, debt, collateral));
+            unrehearsed.push((place, account, debt, collateral));
+        }
+    }
+
+    /// How many pairs wait to be rehearsed.
+    #[must_use]
+    pub const fn waiting(&self) -> usize {
+        self.unrehearsed.len()
     }
 
     /// Pairs of which no liquidation has been rehearsed yet.
     pub const fn unrehearsed(&mut self) -> &mut Vec<Rehearsal> {
         &mut self.unrehearsed
-    }
-
-    /// The contracts that answer for a market's prices.
-    #[must_use]
-    pub fn oracles(&self, place: usize) -> Vec<Address> {
-        let asked = self.markets.get(place).into_iter().flat_map(|kept| &kept.asked);
-        let prices = asked.filter(|asked| matches!(asked.question.about, About::Price(_)));
-        let mut all: Vec<Address> = prices.map(|asked| asked.question.to).collect();
-        all.sort_unstable();
-        all.dedup();
-        all
     }
 
     fn find_sites(&mut self) {

@@ -312,8 +312,13 @@ impl Reserves {
                 ask(TOKENS[2], Field::Variable, self.layout.variable);
                 ask(TOKENS[1], Field::Principal, self.layout.principal);
             }
-            if position.borrows(id) && position.value(id, Field::Principal).is_some_and(|principal| principal != 0) {
+            let stable = position.value(id, Field::Principal).is_some_and(|principal| principal != 0);
+            // A rate with a mapping of its own is read by the token whether or not there is a principal: whoever sinks first must not
+            // be missed for it.
+            if position.borrows(id) && (stable || self.layout.rate.is_some()) {
                 ask(TOKENS[1], Field::Rate, self.layout.rate.unwrap_or(self.layout.principal));
+            }
+            if position.borrows(id) && stable {
                 ask(TOKENS[1], Field::Since, self.layout.since);
             }
         }

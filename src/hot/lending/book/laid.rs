@@ -113,10 +113,13 @@ impl Book {
         self.suspects.clear();
     }
 
-    /// What is laid over has become true.
+    /// What is laid over has become true. Whom it changed, or may have sunk, is looked at until the index is made anew.
     pub fn commit(&mut self) {
         self.laid.clear();
-        self.suspects.clear();
+        for (place, account) in self.suspects.drain(..) {
+            let near = self.markets.get_mut(place).and_then(|kept| kept.near.as_mut());
+            near.into_iter().for_each(|near| near.touch(account));
+        }
     }
 
     /// How much is laid over: for [`Self::lift_to`].

@@ -1,11 +1,15 @@
 //! Who does what in a run, beside traffic and answers: a customer of all markets, one in an efficiency mode, governance, and
 //! somebody who liquidates.
 
+use std::collections::BTreeMap;
+
+use alloy::rpc::types::eth::TransactionReceipt;
 use alloy::sol_types::SolCall;
 use alloy::sol_types::SolValue;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::Bytes;
+use alloy_primitives::TxKind;
 use alloy_primitives::U256;
 use alloy_primitives::address;
 use alloy_primitives::keccak256;
@@ -19,6 +23,7 @@ use peregrine::protocols::lending::Call;
 use peregrine::protocols::lending::Lending as _;
 use peregrine::protocols::lending::Size;
 use peregrine::protocols::lending::choice::WHOLE;
+use revm::context::TxEnv;
 
 use crate::liquidations::SLOT;
 use crate::morpho::MarketParams;
@@ -142,6 +147,34 @@ impl Cast {
         };
         let liquidations = (self.liquidator.clone(), self.liquidate(engine));
         all.into_iter().map(|(wallet, deeds)| (wallet.clone(), deeds)).chain([liquidations]).collect()
+    }
+
+    /// A price's reporter, governance, anybody else.
+    pub fn who(&self, sender: Address) -> usize {
+        let named = [&self.lending.reporter, &self.governance];
+        named.iter().position(|wallet| wallet.address() == sender).unwrap_or(named.len())
+    }
+
+    pub fn customer(&self) -> Address {
+        self.customer.address()
+    }
+
+    /// Counts liquidations. (Those that others' trades and answers have made needless revert.) All else that the cast asks of the
+    /// markets is done.
+    pub fn watch(
+        &self,
+        engine: &Engine,
+        (tx, receipt): (&TxEnv, &TransactionReceipt),
+        made: &mut BTreeMap<&'static str, usize>,
+    ) {
+        let mut markets = (0..).map_while(|place| engine.book().market(place));
+        let market = markets.find(|market| TxKind::Call(market.address()) == tx.kind);
+        let liquidates = tx.caller == self.liquidator.address();
+        if let Some(market) = market.filter(|_| liquidates && receipt.status()) {
+            *made.entry(market.protocol()).or_default() += 1;
+        }
+        let must = self.who(tx.caller) == 1 || (market.is_some() && !liquidates);
+        assert!(receipt.status() || !must, "{} reverted", receipt.transaction_hash);
     }
 
     fn pools(&self) -> [Address; 3] {

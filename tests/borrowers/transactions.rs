@@ -4,9 +4,12 @@
 #[path = "cast.rs"]
 mod cast;
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use alloy::rpc::types::eth::TransactionReceipt;
 use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
 use alloy_primitives::Bytes;
@@ -22,9 +25,11 @@ use peregrine::hot::lending::book;
 use peregrine::protocols::AnyLending;
 use peregrine::protocols::lending::Health;
 use peregrine::protocols::lending::Lending;
+use peregrine::protocols::lending::Refusal;
 use peregrine::protocols::math::wide::mul_div;
 use peregrine::protocols::math::wide::mul_div_up;
 use peregrine::types::news::Want;
+use revm::context::TxEnv;
 use serde_json::Value;
 use serde_json::json;
 
@@ -40,18 +45,23 @@ const BLOCKS: u64 = 14;
 const TRADES: u64 = 4;
 const ANSWERS: u64 = 3;
 
+/// A place among the markets, and an account.
 type Place = (usize, Address);
+type Healths = Vec<(Place, Health)>;
 
 /// What was compared, and what was among it.
 #[derive(Debug, Default)]
 struct Seen {
     transactions: usize,
     healths: usize,
-    /// Healths that a transaction changed, and positions that one has sunk.
+    /// Healths that a transaction changed.
     moved: usize,
-    sunk: usize,
-    /// Transactions that have sunk somebody.
-    sinking: usize,
+    /// Positions that a transaction has sunk: an answer of an oracle's, governance, anybody else.
+    sunk: [usize; 3],
+    /// Liquidations that were made, by protocol.
+    liquidated: BTreeMap<&'static str, usize>,
+    /// Whom the book could not tell before something more was read.
+    unread: BTreeSet<Address>,
 }
 
 fn call(machine: &mut Machine, to: Address, data: Vec<u8>) -> Bytes {
@@ -99,7 +109,7 @@ fn of_morpho(
 }
 
 /// What the contracts themselves say of everyone, in the machine as it stands. `Err`: not all that they read is known.
-fn contracts_say(engine: &mut Engine) -> Result<Vec<(Place, Health)>, Vec<Want>> {
+fn contracts_say(engine: &mut Engine) -> Result<Healths, Vec<Want>> {
     let markets: Vec<AnyLending> = (0..).map_while(|place| engine.book().market(place)).cloned().collect();
     let machine = engine.machine_mut();
     machine.db_mut().clear_notes();
@@ -122,33 +132,34 @@ fn contracts_say(engine: &mut Engine) -> Result<Vec<(Place, Health)>, Vec<Want>>
 }
 
 /// Everyone's health by the book.
-fn book_says(engine: &mut Engine) -> Vec<(Place, Health)> {
+fn book_says(engine: &mut Engine) -> Vec<(Place, Result<Health, Refusal>)> {
     let now = book::now(engine.machine_mut());
     let markets = (0..).map_while(|place| Some((place, engine.book().market(place)?)));
     let stand = |(place, market): (usize, &AnyLending)| {
-        let health = |account| {
-            let health = market.health(account, now);
-            ((place, account), health.unwrap_or_else(|refusal| panic!("{account} of {}: {refusal}", market.protocol())))
-        };
-        market.accounts().into_iter().map(health).collect::<Vec<_>>()
+        let stand = |account| ((place, account), market.health(account, now));
+        market.accounts().into_iter().map(stand).collect::<Vec<_>>()
     };
     markets.flat_map(stand).collect()
 }
 
 /// Holds the book against the contracts; how everyone stands. `Err`: what the contracts read and nobody knows.
-fn hold(engine: &mut Engine) -> Result<Vec<(Place, Health)>, Vec<Want>> {
-    let due = contracts_say(engine)?;
+fn hold(engine: &mut Engine, seen: &mut Seen) -> Result<Healths, Vec<Want>> {
     let found = book_says(engine);
-    assert_eq!(found.len(), due.len());
-    for ((place, health), (_, due)) in found.iter().zip(&due) {
-        let pair = engine.book().market(place.0).unwrap().pair();
-        let due = if pair.is_some() { *due } else { Health { limit: health.limit, ..*due } };
-        assert_eq!(*health, due, "{place:?}");
-    }
-    Ok(found)
+    let unread = found.iter().filter(|(_, health)| *health == Err(Refusal::Cold));
+    seen.unread.extend(unread.map(|((_, account), _)| *account));
+    let due = contracts_say(engine)?;
+    let is_pair = |place| engine.book().market(place).is_some_and(|market| market.pair().is_some());
+    let known = found.iter().zip(due).map(|((place, health), (_, due))| {
+        // Aave's answer has no limit in it.
+        let limit = health.map_or(U256::ZERO, |health| health.limit);
+        let due = if is_pair(place.0) { due } else { Health { limit, ..due } };
+        assert_eq!(*health, Ok(due), "{place:?}");
+        (*place, due)
+    });
+    Ok(known.collect())
 }
 
-fn sunk(healths: &[(Place, Health)]) -> BTreeSet<Place> {
+fn sunk(healths: &Healths) -> BTreeSet<Place> {
     let sinks = |(_, health): &&(Place, Health)| health.sinks() && !health.collateral.is_zero();
     healths.iter().filter(sinks).map(|(place, _)| *place).collect()
 }
@@ -158,47 +169,61 @@ fn found(engine: &mut Engine, base: bool) -> BTreeSet<Place> {
     engine.book().sunk(base, now).into_iter().map(|sunk| (sunk.market, sunk.account)).collect()
 }
 
-/// One block's transactions, each as pending and as included.
-async fn replay(rig: &Rig, engine: &mut Engine, seen: &mut Seen) {
-    let chain = rig.world.chain();
-    let head = chain.at(engine.tip().unwrap().head().number + 1).await.unwrap().unwrap();
-    let block = chain.full(head.hash).await.unwrap().unwrap();
-    let receipts = chain.receipts(head.hash).await.unwrap().unwrap();
-    let mut before = loop {
-        match hold(engine) {
+/// How everyone stands below the next block.
+async fn base(rig: &Rig, engine: &mut Engine, seen: &mut Seen) -> Healths {
+    let healths = loop {
+        match hold(engine, seen) {
             Ok(healths) => break healths,
             Err(wants) => rig.tell(engine, &wants).await,
         }
     };
-    if found(engine, true) != sunk(&before) {
-        for p in found(engine, true).symmetric_difference(&sunk(&before)) { println!("DIFF {p:?} {:?}", before.iter().find(|(q,_)| q==p)); }
-    }
-    for (tx, receipt) in block.transactions.into_transactions().zip(receipts) {
-        let tx = tx_env(&tx.inner);
-        let after = loop {
-            let outcome = rig.offer(engine, &tx).await;
-            let Some(Trigger::Ran(result)) = &outcome.trigger else { panic!("{:?}", outcome.trigger) };
-            let ran = (result.is_success(), result.tx_gas_used());
-            assert_eq!(ran, (receipt.status(), receipt.gas_used), "{} ran otherwise", receipt.transaction_hash);
-            match hold(engine) {
-                Ok(healths) => break healths,
-                Err(wants) => rig.tell(engine, &wants).await,
-            }
-        };
-        let (was, is) = (sunk(&before), sunk(&after));
-        let what = receipt.transaction_hash;
-        let new: BTreeSet<Place> = found(engine, false).difference(&was).copied().collect();
-        let due: BTreeSet<Place> = is.difference(&was).copied().collect();
-        if new != due {
-        println!("NEW {what} {:?}", new.symmetric_difference(&due).collect::<Vec<_>>());
+    assert_eq!(found(engine, true), sunk(&healths));
+    healths
+}
+
+/// How everyone stands behind a transaction, which is offered until nothing is missing.
+async fn behind(rig: &Rig, engine: &mut Engine, (tx, due): (&TxEnv, &TransactionReceipt), seen: &mut Seen) -> Healths {
+    loop {
+        let outcome = rig.offer(engine, tx).await;
+        let Some(Trigger::Ran(result)) = &outcome.trigger else { panic!("{:?}", outcome.trigger) };
+        let ran = (result.is_success(), result.tx_gas_used());
+        assert_eq!(ran, (due.status(), due.gas_used), "{} ran otherwise than on the chain", due.transaction_hash);
+        match hold(engine, seen) {
+            Ok(healths) => return healths,
+            Err(wants) => rig.tell(engine, &wants).await,
         }
-        for p in found(engine, true).symmetric_difference(&is) { println!("DIFF2 {p:?} {:?}", after.iter().find(|(q,_)| q==p)); }
+    }
+}
+
+/// One block's transactions, each as pending, as forgotten again, and as included.
+async fn replay(rig: &Rig, engine: &mut Engine, cast: &Cast, seen: &mut Seen) {
+    let chain = rig.world.chain();
+    let head = chain.at(engine.tip().unwrap().head().number + 1).await.unwrap().unwrap();
+    let block = chain.full(head.hash).await.unwrap().unwrap();
+    let receipts = chain.receipts(head.hash).await.unwrap().unwrap();
+    let mut before = base(rig, engine, seen).await;
+    for (tx, receipt) in block.transactions.into_transactions().zip(receipts) {
+        let (tx, what) = (tx_env(&tx.inner), receipt.transaction_hash);
+        let after = behind(rig, engine, (&tx, &receipt), seen).await;
+        let (was, is) = (sunk(&before), sunk(&after));
+        // Whoever had sunk before may be named again: the price has moved for him too.
+        let new: BTreeSet<Place> = found(engine, false).difference(&was).copied().collect();
+        assert_eq!(new, is.difference(&was).copied().collect(), "newly sunk by {what}");
+        assert_eq!(found(engine, true), is, "sunk behind {what}");
+        let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count();
+        if moved > 0 {
+            // Told of another block than the tip: nothing is learnt, and what was laid over is taken off.
+            engine.on_event(Event::Told(Arc::default()));
+            let under: Vec<_> = before.iter().map(|(place, health)| (*place, Ok(*health))).collect();
+            assert_eq!(book_says(engine), under, "under {what}");
+            rig.offer(engine, &tx).await;
+        }
+        engine.on_event(Event::Included);
+        cast.watch(engine, (&tx, &receipt), &mut seen.liquidated);
         seen.transactions += 1;
         seen.healths += after.len();
-        seen.moved += before.iter().zip(&after).filter(|(before, after)| before != after).count();
-        seen.sunk += new.len();
-        seen.sinking += usize::from(!new.is_empty());
-        engine.on_event(Event::Included);
+        seen.moved += moved;
+        seen.sunk[cast.who(tx.caller)] += new.len();
         before = after;
     }
 }
@@ -234,9 +259,14 @@ async fn every_health_is_the_markets_own_behind_every_transaction_and_whoever_on
     rig.follow(&mut engine).await;
     for act in 0..BLOCKS {
         play(&mut rig, &engine, &cast, act).await;
-        replay(&rig, &mut engine, &mut seen).await;
+        replay(&rig, &mut engine, &cast, &mut seen).await;
         rig.follow(&mut engine).await;
-        println!("act {act}: {seen:?}");
     }
+    base(&rig, &mut engine, &mut seen).await;
     println!("{seen:?}");
+    assert!(seen.transactions > 100 && seen.moved > 1_000, "{seen:?}");
+    assert!(seen.sunk[0] > 20 && seen.sunk[1] > 2, "{seen:?}");
+    assert_eq!(seen.liquidated.len(), 3, "{seen:?}");
+    // He began to owe another asset: a slot of his that the transaction has not read.
+    assert_eq!(seen.unread, BTreeSet::from([cast.customer()]));
 }

@@ -167,7 +167,6 @@ impl Cast {
         if let Some(market) = market.filter(|_| liquidates && receipt.status()) {
             *made.entry(market.protocol()).or_default() += 1;
         }
-        if liquidates && market.is_some() {}
         let must = self.who(tx.caller) == 1 || (market.is_some() && !liquidates);
         assert!(receipt.status() || !must, "{} reverted", receipt.transaction_hash);
     }

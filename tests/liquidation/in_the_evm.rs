@@ -32,8 +32,9 @@ use revm::context::TxEnv;
 use crate::liquidations::Rig;
 use crate::{SCENES, Way, are_apart, search, sold, taken, ways};
 
-/// Amounts of a pair: so many parts of what the rules allow.
-const GRID: u32 = 120;
+/// Amounts of a pair: so many parts of what the rules allow, and around the one that leaves most by maths so many parts of a step.
+const GRID: u32 = 100;
+const FINE: u32 = 10;
 /// Ways at each.
 const WAYS: usize = 3;
 /// Sales and purchases that these are made of: as many of each.
@@ -46,6 +47,8 @@ struct Seen {
     runs: usize,
     /// Amounts at which no way leaves anything.
     nothing: usize,
+    /// The most by which any run leaves more than the one chosen, in parts of a billion.
+    over_ppb: u64,
     refused: BTreeMap<&'static str, usize>,
 }
 
@@ -66,23 +69,47 @@ fn few(pools: &Pools<AnyPool>, tokens: [Address; 2], [seized, repaid]: [U256; 2]
     all.into_iter().take(WAYS).map(route).collect()
 }
 
-/// All that is to be run of a position.
-fn legs(engine: &Engine, search: &Search, market: &AnyLending, account: Address, at: u64, seen: &mut Seen) -> Vec<Leg> {
-    let pools = engine.pools();
-    let mut legs = Vec::new();
-    for (debt, collateral) in market.pairs(account).into_iter().filter(|(debt, collateral)| debt != collateral) {
-        let call = Call { account, debt, collateral, size: Size::Repay(U256::MAX), receipt: false };
-        for part in 1..=GRID {
-            let Ok(size) = market.size(&call, WHOLE / GRID * part, at) else { continue };
-            let call = Call { size, ..call };
-            let Ok(seizure) = market.quote(&call, at) else { continue };
-            let few = few(pools, [collateral, debt], [seizure.seized, seizure.repaid]);
-            seen.nothing += usize::from(few.is_empty());
-            let leg = |route: &Route| lending::sized(pools, search.cycles(), market, &call, route, at);
-            legs.extend(few.iter().map(|route| leg(route).expect("what leaves something can be made")));
-        }
+/// A position, and what is known of the way out.
+struct Case<'a> {
+    engine: &'a Engine,
+    search: &'a Search,
+    market: &'a AnyLending,
+    account: Address,
+    at: u64,
+}
+
+impl Case<'_> {
+    /// All that is to be run.
+    fn legs(&self, seen: &mut Seen) -> Vec<Leg> {
+        let pairs = self.market.pairs(self.account).into_iter().filter(|(debt, collateral)| debt != collateral);
+        pairs.flat_map(|pair| self.of_pair(pair, seen)).collect()
     }
-    legs
+
+    fn of_pair(&self, pair: (Address, Address), seen: &mut Seen) -> Vec<Leg> {
+        let (step, mut best) = (WHOLE / GRID, (0, 0));
+        let mut all = Vec::new();
+        for part in (1..=GRID).map(|part| step * part) {
+            let legs = self.of_part(pair, part);
+            seen.nothing += usize::from(legs.is_empty());
+            best = best.max((legs.first().map_or(0, Leg::gross), part));
+            all.extend(legs);
+        }
+        let near = (best.1.saturating_sub(step)..=WHOLE.min(best.1 + step)).step_by((step / FINE) as usize);
+        all.extend(near.filter(|part| part % step != 0).flat_map(|part| self.of_part(pair, part)));
+        all
+    }
+
+    /// Along the best few ways at this amount.
+    fn of_part(&self, (debt, collateral): (Address, Address), part: u32) -> Vec<Leg> {
+        let Self { engine, search, market, account, at } = *self;
+        let call = Call { account, debt, collateral, size: Size::Repay(U256::MAX), receipt: false };
+        let Ok(size) = market.size(&call, part, at) else { return Vec::new() };
+        let call = Call { size, ..call };
+        let Ok(seizure) = market.quote(&call, at) else { return Vec::new() };
+        let few = few(engine.pools(), [collateral, debt], [seizure.seized, seizure.repaid]);
+        let leg = |route: &Route| lending::sized(engine.pools(), search.cycles(), market, &call, route, at);
+        few.iter().map(|route| leg(route).expect("what leaves something can be made")).collect()
+    }
 }
 
 /// What a run leaves in the EVM: the prover says `Ok` only of what maths foretold, to the wei.
@@ -130,11 +157,14 @@ async fn no_run_in_the_evm_leaves_more_than_the_one_chosen_by_more_than_a_ten_th
         for sunk in engine.book().sunk(false, at) {
             let market = engine.book().market(sunk.market).unwrap().clone();
             let chosen = lending::best(engine.pools(), search.cycles(), &market, sunk.account, at);
-            let all = legs(&engine, &search, &market, sunk.account, at, &mut seen);
+            let case = Case { engine: &engine, search: &search, market: &market, account: sunk.account, at };
+            let all = case.legs(&mut seen);
             let chosen = most(&rig, &mut engine, &tx, chosen.into_iter().collect(), &mut seen).await;
             let others = most(&rig, &mut engine, &tx, all, &mut seen).await;
             let (who, allowed) = (sunk.account, chosen + chosen / U256::from(10_000));
             assert!(others <= allowed, "{who} of {}: {others} is left, {chosen} was chosen", market.protocol());
+            let over = others.saturating_sub(chosen) * U256::from(1_000_000_000) / chosen.max(U256::ONE);
+            seen.over_ppb = seen.over_ppb.max(over.to());
             *seen.positions.entry(market.protocol()).or_default() += 1;
         }
     }

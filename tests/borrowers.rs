@@ -3,10 +3,14 @@
 
 #[path = "borrowers/follower.rs"]
 mod follower;
+#[path = "common/liquidations.rs"]
+mod liquidations;
 #[path = "borrowers/morpho.rs"]
 mod morpho;
 #[path = "common/requests.rs"]
 mod proxy;
+#[path = "borrowers/transactions.rs"]
+mod transactions;
 #[path = "borrowers/verb.rs"]
 mod verb;
 #[path = "bootstrap/world.rs"]
@@ -52,7 +56,7 @@ type Deed = (TxKind, U256, Vec<u8>);
 /// Sends transactions, in this order, and mines none; the nonce that the first has.
 async fn send(world: &World, from: &Wallet, deeds: Vec<Deed>) -> u64 {
     let rpc = &world.net.rpc;
-    let first: U64 = rpc.call("eth_getTransactionCount", json!([from.address(), "latest"])).await.unwrap();
+    let first: U64 = rpc.call("eth_getTransactionCount", json!([from.address(), "pending"])).await.unwrap();
     for ((kind, value, input), nonce) in deeds.into_iter().zip(first.to::<u64>()..) {
         let signed = from.sign(TxEip1559 {
             chain_id: 1,

@@ -1,5 +1,7 @@
-//! The choice of a liquidation against a look at everything.
+//! The choice of a liquidation against a look at everything: by maths at many amounts, and in the EVM at fewer.
 
+#[path = "liquidation/in_the_evm.rs"]
+mod in_the_evm;
 #[path = "common/liquidations.rs"]
 mod liquidations;
 #[path = "bootstrap/world.rs"]
@@ -25,6 +27,9 @@ use peregrine::types::id::TokenId;
 
 /// Amounts of a pair that are tried: so many parts of what the rules allow.
 const GRID: u32 = 400;
+
+/// Feeds, and in thousandths of its opening what each answers.
+const SCENES: [(usize, u64); 7] = [(0, 970), (0, 930), (0, 900), (4, 960), (4, 900), (5, 950), (5, 900)];
 
 /// The ways between tokens, as an engine's search has them.
 fn search(rig: &Rig) -> Search {
@@ -62,19 +67,33 @@ fn ways(pools: &Pools<AnyPool>, from: TokenId, to: TokenId) -> Vec<Vec<Edge>> {
 
 type Way = Vec<Edge>;
 
-/// What the best sale and the best purchase leave, of those that share no pool.
-fn apart(pools: &Pools<AnyPool>, [sales, purchases]: [&[Way]; 2], [seized, repaid]: [U256; 2]) -> U256 {
+/// What each way brings for what is seized, or takes for what is repaid: the best first, those that refuse left out.
+fn sold<'a>(pools: &Pools<AnyPool>, sales: &'a [Way], seized: U256) -> Vec<(U256, &'a Way)> {
     let sell = |way: &Way| way.iter().try_fold(seized, |amount, edge| pools.pool(edge.pool).quote_in(edge.leg, amount));
+    let mut sold: Vec<(U256, &Way)> = sales.iter().filter_map(|way| Some((sell(way).ok()?, way))).collect();
+    sold.sort_by_key(|(amount, _)| std::cmp::Reverse(*amount));
+    sold
+}
+
+fn taken<'a>(pools: &Pools<AnyPool>, purchases: &'a [Way], repaid: U256) -> Vec<(U256, &'a Way)> {
     let buy =
         |way: &Way| way.iter().rev().try_fold(repaid, |amount, edge| pools.pool(edge.pool).quote_out(edge.leg, amount));
-    let mut sold: Vec<(U256, &Way)> = sales.iter().filter_map(|way| Some((sell(way).ok()?, way))).collect();
     let mut taken: Vec<(U256, &Way)> = purchases.iter().filter_map(|way| Some((buy(way).ok()?, way))).collect();
-    sold.sort_by_key(|(amount, _)| std::cmp::Reverse(*amount));
     taken.sort_by_key(|(amount, _)| *amount);
+    taken
+}
+
+/// The two ways share no pool.
+fn are_apart(sale: &Way, purchase: &Way) -> bool {
+    purchase.iter().all(|edge| sale.iter().all(|other| other.pool != edge.pool))
+}
+
+/// What the best sale and the best purchase leave, of those that share no pool.
+fn apart(pools: &Pools<AnyPool>, [sales, purchases]: [&[Way]; 2], [seized, repaid]: [U256; 2]) -> U256 {
+    let (sold, taken) = (sold(pools, sales, seized), taken(pools, purchases, repaid));
     let mut most = U256::ZERO;
     for (brought, sale) in sold {
-        let apart = |way: &Way| way.iter().all(|edge| sale.iter().all(|other| other.pool != edge.pool));
-        let need = taken.iter().find(|(_, way)| apart(way)).map(|(need, _)| *need);
+        let need = taken.iter().find(|(_, way)| are_apart(sale, way)).map(|(need, _)| *need);
         most = most.max(need.and_then(|need| brought.checked_sub(need)).unwrap_or_default());
         if taken.first().is_none_or(|(least, _)| brought.saturating_sub(*least) <= most) {
             break;
@@ -137,7 +156,7 @@ async fn no_pair_amount_or_way_beats_the_choice_by_more_than_a_ten_thousandth() 
     let (mut engine, search) = (rig.engine(), search(&rig));
     let feeds = &rig.world.net.lending.as_ref().unwrap().feeds;
     let (mut looked, mut proven, mut together) = (0, 0, 0);
-    for (feed, per_mille) in [(0, 970), (0, 930), (0, 900), (4, 960), (4, 900), (5, 950), (5, 900)] {
+    for (feed, per_mille) in SCENES {
         let feed: &Feed = &feeds[feed];
         let tx = rig.answer(feed, feed.opening / 1_000 * per_mille).await;
         let outcome = rig.offer(&mut engine, &tx).await;

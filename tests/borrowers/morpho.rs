@@ -8,6 +8,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use peregrine::edge::bootstrap::{self, Keep, LendingRow, Wanted};
 use peregrine::protocols::AnyLending;
 use peregrine::protocols::lending::Lending;
+use peregrine::protocols::lending::seed::Pair;
 use peregrine::protocols::morpho_blue::Params;
 use serde_json::Value;
 
@@ -24,6 +25,21 @@ alloy::sol! {
     function supply(MarketParams params, uint256 assets, uint256 shares, address owner, bytes data) external;
     function supplyCollateral(MarketParams params, uint256 assets, address owner, bytes data) external;
     function borrow(MarketParams params, uint256 assets, uint256 shares, address owner, address to) external;
+    function repay(MarketParams params, uint256 assets, uint256 shares, address owner, bytes data) external;
+    function withdrawCollateral(MarketParams params, uint256 assets, address owner, address to) external;
+    function accrueInterest(MarketParams params) external;
+    struct Totals { uint128 lent; uint128 lentShares; uint128 owed; uint128 owedShares; uint128 updated; uint128 fee; }
+    function market(bytes32 id) external view returns (Totals totals);
+    function position(bytes32 id, address user) external view returns (uint256 lent, uint128 shares, uint128 collateral);
+    function price() external view returns (uint256);
+}
+
+impl MarketParams {
+    /// A market's.
+    pub fn of(pair: &Pair, oracle: Address) -> Self {
+        let Pair { loan, collateral, irm, lltv } = *pair;
+        Self { loanToken: loan, collateralToken: collateral, oracle, irm, lltv }
+    }
 }
 
 const WAD: u64 = 1_000_000_000_000_000_000;
@@ -47,7 +63,7 @@ async fn stand(world: &World) -> (Address, Params) {
     let [morpho, irm, oracle] = [0, 1, 2].map(|index| owner.create(nonce + index));
     let (loan, collateral, lltv) = (net.tokens[1].address, net.contracts.weth, U256::from(WAD / 100 * 86));
     let params = Params { loan, collateral, oracle, irm, lltv };
-    let market = MarketParams { loanToken: loan, collateralToken: collateral, oracle, irm, lltv };
+    let market = MarketParams::of(&Pair { loan, collateral, irm, lltv }, oracle);
     let create = |name, arguments: &[u8]| (TxKind::Create, U256::ZERO, code(name, arguments));
     let call = |to, data| (TxKind::Call(to), U256::ZERO, data);
     let (ether, none, most) = (U256::from(WAD), U256::ZERO, U256::MAX);

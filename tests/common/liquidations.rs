@@ -1,10 +1,12 @@
 //! An engine over a devnet's lending markets, oracles and pools, real contracts all, and prices that fall behind a pending
 //! answer.
 
+#![allow(dead_code, reason = "shared by tests that each use a part")]
+
 use std::sync::Arc;
 
 use alloy::sol_types::SolCall;
-use alloy_primitives::{Bytes, TxKind, U64, U256};
+use alloy_primitives::{Address, Bytes, TxKind, U64, U256};
 use peregrine::edge::bootstrap::{self, Config, Keep, Loaded, Wanted};
 use peregrine::edge::devnet::lending::Feed;
 use peregrine::hot::build;
@@ -16,6 +18,7 @@ use peregrine::hot::evm::own::Own;
 use peregrine::hot::search;
 use peregrine::hot::search::config::WETH;
 use peregrine::live::session;
+use peregrine::types::news::Want;
 use revm::context::TxEnv;
 use serde_json::json;
 
@@ -109,9 +112,30 @@ impl Rig {
             if outcome.wanted.is_empty() {
                 return outcome;
             }
-            let told = self.keep.fetch(engine.tip().unwrap().head().hash, &outcome.wanted).await.unwrap();
-            assert!(!told.accounts.is_empty(), "{:?}", outcome.wanted);
-            engine.on_event(Event::Told(Arc::new(told)));
+            self.tell(engine, &outcome.wanted).await;
+        }
+    }
+
+    /// Fetches what is missing. What was laid over the state is taken off by it.
+    pub async fn tell(&self, engine: &mut Engine, wants: &[Want]) {
+        let told = self.keep.fetch(engine.tip().unwrap().head().hash, wants).await.unwrap();
+        assert!(!told.accounts.is_empty(), "{wants:?}");
+        engine.on_event(Event::Told(Arc::new(told)));
+    }
+
+    /// Gives the block behind the tip to the engine, until nothing is missing. Its transactions have been included: of logs only
+    /// the markets' are told, the pools have taken theirs.
+    pub async fn follow(&self, engine: &mut Engine) {
+        let chain = self.world.chain();
+        let head = chain.at(engine.tip().unwrap().head().number + 1).await.unwrap().unwrap();
+        let markets: Vec<Address> = self.loaded.markets.iter().map(|seed| seed.address).collect();
+        let logs = chain.logs(head.hash, &markets).await.unwrap();
+        let news = self.keep.news(&head, &logs).await.unwrap();
+        let mut outcome = engine.on_event(Event::Block(Arc::new(news)));
+        assert!(outcome.broken.is_empty() && outcome.adrift.is_none(), "{:?}", outcome.broken);
+        while !outcome.wanted.is_empty() {
+            self.tell(engine, &outcome.wanted).await;
+            outcome = engine.on_event(Event::Head);
         }
     }
 }

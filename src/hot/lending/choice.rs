@@ -260,6 +260,20 @@ pub fn rehearsal<V: View<Pool = AnyPool>>(
     search.leg(&Call { size, ..call }, &seizure, route, &fill)
 }
 
+/// A liquidation of one size along one way, whatever it leaves: for whoever holds the best against others. `None`: the market or
+/// a pool refuses, or nothing is left.
+#[must_use]
+pub fn sized<V: View<Pool = AnyPool>>(
+    view: &V,
+    cycles: &Cycles,
+    market: &AnyLending,
+    call: &Call,
+    route: &Route,
+    at: u64,
+) -> Option<Leg> {
+    Find { view, cycles, market, at }.sized(*call, market.quote(call, at).ok()?, route)
+}
+
 /// What a search looks at.
 struct Find<'a, V> {
     view: &'a V,
@@ -329,8 +343,11 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
     fn along(&self, call: &Call, route: &Route) -> Option<Leg> {
         let worth = |_: &Call, seizure: &Seizure| route.gain(self.view, seizure.seized, seizure.repaid);
         let chosen = choice::best_of_pair(self.market, call, self.at, &worth)?;
-        let mut call = chosen.call;
-        let mut seizure = chosen.seizure;
+        self.sized(chosen.call, chosen.seizure, route)
+    }
+
+    /// One size along a way.
+    fn sized(&self, mut call: Call, mut seizure: Seizure, route: &Route) -> Option<Leg> {
         if let Size::Repay(_) = call.size {
             // Asked for what it takes, and not for more: an allowance of more would be cut down by the lender, not by us.
             call.size = Size::Repay(seizure.repaid);

@@ -22,3 +22,5 @@ pub use choice::Leg;
 pub use choice::Liquidation;
 pub use choice::best;
 pub use choice::rehearsal;
+pub use choice::sized;
+pub use route::Route;

@@ -1,4 +1,7 @@
 //! What a pending transaction makes of the markets, laid over them and taken off again.
+//!
+//! # Limits
+//! - Who begins to owe another asset by it has no health until his block: a slot that the transaction did not read is not known.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -107,7 +110,9 @@ impl Book {
         let Self { markets, laid, suspects, .. } = self;
         let Some(kept) = markets.get_mut(place) else { return };
         for (index, question) in kept.market.questions().into_iter().enumerate() {
-            let Some(asked) = kept.asked.get_mut(index).filter(|_| indexes.contains(&index)) else { continue };
+            // A category with a price of its own is asked for before all cash: where it has just got it, places have moved.
+            let same = |asked: &&mut Asked| indexes.contains(&index) && asked.question.about == question.about;
+            let Some(asked) = kept.asked.get_mut(index).filter(same) else { continue };
             // What is not known in the what-if, or reverts there, is no answer: nobody is sunk by it.
             let Ok((Some(answer), diff)) = kept::ask(machine, &question) else { continue };
             machine.take_back(diff);
@@ -125,10 +130,13 @@ impl Book {
         self.suspects.clear();
     }
 
-    /// What is laid over has become true.
+    /// What is laid over has become true. Whom it changed, or may have sunk, is looked at until the index is made anew.
     pub fn commit(&mut self) {
         self.laid.clear();
-        self.suspects.clear();
+        for (place, account) in self.suspects.drain(..) {
+            let near = self.markets.get_mut(place).and_then(|kept| kept.near.as_mut());
+            near.into_iter().for_each(|near| near.touch(account));
+        }
     }
 
     /// How much is laid over: for [`Self::lift_to`].

@@ -25,6 +25,7 @@ use crate::hot::state::pools::Pools;
 use crate::hot::state::view::View;
 use crate::protocols::AnyLending;
 use crate::protocols::AnyPool;
+use crate::protocols::AnyReady;
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Family;
 use crate::protocols::executor::Bid;
@@ -37,6 +38,7 @@ use crate::protocols::executor::liquidation::Run;
 use crate::protocols::executor::liquidation::Stop;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Lending;
+use crate::protocols::lending::Ready;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
 use crate::protocols::lending::choice;
@@ -45,7 +47,8 @@ use crate::types::amount::Wei;
 use crate::types::id::TokenId;
 
 /// Sizes at which ways are looked for, in millionths of what the rules allow: what is best for little is not for much.
-const SIZES: [u32; 8] = [WHOLE, WHOLE / 2, WHOLE / 4, WHOLE / 8, WHOLE / 16, WHOLE / 32, WHOLE / 64, WHOLE / 128];
+const SIZES: [u32; 7] = [WHOLE, WHOLE / 2, WHOLE / 4, WHOLE / 8, WHOLE / 16, WHOLE / 32, WHOLE / 64];
+const LEAST: u32 = WHOLE / 128;
 /// Ways along which the best size is sought at first, and times that others are looked for at the best found.
 const WAYS: usize = 4;
 const ROUNDS: usize = 4;
@@ -263,10 +266,11 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
     /// The best along each of the ways of one pair, paid out in one kind.
     fn pair(&self, call: &Call) -> Vec<Leg> {
         let Some(ends) = self.ends(call) else { return Vec::new() };
+        let Ok(ready) = self.market.ready(call, self.at) else { return Vec::new() };
         let mut tried: Vec<Route> = Vec::new();
         let mut legs: Vec<Leg> = Vec::new();
-        for (_, route) in self.ways(call, ends) {
-            legs.extend(self.along(call, &route));
+        for (_, route) in self.ways(&ready, ends) {
+            legs.extend(self.along(&ready, call, &route));
             tried.push(route);
         }
         // Which way is best hangs on the amount: looked for again at the best one, until no other comes up.
@@ -279,7 +283,7 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
             if new.is_empty() {
                 break;
             }
-            legs.extend(new.iter().filter_map(|route| self.along(call, route)));
+            legs.extend(new.iter().filter_map(|route| self.along(&ready, call, route)));
             tried.extend(new);
         }
         legs
@@ -292,10 +296,19 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
     }
 
     /// The ways that are best at some size, with what they leave there in ether: the best of them first.
-    fn ways(&self, call: &Call, ends: [TokenId; 2]) -> Vec<(U256, Route)> {
+    fn ways(&self, ready: &AnyReady, ends: [TokenId; 2]) -> Vec<(U256, Route)> {
         let mut ways: Vec<(U256, Route)> = Vec::new();
-        for part in SIZES {
-            let Some(Seizure { seized, repaid, .. }) = self.quote(call, part) else { continue };
+        let Ok(most) = ready.most() else { return ways };
+        // The smallest first: what it leaves, times as much, is the most that any other can, for each unit sells for less than
+        // the one before it.
+        let mut a_part = None;
+        for part in [LEAST].into_iter().chain(SIZES) {
+            let best = ways.iter().map(|(gain, _)| *gain).max().unwrap_or_default();
+            let bound = a_part.map(|gain: U256| gain.saturating_mul(U256::from(part / LEAST + 1)));
+            if bound.is_some_and(|bound| bound <= best) {
+                break;
+            }
+            let Ok(Seizure { seized, repaid, .. }) = ready.seize(most.part(part)) else { continue };
             for (gain, route) in route::routes(self.view, self.cycles, ends, [seized, repaid]) {
                 let gain = u128::try_from(gain).ok();
                 let gain = gain.and_then(|gain| value::in_ether(self.cycles, self.view, route.token, gain));
@@ -305,27 +318,23 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
                     None => ways.push((gain, route)),
                 }
             }
+            a_part = a_part.or_else(|| ways.iter().map(|(gain, _)| *gain).max());
         }
         ways.sort_by_key(|(gain, _)| std::cmp::Reverse(*gain));
         ways.truncate(WAYS);
         ways
     }
 
-    fn quote(&self, call: &Call, part: u32) -> Option<Seizure> {
-        let size = self.market.size(call, part, self.at).ok()?;
-        self.market.quote(&Call { size, ..*call }, self.at).ok()
-    }
-
     /// The best amount along a way.
-    fn along(&self, call: &Call, route: &Route) -> Option<Leg> {
+    fn along(&self, ready: &AnyReady, call: &Call, route: &Route) -> Option<Leg> {
         let worth = |_: &Call, seizure: &Seizure| route.gain(self.view, seizure.seized, seizure.repaid);
-        let chosen = choice::best_of_pair(self.market, call, self.at, &worth)?;
+        let chosen = choice::best_size(ready, call, &worth)?;
         let mut call = chosen.call;
         let mut seizure = chosen.seizure;
         if let Size::Repay(_) = call.size {
             // Asked for what it takes, and not for more: an allowance of more would be cut down by the lender, not by us.
             call.size = Size::Repay(seizure.repaid);
-            seizure = self.market.quote(&call, self.at).ok()?;
+            seizure = ready.seize(call.size).ok()?;
         }
         let fill = route.fill(self.view, seizure.seized, seizure.repaid)?;
         self.leg(&call, &seizure, route.clone(), &fill)

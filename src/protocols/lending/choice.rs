@@ -108,8 +108,11 @@ fn peak(mut low: u32, mut high: u32, choice: impl Fn(u32) -> Option<Choice>) -> 
 /// The first of `low..=high` that `is`, when all after it are too; `high` when none before it is.
 fn first(mut low: u32, mut high: u32, is: impl Fn(u32) -> bool) -> u32 {
     // Mostly the first, or none.
-    if low < high && (is(low) || !is(high - 1)) {
-        return if is(low) { low } else { high };
+    if low < high && is(low) {
+        return low;
+    }
+    if low < high && !is(high - 1) {
+        return high;
     }
     while low < high {
         let middle = low + (high - low) / 2;

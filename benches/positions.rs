@@ -1,5 +1,6 @@
 //! Question: from a price that moves to the positions that it sinks, how long, and what does it grow with? With those near
-//! the edge, it should; not with all of them. A look at all of them stands beside it.
+//! the edge, it should; not with all of them. A look at all of them stands beside it; so does making the index, whole and the
+//! last of 128 slices.
 //! Input: made Aave V3 markets of 100, 10,000 and 200,000 positions with health factors spread from 1.0 to 3, eight feeds, and
 //! one price that falls by 0.3 %. That both ways find the same positions is asserted.
 
@@ -10,6 +11,7 @@ use std::hint::black_box;
 
 use alloy_primitives::Address;
 use alloy_primitives::U256;
+use criterion::BatchSize;
 use criterion::Criterion;
 use many_positions::PRICE;
 use many_positions::START;
@@ -41,6 +43,15 @@ fn grow(c: &mut Criterion, positions: u64) {
     });
     c.bench_function(&format!("positions/{positions}/look_at_all"), |b| {
         b.iter(|| market.accounts().iter().filter(|who| sinks(who)).count())
+    });
+    c.bench_function(&format!("positions/{positions}/index_whole"), |b| {
+        b.iter(|| Near::new(black_box(&market), START, START + 3_600).0.seen())
+    });
+    let slice = positions as usize / 128 + 1;
+    let mut begun = Near::begun(START, START + 3_600);
+    begun.take(&market, START, positions as usize - slice.min(positions as usize));
+    c.bench_function(&format!("positions/{positions}/index_slice"), |b| {
+        b.iter_batched(|| begun.clone(), |mut begun| begun.take(&market, START, slice).len(), BatchSize::LargeInput)
     });
 }
 

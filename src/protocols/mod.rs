@@ -42,6 +42,7 @@ use crate::protocols::lending::Health;
 use crate::protocols::lending::Holding;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::Question;
+use crate::protocols::lending::Ready;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
@@ -286,7 +287,28 @@ macro_rules! lenders {
             }
         }
 
+        /// A liquidation of any lending protocol, all but its size worked out.
+        #[derive(Clone, Copy, Debug)]
+        pub enum AnyReady {
+            $(
+                #[doc = concat!("One of [`", stringify!($market), "`].")]
+                $variant(<$market as Lending>::Ready),
+            )+
+        }
+
+        impl Ready for AnyReady {
+            fn most(&self) -> Result<Size, Refusal> {
+                match self { $(Self::$variant(ready) => ready.most(),)+ }
+            }
+
+            fn seize(&self, size: Size) -> Result<Seizure, Refusal> {
+                match self { $(Self::$variant(ready) => ready.seize(size),)+ }
+            }
+        }
+
         impl Lending for AnyLending {
+            type Ready = AnyReady;
+
             fn protocol(&self) -> &'static str {
                 match self { $(Self::$variant(market) => market.protocol(),)+ }
             }
@@ -299,8 +321,8 @@ macro_rules! lenders {
                 match self { $(Self::$variant(market) => market.watch(account),)+ }
             }
 
-            fn accounts(&self) -> Vec<Address> {
-                match self { $(Self::$variant(market) => market.accounts(),)+ }
+            fn account(&self, place: usize) -> Option<Address> {
+                match self { $(Self::$variant(market) => market.account(place),)+ }
             }
 
             fn missing_of(&self, accounts: &[Address]) -> Vec<(Address, U256)> {
@@ -376,12 +398,8 @@ macro_rules! lenders {
                 match self { $(Self::$variant(market) => market.pairs(account),)+ }
             }
 
-            fn quote(&self, call: &Call, at: u64) -> Result<Seizure, Refusal> {
-                match self { $(Self::$variant(market) => market.quote(call, at),)+ }
-            }
-
-            fn size(&self, call: &Call, part: u32, at: u64) -> Result<Size, Refusal> {
-                match self { $(Self::$variant(market) => market.size(call, part, at),)+ }
+            fn ready(&self, call: &Call, at: u64) -> Result<AnyReady, Refusal> {
+                match self { $(Self::$variant(market) => market.ready(call, at).map(AnyReady::$variant),)+ }
             }
 
             fn encode(&self, call: &Call) -> Result<Vec<u8>, Refusal> {

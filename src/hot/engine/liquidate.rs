@@ -79,10 +79,13 @@ impl Engine {
             let Some(run) = run(steps.last(), leg) else { continue };
             match self.prover.prove_liquidation(&mut self.machine, &self.pools, &run, None) {
                 Ok((proof, diff)) if self.is_better(steps.last(), &proof) => {
-                    self.book.lift_to(height);
-                    let changes = self.book.concerns(&diff);
-                    self.book.lay(&changes, &mut self.machine);
-                    self.lay_sold(over, Some(&diff));
+                    // Nobody looks at what the last one leaves.
+                    if !waiting.is_empty() {
+                        self.book.lift_to(height);
+                        let changes = self.book.concerns(&diff);
+                        self.book.lay(&changes, &mut self.machine);
+                        self.lay_sold(over, Some(&diff));
+                    }
                     self.machine.take_back(diff);
                     steps.push(proof);
                 }

@@ -6,6 +6,7 @@
 //! # Limits
 //! - The profit is kept in wrapped ether where a way through it pays anything, so that the builder can be paid out of it; else
 //!   in the base token that leaves most.
+//! - Pairs and sizes that cannot leave more than what is found, by what their least part leaves, are not looked at.
 //! - Ways are looked for at eight sizes; along the best four the best size is sought, and ways are looked for once more there. How
 //!   near that comes is held against a look at everything (`tests/liquidation.rs`); see [`lending::choice`] for the size.
 //!
@@ -26,6 +27,7 @@ use crate::hot::state::pools::Pools;
 use crate::hot::state::view::View;
 use crate::protocols::AnyLending;
 use crate::protocols::AnyPool;
+use crate::protocols::AnyReady;
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Family;
 use crate::protocols::executor::Bid;
@@ -38,6 +40,7 @@ use crate::protocols::executor::liquidation::Run;
 use crate::protocols::executor::liquidation::Stop;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Lending;
+use crate::protocols::lending::Ready;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
 use crate::protocols::lending::choice;
@@ -46,7 +49,8 @@ use crate::types::amount::Wei;
 use crate::types::id::TokenId;
 
 /// Sizes at which ways are looked for, in millionths of what the rules allow: what is best for little is not for much.
-const SIZES: [u32; 8] = [WHOLE, WHOLE / 2, WHOLE / 4, WHOLE / 8, WHOLE / 16, WHOLE / 32, WHOLE / 64, WHOLE / 128];
+const SIZES: [u32; 7] = [WHOLE, WHOLE / 2, WHOLE / 4, WHOLE / 8, WHOLE / 16, WHOLE / 32, WHOLE / 64];
+const LEAST: u32 = WHOLE / 128;
 /// Ways along which the best size is sought at first, and times that others are looked for at the best found.
 const WAYS: usize = 4;
 const ROUNDS: usize = 4;
@@ -234,10 +238,19 @@ pub fn best<V: View<Pool = AnyPool>>(
         let call = move |receipt| Call { account, debt, collateral, size: Size::Repay(U256::MAX), receipt };
         [false, true].map(call)
     });
-    let legs: Vec<Leg> = calls.flat_map(|call| search.pair(&call)).collect();
+    let mut open: Vec<Open> = calls.filter_map(|call| search.open(call)).collect();
+    open.sort_by_key(|open| std::cmp::Reverse(open.bound));
     let ether = cycles.bases().first();
+    let in_ether = |leg: &Leg| Some(&leg.token()) == ether;
+    let mut legs: Vec<Leg> = Vec::new();
+    for open in open {
+        if legs.iter().any(|leg| in_ether(leg) && leg.value.0 >= open.bound) {
+            break;
+        }
+        legs.extend(search.pair(open));
+    }
     let best = |keep: &dyn Fn(&Leg) -> bool| legs.iter().filter(|leg| keep(leg)).max_by_key(|leg| leg.value.0).cloned();
-    best(&|leg| Some(&leg.token()) == ether).or_else(|| best(&|_| true))
+    best(&in_ether).or_else(|| best(&|_| true))
 }
 
 /// A liquidation of one pair, to be run and not to be sent: of a small part, and sold on any way. `None`: there is none.
@@ -271,7 +284,27 @@ pub fn sized<V: View<Pool = AnyPool>>(
     route: &Route,
     at: u64,
 ) -> Option<Leg> {
-    Find { view, cycles, market, at }.sized(*call, market.quote(call, at).ok()?, route)
+    let ready = market.ready(call, at).ok()?;
+    let seizure = ready.seize(call.size).ok()?;
+    Find { view, cycles, market, at }.sized(&ready, *call, seizure, route)
+}
+
+/// A liquidation of one pair, paid out in one kind.
+struct Open {
+    call: Call,
+    ready: AnyReady,
+    most: Size,
+    ends: [TokenId; 2],
+    /// Ways that are best at some size, with the most that each left at one, in ether.
+    ways: Vec<(U256, Route)>,
+    /// The most that any size can leave, in ether: each unit sells for less than the one before it, so that the least of it, times
+    /// as much, leaves more.
+    bound: U256,
+}
+
+/// How many times the least a part is, rounded up.
+fn times(part: u32) -> U256 {
+    U256::from(part.div_ceil(LEAST))
 }
 
 /// What a search looks at.
@@ -283,13 +316,28 @@ struct Find<'a, V> {
 }
 
 impl<V: View<Pool = AnyPool>> Find<'_, V> {
+    /// A liquidation of one pair, paid out in one kind, with the ways that are best for the least of it.
+    fn open(&self, call: Call) -> Option<Open> {
+        let ends = self.ends(&call)?;
+        let ready = self.market.ready(&call, self.at).ok()?;
+        let most = ready.most().ok()?;
+        let mut open = Open { call, ready, most, ends, ways: Vec::new(), bound: U256::MAX };
+        self.sample(&mut open, LEAST);
+        // Where the least is dust, or leaves nothing, it says nothing of more.
+        if let Some(gain) = open.ways.iter().map(|(gain, _)| *gain).max().filter(|gain| !gain.is_zero()) {
+            open.bound = gain.saturating_mul(times(WHOLE));
+        }
+        Some(open)
+    }
+
     /// The best along each of the ways of one pair, paid out in one kind.
-    fn pair(&self, call: &Call) -> Vec<Leg> {
-        let Some(ends) = self.ends(call) else { return Vec::new() };
+    fn pair(&self, mut open: Open) -> Vec<Leg> {
+        self.ways(&mut open);
+        let Open { call, ready, ends, ways, .. } = open;
         let mut tried: Vec<Route> = Vec::new();
         let mut legs: Vec<Leg> = Vec::new();
-        for (_, route) in self.ways(call, ends) {
-            legs.extend(self.along(call, &route));
+        for (_, route) in ways {
+            legs.extend(self.along(&ready, &call, &route));
             tried.push(route);
         }
         // Which way is best hangs on the amount: looked for again at the best one, until no other comes up.
@@ -302,7 +350,7 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
             if new.is_empty() {
                 break;
             }
-            legs.extend(new.iter().filter_map(|route| self.along(call, route)));
+            legs.extend(new.iter().filter_map(|route| self.along(&ready, &call, route)));
             tried.extend(new);
         }
         legs
@@ -314,44 +362,48 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         Some([tables.find_token(from)?, tables.find_token(call.debt)?])
     }
 
-    /// The ways that are best at some size, with what they leave there in ether: the best of them first.
-    fn ways(&self, call: &Call, ends: [TokenId; 2]) -> Vec<(U256, Route)> {
-        let mut ways: Vec<(U256, Route)> = Vec::new();
+    /// The ways that are best at some size, as far as one that holds its profit in ether can be better there than the best so far:
+    /// the best of them first.
+    fn ways(&self, open: &mut Open) {
+        let ether = self.cycles.bases().first();
         for part in SIZES {
-            let Some(Seizure { seized, repaid, .. }) = self.quote(call, part) else { continue };
-            for (gain, route) in route::routes(self.view, self.cycles, ends, [seized, repaid]) {
-                let gain = u128::try_from(gain).ok();
-                let gain = gain.and_then(|gain| value::in_ether(self.cycles, self.view, route.token, gain));
-                let gain = gain.unwrap_or_default().0;
-                match ways.iter_mut().find(|(_, known)| *known == route) {
-                    Some((most, _)) => *most = gain.max(*most),
-                    None => ways.push((gain, route)),
-                }
+            let best = open.ways.iter().filter(|(_, route)| Some(&route.token) == ether).map(|(gain, _)| *gain).max();
+            if best.is_some_and(|best| open.bound / times(WHOLE) * times(part) <= best) {
+                break;
             }
+            self.sample(open, part);
         }
-        ways.sort_by_key(|(gain, _)| std::cmp::Reverse(*gain));
-        ways.truncate(WAYS);
-        ways
+        open.ways.sort_by_key(|(gain, _)| std::cmp::Reverse(*gain));
+        open.ways.truncate(WAYS);
     }
 
-    fn quote(&self, call: &Call, part: u32) -> Option<Seizure> {
-        let size = self.market.size(call, part, self.at).ok()?;
-        self.market.quote(&Call { size, ..*call }, self.at).ok()
+    /// Adds the ways that are best at a size.
+    fn sample(&self, open: &mut Open, part: u32) {
+        let Ok(Seizure { seized, repaid, .. }) = open.ready.seize(open.most.part(part)) else { return };
+        for (gain, route) in route::routes(self.view, self.cycles, open.ends, [seized, repaid]) {
+            let gain = u128::try_from(gain).ok();
+            let gain = gain.and_then(|gain| value::in_ether(self.cycles, self.view, route.token, gain));
+            let gain = gain.unwrap_or_default().0;
+            match open.ways.iter_mut().find(|(_, known)| *known == route) {
+                Some((most, _)) => *most = gain.max(*most),
+                None => open.ways.push((gain, route)),
+            }
+        }
     }
 
     /// The best amount along a way.
-    fn along(&self, call: &Call, route: &Route) -> Option<Leg> {
+    fn along(&self, ready: &AnyReady, call: &Call, route: &Route) -> Option<Leg> {
         let worth = |_: &Call, seizure: &Seizure| route.gain(self.view, seizure.seized, seizure.repaid);
-        let chosen = choice::best_of_pair(self.market, call, self.at, &worth)?;
-        self.sized(chosen.call, chosen.seizure, route)
+        let chosen = choice::best_size(ready, call, &worth)?;
+        self.sized(ready, chosen.call, chosen.seizure, route)
     }
 
     /// One size along a way.
-    fn sized(&self, mut call: Call, mut seizure: Seizure, route: &Route) -> Option<Leg> {
+    fn sized(&self, ready: &AnyReady, mut call: Call, mut seizure: Seizure, route: &Route) -> Option<Leg> {
         if let Size::Repay(_) = call.size {
             // Asked for what it takes, and not for more: an allowance of more would be cut down by the lender, not by us.
             call.size = Size::Repay(seizure.repaid);
-            seizure = self.market.quote(&call, self.at).ok()?;
+            seizure = ready.seize(call.size).ok()?;
         }
         let fill = route.fill(self.view, seizure.seized, seizure.repaid)?;
         self.leg(&call, &seizure, route.clone(), &fill)

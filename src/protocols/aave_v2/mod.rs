@@ -21,8 +21,6 @@ use crate::protocols::lending::Holding;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
-use crate::protocols::lending::Seizure;
-use crate::protocols::lending::Size;
 use crate::protocols::lending::aave;
 use crate::protocols::lending::aave::balances::Terms;
 use crate::protocols::lending::aave::reserves::Reserves;
@@ -33,6 +31,8 @@ use crate::protocols::lending::seed::Seed;
 use crate::protocols::lending::slots::Layout;
 use crate::protocols::lending::slots::Packing;
 use crate::protocols::math::ray;
+
+pub use liquidation::Ready;
 
 alloy::sol! {
     function getAddressesProvider() external view returns (address);
@@ -120,6 +120,8 @@ fn compounded(rate: U256, elapsed: U256) -> Option<U256> {
 }
 
 impl Lending for Market {
+    type Ready = Ready;
+
     fn protocol(&self) -> &'static str {
         Self::PROTOCOL
     }
@@ -132,8 +134,8 @@ impl Lending for Market {
         self.reserves.watch(account);
     }
 
-    fn accounts(&self) -> Vec<Address> {
-        self.reserves.positions().iter().map(|position| position.account).collect()
+    fn account(&self, place: usize) -> Option<Address> {
+        self.reserves.positions().get(place).map(|position| position.account)
     }
 
     fn missing_of(&self, accounts: &[Address]) -> Vec<(Address, U256)> {
@@ -203,12 +205,8 @@ impl Lending for Market {
         self.reserves.pairs(account)
     }
 
-    fn quote(&self, call: &Call, at: u64) -> Result<Seizure, Refusal> {
-        liquidation::quote(self, call, at)
-    }
-
-    fn size(&self, call: &Call, part: u32, at: u64) -> Result<Size, Refusal> {
-        aave::size(self, call, part, at)
+    fn ready(&self, call: &Call, at: u64) -> Result<Ready, Refusal> {
+        liquidation::ready(self, call, at)
     }
 
     fn encode(&self, call: &Call) -> Result<Vec<u8>, Refusal> {

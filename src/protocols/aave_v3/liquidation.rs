@@ -5,6 +5,7 @@ use alloy_primitives::U256;
 
 use crate::protocols::aave_v3::Market;
 use crate::protocols::aave_v3::compounded;
+use crate::protocols::lending;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::Refusal;
@@ -22,6 +23,7 @@ const DEEP: U256 = U256::from_limbs([950_000_000_000_000_000, 0, 0, 0]);
 const HALF: U256 = U256::from_limbs([5_000, 0, 0, 0]);
 
 /// One side of a liquidation, as it enters the amounts.
+#[derive(Clone, Copy, Debug)]
 struct Side {
     price: U256,
     unit: U256,
@@ -34,8 +36,27 @@ struct Amounts {
     fee: U256,
 }
 
-pub(super) fn quote(market: &Market, call: &Call, at: u64) -> Result<Seizure, Refusal> {
-    let Size::Repay(wanted) = call.size else { return Err(Refusal::Unsupported) };
+/// A liquidation of which all but the size is worked out.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready {
+    debt: Debt,
+    /// Of debt and collateral.
+    sides: [Side; 2],
+    /// Of the debt, by the close factor.
+    most: U256,
+    /// Of the collateral: its units, and as the token keeps them.
+    held: U256,
+    scaled: U256,
+    /// The suppliers' index of the collateral.
+    index: U256,
+    /// In hundredths of a percent.
+    bonus: U256,
+    fee: U256,
+    cash: Option<U256>,
+    receipt: bool,
+}
+
+pub(super) fn ready(market: &Market, call: &Call, at: u64) -> Result<Ready, Refusal> {
     let reserves = &market.reserves;
     let sides = Sides::of(reserves, call)?;
     if sides.configs.iter().any(|config| config.paused()) {
@@ -43,19 +64,38 @@ pub(super) fn quote(market: &Market, call: &Call, at: u64) -> Result<Seizure, Re
     }
     let health = market.health(call.account, at)?;
     sides.check(&health)?;
-    let Sides { position, ids: [debt_id, collateral_id], configs } = sides;
+    let Sides { position, ids: [debt_id, id], configs } = sides;
     let debt = reserves.debt(position, debt_id, at, compounded)?;
     let total = debt.total()?;
     let most = if health.factor > DEEP { ray::percent_mul(total, HALF) } else { Some(total) };
-    let wanted = wanted.min(most.ok_or(Refusal::Arithmetic)?);
-    let held = reserves.supply(position, collateral_id, at)?;
-    let (prices, bonus) = prices_and_bonus(market, position, call, collateral_id)?;
+    let most = most.ok_or(Refusal::Arithmetic)?;
+    let held = reserves.supply(position, id, at)?;
+    let (prices, bonus) = prices_and_bonus(market, position, call, id)?;
     let [debt_unit, unit] = configs.map(|config| config.unit().ok_or(Refusal::Arithmetic));
-    let debt_side = Side { price: prices[0], unit: debt_unit? };
-    let side = Side { price: prices[1], unit: unit? };
-    let amounts =
-        available([&debt_side, &side], [wanted, held], [bonus, configs[1].fee()]).ok_or(Refusal::Arithmetic)?;
-    settle(market, call, &debt, (position, collateral_id), amounts, at)
+    Ok(Ready {
+        debt,
+        sides: [Side { price: prices[0], unit: debt_unit? }, Side { price: prices[1], unit: unit? }],
+        most,
+        held,
+        scaled: U256::from(position.value(id, Field::Supply).ok_or(Refusal::Cold)?),
+        index: reserves.income(id, at)?,
+        bonus,
+        fee: configs[1].fee(),
+        cash: reserves.reserve(id)?.cash(),
+        receipt: call.receipt,
+    })
+}
+
+impl lending::Ready for Ready {
+    fn most(&self) -> Result<Size, Refusal> {
+        // A receipt needs no cash: what the rules allow does not hang on what can be paid out.
+        Ok(Size::Repay(Self { receipt: true, ..*self }.seize(Size::Repay(U256::MAX))?.repaid))
+    }
+
+    fn seize(&self, size: Size) -> Result<Seizure, Refusal> {
+        let Size::Repay(wanted) = size else { return Err(Refusal::Unsupported) };
+        self.settle(self.available(wanted.min(self.most)).ok_or(Refusal::Arithmetic)?)
+    }
 }
 
 /// Prices of debt and collateral, and the bonus: the category's where it has them (`_getConfigurationData`).
@@ -80,51 +120,44 @@ fn prices_and_bonus(
     Ok(([debt, price(source.unwrap_or(call.collateral))?], category.bonus()))
 }
 
-/// `_calculateAvailableCollateralToLiquidate`. `wanted` and `held`: units of debt and of collateral; `bonus` and `fee` in
-/// hundredths of a percent.
-fn available([debt, side]: [&Side; 2], [wanted, held]: [U256; 2], [bonus, fee]: [U256; 2]) -> Option<Amounts> {
-    let bought = debt.price.checked_mul(wanted)?.checked_mul(side.unit)?;
-    let base = bought.checked_div(side.price.checked_mul(debt.unit)?)?;
-    let most = ray::percent_mul(base, bonus)?;
-    let (taken, repaid) = if most > held {
-        let worth = side.price.checked_mul(held)?.checked_mul(debt.unit)?;
-        let base = worth.checked_div(debt.price.checked_mul(side.unit)?)?;
-        (held, ray::percent_div(base, bonus)?)
-    } else {
-        (most, wanted)
-    };
-    let fee = if fee.is_zero() {
-        U256::ZERO
-    } else {
-        ray::percent_mul(taken.checked_sub(ray::percent_div(taken, bonus)?)?, fee)?
-    };
-    Some(Amounts { repaid, seized: taken.checked_sub(fee)?, fee })
-}
+impl Ready {
+    /// `_calculateAvailableCollateralToLiquidate`. `wanted`: units of debt.
+    fn available(&self, wanted: U256) -> Option<Amounts> {
+        let Self { sides: [debt, side], held, bonus, fee, .. } = self;
+        let bought = debt.price.checked_mul(wanted)?.checked_mul(side.unit)?;
+        let base = bought.checked_div(side.price.checked_mul(debt.unit)?)?;
+        let most = ray::percent_mul(base, *bonus)?;
+        let (taken, repaid) = if most > *held {
+            let worth = side.price.checked_mul(*held)?.checked_mul(debt.unit)?;
+            let base = worth.checked_div(debt.price.checked_mul(side.unit)?)?;
+            (*held, ray::percent_div(base, *bonus)?)
+        } else {
+            (most, wanted)
+        };
+        let fee = if fee.is_zero() {
+            U256::ZERO
+        } else {
+            ray::percent_mul(taken.checked_sub(ray::percent_div(taken, *bonus)?)?, *fee)?
+        };
+        Some(Amounts { repaid, seized: taken.checked_sub(fee)?, fee })
+    }
 
-/// What the tokens make of the amounts: burns that round to nothing, cash that is not there, a fee a unit too large.
-fn settle(
-    market: &Market,
-    call: &Call,
-    debt: &Debt,
-    (position, id): (&Position, usize),
-    amounts: Amounts,
-    at: u64,
-) -> Result<Seizure, Refusal> {
-    let Amounts { repaid, seized, mut fee } = amounts;
-    debt.burn(repaid)?;
-    let index = market.reserves.income(id, at)?;
-    let scaled = |units| ray::ray_div(units, index).ok_or(Refusal::Arithmetic);
-    let burnt = scaled(seized)?;
-    if !call.receipt && market.reserves.reserve(id)?.cash().is_none_or(|cash| cash < seized) {
-        return Err(Refusal::Illiquid);
+    /// What the tokens make of the amounts: burns that round to nothing, cash that is not there, a fee a unit too large.
+    fn settle(&self, amounts: Amounts) -> Result<Seizure, Refusal> {
+        let Amounts { repaid, seized, mut fee } = amounts;
+        self.debt.burn(repaid)?;
+        let scaled = |units| ray::ray_div(units, self.index).ok_or(Refusal::Arithmetic);
+        let burnt = scaled(seized)?;
+        if !self.receipt && self.cash.is_none_or(|cash| cash < seized) {
+            return Err(Refusal::Illiquid);
+        }
+        if !self.receipt && burnt.is_zero() {
+            return Err(Refusal::Dust);
+        }
+        let left = self.scaled.checked_sub(burnt).ok_or(Refusal::Arithmetic)?;
+        if scaled(fee)? > left {
+            fee = ray::ray_mul(left, self.index).ok_or(Refusal::Arithmetic)?;
+        }
+        Ok(Seizure { repaid, seized, fee, bad_debt: U256::ZERO })
     }
-    if !call.receipt && burnt.is_zero() {
-        return Err(Refusal::Dust);
-    }
-    let held = U256::from(position.value(id, Field::Supply).ok_or(Refusal::Cold)?);
-    let left = held.checked_sub(burnt).ok_or(Refusal::Arithmetic)?;
-    if scaled(fee)? > left {
-        fee = ray::ray_mul(left, index).ok_or(Refusal::Arithmetic)?;
-    }
-    Ok(Seizure { repaid, seized, fee, bad_debt: U256::ZERO })
 }

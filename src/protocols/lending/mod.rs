@@ -71,6 +71,20 @@ pub enum Size {
     Shares(U256),
 }
 
+impl Size {
+    /// `part` millionths of this, which is the most that the rules allow, rounded up. Of a repayment the whole is asked for
+    /// without a bound: what is past the rules is not taken.
+    #[must_use]
+    pub fn part(self, part: u32) -> Self {
+        match self {
+            Self::Repay(_) if part >= choice::WHOLE => Self::Repay(U256::MAX),
+            Self::Repay(units) => Self::Repay(slots::part(units, part)),
+            Self::Seize(units) => Self::Seize(slots::part(units, part)),
+            Self::Shares(shares) => Self::Shares(slots::part(shares, part)),
+        }
+    }
+}
+
 /// A liquidation to be quoted, or encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -163,8 +177,27 @@ pub struct Question {
     pub data: Bytes,
 }
 
+/// A liquidation of one pair of which all but the size is worked out: health, indexes, prices. It stands for the market as it was
+/// when this was made.
+pub trait Ready {
+    /// The most that the rules allow, whatever can be paid out.
+    ///
+    /// # Errors
+    /// Nothing can be taken.
+    fn most(&self) -> Result<Size, Refusal>;
+
+    /// What so much of it moves.
+    ///
+    /// # Errors
+    /// The contract would revert, or what it would do is not known.
+    fn seize(&self, size: Size) -> Result<Seizure, Refusal>;
+}
+
 /// A market, or several that share their positions.
 pub trait Lending {
+    /// See [`Self::ready`].
+    type Ready: Ready;
+
     /// Name in output, config and metrics.
     fn protocol(&self) -> &'static str;
 
@@ -174,8 +207,13 @@ pub trait Lending {
     /// Takes an account into the positions. Its slots are [`Self::missing`] from then on.
     fn watch(&mut self, account: Address);
 
+    /// The account that was taken as the `place`th, from nought.
+    fn account(&self, place: usize) -> Option<Address>;
+
     /// Accounts watched, in the order in which they were taken.
-    fn accounts(&self) -> Vec<Address>;
+    fn accounts(&self) -> Vec<Address> {
+        (0..).map_while(|place| self.account(place)).collect()
+    }
 
     /// Contracts and slots that must be read before every watched account has a health. What is read may ask for more:
     /// empty when all is known. The price feeds are not slots of the market, see [`Self::feeds`].
@@ -263,15 +301,28 @@ pub trait Lending {
     /// Pairs of debt and collateral that an account has: what a liquidation can name.
     fn pairs(&self, account: Address) -> Vec<(Address, Address)>;
 
+    /// Works out a liquidation in a block with this timestamp, as far as it does not hang on the size: the call's is not looked at.
+    ///
+    /// # Errors
+    /// The contract would revert whatever the size, or what it would do is not known.
+    fn ready(&self, call: &Call, at: u64) -> Result<Self::Ready, Refusal>;
+
     /// What a liquidation in a block with this timestamp moves.
     ///
     /// # Errors
     /// The contract would revert, or what it would do is not known.
-    fn quote(&self, call: &Call, at: u64) -> Result<Seizure, Refusal>;
+    fn quote(&self, call: &Call, at: u64) -> Result<Seizure, Refusal> {
+        self.ready(call, at)?.seize(call.size)
+    }
 
-    /// A size that asks for `part` of the most that the rules let a liquidation of this pair take, in millionths.
-    /// [`Size::Repay`] may ask for more than the rules allow; what is past them is not taken.
-    fn size(&self, call: &Call, part: u32, at: u64) -> Result<Size, Refusal>;
+    /// A size that asks for `part` of the most that the rules let a liquidation of this pair take, in millionths: see
+    /// [`Size::part`].
+    ///
+    /// # Errors
+    /// Nothing can be taken.
+    fn size(&self, call: &Call, part: u32, at: u64) -> Result<Size, Refusal> {
+        Ok(self.ready(call, at)?.most()?.part(part))
+    }
 
     /// Calldata of the liquidation, for [`Self::address`].
     ///

@@ -5,14 +5,18 @@
 //! - A position that sinks, and did not when the index was made, is among those of the feed whose price has just moved: no
 //!   factor can have lost more than the worst fall of any price times the worst rise of any other. What a position changed
 //!   by itself is the caller's to say: [`Near::touch`].
-//! - It holds until [`Near::stale`]: time lets debts grow, and prices that have gone far widen what must be looked at.
+//! - It may be made a few positions at a time, while prices move: what is taken in late is kept with the factor that it might
+//!   have had, had it been taken in at first.
+//! - It holds until [`Near::is_over`]: time lets debts grow. Prices that have gone far widen what must be looked at
+//!   ([`Near::is_wide`]), and make it no less true.
 //!
 //! # Limits
 //! - Floats steer here; whether a position sinks is asked of its exact health. They err by a thousandth at most, as far as
 //!   a position is worth more than [`DUST`] units of base currency: below, the protocols' own rounding is coarser.
 //!
 //! # Cost
-//! Eight bytes for each feed of each position. A price that moves: one division a feed, and a binary search.
+//! Eight bytes for each feed of each position. A price that moves: one division a feed, and a binary search. To take a position
+//! in: two healths; and a merge for each feed, however many are taken.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +32,8 @@ use crate::protocols::math::wide::to_f64;
 pub const DUST: U256 = U256::from_limbs([1_000_000, 0, 0, 0]);
 /// What floats, and the rounding of an average threshold to a hundredth of a percent, may be off by.
 const MARGIN: f64 = 1.001;
-/// Past this widening the index is made anew.
+/// Past this widening another index should be begun, and past the second be made soon.
+const AGED: f64 = 1.025;
 const WIDE: f64 = 1.05;
 /// One, in wad.
 const WAD: f64 = 1e18;
@@ -49,30 +54,61 @@ pub struct Near {
     accounts: Vec<Address>,
     feeds: HashMap<Address, Feed>,
     touched: BTreeSet<Address>,
+    /// How many of the market's positions have been taken in.
+    seen: usize,
+    half: u64,
     until: u64,
 }
 
 impl Near {
-    /// Makes the index of all positions that have a health at `at` and at `until`, both in seconds. Those that have none
-    /// are given back: they must be learnt first.
+    /// An index that holds from `at` until `until`, both in seconds, and that no position has been taken into.
+    #[must_use]
+    pub fn begun(at: u64, until: u64) -> Self {
+        let half = at.midpoint(until);
+        Self { accounts: Vec::new(), feeds: HashMap::default(), touched: BTreeSet::new(), seen: 0, half, until }
+    }
+
+    /// Makes the index of all positions at once: see [`Self::take`].
     #[must_use]
     pub fn new<M: Lending>(market: &M, at: u64, until: u64) -> (Self, Vec<Address>) {
-        let mut near = Self { accounts: Vec::new(), feeds: HashMap::default(), touched: BTreeSet::new(), until };
-        let mut unknown = Vec::new();
-        for account in market.accounts() {
-            let healths = [at, until].map(|time| market.health(account, time));
-            match healths {
-                [Ok(now), Ok(then)] => near.take(market, account, [now, then]),
-                _ => unknown.push(account),
-            }
-        }
-        for feed in near.feeds.values_mut() {
-            feed.positions.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
-        }
+        let mut near = Self::begun(at, until);
+        let unknown = near.take(market, at, usize::MAX);
         (near, unknown)
     }
 
-    fn take<M: Lending>(&mut self, market: &M, account: Address, healths: [Health; 2]) {
+    /// Takes in so many positions more, of those that have a health now and at the end. Those that have none are given back: they
+    /// must be learnt first.
+    pub fn take<M: Lending>(&mut self, market: &M, at: u64, count: usize) -> Vec<Address> {
+        let widening = self.widening();
+        let mut unknown = Vec::new();
+        let accounts = (self.seen..).take(count).map_while(|place| market.account(place));
+        for account in accounts {
+            self.seen += 1;
+            match [at, self.until].map(|time| market.health(account, time)) {
+                [Ok(now), Ok(then)] => self.put(market, account, [now, then], widening),
+                _ => unknown.push(account),
+            }
+        }
+        for feed in self.feeds.values_mut() {
+            // What was in order before is one run to this sort.
+            feed.positions.sort_by(|one, other| one.0.total_cmp(&other.0));
+        }
+        unknown
+    }
+
+    /// How many positions have been taken in, or given back.
+    #[must_use]
+    pub const fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// All positions of the market have been.
+    #[must_use]
+    pub fn is_whole<M: Lending>(&self, market: &M) -> bool {
+        market.account(self.seen).is_none()
+    }
+
+    fn put<M: Lending>(&mut self, market: &M, account: Address, healths: [Health; 2], widening: f64) {
         // A market of two tokens counts in units of one of them: what is dust there nobody can say for all.
         if market.pair().is_none() && healths.iter().all(|health| health.debt < DUST) {
             return;
@@ -80,6 +116,8 @@ impl Near {
         let Ok(id) = u32::try_from(self.accounts.len()) else { return };
         self.accounts.push(account);
         let factor = healths.map(|health| to_f64(health.factor) / WAD).into_iter().fold(f64::INFINITY, f64::min);
+        // At the reference prices it could have been so much less.
+        let factor = factor / widening;
         for feed in market.feeds_of(account) {
             let Some(reference) = market.price(feed).map(to_f64) else { continue };
             let feed = self.feeds.entry(feed).or_insert(Feed { reference, ratio: 1.0, positions: Vec::new() });
@@ -104,10 +142,22 @@ impl Near {
         all
     }
 
-    /// True when the index no longer narrows enough, or its time is over.
+    /// True when its time is over.
     #[must_use]
-    pub fn stale(&self, at: u64) -> bool {
-        at > self.until || self.widening() > WIDE
+    pub const fn is_over(&self, at: u64) -> bool {
+        at > self.until
+    }
+
+    /// True when another is to be begun: half of its time is over, or prices have moved.
+    #[must_use]
+    pub fn ages(&self, at: u64) -> bool {
+        at > self.half || self.widening() > AGED
+    }
+
+    /// True when prices have gone so far that it hardly narrows.
+    #[must_use]
+    pub fn is_wide(&self) -> bool {
+        self.widening() > WIDE
     }
 
     /// The most that any factor can have lost by prices since the index was made.
@@ -116,12 +166,17 @@ impl Near {
         ratios().fold(1.0, f64::max) / ratios().fold(1.0, f64::min)
     }
 
-    /// Takes a feed's new price, and gives the accounts that it can have sunk: those with a factor under what all prices
-    /// together can have taken. Whether they sink is asked of the market.
-    pub fn moved(&mut self, feed: Address, price: U256) -> impl Iterator<Item = Address> + '_ {
+    /// Takes a feed's new price.
+    pub fn reprice(&mut self, feed: Address, price: U256) {
         if let Some(feed) = self.feeds.get_mut(&feed) {
             feed.ratio = to_f64(price) / feed.reference;
         }
+    }
+
+    /// Takes a feed's new price, and gives the accounts that it can have sunk: those with a factor under what all prices
+    /// together can have taken. Whether they sink is asked of the market.
+    pub fn moved(&mut self, feed: Address, price: U256) -> impl Iterator<Item = Address> + '_ {
+        self.reprice(feed, price);
         let this = &*self;
         let bound = this.widening() * MARGIN;
         let near = this.feeds.get(&feed).map(|feed| this.below(feed, bound));

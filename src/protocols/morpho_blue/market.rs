@@ -14,6 +14,7 @@ use alloy_primitives::map::HashMap;
 
 use crate::protocols::discover::Probe;
 use crate::protocols::discover::View;
+use crate::protocols::lending;
 use crate::protocols::lending::About;
 use crate::protocols::lending::Health;
 use crate::protocols::lending::Holding;
@@ -289,8 +290,8 @@ impl Market {
         self.id
     }
 
-    pub(super) fn borrowers(&self) -> impl Iterator<Item = Address> + '_ {
-        self.accounts.iter().map(|(account, _)| *account)
+    pub(super) fn borrower(&self, place: usize) -> Option<Address> {
+        self.accounts.get(place).map(|(account, _)| *account)
     }
 
     /// The word with an account's debt and collateral; the one before it is what it has lent.
@@ -398,18 +399,50 @@ impl Market {
         Ok(Health { collateral: worth, debt, limit, factor: factor.unwrap_or(U256::MAX) })
     }
 
-    /// What a liquidation moves (`Morpho.liquidate`).
-    pub(super) fn seize(&self, account: Address, size: Size, at: u64) -> Result<Seizure, Refusal> {
+    /// Works out a liquidation but for its size.
+    pub(super) fn open_to(&self, account: Address, at: u64) -> Result<Ready, Refusal> {
         let totals = self.accrued(at, None)?;
-        if matches!(size, Size::Seize(amount) | Size::Shares(amount) if amount.is_zero()) {
-            return Err(Refusal::Dust);
-        }
         let position = self.position(account)?;
-        if !self.stand(&position, &totals, None)?.sinks() {
+        Ok(Ready { totals, position, terms: self.terms(&position, &totals) })
+    }
+
+    /// At which price and for which incentive a position that sinks is seized, in this order.
+    fn terms(&self, position: &Position, totals: &Totals) -> Result<[U256; 2], Refusal> {
+        if !self.stand(position, totals, None)?.sinks() {
             return Err(Refusal::Healthy);
         }
         let price = self.answer(self.params.oracle, self.price, None)?;
-        let incentive = self.params.incentive().ok_or(Refusal::Arithmetic)?;
+        Ok([price, self.params.incentive().ok_or(Refusal::Arithmetic)?])
+    }
+}
+
+/// A liquidation of which all but the size is worked out.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready {
+    totals: Totals,
+    position: Position,
+    /// Price and incentive. The contract looks at the amount before it looks at the health, and so is a refusal here.
+    terms: Result<[U256; 2], Refusal>,
+}
+
+impl lending::Ready for Ready {
+    fn most(&self) -> Result<Size, Refusal> {
+        let all = Size::Shares(U256::from(self.position.shares));
+        // Where the debt is worth more than the collateral, the collateral is the limit, and the rest is bad debt.
+        match self.seize(all) {
+            Ok(_) => Ok(all),
+            Err(Refusal::TooLarge) => Ok(Size::Seize(U256::from(self.position.collateral))),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// What a liquidation moves (`Morpho.liquidate`).
+    fn seize(&self, size: Size) -> Result<Seizure, Refusal> {
+        let Self { totals, position, terms } = *self;
+        if matches!(size, Size::Seize(amount) | Size::Shares(amount) if amount.is_zero()) {
+            return Err(Refusal::Dust);
+        }
+        let [price, incentive] = terms?;
         let (seized, shares) = match size {
             Size::Repay(_) => return Err(Refusal::Unsupported),
             Size::Seize(units) => (units, shares_for(&totals, units, price, incentive).ok_or(Refusal::Arithmetic)?),

@@ -23,15 +23,16 @@ use crate::protocols::lending::Health;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
-use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
 use crate::protocols::lending::seed::Pair;
-use crate::protocols::lending::slots;
 
 pub use market::Market;
 pub use market::Params;
+pub use market::Ready;
 
 impl Lending for Market {
+    type Ready = Ready;
+
     fn protocol(&self) -> &'static str {
         Self::PROTOCOL
     }
@@ -44,8 +45,8 @@ impl Lending for Market {
         self.take(account);
     }
 
-    fn accounts(&self) -> Vec<Address> {
-        self.borrowers().collect()
+    fn account(&self, place: usize) -> Option<Address> {
+        self.borrower(place)
     }
 
     fn missing_of(&self, accounts: &[Address]) -> Vec<(Address, U256)> {
@@ -130,25 +131,14 @@ impl Lending for Market {
         open.then_some((loan, collateral)).into_iter().collect()
     }
 
-    fn quote(&self, call: &Call, at: u64) -> Result<Seizure, Refusal> {
+    fn ready(&self, call: &Call, at: u64) -> Result<Ready, Refusal> {
         if call.receipt {
             return Err(Refusal::Unsupported);
         }
         if (call.debt, call.collateral) != (self.params().loan, self.params().collateral) {
             return Err(Refusal::Stranger);
         }
-        self.seize(call.account, call.size, at)
-    }
-
-    fn size(&self, call: &Call, part: u32, at: u64) -> Result<Size, Refusal> {
-        let position = self.position(call.account)?;
-        let all = Size::Shares(U256::from(position.shares));
-        // Where the debt is worth more than the collateral, the collateral is the limit, and the rest is bad debt.
-        match self.quote(&Call { size: all, receipt: false, ..*call }, at) {
-            Ok(_) => Ok(Size::Shares(slots::part(U256::from(position.shares), part))),
-            Err(Refusal::TooLarge) => Ok(Size::Seize(slots::part(U256::from(position.collateral), part))),
-            Err(refusal) => Err(refusal),
-        }
+        self.open_to(call.account, at)
     }
 
     fn encode(&self, call: &Call) -> Result<Vec<u8>, Refusal> {

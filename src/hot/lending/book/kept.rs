@@ -1,6 +1,7 @@
 //! One market: what is known of it, what it asks, and the index of who is near the edge.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -19,6 +20,12 @@ use crate::protocols::lending::Question;
 use crate::protocols::lending::near::Near;
 use crate::types::news::Want;
 
+/// Seconds that an index of positions is good for. The next is begun at half of it, and is made by then: in so many slices, one
+/// a block or more, and in fewer where prices have gone far.
+const HORIZON: u64 = 3_600;
+const SLICES: usize = 128;
+const SOON: usize = 16;
+
 /// A question, and the last answer.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
@@ -32,6 +39,8 @@ pub(super) struct Kept {
     pub(super) market: AnyLending,
     /// `None` until the index is made, and where what governance sets has changed under it.
     pub(super) near: Option<Near>,
+    /// The one that comes after it, while it is being made.
+    next: Option<Near>,
     pub(super) asked: Vec<Asked>,
     /// Whose slots may not all be known. `None`: nothing is missing. The market's own are looked at with them.
     open: Option<BTreeSet<Address>>,
@@ -41,7 +50,7 @@ impl Kept {
     /// A market of which nothing has been read yet.
     pub(super) fn new(market: AnyLending) -> Self {
         let open = Some(market.accounts().into_iter().collect());
-        Self { market, near: None, asked: Vec::new(), open }
+        Self { market, near: None, next: None, asked: Vec::new(), open }
     }
 
     /// Not all of its slots are known, or not all that it asks is answered.
@@ -60,11 +69,16 @@ impl Kept {
             let open = self.open.get_or_insert_default();
             if let Some(account) = self.market.owner(*slot) {
                 open.insert(account);
-                self.near.iter_mut().for_each(|near| near.touch(account));
+                self.touch(account);
             } else if self.market.is_term(at, *slot) {
-                self.near = None;
+                (self.near, self.next) = (None, None);
             }
         }
+    }
+
+    /// Looks at a position whatever moves, from now on.
+    pub(super) fn touch(&mut self, account: Address) {
+        self.near.iter_mut().chain(&mut self.next).for_each(|near| near.touch(account));
     }
 
     /// Takes a log; whom it names is watched.
@@ -99,10 +113,30 @@ impl Kept {
     pub(super) fn set(&mut self, index: usize, answer: U256) -> Vec<Address> {
         let Some(asked) = self.asked.get(index) else { return Vec::new() };
         self.market.answer(asked.question.about, answer);
-        match (asked.question.about, &mut self.near) {
-            (About::Price(feed), Some(near)) => near.moved(feed, answer).collect(),
-            _ => Vec::new(),
+        let About::Price(feed) = asked.question.about else { return Vec::new() };
+        self.next.iter_mut().for_each(|next| next.reprice(feed, answer));
+        self.near.iter_mut().flat_map(|near| near.moved(feed, answer)).collect()
+    }
+
+    /// Keeps the index: once it ages, the next is made beside it, so many positions a time; at once where there is none that
+    /// holds. Which of the market's positions were looked at for it.
+    pub(super) fn renew(&mut self, at: u64) -> Range<usize> {
+        let Self { market, near, next, .. } = self;
+        let serving = near.as_ref().filter(|near| !near.is_over(at));
+        *next = next.take().filter(|next| !next.is_over(at));
+        if next.is_none() && serving.is_none_or(|near| near.ages(at)) {
+            *next = Some(Near::begun(at, at.saturating_add(HORIZON)));
         }
+        let Some(index) = next else { return 0..0 };
+        let count = serving.map_or(usize::MAX, |near| near.seen() / if near.is_wide() { SOON } else { SLICES } + 1);
+        let first = index.seen();
+        // Looked at whatever moves, until something is known of them.
+        index.take(market, at, count).into_iter().for_each(|account| index.touch(account));
+        let taken = first..index.seen();
+        if index.is_whole(market) {
+            *near = next.take();
+        }
+        taken
     }
 }
 

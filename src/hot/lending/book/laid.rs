@@ -134,8 +134,7 @@ impl Book {
     pub fn commit(&mut self) {
         self.laid.clear();
         for (place, account) in self.suspects.drain(..) {
-            let near = self.markets.get_mut(place).and_then(|kept| kept.near.as_mut());
-            near.into_iter().for_each(|near| near.touch(account));
+            self.markets.get_mut(place).into_iter().for_each(|kept| kept.touch(account));
         }
     }
 

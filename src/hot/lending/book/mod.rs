@@ -5,14 +5,15 @@
 //! # Cost
 //! A block: its changed slots, one look of the EVM for each question, and the positions near the edge. A pending transaction:
 //! a lookup for each account and slot that it changed; where that moves a price, one look, and the positions near the edge
-//! that hang on it. Once a quarter of an hour of chain time, when prices have gone far, or when governance has changed what all
-//! hang on, the index is made anew: two healths a position.
+//! that hang on it. Twice an hour of chain time, or when prices have gone far, the index is made anew, beside the old one and a few
+//! positions a block: two healths a position. At once, for all, at the start and when governance has changed what all hang on.
 
 mod kept;
 mod laid;
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
+use std::ops::Range;
 
 use alloy_primitives::Address;
 use alloy_primitives::U256;
@@ -35,9 +36,6 @@ use crate::types::news::Want;
 
 pub use laid::Change;
 pub use laid::Said;
-
-/// Seconds that an index of positions is good for.
-const HORIZON: u64 = 900;
 
 /// A position that can be liquidated.
 #[derive(Clone, Copy, Debug)]
@@ -179,25 +177,20 @@ impl Book {
         for place in 0..self.markets.len() {
             self.ask_all(place, machine, wants);
             let Some(kept) = self.markets.get_mut(place) else { continue };
-            if kept.near.as_ref().is_none_or(|near| near.stale(at)) {
-                let (mut near, unknown) = Near::new(&kept.market, at, at.saturating_add(HORIZON));
-                // Looked at whatever moves, until something is known of them.
-                unknown.into_iter().for_each(|account| near.touch(account));
-                kept.near = Some(near);
-                self.pair(place, at);
-            }
+            let looked_at = kept.renew(at);
+            self.pair(place, at, looked_at);
         }
         wants.sort_unstable();
         wants.dedup();
     }
 
-    /// Notes the pairs that somebody has and that have not been rehearsed, each with whoever owes most of those who have it: what
-    /// is sold for him goes furthest into the pools.
-    fn pair(&mut self, place: usize, at: u64) {
+    /// Notes the pairs that some of a market's positions have and that have not been rehearsed, each with whoever owes most of
+    /// those: what is sold for him goes furthest into the pools.
+    fn pair(&mut self, place: usize, at: u64, positions: Range<usize>) {
         let Self { markets, paired, unrehearsed, .. } = self;
         let Some(Kept { market, .. }) = markets.get(place) else { return };
         let mut new: BTreeMap<(Address, Address), (U256, Address)> = BTreeMap::new();
-        for account in market.accounts() {
+        for account in positions.filter_map(|position| market.account(position)) {
             let pairs = market.pairs(account).into_iter();
             let pairs = pairs.filter(|(debt, collateral)| debt != collateral);
             for pair in pairs.filter(|(debt, collateral)| !paired.contains(&(place, *debt, *collateral))) {

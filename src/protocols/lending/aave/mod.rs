@@ -8,26 +8,22 @@ pub mod reserves;
 use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
-use alloy_primitives::U256;
 
 use crate::protocols::discover::Probe;
 use crate::protocols::discover::View;
 use crate::protocols::lending::About;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
-use crate::protocols::lending::Lending;
 use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Size;
 use crate::protocols::lending::aave::position::Position;
 use crate::protocols::lending::aave::reserve::Config;
 use crate::protocols::lending::aave::reserves::Reserves;
-use crate::protocols::lending::choice::WHOLE;
 use crate::protocols::lending::discover;
 use crate::protocols::lending::discover::Heard;
 use crate::protocols::lending::discover::Place;
 use crate::protocols::lending::seed::Seed;
-use crate::protocols::lending::slots;
 
 alloy::sol! {
     function getAssetPrice(address asset) external view returns (uint256);
@@ -94,19 +90,6 @@ pub fn encode(call: &Call) -> Result<Vec<u8>, Refusal> {
         receiveAToken: call.receipt,
     };
     Ok(call.abi_encode())
-}
-
-/// The size that takes `part` millionths of what the rules let be repaid; without a bound for the whole.
-///
-/// # Errors
-/// Nothing can be repaid.
-pub fn size(market: &impl Lending, call: &Call, part: u32, at: u64) -> Result<Size, Refusal> {
-    if part >= WHOLE {
-        return Ok(Size::Repay(U256::MAX));
-    }
-    // A receipt needs no cash: what the rules allow does not hang on what can be paid out.
-    let most = market.quote(&Call { size: Size::Repay(U256::MAX), receipt: true, ..*call }, at)?.repaid;
-    Ok(Size::Repay(slots::part(most, part)))
 }
 
 /// Whose position, and the reserves of debt and collateral.

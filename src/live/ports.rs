@@ -23,6 +23,7 @@ use crate::edge::submit::line;
 use crate::hot::rt::inbox;
 use crate::hot::rt::inbox::Supply;
 use crate::hot::rt::port::Broken;
+use crate::hot::rt::thread;
 use crate::hot::rt::worth::Worth;
 use crate::hot::send::Pen;
 use crate::live::bundles::gate::Gate;
@@ -216,6 +217,7 @@ pub fn nonces(room: usize) -> eyre::Result<Option<Supply<OneTime>>> {
     }
     let (put, take) = inbox::supply(room);
     let fill = move || {
+        thread::give_way();
         loop {
             let mut drawn = [0; 32];
             // Without randomness there are no nonces, and signatures are deterministic: slower, and as good.

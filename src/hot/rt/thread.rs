@@ -45,6 +45,11 @@ pub fn confine(cores: &[usize]) {
     let _anywhere = sched_setaffinity(None, &set);
 }
 
+/// The calling thread gives way to whatever else wants its core: it fills what is used later.
+pub fn give_way() {
+    let _as_before = rustix::process::nice(19);
+}
+
 fn place(threads: usize, wanted: &[usize], host: &[usize]) -> Vec<Seat> {
     let seat = |core: &usize| if host.contains(core) { Seat::Core(*core) } else { Seat::Any };
     if !wanted.is_empty() {

@@ -182,6 +182,8 @@ impl Engine {
     /// What is to be done in the base state.
     fn base(&mut self, newest: &dyn Fn(u64) -> bool) -> Outcome {
         if !self.base {
+            // The thread that searches the base asks for the same.
+            self.unread.clear();
             return Outcome::default();
         }
         let mut outcome = self.solve(On::Base, newest);

@@ -24,20 +24,30 @@ use crate::hot::lending::book::Said;
 const PAIRS: usize = 4;
 
 impl Engine {
-    /// Rehearses liquidations of pairs that somebody has, until each has run without missing anything; in the base state.
+    /// Rehearses liquidations of pairs that somebody has, until each has run without missing anything; in the base state. What
+    /// is to be sent does not wait for it.
     pub(super) fn rehearse(&mut self, outcome: &mut Outcome) {
-        if self.book.is_empty() || self.prover.own().liquidator.is_none() || outcome.cancelled {
+        let nothing_due = outcome.cancelled || !outcome.proven.is_empty();
+        if self.book.is_empty() || self.prover.own().liquidator.is_none() || nothing_due {
             return;
         }
         let all = std::mem::take(self.book.unrehearsed());
         let (now, later) = all.split_at(all.len().min(PAIRS));
-        let again: Vec<Rehearsal> = now.iter().copied().filter(|pair| !self.reads_known(*pair)).collect();
-        *self.book.unrehearsed() = again.into_iter().chain(later.iter().copied()).collect();
+        let mut again: Vec<Rehearsal> = Vec::new();
+        for pair in now {
+            match self.reads_known(*pair) {
+                Some(true) => {}
+                Some(false) => again.push(*pair),
+                None => self.book.propose_again(pair),
+            }
+        }
+        // Those that miss something every time do not keep the others from their turn.
+        *self.book.unrehearsed() = later.iter().copied().chain(again).collect();
         outcome.want(self.prover.missed());
     }
 
-    /// Runs one, at prices where it sinks. Whether all that it read is known.
-    fn reads_known(&mut self, (market, account, debt, collateral): Rehearsal) -> bool {
+    /// Runs one, at prices where it sinks. Whether all that it read is known; `None`: there is nothing to run.
+    fn reads_known(&mut self, (market, account, debt, collateral): Rehearsal) -> Option<bool> {
         let (height, at) = (self.book.height(), book::now(&self.machine));
         let said = self.book.lay_sinking(market, account, at);
         let oracles: BTreeSet<Address> = said.iter().map(|said| said.question.to).collect();
@@ -50,7 +60,7 @@ impl Engine {
         let (market, pools) = (self.book.market(market), &self.pools);
         let any = market.and_then(|market| lending::rehearsal(pools, cycles, market, pair, at));
         let best = market.and_then(|market| lending::best(pools, cycles, market, account, at));
-        let before = self.prover.missed().len();
+        let (before, ran) = (self.prover.missed().len(), any.is_some());
         for leg in any.into_iter().chain(best) {
             let run = Arc::new(Liquidation::of(leg));
             if let Ok((_, diff)) = self.prover.prove_liquidation(&mut self.machine, &self.pools, &run, None) {
@@ -60,7 +70,7 @@ impl Engine {
         self.book.lift_to(height);
         let db = self.machine.db_mut();
         aside.into_iter().for_each(|account| db.restore_account(account));
-        self.prover.missed().len() == before
+        ran.then(|| self.prover.missed().len() == before)
     }
 }
 

@@ -298,9 +298,12 @@ struct Open {
     /// Ways that are best at some size, with the most that each left at one, in ether.
     ways: Vec<(U256, Route)>,
     /// The most that any size can leave, in ether: each unit sells for less than the one before it, so that the least of it, times
-    /// as much, leaves more.
+    /// as much, leaves more. [`route::bounds`] of the least, rounding put on.
     bound: U256,
 }
+
+/// Units that a way's rounding can keep back, a few for each of its pools and for the seizure.
+const ROUNDING: U256 = U256::from_limbs([8, 0, 0, 0]);
 
 /// How many times the least a part is, rounded up.
 fn times(part: u32) -> U256 {
@@ -324,8 +327,10 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         let mut open = Open { call, ready, most, ends, ways: Vec::new(), bound: U256::MAX };
         self.sample(&mut open, LEAST);
         // Where the least is dust, or leaves nothing, it says nothing of more.
-        if let Some(gain) = open.ways.iter().map(|(gain, _)| *gain).max().filter(|gain| !gain.is_zero()) {
-            open.bound = gain.saturating_mul(times(WHOLE));
+        if let Ok(Seizure { seized, repaid, .. }) = open.ready.seize(open.most.part(LEAST)) {
+            let bounds = route::bounds(self.view, self.cycles, ends, [seized, repaid]);
+            let bounds = bounds.map(|(token, gain)| self.in_ether(token, gain.saturating_add(ROUNDING)));
+            open.bound = bounds.max().map_or(U256::MAX, |gain| gain.saturating_mul(times(WHOLE)));
         }
         Some(open)
     }
@@ -381,14 +386,18 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
     fn sample(&self, open: &mut Open, part: u32) {
         let Ok(Seizure { seized, repaid, .. }) = open.ready.seize(open.most.part(part)) else { return };
         for (gain, route) in route::routes(self.view, self.cycles, open.ends, [seized, repaid]) {
-            let gain = u128::try_from(gain).ok();
-            let gain = gain.and_then(|gain| value::in_ether(self.cycles, self.view, route.token, gain));
-            let gain = gain.unwrap_or_default().0;
+            let gain = self.in_ether(route.token, gain);
             match open.ways.iter_mut().find(|(_, known)| *known == route) {
                 Some((most, _)) => *most = gain.max(*most),
                 None => open.ways.push((gain, route)),
             }
         }
+    }
+
+    /// Nothing, where the pools cannot value it.
+    fn in_ether(&self, token: TokenId, gain: U256) -> U256 {
+        let gain = u128::try_from(gain).ok();
+        gain.and_then(|gain| value::in_ether(self.cycles, self.view, token, gain)).unwrap_or_default().0
     }
 
     /// The best amount along a way.

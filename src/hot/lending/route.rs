@@ -96,6 +96,22 @@ pub fn any<V: View>(view: &V, cycles: &Cycles, ends: [TokenId; 2], amounts: [U25
     cycles.bases().iter().find_map(|token| through(view, cycles, *token, ends, amounts)).map(|(route, _)| route)
 }
 
+/// What no way by a base token leaves more of, for these amounts: its best sale and its best purchase, each as if the other were
+/// not there. Those that leave nothing are not given.
+pub fn bounds<V: View>(
+    view: &V,
+    cycles: &Cycles,
+    [from, to]: [TokenId; 2],
+    [seized, repaid]: [U256; 2],
+) -> impl Iterator<Item = (TokenId, U256)> {
+    cycles.bases().iter().filter_map(move |token| {
+        let (_, brought) = best(view, cycles, [from, *token], &[to], seized, (&[], Side::Sale))?;
+        let (_, taken) = best(view, cycles, [*token, to], &[from], repaid, (&[], Side::Purchase))?;
+        let gain = brought.checked_sub(taken).filter(|gain| !gain.is_zero())?;
+        Some((*token, gain))
+    })
+}
+
 /// The best way by one base token, what the sale brings there, and what the purchase takes.
 fn through<V: View>(
     view: &V,

@@ -66,18 +66,18 @@ impl Kept {
                 continue;
             }
             // More may be missing behind a word that changed: a new reserve's, a side that an account has begun to use.
-            let open = self.open.get_or_insert_default();
+            self.open.get_or_insert_default();
             if let Some(account) = self.market.owner(*slot) {
-                open.insert(account);
-                self.touch(account);
+                self.look_at(account);
             } else if self.market.is_term(at, *slot) {
                 (self.near, self.next) = (None, None);
             }
         }
     }
 
-    /// Looks at a position whatever moves, from now on.
-    pub(super) fn touch(&mut self, account: Address) {
+    /// Looks at a position whatever moves from now on, and at whether something of it is missing.
+    pub(super) fn look_at(&mut self, account: Address) {
+        self.open.get_or_insert_default().insert(account);
         self.near.iter_mut().chain(&mut self.next).for_each(|near| near.touch(account));
     }
 

@@ -134,7 +134,7 @@ impl Book {
     pub fn commit(&mut self) {
         self.laid.clear();
         for (place, account) in self.suspects.drain(..) {
-            self.markets.get_mut(place).into_iter().for_each(|kept| kept.touch(account));
+            self.markets.get_mut(place).into_iter().for_each(|kept| kept.look_at(account));
         }
     }
 
@@ -183,8 +183,14 @@ impl Book {
         }
         let asked = self.markets.get(place).into_iter().flat_map(|kept| &kept.asked);
         let prices = asked.filter(|asked| matches!(asked.question.about, About::Price(_)));
-        let said = |asked: &Asked| Some(Said { question: asked.question.clone(), answer: asked.answer? });
-        prices.filter_map(said).collect()
+        let mut all: Vec<Said> = Vec::new();
+        for Asked { question, answer } in prices {
+            // Two categories may have one price: it is laid over the first.
+            if let Some(answer) = answer.filter(|_| all.iter().all(|said| said.question != *question)) {
+                all.push(Said { question: question.clone(), answer });
+            }
+        }
+        all
     }
 
     fn lay_answer(&mut self, place: usize, index: usize, [was, is]: [U256; 2]) {

@@ -12,6 +12,7 @@ mod kept;
 mod laid;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -21,11 +22,13 @@ use alloy_primitives::map::AddressMap;
 use alloy_primitives::map::HashMap;
 use revm::state::EvmState;
 
+use crate::hot::evm::db::Db;
 use crate::hot::evm::machine::Machine;
 use crate::hot::lending::book::kept::Asked;
 use crate::hot::lending::book::kept::Kept;
 use crate::hot::lending::book::laid::Under;
 use crate::protocols::AnyLending;
+use crate::protocols::lending::About;
 use crate::protocols::lending::Health;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::near::Near;
@@ -59,6 +62,8 @@ pub struct Book {
     sites: AddressMap<Vec<usize>>,
     /// What each slot that was read for an answer answers: market, and place among its questions.
     reads: Reads,
+    /// Slots that hold what an undone block wrote, until they have been read again.
+    stale: BTreeSet<(Address, U256)>,
     laid: Vec<(usize, Under)>,
     /// Who may have sunk by what is laid over: market, account.
     suspects: Vec<(usize, Address)>,
@@ -130,19 +135,20 @@ impl Book {
             return;
         }
         self.lift();
-        let mut below: Vec<AccountNews> = Vec::new();
+        let (mut below, mut stale) = (Vec::new(), Vec::new());
         for account in undone.filter(|account| self.sites.contains_key(&account.address)) {
             let at = account.address;
             let mut known = AccountNews { address: at, ..AccountNews::default() };
             for (slot, _) in &account.slots {
                 match machine.db().known_slot(at, *slot) {
                     Some(value) => known.slots.push((*slot, value)),
-                    None if self.is_kept(at, *slot) => wants.push(Want::Slot(at, *slot)),
+                    None if self.is_kept(at, *slot) => stale.push((at, *slot)),
                     None => {}
                 }
             }
             below.push(known);
         }
+        self.stale.extend(stale);
         self.take(&below);
         self.settle(machine, wants);
     }
@@ -161,9 +167,25 @@ impl Book {
         }
     }
 
+    /// Takes what an undone block left unknown as soon as it has been read again, and asks for it until then.
+    fn refresh(&mut self, db: &Db, wants: &mut Vec<Want>) {
+        for (at, slot) in std::mem::take(&mut self.stale) {
+            match db.known_slot(at, slot) {
+                Some(value) => {
+                    self.take(&[AccountNews { address: at, slots: vec![(slot, value)], ..AccountNews::default() }]);
+                }
+                None => {
+                    self.stale.insert((at, slot));
+                    wants.push(Want::Slot(at, slot));
+                }
+            }
+        }
+    }
+
     /// Reads what is missing out of the state, asks every question anew, and keeps the index.
     fn settle(&mut self, machine: &mut Machine, wants: &mut Vec<Want>) {
         let at = now(machine);
+        self.refresh(machine.db(), wants);
         let mut grown = false;
         for kept in &mut self.markets {
             let Some(missing) = kept.fill(machine.db()) else { continue };
@@ -184,8 +206,8 @@ impl Book {
         wants.dedup();
     }
 
-    /// Notes the pairs that some of a market's positions have and that have not been rehearsed, each with whoever owes most of
-    /// those: what is sold for him goes furthest into the pools.
+    /// Notes the pairs that some of a market's positions have and that have not been rehearsed, each with whoever has most of both
+    /// sides: what is sold for him goes furthest into the pools, and it is no dust that somebody was given.
     fn pair(&mut self, place: usize, at: u64, positions: Range<usize>) {
         let Self { markets, paired, unrehearsed, .. } = self;
         let Some(Kept { market, .. }) = markets.get(place) else { return };
@@ -194,9 +216,9 @@ impl Book {
             let pairs = market.pairs(account).into_iter();
             let pairs = pairs.filter(|(debt, collateral)| debt != collateral);
             for pair in pairs.filter(|(debt, collateral)| !paired.contains(&(place, *debt, *collateral))) {
-                let owed = market.health(account, at).map(|health| health.debt).unwrap_or_default();
-                let most = new.entry(pair).or_insert((owed, account));
-                *most = (*most).max((owed, account));
+                let worth = worth_of(market, account, pair, at);
+                let most = new.entry(pair).or_insert((worth, account));
+                *most = (*most).max((worth, account));
             }
         }
         for ((debt, collateral), (_, account)) in new {
@@ -209,6 +231,11 @@ impl Book {
     #[must_use]
     pub const fn waiting(&self) -> usize {
         self.unrehearsed.len()
+    }
+
+    /// Of this pair nothing could be rehearsed now: it is noted again with the next index, whoever has it then.
+    pub fn propose_again(&mut self, (place, _, debt, collateral): &Rehearsal) {
+        self.paired.remove(&(*place, *debt, *collateral));
     }
 
     /// Pairs of which no liquidation has been rehearsed yet.
@@ -229,7 +256,9 @@ impl Book {
     fn ask_all(&mut self, place: usize, machine: &mut Machine, wants: &mut Vec<Want>) {
         let Self { markets, reads, .. } = self;
         let Some(kept) = markets.get_mut(place) else { return };
-        let before: Vec<Option<U256>> = kept.asked.drain(..).map(|asked| asked.answer).collect();
+        // By what it is about: questions move when there are more of them.
+        let before: Vec<(About, Option<U256>)> =
+            kept.asked.drain(..).map(|asked| (asked.question.about, asked.answer)).collect();
         for (index, question) in kept.market.questions().into_iter().enumerate() {
             let answer = kept::ask(machine, &question).map_or_else(
                 |want| {
@@ -242,9 +271,10 @@ impl Book {
                     answer
                 },
             );
+            let last = before.get(index).filter(|(about, _)| *about == question.about).and_then(|(_, answer)| *answer);
             kept.asked.push(Asked { question, answer });
             // Without an answer the market keeps the last: a proof would miss it, or revert.
-            if let Some(answer) = answer.filter(|answer| before.get(index) != Some(&Some(*answer))) {
+            if let Some(answer) = answer.filter(|answer| last != Some(*answer)) {
                 kept.set(index, answer);
             }
         }
@@ -278,6 +308,15 @@ impl Book {
         let health = self.market(market)?.health(account, at).ok()?;
         (health.sinks() && !health.collateral.is_zero()).then_some(Sunk { market, account, health })
     }
+}
+
+/// The lesser side of what an account owes of one asset and holds of another, in base currency; nothing where that is not known.
+fn worth_of(market: &AnyLending, account: Address, (debt, collateral): (Address, Address), at: u64) -> U256 {
+    let holdings = market.holdings(account, at).unwrap_or_default();
+    let of = |asset: Address| holdings.iter().find(|holding| holding.asset == asset);
+    let owed = of(debt).and_then(|holding| market.worth(debt, holding.debt)).unwrap_or_default();
+    let held = of(collateral).and_then(|holding| market.worth(collateral, holding.collateral)).unwrap_or_default();
+    owed.min(held)
 }
 
 /// The time of the block that is being built, in seconds.

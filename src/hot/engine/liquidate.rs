@@ -142,7 +142,8 @@ impl Engine {
         }
     }
 
-    fn is_better(&self, than: Option<&Proven>, proof: &Proven) -> bool {
+    /// Whether a proof leaves more after gas; than nothing, where there is none to hold it against.
+    pub(super) fn is_better(&self, than: Option<&Proven>, proof: &Proven) -> bool {
         let Some(price) = self.tip.as_ref().map(|tip| tip.parent().next_base_fee()) else { return than.is_none() };
         choice::net(proof, price) > than.map_or(U256::ZERO, |than| choice::net(than, price))
     }

@@ -27,8 +27,9 @@ impl Engine {
     /// Rehearses liquidations of pairs that somebody has, until each has run without missing anything; in the base state. What
     /// is to be sent does not wait for it.
     pub(super) fn rehearse(&mut self, outcome: &mut Outcome) {
-        let nothing_due = outcome.cancelled || !outcome.proven.is_empty();
-        if self.book.is_empty() || self.prover.own().liquidator.is_none() || nothing_due {
+        // What does not pay its gas is proven block after block, and is not sent.
+        let is_urgent = outcome.cancelled || outcome.proven.iter().any(|proof| self.is_better(None, proof));
+        if self.book.is_empty() || self.prover.own().liquidator.is_none() || is_urgent {
             return;
         }
         let all = std::mem::take(self.book.unrehearsed());

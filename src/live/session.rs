@@ -132,7 +132,13 @@ pub fn demo(demo: &Demo) -> eyre::Result<Report> {
 }
 
 pub(super) fn runtime() -> eyre::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().wrap_err("no tokio runtime")
+    runtime_on(Vec::new())
+}
+
+/// With its threads on these cores; anywhere, without any.
+fn runtime_on(cores: Vec<usize>) -> eyre::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.on_thread_start(move || thread::confine(&cores)).enable_all().build().wrap_err("no tokio runtime")
 }
 
 /// What the edge of a searcher with these hot threads runs on: off their cores where they spin, which take them whole. So is
@@ -146,8 +152,7 @@ pub fn edge(threads: &rt::Config) -> eyre::Result<tokio::runtime::Runtime> {
     }
     let cores = thread::others(&thread::seats(threads.hot, &threads.cores));
     thread::confine(&cores);
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.on_thread_start(move || thread::confine(&cores)).enable_all().build().wrap_err("no tokio runtime")
+    runtime_on(cores)
 }
 
 /// Draws until a part dies.

@@ -53,8 +53,8 @@ impl Engine {
         let said = self.book.lay_sinking(market, account, at);
         let oracles: BTreeSet<Address> = said.iter().map(|said| said.question.to).collect();
         let db = self.machine.db_mut();
-        let played = |oracle: &Address| (*oracle, AccountInfo::default().with_code(answering(&said, *oracle)));
-        let aside: Vec<_> = oracles.iter().map(played).map(|(at, actor)| db.replace_account(at, actor)).collect();
+        let played = |oracle| AccountInfo::default().with_code(answering(&said, oracle));
+        let aside: Vec<_> = oracles.into_iter().map(|at| db.replace_account(at, played(at))).collect();
         let (pair, cycles) = ((account, debt, collateral), self.search.cycles());
         // The pair, by whatever way; and what would be done of all that this position allows, by the way and of the size that it
         // would have.

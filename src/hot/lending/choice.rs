@@ -264,8 +264,9 @@ pub fn rehearsal<V: View<Pool = AnyPool>>(
 ) -> Option<Leg> {
     let search = Find { view, cycles, market, at };
     let call = Call { account, debt, collateral, size: Size::Repay(U256::MAX), receipt: false };
-    let size = market.size(&call, WHOLE / 1_000, at).ok()?;
-    let seizure = market.quote(&Call { size, ..call }, at).ok()?;
+    let ready = market.ready(&call, at).ok()?;
+    let size = ready.most().ok()?.part(WHOLE / 1_000);
+    let seizure = ready.seize(size).ok()?;
     let route = route::any(view, cycles, search.ends(&call)?, [seizure.seized, seizure.repaid])?;
     let fill = route.fill(view, seizure.seized, seizure.repaid)?;
     // What it would leave means nothing: prices are made up.
@@ -325,10 +326,9 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         let ready = self.market.ready(&call, self.at).ok()?;
         let most = ready.most().ok()?;
         let mut open = Open { call, ready, most, ends, ways: Vec::new(), bound: U256::MAX };
-        self.sample(&mut open, LEAST);
         // Where the least is dust, or leaves nothing, it says nothing of more.
-        if let Ok(Seizure { seized, repaid, .. }) = open.ready.seize(open.most.part(LEAST)) {
-            let bounds = route::bounds(self.view, self.cycles, ends, [seized, repaid]);
+        if let Some(amounts) = self.sample(&mut open, LEAST) {
+            let bounds = route::bounds(self.view, self.cycles, ends, amounts);
             let bounds = bounds.map(|(token, gain)| self.in_ether(token, gain.saturating_add(ROUNDING)));
             open.bound = bounds.max().map_or(U256::MAX, |gain| gain.saturating_mul(times(WHOLE)));
         }
@@ -382,9 +382,9 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         open.ways.truncate(WAYS);
     }
 
-    /// Adds the ways that are best at a size.
-    fn sample(&self, open: &mut Open, part: u32) {
-        let Ok(Seizure { seized, repaid, .. }) = open.ready.seize(open.most.part(part)) else { return };
+    /// Adds the ways that are best at a size; what that seizes and repays.
+    fn sample(&self, open: &mut Open, part: u32) -> Option<[U256; 2]> {
+        let Seizure { seized, repaid, .. } = open.ready.seize(open.most.part(part)).ok()?;
         for (gain, route) in route::routes(self.view, self.cycles, open.ends, [seized, repaid]) {
             let gain = self.in_ether(route.token, gain);
             match open.ways.iter_mut().find(|(_, known)| *known == route) {
@@ -392,6 +392,7 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
                 None => open.ways.push((gain, route)),
             }
         }
+        Some([seized, repaid])
     }
 
     /// Nothing, where the pools cannot value it.

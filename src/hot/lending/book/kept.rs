@@ -109,9 +109,10 @@ impl Kept {
         }
     }
 
-    /// Gives the market an answer; who may sink by it.
+    /// Notes an answer, and gives it to the market; who may sink by it.
     pub(super) fn set(&mut self, index: usize, answer: U256) -> Vec<Address> {
-        let Some(asked) = self.asked.get(index) else { return Vec::new() };
+        let Some(asked) = self.asked.get_mut(index) else { return Vec::new() };
+        asked.answer = Some(answer);
         self.market.answer(asked.question.about, answer);
         let About::Price(feed) = asked.question.about else { return Vec::new() };
         self.next.iter_mut().for_each(|next| next.reprice(feed, answer));

@@ -56,7 +56,6 @@ impl Book {
         if self.is_empty() {
             return Vec::new();
         }
-        let is_ours = |address: &Address| self.sites.contains_key(address) || self.reads.contains_key(address);
         let changed = |(address, account): (&Address, &Account)| {
             let slots = account.changed_storage_slots();
             let change = |(slot, value): (&U256, &EvmStorageSlot)| Change {
@@ -67,7 +66,8 @@ impl Book {
             };
             slots.map(change).collect::<Vec<_>>()
         };
-        let mut all: Vec<Change> = diff.iter().filter(|(address, _)| is_ours(address)).flat_map(changed).collect();
+        let mut all: Vec<Change> =
+            diff.iter().filter(|(address, _)| self.is_ours(**address)).flat_map(changed).collect();
         // A diff has no order, and what is laid over what must have one.
         all.sort_unstable();
         all
@@ -111,14 +111,13 @@ impl Book {
         let Some(kept) = markets.get_mut(place) else { return };
         for (index, question) in kept.market.questions().into_iter().enumerate() {
             // A category with a price of its own is asked for before all cash: where it has just got it, places have moved.
-            let same = |asked: &&mut Asked| indexes.contains(&index) && asked.question.about == question.about;
-            let Some(asked) = kept.asked.get_mut(index).filter(same) else { continue };
+            let same = |asked: &&Asked| indexes.contains(&index) && asked.question.about == question.about;
+            let Some(asked) = kept.asked.get(index).filter(same) else { continue };
             // What is not known in the what-if, or reverts there, is no answer: nobody is sunk by it.
             let Ok((Some(answer), diff)) = kept::ask(machine, &question) else { continue };
             machine.take_back(diff);
             // What has no answer in the base could not be taken off again.
             let Some(was) = asked.answer.filter(|was| *was != answer) else { continue };
-            asked.answer = Some(answer);
             laid.push((place, Under::Answer(index, was)));
             suspects.extend(kept.set(index, answer).into_iter().map(|account| (place, account)));
         }
@@ -154,12 +153,7 @@ impl Book {
                     // It stood there before.
                     let _known = kept.market.apply_slots(address, &[(slot, value)]);
                 }
-                Under::Answer(at, answer) => {
-                    if let Some(asked) = kept.asked.get_mut(at) {
-                        asked.answer = Some(answer);
-                    }
-                    kept.set(at, answer);
-                }
+                Under::Answer(at, answer) => drop(kept.set(at, answer)),
             }
         }
     }
@@ -167,11 +161,13 @@ impl Book {
     /// Lays over a market that one of its prices is where the position sinks; all that the market's oracles then say. Empty where
     /// no single price does it.
     pub fn lay_sinking(&mut self, place: usize, account: Address, at: u64) -> Vec<Said> {
-        let Some(Kept { market, asked, .. }) = self.markets.get(place) else { return Vec::new() };
+        let Some(kept) = self.markets.get_mut(place) else { return Vec::new() };
+        let Kept { market, asked, .. } = &*kept;
         if !market.health(account, at).is_ok_and(|health| health.sinks()) {
             let edge = |feed: Address| {
-                let index = asked.iter().position(|asked| asked.question.about == About::Price(feed))?;
-                let was = asked.get(index)?.answer?;
+                let mut priced = asked.iter().enumerate();
+                let (index, asked) = priced.find(|(_, asked)| asked.question.about == About::Price(feed))?;
+                let was = asked.answer?;
                 let edge = choice::edge(market, account, feed, was, at).ok()??;
                 let (Edge::Falling(price) | Edge::Rising(price)) = edge;
                 Some((index, was, price))
@@ -179,10 +175,10 @@ impl Book {
             let Some((index, was, price)) = market.feeds_of(account).into_iter().find_map(edge) else {
                 return Vec::new();
             };
-            self.lay_answer(place, index, [was, price]);
+            self.laid.push((place, Under::Answer(index, was)));
+            kept.set(index, price);
         }
-        let asked = self.markets.get(place).into_iter().flat_map(|kept| &kept.asked);
-        let prices = asked.filter(|asked| matches!(asked.question.about, About::Price(_)));
+        let prices = kept.asked.iter().filter(|asked| matches!(asked.question.about, About::Price(_)));
         let mut all: Vec<Said> = Vec::new();
         for Asked { question, answer } in prices {
             // Two categories may have one price: it is laid over the first.
@@ -191,14 +187,5 @@ impl Book {
             }
         }
         all
-    }
-
-    fn lay_answer(&mut self, place: usize, index: usize, [was, is]: [U256; 2]) {
-        let Some(kept) = self.markets.get_mut(place) else { return };
-        if let Some(asked) = kept.asked.get_mut(index) {
-            asked.answer = Some(is);
-            self.laid.push((place, Under::Answer(index, was)));
-            kept.set(index, is);
-        }
     }
 }

@@ -30,6 +30,7 @@ use crate::hot::lending::book::laid::Under;
 use crate::protocols::AnyLending;
 use crate::protocols::lending::About;
 use crate::protocols::lending::Health;
+use crate::protocols::lending::Holding;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::near::Near;
 use crate::protocols::lending::seed::Seed;
@@ -62,7 +63,7 @@ pub struct Book {
     sites: AddressMap<Vec<usize>>,
     /// What each slot that was read for an answer answers: market, and place among its questions.
     reads: Reads,
-    /// Slots that hold what an undone block wrote, until they have been read again.
+    /// Slots that undone blocks wrote, until they are as the state has them below.
     stale: BTreeSet<(Address, U256)>,
     laid: Vec<(usize, Under)>,
     /// Who may have sunk by what is laid over: market, account.
@@ -103,7 +104,7 @@ impl Book {
             return;
         }
         self.lift();
-        self.take(&news.accounts);
+        news.accounts.iter().for_each(|account| self.apply(account.address, &account.slots));
         for log in &news.logs {
             for at in self.sites.get(&log.address).into_iter().flatten() {
                 self.markets.get_mut(*at).into_iter().for_each(|kept| kept.hear(log.address, &log.topics, &log.data));
@@ -115,10 +116,9 @@ impl Book {
     /// Takes what was told behind the tip.
     pub fn told(&mut self, accounts: &[AccountNews], machine: &mut Machine, wants: &mut Vec<Want>) {
         self.lift();
-        let is_ours = |address: &Address| self.sites.contains_key(address) || self.reads.contains_key(address);
         // Most of what is told is somebody's swap's.
-        if accounts.iter().any(|account| is_ours(&account.address)) || self.markets.iter().any(Kept::wants) {
-            self.take(accounts);
+        if accounts.iter().any(|account| self.is_ours(account.address)) || self.markets.iter().any(Kept::wants) {
+            accounts.iter().for_each(|account| self.apply(account.address, &account.slots));
             self.settle(machine, wants);
         }
     }
@@ -135,21 +135,9 @@ impl Book {
             return;
         }
         self.lift();
-        let (mut below, mut stale) = (Vec::new(), Vec::new());
         for account in undone.filter(|account| self.sites.contains_key(&account.address)) {
-            let at = account.address;
-            let mut known = AccountNews { address: at, ..AccountNews::default() };
-            for (slot, _) in &account.slots {
-                match machine.db().known_slot(at, *slot) {
-                    Some(value) => known.slots.push((*slot, value)),
-                    None if self.is_kept(at, *slot) => stale.push((at, *slot)),
-                    None => {}
-                }
-            }
-            below.push(known);
+            self.stale.extend(account.slots.iter().map(|(slot, _)| (account.address, *slot)));
         }
-        self.stale.extend(stale);
-        self.take(&below);
         self.settle(machine, wants);
     }
 
@@ -159,25 +147,25 @@ impl Book {
         markets.into_iter().any(|market| market.owner(slot).is_some() || market.is_term(at, slot))
     }
 
-    fn take(&mut self, accounts: &[AccountNews]) {
-        for account in accounts {
-            for at in self.sites.get(&account.address).into_iter().flatten() {
-                self.markets.get_mut(*at).into_iter().for_each(|kept| kept.apply(account.address, &account.slots));
-            }
+    /// Whose storage is a market's, or read for an answer.
+    fn is_ours(&self, address: Address) -> bool {
+        self.sites.contains_key(&address) || self.reads.contains_key(&address)
+    }
+
+    fn apply(&mut self, at: Address, slots: &[(U256, U256)]) {
+        for place in self.sites.get(&at).into_iter().flatten() {
+            self.markets.get_mut(*place).into_iter().for_each(|kept| kept.apply(at, slots));
         }
     }
 
-    /// Takes what an undone block left unknown as soon as it has been read again, and asks for it until then.
+    /// Takes what undone blocks wrote as the state has it now, and asks for what it does not know, until it does.
     fn refresh(&mut self, db: &Db, wants: &mut Vec<Want>) {
         for (at, slot) in std::mem::take(&mut self.stale) {
-            match db.known_slot(at, slot) {
-                Some(value) => {
-                    self.take(&[AccountNews { address: at, slots: vec![(slot, value)], ..AccountNews::default() }]);
-                }
-                None => {
-                    self.stale.insert((at, slot));
-                    wants.push(Want::Slot(at, slot));
-                }
+            if let Some(value) = db.known_slot(at, slot) {
+                self.apply(at, &[(slot, value)]);
+            } else if self.is_kept(at, slot) {
+                self.stale.insert((at, slot));
+                wants.push(Want::Slot(at, slot));
             }
         }
     }
@@ -213,10 +201,12 @@ impl Book {
         let Some(Kept { market, .. }) = markets.get(place) else { return };
         let mut new: BTreeMap<(Address, Address), (U256, Address)> = BTreeMap::new();
         for account in positions.filter_map(|position| market.account(position)) {
-            let pairs = market.pairs(account).into_iter();
-            let pairs = pairs.filter(|(debt, collateral)| debt != collateral);
-            for pair in pairs.filter(|(debt, collateral)| !paired.contains(&(place, *debt, *collateral))) {
-                let worth = worth_of(market, account, pair, at);
+            let is_new = |pair: &(Address, Address)| pair.0 != pair.1 && !paired.contains(&(place, pair.0, pair.1));
+            let mut pairs = market.pairs(account).into_iter().filter(is_new).peekable();
+            // Known once for all pairs of one, and for nobody who has none that is new.
+            let holdings = pairs.peek().and_then(|_| market.holdings(account, at).ok()).unwrap_or_default();
+            for pair in pairs {
+                let worth = worth_of(market, &holdings, pair);
                 let most = new.entry(pair).or_insert((worth, account));
                 *most = (*most).max((worth, account));
             }
@@ -310,9 +300,8 @@ impl Book {
     }
 }
 
-/// The lesser side of what an account owes of one asset and holds of another, in base currency; nothing where that is not known.
-fn worth_of(market: &AnyLending, account: Address, (debt, collateral): (Address, Address), at: u64) -> U256 {
-    let holdings = market.holdings(account, at).unwrap_or_default();
+/// The lesser side of what somebody owes of one asset and holds of another, in base currency; nothing where that is not known.
+fn worth_of(market: &AnyLending, holdings: &[Holding], (debt, collateral): (Address, Address)) -> U256 {
     let of = |asset: Address| holdings.iter().find(|holding| holding.asset == asset);
     let owed = of(debt).and_then(|holding| market.worth(debt, holding.debt)).unwrap_or_default();
     let held = of(collateral).and_then(|holding| market.worth(collateral, holding.collateral)).unwrap_or_default();

@@ -76,7 +76,7 @@ fn stage(shape: &Shape, effort: Effort) -> Stage {
     Stage { pools, overlay: Overlay::default(), search, found: Vec::new(), moved }
 }
 
-fn kept(counts: Counts) -> u64 {
+fn passed(counts: Counts) -> u64 {
     counts.screened.looked - counts.screened.rejected
 }
 
@@ -98,13 +98,13 @@ fn hub(c: &mut Criterion) {
     let all = stage.event(&data);
     let unbounded = started.elapsed();
     assert_eq!(all.screened.looked, HUB.cycles, "exactly that many cycles are touched");
-    assert!(kept(all) * 3 >= HUB.cycles, "a great part of them passes: {all:?}");
+    assert!(passed(all) * 3 >= HUB.cycles, "a great part of them passes: {all:?}");
     let best = stage.found[0].value();
     println!("event_to_candidates/hub/unbounded: {unbounded:?}, best {best:?}: {all:?}");
     stage.search = stage.search.within(Config::default().budget());
     let counts = stage.event(&data);
     println!("event_to_candidates/hub/bounded: best {:?}: {counts:?}", stage.found[0].value());
-    assert!(counts.left > 0 && counts.left + counts.flat + counts.candidates == kept(counts), "all are counted");
+    assert!(counts.left > 0 && counts.left + counts.flat + counts.candidates == passed(counts), "all are counted");
     c.bench_function("event_to_candidates/hub/bounded", |b| b.iter(|| stage.event(black_box(&data))));
 }
 
@@ -113,10 +113,10 @@ fn measure(c: &mut Criterion, shape: &Shape) {
     let mut stage = stage(shape, Effort::QUICK);
     // The smallest move, in steps of a ten-thousandth, that lets one in a hundred pass.
     let steps: Vec<_> = (1..1_000).map(|step| sync(&stage.pools, stage.moved, f64::from(step) * 1e-4)).collect();
-    let data = steps.iter().find(|data| kept(stage.event(*data)) * 100 >= cycles).expect("a move lets some pass");
+    let data = steps.iter().find(|data| passed(stage.event(*data)) * 100 >= cycles).expect("a move lets some pass");
     let counts = stage.event(data);
     assert_eq!(counts.screened.looked, cycles, "exactly that many cycles are touched");
-    assert!(counts.candidates > 0 && kept(counts) * 50 <= cycles, "some survive, and not many");
+    assert!(counts.candidates > 0 && passed(counts) * 50 <= cycles, "some survive, and not many");
     println!("event_to_candidates/{cycles}: {counts:?} of {} cycles", stage.search.cycles().len());
 
     let mut screen = Screen::default();

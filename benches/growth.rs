@@ -87,7 +87,7 @@ impl Stage {
         let passing = |stage: &mut Self, step: u32| {
             stage.data = world::sync(&stage.pools, moved, f64::from(step) * 1e-4);
             stage.screen();
-            stage.screen.kept().len() as u64 * 100 >= shape.cycles
+            stage.screen.passed().len() as u64 * 100 >= shape.cycles
         };
         assert!((1..1_000).any(|step| passing(&mut stage, step)), "a move lets some pass");
         stage
@@ -140,13 +140,13 @@ fn time(ns: f64) -> String {
 fn row(stage: &mut Stage, of: usize, cycles: u64) {
     let counts = stage.event();
     assert_eq!(counts.screened.looked, cycles, "exactly that many cycles are touched");
-    let kept = cycles - counts.screened.rejected;
+    let passed = cycles - counts.screened.rejected;
     let screen = median(|| assert_eq!(stage.screen(), cycles));
     let event = median(|| {
         black_box(stage.event());
     });
     let left = counts.left;
-    println!("| {of} | {cycles} | {kept} | {} | {} | {left} |", time(screen), time(event));
+    println!("| {of} | {cycles} | {passed} | {} | {} | {left} |", time(screen), time(event));
 }
 
 fn searches() {

@@ -32,13 +32,13 @@ use common::chain::{USER, swapCall, transferCall};
 use gungraun::prelude::*;
 use gungraun::{Callgrind, EventKind};
 use market::{BLOCK, Market, OTHER_KEY, contract, ether, key};
-use peregrine::edge::submit::Kind;
-use peregrine::hot::build::config::{Bid, Limits};
-use peregrine::hot::build::{Builder, SignedBundle, Target, Victim};
+use peregrine::edge::submit::DialectName;
+use peregrine::hot::bundle::config::{Bid, Limits};
+use peregrine::hot::bundle::{BundleSigner, SignedBundle, Target, TargetBlock};
 use peregrine::hot::decode::PendingTx;
 use peregrine::hot::engine::Engine;
 use peregrine::hot::engine::tip::{DEPTH, Tip};
-use peregrine::hot::event::{AccountNews, BlockNews, Event, Head, LogNews, Outcome};
+use peregrine::hot::event::{AccountUpdate, BlockUpdate, Event, Head, LogUpdate, Outcome};
 use peregrine::hot::evm::fork::Rules;
 use peregrine::hot::evm::machine::{Executed, Machine};
 use peregrine::hot::refused::Refused;
@@ -104,7 +104,7 @@ fn decode((frame, mut tx): (String, PendingTx)) -> (String, PendingTx) {
 /// A market whose first pair has been paid for the swap that is pending.
 struct Scene {
     market: Market,
-    victim: TxEnv,
+    target: TxEnv,
 }
 
 /// The first pair takes 20 ether; the swap asks for 16,000 of the 16,600 tokens that it pays at most.
@@ -120,8 +120,8 @@ fn scene() -> Scene {
     let out = ether(16_000);
     let [amount0, amount1] = if pool.tokens()[0] == weth { [U256::ZERO, out] } else { [out, U256::ZERO] };
     let data = swapCall { amount0, amount1, to: USER, data: Bytes::new() }.abi_encode();
-    let victim = call(machine, pool.address(), data);
-    Scene { market, victim }
+    let target = call(machine, pool.address(), data);
+    Scene { market, target }
 }
 
 fn call(machine: &Machine, to: Address, data: Vec<u8>) -> TxEnv {
@@ -132,49 +132,49 @@ fn call(machine: &Machine, to: Address, data: Vec<u8>) -> TxEnv {
 
 #[library_benchmark(config = most(VICTIM))]
 #[bench::v2_swap(args = (), setup = scene)]
-fn victim(mut scene: Scene) -> (Scene, Executed) {
-    let victim = scene.victim.clone();
-    let executed = scene.market.engine.machine_mut().execute(black_box(victim)).expect("runs");
+fn target(mut scene: Scene) -> (Scene, Executed) {
+    let target = scene.target.clone();
+    let executed = scene.market.engine.machine_mut().execute(black_box(target)).expect("runs");
     (scene, executed)
 }
 
 /// An engine that follows the chain, and a block that holds that swap.
 fn grown() -> (Engine, Event) {
-    let Scene { mut market, victim } = scene();
+    let Scene { mut market, target } = scene();
     let machine = market.engine.machine_mut();
-    let executed = machine.execute(victim).expect("runs");
+    let executed = machine.execute(target).expect("runs");
     let beneficiary = machine.block().beneficiary;
     let timestamp = 1_717_000_000;
     let head = Head { number: BLOCK - 1, gas_limit: 30_000_000, timestamp, beneficiary, ..Head::default() };
     let child = Head { timestamp: timestamp + 12, ..head };
-    let log = |log: &alloy_primitives::Log| LogNews {
+    let log = |log: &alloy_primitives::Log| LogUpdate {
         address: log.address,
         topics: log.topics().to_vec(),
         data: log.data.data.clone(),
     };
-    let logs: Vec<LogNews> = executed.logs().iter().map(log).collect();
+    let logs: Vec<LogUpdate> = executed.logs().iter().map(log).collect();
     let accounts = news(&executed.diff);
     let mut engine = market.engine.following(Tip::new(head, Rules::Mainnet, 12)).with_base(false);
     let block = |above: u64| {
         let hash = |above: u64| B256::from(U256::from(above));
         let child = Head { number: head.number + above, hash: hash(above), parent: hash(above - 1), ..child };
-        let news = BlockNews { head: child, accounts: accounts.clone(), logs: logs.clone() };
+        let news = BlockUpdate { head: child, accounts: accounts.clone(), logs: logs.clone() };
         Event::Block(Arc::new(news))
     };
     // The way back is full: each block is written over the oldest.
     let last = 2 + DEPTH as u64;
-    assert!((1..last).all(|above| engine.on_event(block(above)).adrift.is_none()));
+    assert!((1..last).all(|above| engine.on_event(block(above)).desync.is_none()));
     (engine, block(last))
 }
 
-fn news(diff: &EvmState) -> Vec<AccountNews> {
+fn news(diff: &EvmState) -> Vec<AccountUpdate> {
     let by_address: BTreeMap<_, _> = diff.iter().filter(|(_, account)| account.is_touched()).collect();
-    let one = |(address, account): (&Address, &revm::state::Account)| AccountNews {
+    let one = |(address, account): (&Address, &revm::state::Account)| AccountUpdate {
         address: *address,
         balance: Some(account.info.balance),
         nonce: Some(account.info.nonce),
         slots: account.changed_storage_slots().map(|(slot, value)| (*slot, value.present_value)).collect(),
-        ..AccountNews::default()
+        ..AccountUpdate::default()
     };
     by_address.into_iter().map(|(address, account)| one((address, account))).collect()
 }
@@ -183,14 +183,14 @@ fn news(diff: &EvmState) -> Vec<AccountNews> {
 #[bench::one_swap(args = (), setup = grown)]
 fn apply((mut engine, block): (Engine, Event)) -> (Engine, Outcome) {
     let outcome = engine.on_event(black_box(block));
-    assert!(outcome.adrift.is_none() && outcome.broken.is_empty());
+    assert!(outcome.desync.is_none() && outcome.broken.is_empty());
     (engine, outcome)
 }
 
 /// The market behind the pending swap, with what was found there.
 fn behind() -> (Market, Proven) {
-    let Scene { mut market, victim } = scene();
-    let outcome = market.engine.on_event(Event::Pending(Box::new(victim)));
+    let Scene { mut market, target } = scene();
+    let outcome = market.engine.on_event(Event::Pending(Box::new(target)));
     let proven = outcome.proven.into_iter().next().expect("a backrun");
     (market, proven)
 }
@@ -198,42 +198,42 @@ fn behind() -> (Market, Proven) {
 #[library_benchmark(config = most(BACKRUN))]
 #[bench::two_pairs(args = (), setup = behind)]
 fn backrun((mut market, proven): (Market, Proven)) -> (Market, Result<Proven, Refused>) {
-    let again = market.engine.prove_again(black_box(proven.deal()), Wei(U256::from(1_000)));
+    let again = market.engine.prove_again(black_box(proven.opportunity()), Wei(U256::from(1_000)));
     assert!(again.is_ok());
     (market, again)
 }
 
 /// A proof about to be built into a bundle.
-fn unsigned() -> (Market, Builder, Proven, Victim, Target) {
+fn unsigned() -> (Market, BundleSigner, Proven, Target, TargetBlock) {
     let (market, proven) = behind();
-    let mut builder = market.builder(Bid::default(), Limits { max_assumed_slots: 9, ..Limits::default() });
+    let mut signer = market.signer(Bid::default(), Limits { max_assumed_slots: 9, ..Limits::default() });
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundles/backrun/v2_v3/case.json.zst");
     let trigger = Case::read(&place).expect("a case").trigger.expect("a backrun has one");
-    let victim = Victim::raw(&trigger.raw, trigger.hash).expect("whole");
+    let target = Target::raw(&trigger.raw, trigger.hash).expect("whole");
     assert_eq!(contract(market.own.executor).address, market.own.executor);
-    let before = Target { parent: B256::ZERO, ..market::target() };
-    assert!(builder.build(&proven, market.engine.pools(), Some(&victim), &before).is_ok(), "its buffers have grown");
-    (market, builder, proven, victim, market::target())
+    let before = TargetBlock { parent: B256::ZERO, ..market::target_block() };
+    assert!(signer.build(&proven, market.engine.pools(), Some(&target), &before).is_ok(), "its buffers have grown");
+    (market, signer, proven, target, market::target_block())
 }
 
 #[library_benchmark(config = most(SIGN))]
 #[bench::owner(args = (), setup = unsigned)]
 fn sign(
-    (market, mut builder, proven, victim, target): (Market, Builder, Proven, Victim, Target),
+    (market, mut signer, proven, target, target_block): (Market, BundleSigner, Proven, Target, TargetBlock),
 ) -> (Market, Result<SignedBundle, Refused>) {
-    let bundle = builder.build(black_box(&proven), market.engine.pools(), Some(&victim), &target);
+    let bundle = signer.build(black_box(&proven), market.engine.pools(), Some(&target), &target_block);
     assert!(bundle.is_ok());
     (market, bundle)
 }
 
 fn signed() -> SignedBundle {
-    let (market, mut builder, proven, victim, target) = unsigned();
-    builder.build(&proven, market.engine.pools(), Some(&victim), &target).expect("passes the limits")
+    let (market, mut signer, proven, target, target_block) = unsigned();
+    signer.build(&proven, market.engine.pools(), Some(&target), &target_block).expect("passes the limits")
 }
 
 fn write(bundle: &SignedBundle, to: &mut Vec<u8>) {
     to.clear();
-    Kind::Flashbots.dialect().bundle(bundle, &uuid::Uuid::from_u128(7), to);
+    DialectName::Flashbots.dialect().bundle(bundle, &uuid::Uuid::from_u128(7), to);
 }
 
 /// Into a buffer that has grown.
@@ -339,7 +339,7 @@ const BODY: u64 = 3_000;
 
 library_benchmark_group!(
     name = steps,
-    benchmarks = [decode, apply, screen, sizing, victim, backrun, sign, header, prepared, body]
+    benchmarks = [decode, apply, screen, sizing, target, backrun, sign, header, prepared, body]
 );
 
 main!(library_benchmark_groups = steps);

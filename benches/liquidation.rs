@@ -16,7 +16,7 @@ use alloy_primitives::Address;
 use alloy_primitives::U256;
 use criterion::Criterion;
 use liquidations::Rig;
-use peregrine::hot::event::AccountNews;
+use peregrine::hot::event::AccountUpdate;
 use peregrine::hot::event::Event;
 use peregrine::protocols::lending::Lending;
 use peregrine::protocols::lending::slots;
@@ -35,7 +35,7 @@ fn resident() -> u64 {
 /// Everything that the state holds of an account in the market's contracts: contract, mapping, value.
 fn held(rig: &Rig, sites: &[Address], account: Address) -> Vec<(Address, u64, U256)> {
     let slots: HashMap<U256, u64> = (0..MAPPINGS).map(|number| (slots::of_address(account, number), number)).collect();
-    let of = |news: &AccountNews| {
+    let of = |news: &AccountUpdate| {
         let known = news.slots.iter().filter_map(|(slot, value)| Some((news.address, *slots.get(slot)?, *value)));
         known.collect::<Vec<_>>()
     };
@@ -64,7 +64,7 @@ fn crowd(rig: &mut Rig, (account, receipt): (Address, Address), sites: &[Address
 fn grow(c: &mut Criterion, runtime: &tokio::runtime::Runtime, positions: u64) {
     let mut rig = runtime.block_on(Rig::new(61));
     let engine = rig.engine();
-    let market = engine.book().market(0).expect("Aave V3");
+    let market = engine.markets().market(0).expect("Aave V3");
     let (sites, now) = (market.sites(), rig.next());
     let feeds = rig.world.net.lending.as_ref().expect("lending").feeds.clone();
     // The healthiest that owes against ether.
@@ -89,12 +89,12 @@ fn grow(c: &mut Criterion, runtime: &tokio::runtime::Runtime, positions: u64) {
     let bytes = resident().saturating_sub(before) / positions;
     let tx = runtime.block_on(rig.answer(&feeds[0], feeds[0].opening - feeds[0].opening * 4 / 10_000));
     let outcome = runtime.block_on(rig.offer(&mut engine, &tx));
-    let sunk = engine.book().sunk(false, now).len();
+    let liquidatable = engine.markets().liquidatable(false, now).len();
     println!(
-        "{positions} positions: {sunk} sink, {} proven, {bytes} bytes a position with its slots",
+        "{positions} positions: {liquidatable} sink, {} proven, {bytes} bytes a position with its slots",
         outcome.proven.len()
     );
-    assert_eq!((sunk, outcome.proven.len()), (1, 1), "{:?} {:?}", outcome.refused, outcome.rejected);
+    assert_eq!((liquidatable, outcome.proven.len()), (1, 1), "{:?} {:?}", outcome.refused, outcome.rejected);
     c.bench_function(&format!("liquidation/{positions}/answer_to_proven"), |b| {
         b.iter(|| black_box(engine.on_event(Event::Pending(Box::new(tx.clone())))).proven.len())
     });

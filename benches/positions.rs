@@ -17,19 +17,19 @@ use many_positions::PRICE;
 use many_positions::START;
 use many_positions::asset;
 use peregrine::protocols::lending::Lending;
-use peregrine::protocols::lending::near::Near;
+use peregrine::protocols::lending::trigger_index::TriggerIndex;
 
 fn grow(c: &mut Criterion, positions: u64) {
     let mut market = many_positions::market(positions);
-    let (mut near, unknown) = Near::new(&market, START, START + 60);
+    let (mut near, unknown) = TriggerIndex::new(&market, START, START + 60);
     assert!(unknown.is_empty(), "everyone has a health");
     let (feed, price) = (asset(0), U256::from(PRICE / 1000 * 997));
     market.set_price(feed, price);
     let market = market;
-    let sinks = |who: &Address| market.health(*who, START + 12).is_ok_and(|health| health.sinks());
+    let is_liquidatable = |who: &Address| market.health(*who, START + 12).is_ok_and(|health| health.is_liquidatable());
     let hangs = |who: &Address| market.feeds_of(*who).contains(&feed);
-    let mut found: Vec<_> = near.moved(feed, price).filter(sinks).collect();
-    let mut all: Vec<_> = market.accounts().into_iter().filter(|who| hangs(who) && sinks(who)).collect();
+    let mut found: Vec<_> = near.moved(feed, price).filter(is_liquidatable).collect();
+    let mut all: Vec<_> = market.accounts().into_iter().filter(|who| hangs(who) && is_liquidatable(who)).collect();
     found.sort_unstable();
     all.sort_unstable();
     assert_eq!(found, all, "the index finds whom a look at all finds");
@@ -39,16 +39,16 @@ fn grow(c: &mut Criterion, positions: u64) {
         b.iter(|| near.moved(black_box(feed), black_box(price)).count())
     });
     c.bench_function(&format!("positions/{positions}/price_to_sunk"), |b| {
-        b.iter(|| near.moved(black_box(feed), black_box(price)).filter(|who| sinks(who)).count())
+        b.iter(|| near.moved(black_box(feed), black_box(price)).filter(|who| is_liquidatable(who)).count())
     });
     c.bench_function(&format!("positions/{positions}/look_at_all"), |b| {
-        b.iter(|| market.accounts().iter().filter(|who| sinks(who)).count())
+        b.iter(|| market.accounts().iter().filter(|who| is_liquidatable(who)).count())
     });
     c.bench_function(&format!("positions/{positions}/index_whole"), |b| {
-        b.iter(|| Near::new(black_box(&market), START, START + 3_600).0.seen())
+        b.iter(|| TriggerIndex::new(black_box(&market), START, START + 3_600).0.seen())
     });
     let slice = positions as usize / 128 + 1;
-    let mut begun = Near::begun(START, START + 3_600);
+    let mut begun = TriggerIndex::begun(START, START + 3_600);
     begun.take(&market, START, positions as usize - slice.min(positions as usize));
     c.bench_function(&format!("positions/{positions}/index_slice"), |b| {
         b.iter_batched(|| begun.clone(), |mut begun| begun.take(&market, START, slice).len(), BatchSize::LargeInput)

@@ -2,9 +2,9 @@
 //!
 //! # The map
 //! ```text
-//!  nodes ---> edge: ingest, bootstrap ---> live: keeper ==> hot: state > what-if > search > simulate > build
+//!  nodes ---> edge: ingest, bootstrap ---> live: dispatcher ==> hot: state > what-if > search > simulate > bundle
 //!                                                                                                  |
-//!  relays <--- edge: submit <--- edge: ledger <--- live: bundles <---------------------------------'
+//!  relays <--- edge: submit <--- edge: ledger <--- live: submission <---------------------------------'
 //!
 //!  record --> replay --> hot: state > what-if > search > simulate --> report
 //!
@@ -20,9 +20,9 @@
 //! | [`hot::search`] | which cycles could pay, and the best input of each: `Candidate` |
 //! | [`hot::lending`] | lending markets as they stand and as a price would leave them, and the best liquidation of a position |
 //! | [`hot::simulate`] | whether the EVM agrees, to the wei: `Proven` |
-//! | [`hot::reckon`] | what a known router's calldata does to pools, by maths; the EVM confirms it behind |
+//! | [`hot::forecast`] | what a known router's calldata does to pools, by maths; the EVM confirms it behind |
 //! | [`hot::engine`] | the pipeline on one screen: event in, outcome out; the chain's tip, and the way back |
-//! | [`hot::build`] | what is bid, what is signed, and the last limits: `SignedBundle` |
+//! | [`hot::bundle`] | what is bid, what is signed, and the last limits: `SignedBundle` |
 //! | [`hot::rt`] | hot threads, their cores, their inboxes |
 //! | [`edge`] | what dials, waits and writes: the feed of nodes, state at a block, relays, the ledger, a local chain with its block builder |
 //! | [`live`] | who runs where, who speaks to whom; what becomes of a bundle; the numbers of a run |

@@ -62,7 +62,7 @@ const BASE: &[&str] = &["types", "metrics", "protocols"];
 /// What edge may know of the hot rooms.
 #[rustfmt::skip]
 const SEAM: &[&str] = &[
-    "types", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt", "hot::build::SignedBundle",
+    "types", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt", "hot::bundle::SignedBundle",
     "hot::send",
 ];
 /// ... and what of them bootstrap needs besides.
@@ -97,13 +97,13 @@ const ROOMS: &[Room] = &[
         "serde_json", "thiserror"]), bans: PURE },
     Room { at: "protocols::*", may: &["types", "protocols::math", "protocols::amm", "protocols::lending",
         "protocols::flash", "protocols::discover"], doors: &[], crates: ABI, bans: PURE },
-    // One way: state > evm > search > simulate > build. The engine sees all of it, no stage sees the engine.
+    // One way: state > evm > search > simulate > bundle. The engine sees all of it, no stage sees the engine.
     Room { at: "hot", may: &["types", "metrics", "protocols", "hot"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::refused", may: &["types", "protocols"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::rt", may: &["types", "metrics"], doors: &[], crates: Any, bans: RT },
     // An outcome carries what the stages made; it never reaches into how.
     Room { at: "hot::event", may: &["types", "protocols", "hot::refused", "hot::evm::machine::ExecuteError",
-        "hot::simulate::Deal", "hot::simulate::Proven", "hot::build::SignedBundle"], doors: &[], crates: ENGINE,
+        "hot::simulate::Opportunity", "hot::simulate::Proven", "hot::bundle::SignedBundle"], doors: &[], crates: ENGINE,
         bans: PURE },
     Room { at: "hot::state", may: BASE, doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::evm", may: &["types", "metrics", "protocols", "hot::state"], doors: &[], crates: EVM, bans: PURE },
@@ -117,14 +117,14 @@ const ROOMS: &[Room] = &[
         "hot::search::Candidate", "hot::search::candidate", "hot::lending::Liquidation"], doors: &[], crates: EVM, bans: PURE },
     // Maths in the place of a run: of the EVM it reads the state and holds its own result against a run; of proofs it
     // remembers what they cost.
-    Room { at: "hot::reckon", may: &["types", "protocols", "hot::state", "hot::evm", "hot::search::Candidate",
+    Room { at: "hot::forecast", may: &["types", "protocols", "hot::state", "hot::evm", "hot::search::Candidate",
         "hot::search::MAX_HOPS", "hot::simulate::Proven"], doors: &[], crates: EVM, bans: PURE },
     // A supply of nonces comes through `rt`.
-    Room { at: "hot::build", may: &["types", "metrics", "protocols", "hot::state", "hot::refused",
-        "hot::rt::inbox", "hot::simulate::Proven", "hot::simulate::Deal", "hot::lending::Liquidation",
-        "hot::reckon::Reckoned"], doors: &[], crates: SIGNER, bans: PURE },
+    Room { at: "hot::bundle", may: &["types", "metrics", "protocols", "hot::state", "hot::refused",
+        "hot::rt::inbox", "hot::simulate::Proven", "hot::simulate::Opportunity", "hot::lending::Liquidation",
+        "hot::forecast::Forecast"], doors: &[], crates: SIGNER, bans: PURE },
     // A bundle onto a relay's socket, one that edge has dialled.
-    Room { at: "hot::send", may: &["types", "hot::rt", "hot::build::SignedBundle"], doors: &[], crates: Only(&[
+    Room { at: "hot::send", may: &["types", "hot::rt", "hot::bundle::SignedBundle"], doors: &[], crates: Only(&[
         "alloy_primitives", "httparse", "rand", "thiserror", "uuid"]), bans: PURE },
     // What a node says, read into nouns: before the pipeline, and without it.
     Room { at: "hot::decode", may: &["types"], doors: &[], crates: Only(&["alloy", "alloy_primitives", "revm", "serde",
@@ -144,7 +144,7 @@ const ROOMS: &[Room] = &[
     Room { at: "edge::devnet", may: SEAM, doors: &["edge::*"], crates: Any, bans: &["eyre"] },
     // A journal says with what settings a run was made: they are nouns, beside the code that reads them.
     Room { at: "edge::record", may: &["types", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt",
-        "hot::build::config", "hot::evm::fork", "hot::reckon::config", "hot::search::config"], doors: &[], crates: Any, bans: EDGE },
+        "hot::bundle::config", "hot::evm::fork", "hot::forecast::config", "hot::search::config"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::*", may: SEAM, doors: &["edge::*"], crates: Any, bans: EDGE },
     // Files in, report out. It cannot submit, because it cannot name what submits.
     Room { at: "replay", may: &["types", "metrics", "protocols", "hot", "config", "edge::record::format"], doors: &[],

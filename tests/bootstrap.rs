@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use alloy_primitives::{Address, U256};
-use peregrine::edge::bootstrap::{self, Factory, Keep, Loaded, Look, PoolRow, Progress, Wanted, Way};
+use peregrine::edge::bootstrap::{self, ChangeSource, Factory, Keep, Loaded, Look, PoolRow, Progress, Wanted};
 use peregrine::edge::chain::Chain;
-use peregrine::hot::event::{AccountNews, Want};
+use peregrine::hot::event::{AccountUpdate, StateKey};
 use peregrine::hot::evm::own::balance_of;
 use peregrine::protocols::amm::Amm;
 use world::World;
@@ -27,10 +27,10 @@ async fn holds(chain: &Chain, loaded: &Loaded) {
     let addresses: Vec<Address> = loaded.accounts.iter().map(|account| account.address).collect();
     let theirs = chain.accounts(at, &addresses).await.unwrap();
     for (ours, theirs) in loaded.accounts.iter().zip(&theirs) {
-        assert_eq!(AccountNews { slots: Vec::new(), ..ours.clone() }, *theirs);
+        assert_eq!(AccountUpdate { slots: Vec::new(), ..ours.clone() }, *theirs);
     }
     let slot =
-        |account: &AccountNews| account.slots.iter().map(|(slot, _)| (account.address, *slot)).collect::<Vec<_>>();
+        |account: &AccountUpdate| account.slots.iter().map(|(slot, _)| (account.address, *slot)).collect::<Vec<_>>();
     let slots: Vec<(Address, U256)> = loaded.accounts.iter().flat_map(slot).collect();
     let values: Vec<U256> = loaded.accounts.iter().flat_map(|account| account.slots.iter().map(|(_, v)| *v)).collect();
     assert_eq!(chain.slots(at, &slots).await.unwrap(), values);
@@ -121,7 +121,7 @@ fn brief(value: &Value) -> (Option<U256>, Option<u64>, Option<usize>, &BTreeMap<
 }
 
 /// What changes make of known values: of slots not known before, those of pools alone count.
-fn laid(values: &Values, changes: &[AccountNews]) -> Values {
+fn laid(values: &Values, changes: &[AccountUpdate]) -> Values {
     let mut values = values.clone();
     for news in changes {
         let Some(account) = values.get_mut(&news.address) else { panic!("{} was not known", news.address) };
@@ -133,7 +133,7 @@ fn laid(values: &Values, changes: &[AccountNews]) -> Values {
     values
 }
 
-fn values(loaded: &[AccountNews]) -> Values {
+fn values(loaded: &[AccountUpdate]) -> Values {
     let empty = loaded.iter().map(|account| (account.address, Default::default())).collect();
     laid(&empty, loaded)
 }
@@ -151,7 +151,9 @@ async fn a_block_changes_the_same_whichever_way_it_is_learnt_and_it_is_what_the_
     for block in 1..=24 {
         let head = chain.at(loaded.head.number + block).await.unwrap().unwrap();
         let mut laids = Vec::new();
-        for (way, spent) in [Way::Trace, Way::Execute, Way::Reread].into_iter().zip(&mut spent) {
+        for (way, spent) in
+            [ChangeSource::Trace, ChangeSource::Execute, ChangeSource::Reread].into_iter().zip(&mut spent)
+        {
             let start = Instant::now();
             let changes = keep.changes(way, &head).await.unwrap();
             *spent += start.elapsed().as_secs_f64();
@@ -171,7 +173,7 @@ async fn a_block_changes_the_same_whichever_way_it_is_learnt_and_it_is_what_the_
         }
         let (slots, now): (Vec<_>, Vec<_>) = besides.into_iter().unzip();
         assert_eq!(chain.slots(head.parent, &slots).await.unwrap(), now, "slots that the block wrote");
-        let news = keep.news(&head, &[]).await.unwrap();
+        let news = keep.update(&head, &[]).await.unwrap();
         told += news.accounts.len();
         known = laid(&known, &news.accounts);
         assert!(known == *traced);
@@ -181,7 +183,7 @@ async fn a_block_changes_the_same_whichever_way_it_is_learnt_and_it_is_what_the_
             }
         }
         // Somebody's balance that was not known before is from here on.
-        let wants = [Want::Account(world.net.senders[block as usize].address())];
+        let wants = [StateKey::Account(world.net.senders[block as usize].address())];
         let fetched = keep.fetch(head.hash, &wants).await.unwrap();
         assert_eq!(fetched.accounts.len(), 1);
         known.extend(values(&fetched.accounts));
@@ -189,7 +191,7 @@ async fn a_block_changes_the_same_whichever_way_it_is_learnt_and_it_is_what_the_
     let head = chain.latest().await.unwrap().unwrap();
     let held = |(address, (balance, nonce, code, slots)): (&Address, &Value)| {
         let (code, slots) = (code.clone().map(Into::into), slots.iter().map(|(s, v)| (*s, *v)).collect());
-        AccountNews { address: *address, balance: *balance, nonce: *nonce, code, slots, destroyed: false }
+        AccountUpdate { address: *address, balance: *balance, nonce: *nonce, code, slots, destroyed: false }
     };
     let accounts = known.iter().map(held).collect();
     let state = Loaded { head: (&head).into(), accounts, pools, ..Loaded::default() };

@@ -117,17 +117,18 @@ async fn every_health_is_the_markets_own_at_the_load_and_behind_every_block_and_
     traffic.stop().await;
     let sent = prices.sent();
     drop(prices);
-    let (mut compared, mut sunk) = (0, 0);
+    let (mut compared, mut liquidatable) = (0, 0);
     for block in 1..=20 {
         let head = chain.at(loaded.head.number + block).await.unwrap().unwrap();
         let logs = chain.logs(head.hash, &watched).await.unwrap();
-        follower.block(&keep, keep.news(&head, &logs).await.unwrap()).await;
+        follower.block(&keep, keep.update(&head, &logs).await.unwrap()).await;
         let found = follower.hold(&chain).await;
-        (compared, sunk) = (compared + found.len(), sunk + found.iter().filter(|health| health.sinks()).count());
+        (compared, liquidatable) =
+            (compared + found.len(), liquidatable + found.iter().filter(|health| health.is_liquidatable()).count());
     }
     assert!(follower.accounts().contains(&net.owner.address()));
     assert_eq!(follower.accounts().len(), due.len() + 1);
-    println!("{compared} healths compared, {sunk} of them sunk, {sent:?} prices taken and refused");
+    println!("{compared} healths compared, {liquidatable} of them sunk, {sent:?} prices taken and refused");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

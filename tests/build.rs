@@ -8,11 +8,11 @@ use alloy::consensus::{SignableTransaction, TxEip1559, TxEip2930, TxEip4844, TxE
 use alloy::eips::eip1559::BaseFeeParams;
 use alloy::eips::eip2718::{Decodable2718, Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
-use market::{BLOCK, Market, OTHER_KEY, OWNER_KEY, ether, key, target};
-use peregrine::hot::build::bid::{Cost, settle};
-use peregrine::hot::build::config::{Bid, Limits};
-use peregrine::hot::build::fees::Parent;
-use peregrine::hot::build::{Builder, SignedBundle, Target, Victim};
+use market::{BLOCK, Market, OTHER_KEY, OWNER_KEY, ether, key, target_block};
+use peregrine::hot::bundle::bid::{Cost, settle};
+use peregrine::hot::bundle::config::{Bid, Limits};
+use peregrine::hot::bundle::fees::Parent;
+use peregrine::hot::bundle::{BundleSigner, SignedBundle, Target, TargetBlock};
 use peregrine::hot::refused::Refused;
 use peregrine::types::amount::{Gas, Wei, WeiPerGas};
 use proptest::prelude::*;
@@ -76,13 +76,17 @@ thread_local! {
     static MARKET: Market = Market::new(2, 1);
 }
 
-/// The market's one opportunity, signed by `builder`.
-fn build(builder: &mut Builder, victim: Option<&Victim>, target: &Target) -> Result<SignedBundle, Refused> {
-    MARKET.with(|market| builder.build(&market.proven[0], market.engine.pools(), victim, target))
+/// The market's one opportunity, signed by `signer`.
+fn build(
+    signer: &mut BundleSigner,
+    target: Option<&Target>,
+    target_block: &TargetBlock,
+) -> Result<SignedBundle, Refused> {
+    MARKET.with(|market| signer.build(&market.proven[0], market.engine.pools(), target, target_block))
 }
 
-fn builder(bid: Bid, limits: Limits) -> Builder {
-    MARKET.with(|market| market.builder(bid, limits))
+fn signer(bid: Bid, limits: Limits) -> BundleSigner {
+    MARKET.with(|market| market.signer(bid, limits))
 }
 
 fn ours(bundle: &SignedBundle) -> TxEip1559 {
@@ -113,10 +117,10 @@ proptest! {
         let owner = key(&secret).address();
         let mut contract = market::contract(Address::from(at));
         contract.access_list = list;
-        let mut builder = Builder::new(key(&secret), chain_id, contract, Bid::default(), Limits::default());
-        prop_assert_eq!(builder.owner(), owner);
-        let target = Target { block, parent: B256::ZERO, base_fee: WeiPerGas(base_fee), nonce };
-        let bundle = build(&mut builder, None, &target).expect("signed");
+        let mut signer = BundleSigner::new(key(&secret), chain_id, contract, Bid::default(), Limits::default());
+        prop_assert_eq!(signer.owner(), owner);
+        let target_block = TargetBlock { block, parent: B256::ZERO, base_fee: WeiPerGas(base_fee), nonce };
+        let bundle = build(&mut signer, None, &target_block).expect("signed");
         let raw = bundle.txs()[0];
         let signed = TxEnvelope::decode_2718_exact(raw).expect("decodes");
         let signer = signed.signature().recover_address_from_prehash(&signed.signature_hash());
@@ -200,8 +204,8 @@ fn a_bid_is_a_share_of_what_gas_leaves_with_a_floor_and_a_cap() {
 fn the_signed_run_pays_its_bid_and_fits_its_gas_in_the_evm() {
     for paid in [0, 1] {
         let mut market = Market::new(2, paid);
-        let mut builder = market.builder(Bid::default(), Limits::default());
-        let bundle = builder.build(&market.proven[0], market.engine.pools(), None, &target()).expect("signed");
+        let mut signer = market.signer(Bid::default(), Limits::default());
+        let bundle = signer.build(&market.proven[0], market.engine.pools(), None, &target_block()).expect("signed");
         let tx = ours(&bundle);
         let env = TxEnv {
             caller: market.own.owner,
@@ -219,13 +223,16 @@ fn the_signed_run_pays_its_bid_and_fits_its_gas_in_the_evm() {
         assert!(executed.is_success(), "{:?}", executed.result);
         let account = &executed.diff[&coinbase];
         assert_eq!(account.info.balance - account.original_info().balance, bundle.terms().bid.0);
-        let reckoned = bundle.terms().gas_cost.0 / U256::from(7);
-        println!("paid {paid}: {} gas, {reckoned} reckoned, limit {}", executed.gas_used(), tx.gas_limit);
+        let forecasts = bundle.terms().gas_cost.0 / U256::from(7);
+        println!("paid {paid}: {} gas, {forecasts} reckoned, limit {}", executed.gas_used(), tx.gas_limit);
         let charged = U256::from(executed.gas_used());
         if paid == 0 {
-            assert!(reckoned >= charged && reckoned - charged < U256::from(25_000), "a payment is reckoned generously");
+            assert!(
+                forecasts >= charged && forecasts - charged < U256::from(25_000),
+                "a payment is reckoned generously"
+            );
         } else {
-            assert_eq!(charged, reckoned, "exact: only the bid's bytes differ from the proof");
+            assert_eq!(charged, forecasts, "exact: only the bid's bytes differ from the proof");
         }
     }
 }
@@ -252,19 +259,19 @@ fn everybodys() -> Vec<TxEnvelope> {
 fn a_victim_of_every_kind_is_encoded_to_the_bytes_of_its_hash() {
     for tx in everybodys() {
         let hash = *tx.tx_hash();
-        let victim = Victim::encode(&tx, hash).expect("sendable");
-        assert_eq!((keccak256(victim.bytes()), victim.hash()), (hash, hash));
-        assert_eq!(Victim::raw(victim.bytes(), hash).as_ref(), Ok(&victim));
-        let longer = [victim.bytes(), &[0]].concat();
-        assert_eq!(Victim::raw(&longer, keccak256(&longer)), Err(Refused::VictimMismatch), "a tail");
-        let shorter = &victim.bytes()[..victim.bytes().len() - 1];
-        assert_eq!(Victim::raw(shorter, keccak256(shorter)), Err(Refused::VictimMismatch), "cut off");
-        let mut written = Victim::default();
-        assert_eq!(written.write(hash, |to| to.extend_from_slice(victim.bytes())), Ok(()));
-        assert_eq!(written, victim);
-        assert_eq!(written.write(hash, |to| to.extend_from_slice(shorter)), Err(Refused::VictimMismatch));
-        assert_eq!(written, Victim::default(), "no bytes, rather than those of another hash");
-        assert_eq!(Victim::encode(&tx, B256::repeat_byte(9)), Err(Refused::VictimMismatch));
+        let target = Target::encode(&tx, hash).expect("sendable");
+        assert_eq!((keccak256(target.bytes()), target.hash()), (hash, hash));
+        assert_eq!(Target::raw(target.bytes(), hash).as_ref(), Ok(&target));
+        let longer = [target.bytes(), &[0]].concat();
+        assert_eq!(Target::raw(&longer, keccak256(&longer)), Err(Refused::TargetMismatch), "a tail");
+        let shorter = &target.bytes()[..target.bytes().len() - 1];
+        assert_eq!(Target::raw(shorter, keccak256(shorter)), Err(Refused::TargetMismatch), "cut off");
+        let mut written = Target::default();
+        assert_eq!(written.write(hash, |to| to.extend_from_slice(target.bytes())), Ok(()));
+        assert_eq!(written, target);
+        assert_eq!(written.write(hash, |to| to.extend_from_slice(shorter)), Err(Refused::TargetMismatch));
+        assert_eq!(written, Target::default(), "no bytes, rather than those of another hash");
+        assert_eq!(Target::encode(&tx, B256::repeat_byte(9)), Err(Refused::TargetMismatch));
     }
 }
 
@@ -277,7 +284,7 @@ fn a_victim_whose_node_lied_about_it_is_refused() {
         // The node's own hash stays; decoding caches it.
         json["value"] = serde_json::json!("0x2");
         let Ok(lie) = serde_json::from_value::<TxEnvelope>(json) else { continue };
-        assert_eq!(Victim::encode(&lie, *tx.tx_hash()), Err(Refused::VictimMismatch));
+        assert_eq!(Target::encode(&lie, *tx.tx_hash()), Err(Refused::TargetMismatch));
         refused += 1;
     }
     assert!(refused >= 4, "{refused}");
@@ -288,8 +295,8 @@ fn a_blob_transaction_is_refused() {
     let tx = TxEip4844 { chain_id: 1, blob_versioned_hashes: vec![B256::repeat_byte(1)], ..TxEip4844::default() };
     let signature = key(OTHER_KEY).sign(&tx.signature_hash()).expect("signs");
     let tx = TxEnvelope::from(tx.into_signed(signature));
-    assert_eq!(Victim::encode(&tx, *tx.tx_hash()), Err(Refused::VictimBlob));
-    assert_eq!(Victim::raw(&tx.encoded_2718(), *tx.tx_hash()), Err(Refused::VictimBlob));
+    assert_eq!(Target::encode(&tx, *tx.tx_hash()), Err(Refused::TargetBlob));
+    assert_eq!(Target::raw(&tx.encoded_2718(), *tx.tx_hash()), Err(Refused::TargetBlob));
 }
 
 #[test]
@@ -300,10 +307,10 @@ fn every_recorded_mainnet_transaction_is_encoded_to_the_bytes_of_its_hash() {
         for tx in block["transactions"].as_array().expect("transactions") {
             let hash: B256 = tx["hash"].as_str().expect("hash").parse().expect("hex");
             let tx: alloy::rpc::types::Transaction = serde_json::from_value(tx.clone()).expect("a transaction");
-            match Victim::encode(&tx.inner, hash) {
+            match Target::encode(&tx.inner, hash) {
                 Ok(_) => counts.0 += 1,
                 Err(reason) => {
-                    assert_eq!(reason, Refused::VictimBlob, "{hash}");
+                    assert_eq!(reason, Refused::TargetBlob, "{hash}");
                     counts.1 += 1;
                 }
             }
@@ -315,16 +322,16 @@ fn every_recorded_mainnet_transaction_is_encoded_to_the_bytes_of_its_hash() {
 
 #[test]
 fn a_bundle_is_the_victim_and_ours_with_the_hash_of_their_hashes() {
-    let victim = &everybodys()[3];
-    let victim = Victim::encode(victim, *victim.tx_hash()).expect("sendable");
-    let mut builder = builder(Bid::default(), Limits::default());
-    let bundle = build(&mut builder, Some(&victim), &target()).expect("signed");
+    let target = &everybodys()[3];
+    let target = Target::encode(target, *target.tx_hash()).expect("sendable");
+    let mut signer = signer(Bid::default(), Limits::default());
+    let bundle = build(&mut signer, Some(&target), &target_block()).expect("signed");
     let txs = bundle.txs();
-    assert_eq!((txs.len(), txs[0]), (2, victim.bytes()));
-    assert_eq!(bundle.trigger(), Some(victim.hash()));
-    assert_eq!(bundle.hash(), keccak256([victim.hash().0, bundle.ours().0].concat()));
+    assert_eq!((txs.len(), txs[0]), (2, target.bytes()));
+    assert_eq!(bundle.trigger(), Some(target.hash()));
+    assert_eq!(bundle.hash(), keccak256([target.hash().0, bundle.ours().0].concat()));
     assert_eq!((bundle.block(), bundle.nonce(), bundle.price()), (BLOCK, 1, WeiPerGas(7)));
-    let alone = build(&mut builder, None, &target()).expect("signed");
+    let alone = build(&mut signer, None, &target_block()).expect("signed");
     assert_eq!(alone.hash(), keccak256(alone.ours()));
     assert_eq!((alone.txs().len(), alone.trigger()), (1, None));
     assert_eq!(alone.txs()[0], txs[1], "the same run: signatures are deterministic");
@@ -332,33 +339,34 @@ fn a_bundle_is_the_victim_and_ours_with_the_hash_of_their_hashes() {
 
 #[test]
 fn the_limits_are_the_last_gate_and_name_what_they_refuse() {
-    let refuse = |limits: Limits| build(&mut builder(Bid::default(), limits), None, &target()).err();
+    let refuse = |limits: Limits| build(&mut signer(Bid::default(), limits), None, &target_block()).err();
     assert_eq!(refuse(Limits::default()), None);
     assert_eq!(refuse(Limits { max_gas: 100_000, ..Limits::default() }), Some(Refused::GasTooHigh));
     assert_eq!(refuse(Limits { max_bid_wei: U256::from(5), ..Limits::default() }), Some(Refused::BidTooHigh));
     assert_eq!(refuse(Limits { min_net_wei: ether(1_000), ..Limits::default() }), Some(Refused::Unprofitable));
     assert_eq!(refuse(Limits { max_bundles_per_block: 0, ..Limits::default() }), Some(Refused::BlockFull));
-    let dear = Target { base_fee: WeiPerGas(1 << 60), ..target() };
-    assert_eq!(build(&mut builder(Bid::default(), Limits::default()), None, &dear).err(), Some(Refused::Unprofitable));
-    let far = Target { block: 1 << 40, ..target() };
-    assert_eq!(build(&mut builder(Bid::default(), Limits::default()), None, &far).err(), Some(Refused::Unencodable));
+    let dear = TargetBlock { base_fee: WeiPerGas(1 << 60), ..target_block() };
+    assert_eq!(build(&mut signer(Bid::default(), Limits::default()), None, &dear).err(), Some(Refused::Unprofitable));
+    let far = TargetBlock { block: 1 << 40, ..target_block() };
+    assert_eq!(build(&mut signer(Bid::default(), Limits::default()), None, &far).err(), Some(Refused::Unencodable));
 }
 
 #[test]
 fn a_trigger_has_one_bundle_a_block_until_the_head_changes() {
-    let victims: Vec<Victim> =
-        everybodys().iter().map(|tx| Victim::encode(tx, *tx.tx_hash()).expect("sendable")).collect();
-    let mut builder = builder(Bid::default(), Limits { max_bundles_per_block: 2, ..Limits::default() });
-    let mut build = |victim: usize, target: &Target| build(&mut builder, victims.get(victim), target).err();
-    assert_eq!(build(0, &target()), None);
-    assert_eq!(build(0, &target()), Some(Refused::Duplicate));
+    let targets: Vec<Target> =
+        everybodys().iter().map(|tx| Target::encode(tx, *tx.tx_hash()).expect("sendable")).collect();
+    let mut signer = signer(Bid::default(), Limits { max_bundles_per_block: 2, ..Limits::default() });
+    let mut build =
+        |target: usize, target_block: &TargetBlock| build(&mut signer, targets.get(target), target_block).err();
+    assert_eq!(build(0, &target_block()), None);
+    assert_eq!(build(0, &target_block()), Some(Refused::Duplicate));
     // What was refused for another reason used nothing up.
-    let dear = Target { base_fee: WeiPerGas(1 << 60), ..target() };
+    let dear = TargetBlock { base_fee: WeiPerGas(1 << 60), ..target_block() };
     assert_eq!(build(1, &dear), Some(Refused::Unprofitable));
-    assert_eq!(build(1, &target()), None);
-    assert_eq!(build(2, &target()), Some(Refused::BlockFull));
+    assert_eq!(build(1, &target_block()), None);
+    assert_eq!(build(2, &target_block()), Some(Refused::BlockFull));
     // A reorg: the same number on another parent.
-    let again = Target { parent: B256::repeat_byte(2), ..target() };
+    let again = TargetBlock { parent: B256::repeat_byte(2), ..target_block() };
     assert_eq!(build(0, &again), None);
     assert_eq!(build(99, &again), None, "ours alone");
     assert_eq!(build(99, &again), Some(Refused::Duplicate));
@@ -366,7 +374,7 @@ fn a_trigger_has_one_bundle_a_block_until_the_head_changes() {
 
 #[test]
 fn a_builder_shows_no_key() {
-    let text = format!("{:?}", builder(Bid::default(), Limits::default()));
+    let text = format!("{:?}", signer(Bid::default(), Limits::default()));
     let digits = OWNER_KEY.trim_start_matches("0x");
     assert!(text.contains("***") && !text.to_lowercase().contains(&digits[..16]), "{text}");
 }

@@ -11,13 +11,13 @@ use alloy::eips::eip2718::Encodable2718;
 use alloy::rpc::types::TransactionReceipt;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U64, U256, address, hex};
 use k256::ecdsa::SigningKey;
-use peregrine::edge::builder::Builder;
-use peregrine::edge::builder::Options;
-use peregrine::edge::builder::node::Node;
-use peregrine::edge::builder::pool::Entry;
-use peregrine::edge::builder::pool::Fate;
-use peregrine::edge::builder::rules::verdict::LeftOut;
-use peregrine::edge::builder::signature;
+use peregrine::edge::block_builder::BlockBuilder;
+use peregrine::edge::block_builder::Options;
+use peregrine::edge::block_builder::node::Node;
+use peregrine::edge::block_builder::pool::Entry;
+use peregrine::edge::block_builder::pool::Fate;
+use peregrine::edge::block_builder::rules::verdict::LeftOut;
+use peregrine::edge::block_builder::signature;
 use peregrine::edge::ledger::landed;
 use peregrine::edge::rpc::Rpc;
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ fn anvil() -> Option<Anvil> {
 struct Bed {
     _anvil: Anvil,
     node: Rpc,
-    builder: Builder,
+    builder: BlockBuilder,
     http: reqwest::Client,
 }
 
@@ -85,7 +85,7 @@ impl Bed {
             node.call::<Value>("anvil_setCode", json!([place, code])).await.unwrap();
         }
         let options = Options { timer: false, ..Options::new(&anvil.url) };
-        let builder = Builder::start(options).await.unwrap();
+        let builder = BlockBuilder::start(options).await.unwrap();
         Some(Self { _anvil: anvil, node, builder, http: reqwest::Client::new() })
     }
 
@@ -171,15 +171,15 @@ async fn of_two_that_conflict_the_one_paying_more_per_gas_lands_first_and_the_ot
     let Some(bed) = Bed::new().await else { return };
     let noise = plain(3, 0, 90);
     bed.builder.send_public(&noise).await.unwrap();
-    let victim = plain(2, 0, 1);
+    let target = plain(2, 0, 1);
     let (poor, rich) = (signed(0, 0, ONCE, 1_000_000 * GWEI, 0), signed(1, 0, ONCE, 2_000_000 * GWEI, 0));
-    // The same state, and another victim each: only a simulation can tell that they conflict.
+    // The same state, and another target each: only a simulation can tell that they conflict.
     let lost = bed.bundle(1, &[&poor], json!({})).await;
-    let won = bed.bundle(1, &[&victim, &rich], json!({})).await;
+    let won = bed.bundle(1, &[&target, &rich], json!({})).await;
     let before: U256 = bed.node.call("eth_getBalance", json!([Options::new("").coinbase, "latest"])).await.unwrap();
     let built = bed.builder.build_now().await.unwrap();
     assert_eq!(built.bundles, [won]);
-    assert_eq!(built.txs, [hash(&victim), hash(&rich), hash(&noise)], "bundles first, though the public tip is higher");
+    assert_eq!(built.txs, [hash(&target), hash(&rich), hash(&noise)], "bundles first, though the public tip is higher");
     let Fate::Landed { block: 1, index: 0, paid, gas } = bed.fate(won) else { panic!("{:?}", bed.fate(won)) };
     assert_eq!(bed.why(lost), LeftOut::Outbid { by: won, paid, gas });
     // What the simulation promised is what the block paid, to the wei.
@@ -191,7 +191,7 @@ async fn of_two_that_conflict_the_one_paying_more_per_gas_lands_first_and_the_ot
     let receipts: Vec<TransactionReceipt> = bed.node.call("eth_getBlockReceipts", json!(["0x1"])).await.unwrap();
     let block = landed::Block::read(&block, &receipts, 0).unwrap();
     assert_eq!((block.number, block.hash, block.txs[2].paid), (1, built.hash, noise_paid));
-    let (trigger, ours) = (Some(hash(&victim)), hash(&rich));
+    let (trigger, ours) = (Some(hash(&target)), hash(&rich));
     let owner = block.txs[1].from;
     let watch = landed::Watch {
         target: 1,
@@ -350,7 +350,7 @@ async fn a_block_with_a_stranger_between_can_be_mined_again_in_order() {
 async fn the_timer_builds_a_block_a_slot() {
     let Some(anvil) = anvil() else { return };
     let builder =
-        Builder::start(Options { slot: Duration::from_millis(50), ..Options::new(&anvil.url) }).await.unwrap();
+        BlockBuilder::start(Options { slot: Duration::from_millis(50), ..Options::new(&anvil.url) }).await.unwrap();
     let mut blocks = builder.blocks();
     let third = blocks.wait_for(|built| built.as_ref().is_some_and(|built| built.number >= 3));
     assert!(tokio::time::timeout(Duration::from_secs(20), third).await.is_ok());

@@ -13,7 +13,7 @@ use peregrine::edge::ingest::Node;
 use peregrine::edge::rpc::Rpc;
 use peregrine::edge::submit::config::Relay;
 use peregrine::edge::submit::keys;
-use peregrine::hot::build::config::{Bid, Executor, Limits};
+use peregrine::hot::bundle::config::{Bid, Executor, Limits};
 use peregrine::types::secret::Place;
 use serde::de::DeserializeOwned;
 use serde_json::json;

@@ -202,9 +202,9 @@ proptest! {
                 prop_assert_eq!(counts.looked as usize, due.len());
                 let due: BTreeSet<_> =
                     due.into_iter().filter(|(_, p)| *p >= 1.0 - MARGIN || p.is_nan()).map(|(id, p)| (id, p.to_bits())).collect();
-                let kept: BTreeSet<_> = screen.kept().iter().map(|kept| (kept.id, kept.product.to_bits())).collect();
-                prop_assert_eq!(screen.kept().len() as u64, counts.looked - counts.rejected);
-                prop_assert_eq!(kept, due);
+                let passed: BTreeSet<_> = screen.passed().iter().map(|passed| (passed.id, passed.product.to_bits())).collect();
+                prop_assert_eq!(screen.passed().len() as u64, counts.looked - counts.rejected);
+                prop_assert_eq!(passed, due);
             }
         }
     }
@@ -405,14 +405,14 @@ fn a_spent_budget_keeps_the_most_promising_and_counts_what_is_left() {
     let mut all = Vec::new();
     let full = search.candidates(&pools, None, &mut all);
     assert_eq!((full.left, full.screened.left, full.stopped), (0, 0, false));
-    let kept = full.screened.looked - full.screened.rejected;
-    assert!(kept >= 100 && full.candidates >= 50, "{full:?}");
-    for walks in (1..full.evaluations + kept).step_by(31) {
+    let passed = full.screened.looked - full.screened.rejected;
+    assert!(passed >= 100 && full.candidates >= 50, "{full:?}");
+    for walks in (1..full.evaluations + passed).step_by(31) {
         let (_, search) = crowd();
         let mut some = Vec::new();
         let mut search = search.within(Budget { walks, ..Budget::NONE });
         let counts = search.candidates(&pools, None, &mut some);
-        assert_eq!(counts.flat + counts.candidates + counts.left, kept);
+        assert_eq!(counts.flat + counts.candidates + counts.left, passed);
         let most = Effort::QUICK.evaluations as u64;
         assert!(counts.evaluations < walks + most, "the last cycle begun is finished, and no other: {counts:?}");
         // The promise is an estimate, so the best of all is among the first few, not always the first.

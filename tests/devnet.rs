@@ -19,9 +19,9 @@ use alloy_primitives::keccak256;
 use hand::Hand;
 use hand::Log;
 use peregrine::edge::devnet::Devnet;
-use peregrine::edge::devnet::Kind;
 use peregrine::edge::devnet::Options;
 use peregrine::edge::devnet::Pool;
+use peregrine::edge::devnet::Purpose;
 use peregrine::edge::devnet::Venue;
 use peregrine::edge::devnet::Wallet;
 use peregrine::protocols::amm::Family;
@@ -148,7 +148,7 @@ async fn traffic_swaps_mints_burns_fails_and_replaces_on_both_families() {
     let pool: Value = net.rpc.call("txpool_status", json!([])).await.expect("a status");
     assert_eq!(pool["queued"], "0x0", "somebody waits behind a gap");
 
-    let kinds = Kind::ALL.map(|kind| (kind, counts.of(kind)));
+    let kinds = Purpose::ALL.map(|kind| (kind, counts.of(kind)));
     assert!(kinds.iter().all(|(_, count)| *count > 0), "{counts:?}");
     assert!(counts.replacements > 0 && counts.bursts > 0, "{counts:?}");
     // A replacement that comes after the block that took what it was to replace.
@@ -161,7 +161,7 @@ async fn traffic_swaps_mints_burns_fails_and_replaces_on_both_families() {
         "{} mined, {counts:?}",
         receipts.len()
     );
-    assert!(failed > 0 && failed <= counts.of(Kind::Failing) * 2, "{failed} failed, {counts:?}");
+    assert!(failed > 0 && failed <= counts.of(Purpose::Failing) * 2, "{failed} failed, {counts:?}");
     let logs: Vec<&Log> = receipts.iter().flat_map(|receipt| &receipt.logs).collect();
     let count = |signature: &str, venue: &[Venue]| {
         let topic: B256 = keccak256(signature);

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use peregrine::hot::evm::machine::Machine;
 use peregrine::protocols::AnyPool;
-use peregrine::protocols::Lore;
+use peregrine::protocols::DiscoveryCache;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::uniswap_v2::{self, Fee};
 use peregrine::replay::discover;
@@ -25,10 +25,10 @@ use peregrine::replay::record::{self, Codes, Record};
 use crate::spread::Seen;
 
 /// A record's machine at the start of its block, and the pools found there, what is not known left unknown.
-fn start(dir: &Path, codes: &Codes, lore: &mut Lore) -> (Machine, Vec<AnyPool>) {
+fn start(dir: &Path, codes: &Codes, discovery_cache: &mut DiscoveryCache) -> (Machine, Vec<AnyPool>) {
     let record = Record::read(dir, codes).unwrap_or_else(|error| panic!("{error}"));
     let mut machine = execute::machine(&record);
-    let found = discover::pools(&mut machine, lore, false);
+    let found = discover::pools(&mut machine, discovery_cache, false);
     (machine, found.pools)
 }
 
@@ -58,9 +58,9 @@ fn quotes_are_what_the_pools_own_code_does_to_the_unit() {
     let Some(blocks) = common::mainnet("blocks") else { return };
     let dirs = record::find(&[blocks]).expect("records");
     let codes = Codes::of(&dirs[0]).expect("codes");
-    let (mut lore, mut all) = (Lore::default(), Seen::default());
+    let (mut discovery_cache, mut all) = (DiscoveryCache::default(), Seen::default());
     for dir in &dirs {
-        let (mut machine, pools) = start(dir, &codes, &mut lore);
+        let (mut machine, pools) = start(dir, &codes, &mut discovery_cache);
         let seen = compare(&mut machine, &pools);
         say(&dir.file_name().unwrap_or_default().to_string_lossy(), &seen);
         all.add(seen);
@@ -82,7 +82,7 @@ fn quotes_are_what_the_pools_own_code_does_to_the_unit() {
 #[test]
 fn a_pool_that_is_a_hair_off_is_told_from_its_contract() {
     let Some(dir) = common::mainnet("blocks/19917570") else { return };
-    let (mut machine, pools) = start(&dir, &Codes::of(&dir).expect("codes"), &mut Lore::default());
+    let (mut machine, pools) = start(&dir, &Codes::of(&dir).expect("codes"), &mut DiscoveryCache::default());
     for pool in &pools {
         let mut seen = Seen::default();
         match pool {

@@ -11,7 +11,7 @@ use peregrine::hot::search::config::Config;
 use peregrine::hot::search::sizing::path::Path as Cycle;
 use peregrine::hot::search::sizing::{Effort, Sizer};
 use peregrine::protocols::AnyPool;
-use peregrine::protocols::Lore;
+use peregrine::protocols::DiscoveryCache;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::discover::Probe;
 use peregrine::replay::block::{Options, Replayer};
@@ -62,7 +62,7 @@ fn explain(blocks: &Path, block: &str, start: Address, path: &[Address]) -> Stri
     let dir = blocks.join(block);
     let record = Record::read(&dir, &Codes::of(&dir).expect("codes")).expect("a record");
     let mut machine = execute::machine(&record);
-    let found = discover::pools(&mut machine, &mut Lore::default(), true);
+    let found = discover::pools(&mut machine, &mut DiscoveryCache::default(), true);
     for pool in path {
         if let Some((_, reason)) = found.unusable.iter().find(|(address, _)| address == pool) {
             return format!("pool {pool} cannot be used: {reason}");
@@ -194,7 +194,7 @@ fn a_pool_that_cannot_be_used_says_why() {
     let dir = blocks.join("10760440");
     let record = Record::read(&dir, &Codes::of(&dir).expect("codes")).expect("a record");
     let mut machine = execute::machine(&record);
-    let found = discover::pools(&mut machine, &mut Lore::default(), false);
+    let found = discover::pools(&mut machine, &mut DiscoveryCache::default(), false);
     assert!(!found.unusable.is_empty());
     for (address, reason) in &found.unusable {
         assert!(!reason.is_empty(), "{address}");

@@ -19,7 +19,7 @@ use follower::Follower;
 use node::{Bodies, FakeNode, POOL};
 use peregrine::edge::chain::BlockId;
 use peregrine::edge::ingest::{Config, Ingest, Node, SOURCES, start};
-use peregrine::edge::record::{Clock, Tap};
+use peregrine::edge::record::{Clock, JournalHandle};
 
 /// Quick to lose patience, so that the tests are.
 fn config() -> Config {
@@ -39,7 +39,7 @@ fn follow(nodes: &[Node], config: &Config) -> (Ingest, Follower) {
 }
 
 fn follow_after(nodes: &[Node], config: &Config, after: Option<BlockId>, watched: Vec<Address>) -> (Ingest, Follower) {
-    let (ingest, outlet) = start(nodes, config, after, watched, Tap::none(Clock::start())).unwrap();
+    let (ingest, outlet) = start(nodes, config, after, watched, JournalHandle::none(Clock::start())).unwrap();
     (ingest, Follower::new(outlet))
 }
 

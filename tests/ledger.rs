@@ -21,12 +21,12 @@ use peregrine::edge::ledger::row::Answer;
 use peregrine::edge::ledger::row::Bundle;
 use peregrine::edge::ledger::row::Latency;
 use peregrine::edge::ledger::row::Outcome;
-use peregrine::edge::ledger::row::Reply;
+use peregrine::edge::ledger::row::RelayReply;
 use peregrine::edge::ledger::row::Row;
 use peregrine::edge::ledger::row::State;
 use peregrine::edge::ledger::row::Totals;
 use peregrine::protocols::lending::taken::Gain;
-use peregrine::protocols::lending::taken::Kind;
+use peregrine::protocols::lending::taken::LenderKind;
 use peregrine::protocols::lending::taken::Position;
 use peregrine::protocols::lending::taken::Taken;
 use proptest::prelude::*;
@@ -59,10 +59,10 @@ fn bundle(uuid: u128, target: u64, opportunity: u8, replaces: Option<u128>) -> B
 
 fn answer(n: u64) -> Answer {
     let reply = match n % 4 {
-        0 => Reply::Accepted { hash: Some(n.to_string()) },
-        1 => Reply::Refused { code: -32602, message: "no".into() },
-        2 => Reply::Unknown { text: "<html>".into() },
-        _ => Reply::Silent { cause: "time-out".into() },
+        0 => RelayReply::Accepted { hash: Some(n.to_string()) },
+        1 => RelayReply::Refused { code: -32602, message: "no".into() },
+        2 => RelayReply::Unknown { text: "<html>".into() },
+        _ => RelayReply::Silent { cause: "time-out".into() },
     };
     Answer { relay: format!("relay {}", n % 3), sent_ms: n, took_us: n, reply }
 }
@@ -73,7 +73,7 @@ fn outcome(n: u64) -> Outcome {
     match n % 8 {
         0 => Outcome::Landed { at, realised: I256::try_from(1_003_i64).unwrap() },
         1 => Outcome::Landed { at, realised: I256::try_from(-5_i64).unwrap() },
-        2 => lost(Reason::VictimNotIncluded),
+        2 => lost(Reason::TargetNotIncluded),
         3 => lost(Reason::Outbid { by: B256::repeat_byte(9), paid: U256::from(n) }),
         4 => lost(Reason::Late),
         5 => lost(Reason::Reverted),
@@ -367,18 +367,18 @@ fn lost(watch: &Watch<'_>, txs: &[MinedTx]) -> Reason {
 
 #[test]
 fn ours_in_the_block_has_landed_and_the_victim_alone_has_not() {
-    let victim = mined(VICTIM, true, &POOLS);
-    let block = at(10, &[victim.clone(), mined(OURS, true, &POOLS)]);
+    let target = mined(VICTIM, true, &POOLS);
+    let block = at(10, &[target.clone(), mined(OURS, true, &POOLS)]);
     let Followed::Landed(landed) = follow(&watch(), &block) else { panic!() };
     assert_eq!((landed.block, landed.index, landed.gas), (10, 1, 10));
-    assert_eq!(lost(&watch(), &[victim]), Reason::Unknown);
+    assert_eq!(lost(&watch(), &[target]), Reason::Unknown);
     assert_eq!(follow(&watch(), &at(9, &[])), Followed::NotYet);
     assert_eq!(follow(&watch(), &at(11, &[])), Followed::NotLanded(Reason::Unknown));
 }
 
 #[test]
 fn a_victim_that_is_not_there_or_reverted_or_came_earlier_is_the_reason() {
-    assert_eq!(lost(&watch(), &[]), Reason::VictimNotIncluded);
+    assert_eq!(lost(&watch(), &[]), Reason::TargetNotIncluded);
     assert_eq!(lost(&Watch { trigger_mined: Some(9), ..watch() }, &[]), Reason::Late);
     assert_eq!(lost(&watch(), &[mined(VICTIM, false, &[])]), Reason::Reverted);
     assert_eq!(lost(&watch(), &[mined(VICTIM, true, &POOLS), mined(OURS, false, &[])]), Reason::Reverted);
@@ -386,15 +386,15 @@ fn a_victim_that_is_not_there_or_reverted_or_came_earlier_is_the_reason() {
 
 #[test]
 fn the_rival_is_named_with_what_it_paid() {
-    let victim = mined(VICTIM, true, &POOLS);
+    let target = mined(VICTIM, true, &POOLS);
     let outbid = Reason::Outbid { by: RIVAL, paid: U256::from(7) };
-    assert_eq!(lost(&watch(), &[victim.clone(), mined(RIVAL, true, &POOLS[..1])]), outbid, "right behind: one pool");
+    assert_eq!(lost(&watch(), &[target.clone(), mined(RIVAL, true, &POOLS[..1])]), outbid, "right behind: one pool");
     let other = mined(B256::repeat_byte(0xdd), true, &[]);
-    assert_eq!(lost(&watch(), &[victim.clone(), other.clone(), mined(RIVAL, true, &POOLS)]), outbid);
+    assert_eq!(lost(&watch(), &[target.clone(), other.clone(), mined(RIVAL, true, &POOLS)]), outbid);
     let user = mined(RIVAL, true, &POOLS[..1]);
-    assert_eq!(lost(&watch(), &[victim.clone(), other.clone(), user]), Reason::Unknown, "a user further down");
-    assert_eq!(lost(&watch(), &[mined(RIVAL, true, &POOLS), victim.clone()]), Reason::Unknown, "before the victim");
-    assert_eq!(lost(&watch(), &[victim, mined(RIVAL, false, &POOLS)]), Reason::Unknown, "it reverted");
+    assert_eq!(lost(&watch(), &[target.clone(), other.clone(), user]), Reason::Unknown, "a user further down");
+    assert_eq!(lost(&watch(), &[mined(RIVAL, true, &POOLS), target.clone()]), Reason::Unknown, "before the victim");
+    assert_eq!(lost(&watch(), &[target, mined(RIVAL, false, &POOLS)]), Reason::Unknown, "it reverted");
     let alone = Watch { trigger: None, ..watch() };
     assert_eq!(lost(&alone, &[other, mined(RIVAL, true, &POOLS)]), outbid);
 }
@@ -406,14 +406,14 @@ fn who_was_late_was_not_outbid_and_our_own_are_no_rivals() {
     let ours = Watch { owner: txs[1].from, ..watch() };
     assert_eq!(lost(&ours, &txs), Reason::Superseded { by: RIVAL }, "the nonce is shared");
     let without_victim = [txs[1].clone()];
-    assert_eq!(lost(&ours, &without_victim), Reason::VictimNotIncluded, "it could not have landed anyway");
+    assert_eq!(lost(&ours, &without_victim), Reason::TargetNotIncluded, "it could not have landed anyway");
 }
 
 const SUNK: Position = Position { market: Address::repeat_byte(0x11), id: None, account: Address::repeat_byte(0x12) };
 
 fn taken(of: Position) -> Taken {
     Taken {
-        kind: Kind::Aave,
+        kind: LenderKind::Aave,
         market: of.market,
         id: None,
         liquidator: Address::repeat_byte(0x13),
@@ -428,22 +428,22 @@ fn taken(of: Position) -> Taken {
 #[test]
 fn who_liquidated_the_same_account_in_the_block_has_outbid_us_wherever_he_stands() {
     let ours = Watch { positions: &[SUNK], ..watch() };
-    let victim = mined(VICTIM, true, &[]);
+    let target = mined(VICTIM, true, &[]);
     let taker = MinedTx { taken: vec![taken(SUNK)], ..mined(RIVAL, true, &[]) };
     let outbid = Reason::Outbid { by: RIVAL, paid: U256::from(7) };
     let swaps = mined(B256::repeat_byte(0xdd), true, &POOLS);
-    assert_eq!(lost(&ours, &[victim.clone(), swaps.clone(), taker.clone()]), outbid);
-    assert_eq!(lost(&ours, &[taker.clone(), victim.clone()]), outbid);
+    assert_eq!(lost(&ours, &[target.clone(), swaps.clone(), taker.clone()]), outbid);
+    assert_eq!(lost(&ours, &[taker.clone(), target.clone()]), outbid);
     assert_eq!(lost(&Watch { trigger: None, ..ours.clone() }, std::slice::from_ref(&taker)), outbid);
-    assert_eq!(lost(&ours, &[victim.clone(), swaps]), Reason::Unknown, "our pools are not what it is about");
+    assert_eq!(lost(&ours, &[target.clone(), swaps]), Reason::Unknown, "our pools are not what it is about");
     let other = Position { account: Address::repeat_byte(0x15), ..SUNK };
     let elsewhere = MinedTx { taken: vec![taken(other)], ..mined(RIVAL, true, &POOLS) };
-    assert_eq!(lost(&ours, &[victim.clone(), elsewhere]), Reason::Unknown, "somebody else's position");
-    assert_eq!(lost(&ours, std::slice::from_ref(&taker)), Reason::VictimNotIncluded, "ours could not have landed");
+    assert_eq!(lost(&ours, &[target.clone(), elsewhere]), Reason::Unknown, "somebody else's position");
+    assert_eq!(lost(&ours, std::slice::from_ref(&taker)), Reason::TargetNotIncluded, "ours could not have landed");
     let late = Watch { sent_ms: Some(1_001), ..ours.clone() };
-    assert_eq!(lost(&late, &[victim.clone(), taker.clone()]), Reason::Late);
+    assert_eq!(lost(&late, &[target.clone(), taker.clone()]), Reason::Late);
     let own = Watch { owner: taker.from, ..ours };
-    assert_eq!(lost(&own, &[victim, taker]), Reason::Superseded { by: RIVAL });
+    assert_eq!(lost(&own, &[target, taker]), Reason::Superseded { by: RIVAL });
 }
 
 #[test]

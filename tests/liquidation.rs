@@ -12,12 +12,12 @@ use std::collections::BTreeSet;
 use alloy_primitives::{Address, U256};
 use liquidations::Rig;
 use peregrine::edge::devnet::lending::Feed;
-use peregrine::hot::event::{Event, Want};
+use peregrine::hot::event::{Event, StateKey};
 use peregrine::hot::lending;
 use peregrine::hot::search::Search;
 use peregrine::hot::search::config::WETH;
 use peregrine::hot::search::sizing::Effort;
-use peregrine::hot::simulate::Deal;
+use peregrine::hot::simulate::Opportunity;
 use peregrine::hot::state::pools::{Edge, EdgeId, Pools};
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::lending::choice::WHOLE;
@@ -123,8 +123,8 @@ fn brute(pools: &Pools<AnyPool>, market: &AnyLending, account: Address, at: u64)
 async fn behind_rehearsals_nothing_that_a_lender_asks_is_missing_when_the_first_sinks() {
     let rig = Rig::new(62).await;
     let mut engine = rig.engine();
-    let pairs = engine.book().waiting();
-    while engine.book().waiting() > 0 {
+    let pairs = engine.markets().waiting();
+    while engine.markets().waiting() > 0 {
         rig.until_known(&mut engine, || Event::Head).await;
     }
     let feeds = &rig.world.net.lending.as_ref().unwrap().feeds;
@@ -135,12 +135,13 @@ async fn behind_rehearsals_nothing_that_a_lender_asks_is_missing_when_the_first_
         for per_mille in [985, 930, 1_030, 1_150] {
             let tx = rig.answer(feed, feed.opening / 1_000 * per_mille).await;
             let outcome = engine.on_event(Event::Pending(Box::new(tx.clone())));
-            // A pool may be crossed to where no rehearsal has been.
-            let of_pools = |want: &Want| matches!(want, Want::Slot(at, _) if engine.pools().find(*at).is_some());
+            // A pool may be crossed to where no prewarm run has been.
+            let of_pools =
+                |want: &StateKey| matches!(want, StateKey::Slot(at, _) if engine.pools().find(*at).is_some());
             assert!(outcome.wanted.iter().all(of_pools), "{per_mille} of {feed:?}: {:?}", outcome.wanted);
             late += outcome.wanted.len();
             for proof in &rig.offer(&mut engine, &tx).await.proven {
-                let Deal::Liquidation(run) = proof.deal() else { continue };
+                let Opportunity::Liquidation(run) = proof.opportunity() else { continue };
                 proven += 1;
                 markets.extend(run.legs().iter().map(|leg| leg.protocol()));
             }
@@ -160,26 +161,30 @@ async fn no_pair_amount_or_way_beats_the_choice_by_more_than_a_ten_thousandth() 
         let feed: &Feed = &feeds[feed];
         let tx = rig.answer(feed, feed.opening / 1_000 * per_mille).await;
         let outcome = rig.offer(&mut engine, &tx).await;
-        for sunk in engine.book().sunk(false, rig.next()) {
-            let market = engine.book().market(sunk.market).unwrap();
-            let chosen = lending::best(engine.pools(), search.cycles(), market, sunk.account, rig.next());
+        for liquidatable in engine.markets().liquidatable(false, rig.next()) {
+            let market = engine.markets().market(liquidatable.market).unwrap();
+            let chosen = lending::best(engine.pools(), search.cycles(), market, liquidatable.account, rig.next());
             let chosen = chosen.map(|leg| leg.value().0).unwrap_or_default();
-            let brute = brute(engine.pools(), market, sunk.account, rig.next());
+            let brute = brute(engine.pools(), market, liquidatable.account, rig.next());
             let allowed = chosen + chosen / U256::from(10_000);
             assert!(
                 brute <= allowed,
                 "{} of {}: {brute} is to be had, {chosen} was chosen",
-                sunk.account,
+                liquidatable.account,
                 market.protocol()
             );
             looked += 1;
         }
         for proof in &outcome.proven {
-            let Deal::Liquidation(run) = proof.deal() else { continue };
+            let Opportunity::Liquidation(run) = proof.opportunity() else { continue };
             proven += 1;
             together = together.max(run.legs().len());
         }
-        let ours: Vec<_> = outcome.rejected.iter().filter(|(deal, _)| matches!(deal, Deal::Liquidation(_))).collect();
+        let ours: Vec<_> = outcome
+            .rejected
+            .iter()
+            .filter(|(opportunity, _)| matches!(opportunity, Opportunity::Liquidation(_)))
+            .collect();
         assert!(ours.is_empty(), "what maths foretold and the EVM refused: {ours:?}");
     }
     println!("{looked} positions looked at, {proven} runs proven, up to {together} positions in one");

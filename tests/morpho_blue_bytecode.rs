@@ -274,8 +274,8 @@ fn healths(world: &mut World, market: &Market, seen: &Seen) -> Result<(), TestCa
         let call = Call { account: who, debt: loan, collateral, size: Size::Shares(U256::ONE), receipt: false };
         let data = market.encode(&call).expect("a call");
         let outcome = then.chain.send_raw(LIQUIDATOR, then.morpho, data);
-        prop_assert_eq!(health.sinks(), outcome.ok || outcome.reason() != "position is healthy");
-        note(seen, if health.sinks() { "sinking" } else { "afloat" });
+        prop_assert_eq!(health.is_liquidatable(), outcome.ok || outcome.reason() != "position is healthy");
+        note(seen, if health.is_liquidatable() { "sinking" } else { "afloat" });
     }
     Ok(())
 }
@@ -310,7 +310,7 @@ fn liquidate(world: &mut World, market: &Market, call: &Call, seen: &Seen) -> Re
 /// All that the choice may take of a sinking position: everything it owes, or everything it has.
 fn whole(world: &World, market: &Market, who: Address) -> Result<(), TestCaseError> {
     let at = world.chain.now;
-    if !market.health(who, at).is_ok_and(|health| health.sinks()) || market.pairs(who).is_empty() {
+    if !market.health(who, at).is_ok_and(|health| health.is_liquidatable()) || market.pairs(who).is_empty() {
         return Ok(());
     }
     let worth = |_: &Call, seizure: &Seizure| alloy_primitives::I256::try_from(seizure.repaid).ok();

@@ -15,16 +15,16 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U160, U256, address, b256, 
 use common::chain::{USER, transferCall};
 use common::pools::token;
 use market::{BLOCK, Market};
-use peregrine::edge::submit::Kind;
-use peregrine::hot::build::config::{Bid, Executor, Limits};
-use peregrine::hot::build::{Builder, Target, Victim};
+use peregrine::edge::submit::DialectName;
+use peregrine::hot::bundle::config::{Bid, Executor, Limits};
+use peregrine::hot::bundle::{BundleSigner, Target, TargetBlock};
 use peregrine::hot::decode::PendingTx;
 use peregrine::hot::engine::tip::{DEPTH, Tip};
-use peregrine::hot::event::{AccountNews, BlockNews, Event, Head, LogNews};
+use peregrine::hot::event::{AccountUpdate, BlockUpdate, Event, Head, LogUpdate};
 use peregrine::hot::evm::db::Db;
 use peregrine::hot::evm::fork::{Fork, Rules};
 use peregrine::hot::evm::machine::Machine;
-use peregrine::hot::reckon::{Faith, Reckoner, Why};
+use peregrine::hot::forecast::{Forecaster, MinConfidence, Why};
 use peregrine::hot::rt::inbox::{Supply, supply};
 use peregrine::hot::search::Search;
 use peregrine::hot::search::sizing::Effort;
@@ -185,16 +185,16 @@ fn a_pending_swap_resolved_by_maths_allocates_nothing_once_warm() {
         tx(address!("7a250d5630B4cF539739dF2C5dAcb4c659F2488D"), 10u128.pow(18), v2),
         tx(address!("E592427A0AEce92De3Edee1F18E0157C05861564"), 0, v3),
     ];
-    let mut reckoner = Reckoner::default();
-    reckoner.extend(&pools);
+    let mut forecaster = Forecaster::default();
+    forecaster.extend(&pools);
     for tx in &txs {
-        let mut resolve = |faith| reckoner.reckon(&machine, &pools, tx, faith);
-        assert_eq!(resolve(Faith::Proven), Err(Why::Code));
-        assert_eq!(resolve(Faith::Blind), Ok(()));
-        reckoner.believe();
-        assert_eq!(reckoner.reckon(&machine, &pools, tx, Faith::Proven), Ok(()));
-        let (count, answer) = allocations(|| reckoner.reckon(&machine, &pools, tx, Faith::Proven));
-        assert_eq!((count, answer, reckoner.moved().len()), (0, Ok(()), 1));
+        let mut resolve = |required| forecaster.forecast(&machine, &pools, tx, required);
+        assert_eq!(resolve(MinConfidence::Proven), Err(Why::Code));
+        assert_eq!(resolve(MinConfidence::Blind), Ok(()));
+        forecaster.believe();
+        assert_eq!(forecaster.forecast(&machine, &pools, tx, MinConfidence::Proven), Ok(()));
+        let (count, answer) = allocations(|| forecaster.forecast(&machine, &pools, tx, MinConfidence::Proven));
+        assert_eq!((count, answer, forecaster.moved().len()), (0, Ok(()), 1));
     }
 }
 
@@ -222,9 +222,9 @@ fn once_warm(mut work: impl FnMut(u64) -> u64) -> u64 {
 #[test]
 fn a_what_if_and_a_proof_allocate_within_their_budgets() {
     let mut market = Market::new(3, 1_000);
-    let deal = market.proven[0].deal().clone();
+    let opportunity = market.proven[0].opportunity().clone();
     let mut prove = |bid: u64| {
-        let (count, proven) = allocations(|| market.engine.prove_again(&deal, Wei(U256::from(bid))));
+        let (count, proven) = allocations(|| market.engine.prove_again(&opportunity, Wei(U256::from(bid))));
         assert!(proven.is_ok());
         count
     };
@@ -281,10 +281,10 @@ fn a_notice_is_decoded_without_allocating_once_warm_but_for_the_stack_of_an_acce
 }
 
 /// With its access list: the longest form that a bundle has.
-fn builder(market: &Market) -> Builder {
+fn signer(market: &Market) -> BundleSigner {
     let contract = Executor { access_list: true, ..market::contract(market.own.executor) };
     let limits = Limits { max_assumed_slots: 9, ..Limits::default() };
-    Builder::new(market::key(market::OWNER_KEY), 1, contract, Bid::default(), limits)
+    BundleSigner::new(market::key(market::OWNER_KEY), 1, contract, Bid::default(), limits)
 }
 
 /// So many nonces, prepared.
@@ -305,14 +305,14 @@ fn a_bundle_is_built_and_signed_behind_its_trigger_without_allocating_once_warm(
     tx.encode(&mut raw);
     let hash = keccak256(&raw);
     for prepared in [false, true] {
-        let mut builder = builder(&market).with_nonces(prepared.then(nonces));
+        let mut signer = signer(&market).with_nonces(prepared.then(nonces));
         let bundles = once_warm(|turn| {
             // Each in a block of its own: no limit counts them together.
-            let target = Target { parent: B256::from(U256::from(turn + 1)), ..market::target() };
+            let target_block = TargetBlock { parent: B256::from(U256::from(turn + 1)), ..market::target_block() };
             let (proof, pools) = (&market.proven[0], market.engine.pools());
-            let write = |to: &mut Victim| to.write(hash, |raw| tx.encode(raw));
+            let write = |to: &mut Target| to.write(hash, |raw| tx.encode(raw));
             let (count, bundle) = allocations(|| {
-                builder.behind(&write, |builder, victim| builder.build(proof, pools, Some(victim), &target))
+                signer.behind(&write, |signer, target| signer.build(proof, pools, Some(target), &target_block))
             });
             let bundle = bundle.flatten().expect("passes the limits");
             assert_eq!((bundle.txs().len(), bundle.txs()[0]), (2, &raw[..]));
@@ -326,10 +326,10 @@ fn a_bundle_is_built_and_signed_behind_its_trigger_without_allocating_once_warm(
 fn a_request_is_written_and_signed_without_allocating_once_warm() {
     let market = Market::new(3, 1_000);
     let bundle =
-        builder(&market).build(&market.proven[0], market.engine.pools(), None, &market::target()).expect("signed");
+        signer(&market).build(&market.proven[0], market.engine.pools(), None, &market::target_block()).expect("signed");
     let (identity, nonces) = (market::key(market::OTHER_KEY), nonces());
     let (mut body, mut header) = (Vec::new(), Vec::new());
-    for (kind, prepared) in Kind::ALL.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
+    for (kind, prepared) in DialectName::ALL.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
         let requests = once_warm(|turn| {
             body.clear();
             header.clear();
@@ -360,11 +360,11 @@ fn a_block_that_moves_a_pool_is_applied_without_allocating_once_the_way_back_is_
         let reserve = U256::from(10).pow(U256::from(20)) + U256::from(turn);
         let slots = vec![(U256::from(8), reserve | reserve << 112)];
         let data = [reserve.to_be_bytes::<32>(), reserve.to_be_bytes()].concat().into();
-        let accounts = vec![AccountNews { address: pair, slots, ..AccountNews::default() }];
-        let logs = vec![LogNews { address: pair, topics: vec![SYNC], data }];
-        let event = Event::Block(Arc::new(BlockNews { head, accounts, logs }));
+        let accounts = vec![AccountUpdate { address: pair, slots, ..AccountUpdate::default() }];
+        let logs = vec![LogUpdate { address: pair, topics: vec![SYNC], data }];
+        let event = Event::Block(Arc::new(BlockUpdate { head, accounts, logs }));
         let (count, outcome) = allocations(|| engine.on_event(event));
-        assert!(outcome.adrift.is_none() && outcome.broken.is_empty(), "{outcome:?}");
+        assert!(outcome.desync.is_none() && outcome.broken.is_empty(), "{outcome:?}");
         count
     };
     let (full, more) = (DEPTH as u64, 4 * HASHES);
@@ -382,7 +382,7 @@ fn blocks_that_move_pools_of_several_protocols_in_turn_are_applied_without_alloc
     let (mut broken, mut head) = (Vec::new(), Head::default());
     let log = |address, topics, words: &[U256]| {
         let data: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes::<32>()).collect();
-        LogNews { address, topics, data: data.into() }
+        LogUpdate { address, topics, data: data.into() }
     };
     for turn in 1..4 * DEPTH as u64 {
         head = Head { number: turn, hash: B256::from(U256::from(turn)), parent: head.hash, ..head };
@@ -390,7 +390,7 @@ fn blocks_that_move_pools_of_several_protocols_in_turn_are_applied_without_alloc
         if turn % 3 != 0 {
             let reserve = U256::from(10).pow(U256::from(20)) + U256::from(turn);
             let slots = vec![(U256::from(8), reserve | reserve << 112)];
-            accounts.push(AccountNews { address: pair, slots, ..AccountNews::default() });
+            accounts.push(AccountUpdate { address: pair, slots, ..AccountUpdate::default() });
             logs.push(log(pair, vec![SYNC], &[reserve, reserve]));
         }
         if turn % 2 != 0 {
@@ -399,7 +399,7 @@ fn blocks_that_move_pools_of_several_protocols_in_turn_are_applied_without_alloc
             let words = [U256::ONE, U256::ONE, price, U256::from(10u128.pow(22)), U256::ZERO];
             logs.push(log(ticked, vec![SWAP, who, who], &words));
         }
-        let news = Arc::new(BlockNews { head, accounts, logs });
+        let news = Arc::new(BlockUpdate { head, accounts, logs });
         let (count, grown) = allocations(|| tip.grow(&mut machine, &mut pools, &news, &mut broken));
         assert!(grown.is_ok() && broken.is_empty(), "{broken:?}");
         assert!(turn <= DEPTH as u64 + 6 || count == 0, "{count} in block {turn}");

@@ -12,7 +12,7 @@ use many_positions::START;
 use many_positions::asset;
 use peregrine::protocols::aave_v3::Market;
 use peregrine::protocols::lending::Lending;
-use peregrine::protocols::lending::near::Near;
+use peregrine::protocols::lending::trigger_index::TriggerIndex;
 use std::collections::HashSet;
 
 /// Seconds that an index is good for.
@@ -20,8 +20,8 @@ const LIFE: u64 = 3_600;
 
 /// An index that serves, and the next while it is made, so many positions a step.
 struct Indexes {
-    near: Near,
-    next: Option<Near>,
+    near: TriggerIndex,
+    next: Option<TriggerIndex>,
     slice: usize,
     made_anew: usize,
 }
@@ -35,7 +35,7 @@ impl Indexes {
     fn renew(&mut self, market: &Market, at: u64) {
         assert!(!self.near.is_over(at), "the next is made in time");
         if self.next.is_none() && self.near.ages(at) {
-            self.next = Some(Near::begun(at, at + LIFE));
+            self.next = Some(TriggerIndex::begun(at, at + LIFE));
         }
         let Some(next) = &mut self.next else { return };
         assert!(next.take(market, at, self.slice).is_empty(), "everyone has a health");
@@ -50,11 +50,13 @@ impl Indexes {
 fn nobody_is_missed(slice: usize) {
     let mut market = many_positions::market(2_000);
     let mut dice = Dice(11);
-    let (near, unknown) = Near::new(&market, START, START + LIFE);
+    let (near, unknown) = TriggerIndex::new(&market, START, START + LIFE);
     assert!(unknown.is_empty(), "everyone has a health");
     let mut indexes = Indexes { near, next: None, slice, made_anew: 0 };
-    let (mut sunk, mut looked_at, mut moves, mut news) = (HashSet::new(), 0, 0, 0);
-    sunk.extend(market.accounts().into_iter().filter(|who| market.health(*who, START).is_ok_and(|h| h.sinks())));
+    let (mut liquidatable, mut looked_at, mut moves, mut news) = (HashSet::new(), 0, 0, 0);
+    liquidatable.extend(
+        market.accounts().into_iter().filter(|who| market.health(*who, START).is_ok_and(|h| h.is_liquidatable())),
+    );
     for step in 0..400 {
         let at = START + 60 * step;
         let feed = asset(dice.below(ASSETS));
@@ -62,18 +64,18 @@ fn nobody_is_missed(slice: usize) {
         let price = U256::from(PRICE / 1000 * (980 + dice.below(41)));
         market.set_price(feed, price);
         let near_by = indexes.moved(feed, price);
-        let sinks = |who| market.health(who, at).expect("a health").sinks();
+        let is_liquidatable = |who| market.health(who, at).expect("a health").is_liquidatable();
         for who in market.accounts() {
-            let now = sinks(who);
+            let now = is_liquidatable(who);
             // What time alone sinks is found when the index is made anew.
-            if now && !sunk.contains(&who) && market.feeds_of(who).contains(&feed) {
+            if now && !liquidatable.contains(&who) && market.feeds_of(who).contains(&feed) {
                 assert!(near_by.contains(&who), "{who} sinks at step {step} and was not looked at");
                 news += 1;
             }
             if now {
-                sunk.insert(who)
+                liquidatable.insert(who)
             } else {
-                sunk.remove(&who)
+                liquidatable.remove(&who)
             };
         }
         (looked_at, moves) = (looked_at + near_by.len(), moves + 1);
@@ -97,7 +99,7 @@ fn nor_is_anybody_missed_by_an_index_made_in_slices_while_prices_move() {
 fn what_is_taken_in_late_is_looked_at_as_if_it_had_been_taken_in_at_first() {
     let mut market = many_positions::market(8_000);
     let feed = asset(0);
-    let mut near = Near::begun(START, START + LIFE);
+    let mut near = TriggerIndex::begun(START, START + LIFE);
     near.take(&market, START, 1_000);
     let dear = U256::from(PRICE / 100 * 110);
     market.set_price(feed, dear);
@@ -108,8 +110,8 @@ fn what_is_taken_in_late_is_looked_at_as_if_it_had_been_taken_in_at_first() {
     let cheap = U256::from(PRICE / 100 * 99);
     market.set_price(feed, cheap);
     let looked_at: HashSet<Address> = near.moved(feed, cheap).collect();
-    let sinks = |who: &Address| market.health(*who, START).expect("a health").sinks();
-    let late: Vec<Address> = market.accounts().into_iter().skip(1_000).filter(sinks).collect();
+    let is_liquidatable = |who: &Address| market.health(*who, START).expect("a health").is_liquidatable();
+    let late: Vec<Address> = market.accounts().into_iter().skip(1_000).filter(is_liquidatable).collect();
     assert!(!late.is_empty() && looked_at.len() < 2_000, "{} sink, {} looked at", late.len(), looked_at.len());
     assert!(late.iter().all(|who| looked_at.contains(who) || !market.feeds_of(*who).contains(&feed)));
 }
@@ -117,7 +119,7 @@ fn what_is_taken_in_late_is_looked_at_as_if_it_had_been_taken_in_at_first() {
 #[test]
 fn a_position_that_changed_is_looked_at_whatever_moves() {
     let market = many_positions::market(10);
-    let (mut near, _) = Near::new(&market, START, START + 3600);
+    let (mut near, _) = TriggerIndex::new(&market, START, START + 3600);
     let who = market.accounts()[3];
     near.touch(who);
     for index in 0..ASSETS {

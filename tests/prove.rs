@@ -119,7 +119,7 @@ fn reasons(outcome: &Outcome) -> Vec<Refused> {
 fn a_price_difference_between_two_pairs_is_proven_to_the_wei() {
     let outcome = Market::new(PLAIN, 2).head(Bid::Wei(Wei(U256::ZERO)));
     let [proven] = &outcome.proven[..] else { panic!("{outcome:?}") };
-    assert!(proven.deal().gross() > 0);
+    assert!(proven.opportunity().gross() > 0);
     assert_eq!(proven.builder_paid(), Wei(U256::ZERO));
     // Its own accounts' slots: at least the balance of the start token.
     assert!(proven.assumed() <= 2, "{}", proven.assumed());
@@ -133,8 +133,8 @@ fn the_builder_is_paid_his_share_of_the_profit() {
     let free = Market::new(PLAIN, 2).head(Bid::Wei(Wei(U256::ZERO)));
     let shared = Market::new(PLAIN, 2).head(Bid::Bps(9_000));
     let (free, shared) = (&free.proven[0], &shared.proven[0]);
-    assert_eq!(free.deal().gross(), shared.deal().gross());
-    let share = U256::from(shared.deal().gross()) * U256::from(9_000) / U256::from(10_000);
+    assert_eq!(free.opportunity().gross(), shared.opportunity().gross());
+    let share = U256::from(shared.opportunity().gross()) * U256::from(9_000) / U256::from(10_000);
     assert_eq!(shared.builder_paid(), Wei(share));
     let fixed = Market::new(PLAIN, 2).head(Bid::Wei(Wei(U256::from(12_345))));
     assert_eq!(fixed.proven[0].builder_paid(), Wei(U256::from(12_345)));
@@ -207,7 +207,7 @@ fn a_token_that_taxes_transfers_is_refused_by_name_and_remembered() {
 fn the_same_market_with_a_plain_token_trusts_everyone() {
     let outcome = Market::new(PLAIN, 3).head(Bid::Wei(Wei(U256::ZERO)));
     assert_eq!(outcome.proven.len(), 3);
-    let values: Vec<_> = outcome.proven.iter().map(|proven| proven.deal().value()).collect();
+    let values: Vec<_> = outcome.proven.iter().map(|proven| proven.opportunity().value()).collect();
     assert!(values.is_sorted_by(|a, b| a >= b), "best first: {values:?}");
 }
 

@@ -9,8 +9,8 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use alloy_primitives::{U256, hex};
-use peregrine::edge::record::format::tape::{self, Decided, Fed};
-use peregrine::edge::record::format::{self, End, Frame, Kind, Reader};
+use peregrine::edge::record::format::session::{self, Decided, Fed};
+use peregrine::edge::record::format::{self, End, Frame, FrameKind, Reader};
 use peregrine::replay::bundle::{Case, explain};
 use peregrine::replay::journal::{self, Difference, Gap, JournalError, Report};
 use peregrine::types::decision::Decision;
@@ -61,10 +61,10 @@ fn verdict(bytes: &[u8]) -> (Option<i32>, String) {
 /// The numbers of frames whose decision holds a bundle, with the frame's place.
 fn bundles(frames: &[Frame]) -> Vec<(usize, u64, Decided)> {
     let decided = |(place, frame): (usize, &Frame)| {
-        let (number, decided): (u64, Decided) = tape::unpack_numbered(&frame.payload).expect("a decision");
+        let (number, decided): (u64, Decided) = session::unpack_numbered(&frame.payload).expect("a decision");
         decided.decision.bundle.is_some().then_some((place, number, decided))
     };
-    frames.iter().enumerate().filter(|(_, frame)| frame.kind == Kind::Decided).filter_map(decided).collect()
+    frames.iter().enumerate().filter(|(_, frame)| frame.kind == FrameKind::Decided).filter_map(decided).collect()
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_run_replays_decision_for_decision() {
     let all = frames(recorded);
     let of = |kind| all.iter().filter(|frame| frame.kind == kind).count() as u64;
     assert_eq!((report.runs, report.threads), (1, 2));
-    assert_eq!((report.events, report.decisions), (of(Kind::Fed), of(Kind::Decided)));
+    assert_eq!((report.events, report.decisions), (of(FrameKind::Fed), of(FrameKind::Decided)));
     assert_eq!(report.bundles, bundles(&all).len() as u64);
     assert!(report.bundles >= 6 && report.proofs > report.bundles / 2, "{report:?}");
     println!("{report:?}");
@@ -127,9 +127,13 @@ fn no_key_and_no_signature_of_ours_is_in_a_hot_threads_frames() {
     let (recorded, owner) = recorded();
     for frame in frames(recorded) {
         let text = match frame.kind {
-            Kind::Plan => tape::unpack::<Value>(&frame.payload).expect("json").to_string(),
-            Kind::Fed | Kind::Decided => tape::unpack_numbered::<Value>(&frame.payload).expect("json").1.to_string(),
-            Kind::Start | Kind::Source | Kind::Raw | Kind::Fetched => String::from_utf8_lossy(&frame.payload).into(),
+            FrameKind::Plan => session::unpack::<Value>(&frame.payload).expect("json").to_string(),
+            FrameKind::Fed | FrameKind::Decided => {
+                session::unpack_numbered::<Value>(&frame.payload).expect("json").1.to_string()
+            }
+            FrameKind::Start | FrameKind::Source | FrameKind::Raw | FrameKind::Fetched => {
+                String::from_utf8_lossy(&frame.payload).into()
+            }
         };
         assert!(!text.to_lowercase().contains(owner), "{:?}", frame.kind);
         assert!(!text.contains("owner.key"), "{:?}", frame.kind);
@@ -143,7 +147,7 @@ fn a_decision_that_was_changed_is_told_with_its_event_and_field() {
     let thread = frames[place].source;
     let bundle = decided.decision.bundle.as_mut().expect("a bundle");
     bundle.bid += U256::from(1);
-    frames[place].payload = tape::pack_numbered(number, &decided).expect("packed");
+    frames[place].payload = session::pack_numbered(number, &decided).expect("packed");
     let spoilt = bytes(&frames);
     let report = replay(&spoilt).unwrap_or_else(|error| panic!("{error}"));
     let Some(Difference { thread: of, event, at, .. }) = report.difference else { panic!("no difference") };
@@ -159,21 +163,21 @@ fn an_event_that_was_called_off_is_called_off_again_and_the_rest_comes_out() {
     let mut frames = frames(&recorded().0);
     // A search behind a pending transaction that came to no bundle: no later limit speaks of it.
     let searched = |frame: &Frame| {
-        let (number, decided): (u64, Decided) = tape::unpack_numbered(&frame.payload).ok()?;
+        let (number, decided): (u64, Decided) = session::unpack_numbered(&frame.payload).ok()?;
         let Decision { trigger, refused, bundle, .. } = &decided.decision;
         let screened = refused.iter().any(|(reason, _)| reason == "screened");
         (trigger.is_some() && screened && bundle.is_none()).then_some((number, decided))
     };
-    let decisions = frames.iter().enumerate().filter(|(_, frame)| frame.kind == Kind::Decided);
+    let decisions = frames.iter().enumerate().filter(|(_, frame)| frame.kind == FrameKind::Decided);
     let found = decisions.filter_map(|(place, frame)| searched(frame).map(|found| (place, found))).next();
     let (place, (number, decided)) = found.expect("a search in vain");
     let Decision { trigger, first, .. } = decided.decision;
     let called_off = Decision { trigger, first, cancelled: true, ..Decision::default() };
     frames[place].payload =
-        tape::pack_numbered(number, &Decided { decision: called_off, names: None }).expect("packed");
+        session::pack_numbered(number, &Decided { decision: called_off, names: None }).expect("packed");
     let report = replay(&bytes(&frames)).unwrap_or_else(|error| panic!("{error}"));
     assert!(report.is_whole(), "{report:?}");
-    assert_eq!(report.decisions, frames.iter().filter(|frame| frame.kind == Kind::Decided).count() as u64);
+    assert_eq!(report.decisions, frames.iter().filter(|frame| frame.kind == FrameKind::Decided).count() as u64);
     assert_eq!(report.bundles, bundles(&frames).len() as u64);
 }
 
@@ -183,8 +187,8 @@ fn a_slot_that_was_changed_is_told_at_the_first_decision_it_changes() {
     // The storage of a pool, which the EVM reads, says something else than the pool that is searched in: by high bits, as
     // a reserve that is some units smaller still passes a pair's own check. Every slot of it, as a block may write the true
     // reserves over one before the pool is first used. The first thread's, which looks at the base state at once.
-    let place = frames.iter().position(|frame| frame.kind == Kind::Fed && frame.source == 0).expect("a state");
-    let (number, fed): (u64, Fed) = tape::unpack_numbered(&frames[place].payload).expect("a state");
+    let place = frames.iter().position(|frame| frame.kind == FrameKind::Fed && frame.source == 0).expect("a state");
+    let (number, fed): (u64, Fed) = session::unpack_numbered(&frames[place].payload).expect("a state");
     let Fed::Load(mut state) = fed else { panic!("a thread begins with its state") };
     let thread = frames[place].source;
     let used = bundles(&frames).into_iter().find(|(place, ..)| frames[*place].source == thread).expect("a bundle").2;
@@ -194,7 +198,7 @@ fn a_slot_that_was_changed_is_told_at_the_first_decision_it_changes() {
     for (_, value) in &mut account.slots {
         *value ^= (U256::from(1) << 100) | (U256::from(1) << 212);
     }
-    frames[place].payload = tape::pack_numbered(number, &Fed::Load(state)).expect("packed");
+    frames[place].payload = session::pack_numbered(number, &Fed::Load(state)).expect("packed");
     let (code, said) = verdict(&bytes(&frames));
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(&format!("hot-{thread}, event ")), "{said}");
@@ -232,10 +236,10 @@ fn what_is_no_journal_is_refused_in_one_sentence() {
         bytes[middle] ^= 1;
         bytes
     };
-    let bare = bytes(&[Frame { at_ns: 0, source: 0, kind: Kind::Start, payload: vec![0; 8] }]);
+    let bare = bytes(&[Frame { at_ns: 0, source: 0, kind: FrameKind::Start, payload: vec![0; 8] }]);
     let strange = {
-        let start = Frame { at_ns: 0, source: 0, kind: Kind::Start, payload: vec![0; 8] };
-        bytes(&[start, Frame { at_ns: 1, source: 0, kind: Kind::Plan, payload: b"no zstd".to_vec() }])
+        let start = Frame { at_ns: 0, source: 0, kind: FrameKind::Start, payload: vec![0; 8] };
+        bytes(&[start, Frame { at_ns: 1, source: 0, kind: FrameKind::Plan, payload: b"no zstd".to_vec() }])
     };
     for (bytes, named) in [
         (&b"notes of mine"[..], "not a journal"),

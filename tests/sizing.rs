@@ -7,8 +7,8 @@ use peregrine::hot::search::sizing::Effort;
 use peregrine::hot::search::sizing::Sizer;
 use peregrine::hot::search::sizing::curve::{Curve, Reach};
 use peregrine::hot::search::sizing::path::Path;
-use peregrine::hot::search::sizing::sieve::Aim;
-use peregrine::hot::search::sizing::sieve::Sieve;
+use peregrine::hot::search::sizing::rounding::Aim;
+use peregrine::hot::search::sizing::rounding::RoundingSearch;
 use peregrine::protocols::amm::Amm;
 use proptest::prelude::*;
 
@@ -241,7 +241,7 @@ fn a_guess_is_what_an_exact_walk_makes_where_tokens_are_coarse() {
         assert!(curve.trace(&path, Reach::Whole));
         let (grid, start) = curve.grid();
         let aim = Aim { grid, start, best: 0, fall: unit as f64, tries: 512 };
-        let mut sieve = Sieve::default();
+        let mut sieve = RoundingSearch::default();
         for (guess, amount) in sieve.pick(&path, &curve, aim) {
             let exact = path.at(grid, *amount).expect("can be walked").profit();
             // A double of the amounts that go in and out holds them to some hundred wei; a unit of USDC is 3e8.

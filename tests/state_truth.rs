@@ -23,7 +23,7 @@ use alloy_primitives::{Address, U256};
 use peregrine::hot::evm::machine::{Executed, Machine};
 use peregrine::hot::evm::probe::EvmProbe;
 use peregrine::protocols::AnyPool;
-use peregrine::protocols::Lore;
+use peregrine::protocols::DiscoveryCache;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::discover::Probe;
 use peregrine::protocols::uniswap_v3::Layouts;
@@ -175,14 +175,14 @@ impl Walk {
     }
 
     /// Every pool once more: one that was moved and not heard of shows here.
-    fn end(mut self, lore: &mut Lore) -> Seen {
+    fn end(mut self, discovery_cache: &mut DiscoveryCache) -> Seen {
         for address in self.storage.keys().copied().collect::<Vec<_>>() {
             self.seen.last += 1;
             if let Err(what) = self.compare(address) {
                 self.seen.differences.push(format!("at the end: {what}"));
             }
         }
-        let now = discover::pools(&mut self.machine, lore, false).pools;
+        let now = discover::pools(&mut self.machine, discovery_cache, false).pools;
         self.seen.born = now.iter().filter(|pool| !self.storage.contains_key(&pool.address())).count();
         self.seen
     }
@@ -259,10 +259,10 @@ fn known(pool: &uniswap_v3::Pool, tick: i32) -> Option<(u128, i128)> {
     word.map(|_| (0, 0))
 }
 
-fn walk(dir: &Path, codes: &Codes, lore: &mut Lore, deaf: Option<usize>) -> Seen {
+fn walk(dir: &Path, codes: &Codes, discovery_cache: &mut DiscoveryCache, deaf: Option<usize>) -> Seen {
     let record = Record::read(dir, codes).unwrap_or_else(|error| panic!("{error}"));
     let mut machine = execute::machine(&record);
-    let found = discover::pools(&mut machine, lore, false).pools;
+    let found = discover::pools(&mut machine, discovery_cache, false).pools;
     let storage: Table = found.into_iter().map(|pool| (pool.address(), pool)).collect();
     let seen = Seen { pools: storage.len(), ..Seen::default() };
     let mut walk = Walk { machine, layouts: Layouts::default(), logs: storage.clone(), storage, deaf, seen };
@@ -274,7 +274,7 @@ fn walk(dir: &Path, codes: &Codes, lore: &mut Lore, deaf: Option<usize>) -> Seen
         walk.transaction(index, executed);
     }
     assert!(receipts.verdict(&record.header).is_exact(), "{}: asking the pools has changed the block", dir.display());
-    walk.end(lore)
+    walk.end(discovery_cache)
 }
 
 #[test]
@@ -282,9 +282,9 @@ fn state_from_logs_is_state_from_storage_after_every_transaction() {
     let Some(blocks) = common::mainnet("blocks") else { return };
     let dirs = record::find(&[blocks]).expect("records");
     let codes = Codes::of(&dirs[0]).expect("codes");
-    let (mut lore, mut all) = (Lore::default(), Seen::default());
+    let (mut discovery_cache, mut all) = (DiscoveryCache::default(), Seen::default());
     for dir in &dirs {
-        let seen = walk(dir, &codes, &mut lore, None);
+        let seen = walk(dir, &codes, &mut discovery_cache, None);
         seen.say(&dir.file_name().unwrap_or_default().to_string_lossy());
         all.add(seen);
     }
@@ -299,11 +299,11 @@ fn state_from_logs_is_state_from_storage_after_every_transaction() {
 #[test]
 fn a_transaction_whose_logs_are_not_heard_is_missed() {
     let Some(dir) = common::mainnet("blocks/19917570") else { return };
-    let (codes, mut lore) = (Codes::of(&dir).expect("codes"), Lore::default());
-    let heard = walk(&dir, &codes, &mut lore, None);
+    let (codes, mut discovery_cache) = (Codes::of(&dir).expect("codes"), DiscoveryCache::default());
+    let heard = walk(&dir, &codes, &mut discovery_cache, None);
     assert!(heard.differences.is_empty() && heard.touching.len() >= 10, "{:?}", heard.touching);
     for index in heard.touching {
-        let deaf = walk(&dir, &codes, &mut lore, Some(index));
+        let deaf = walk(&dir, &codes, &mut discovery_cache, Some(index));
         assert_ne!(deaf.differences.len(), 0, "transaction {index} unheard goes unseen");
     }
 }

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use alloy::consensus::{SignableTransaction, TxEip1559};
 use alloy::eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, address, b256};
-use market::{BLOCK, Market, OTHER_KEY, OWNER_KEY, key, target};
+use market::{BLOCK, Market, OTHER_KEY, OWNER_KEY, key, target_block};
 use peregrine::edge::submit::identity::{self, HEADER, Identity};
-use peregrine::edge::submit::{Answer, Kind, Setup, SetupError, Submission, Submitter, keys, reply};
-use peregrine::hot::build::config::{Bid, Limits};
-use peregrine::hot::build::{SignedBundle, Victim};
+use peregrine::edge::submit::{Answer, DialectName, Setup, SetupError, Submission, Submitter, keys, reply};
+use peregrine::hot::bundle::config::{Bid, Limits};
+use peregrine::hot::bundle::{SignedBundle, Target};
 use peregrine::types::secret::Place;
 use proptest::prelude::*;
 use relay::{Manner, Relay, SECRET_PATH, row};
@@ -32,10 +32,10 @@ fn bundle() -> SignedBundle {
     let tx = TxEip1559 { chain_id: 1, input: Bytes::from_static(b"swap"), ..TxEip1559::default() };
     let signature = key(OTHER_KEY).sign(&tx.signature_hash()).expect("signs");
     let tx = tx.into_signed(signature);
-    let victim = Victim::raw(&tx.encoded_2718(), *tx.hash()).expect("sendable");
+    let target = Target::raw(&tx.encoded_2718(), *tx.hash()).expect("sendable");
     let market = Market::new(2, 1);
-    let mut builder = market.builder(Bid::default(), Limits::default());
-    builder.build(&market.proven[0], market.engine.pools(), Some(&victim), &target()).expect("signed")
+    let mut signer = market.signer(Bid::default(), Limits::default());
+    signer.build(&market.proven[0], market.engine.pools(), Some(&target), &target_block()).expect("signed")
 }
 
 fn owner() -> Address {
@@ -142,11 +142,11 @@ fn bytes_signed_are_bytes_sent_once_a_relay_and_the_same_for_all_of_a_dialect() 
             relays.push(Relay::says(200, ACCEPTS).await);
         }
         let rows = vec![
-            relays[0].row("flashbots", Kind::Flashbots, true),
-            relays[1].row("copy", Kind::Flashbots, false),
-            relays[2].row("buildernet", Kind::Plain, true),
-            relays[3].row("rsync", Kind::Plain, false),
-            relays[4].row("titan", Kind::Plain, true),
+            relays[0].row("flashbots", DialectName::Flashbots, true),
+            relays[1].row("copy", DialectName::Flashbots, false),
+            relays[2].row("buildernet", DialectName::Plain, true),
+            relays[3].row("rsync", DialectName::Plain, false),
+            relays[4].row("titan", DialectName::Plain, true),
         ];
         let submitter = Submitter::loopback(setup(rows)).expect("set up");
         let sent = submit(&submitter, &bundle, soon()).await;
@@ -155,7 +155,7 @@ fn bytes_signed_are_bytes_sent_once_a_relay_and_the_same_for_all_of_a_dialect() 
         for (index, relay) in relays.iter().enumerate() {
             let posts = relay.posts();
             let [post] = &posts[..] else { panic!("{} posts", posts.len()) };
-            let kind = if index < 2 { Kind::Flashbots } else { Kind::Plain };
+            let kind = if index < 2 { DialectName::Flashbots } else { DialectName::Plain };
             let message = sent.messages.iter().find(|message| message.kind == kind).expect("its dialect's");
             assert_eq!(post.body, message.body, "bytes sent are the message's");
             assert_eq!(post.headers["content-type"], "application/json");
@@ -174,7 +174,7 @@ fn bytes_signed_are_bytes_sent_once_a_relay_and_the_same_for_all_of_a_dialect() 
 fn a_body_has_the_form_that_every_builder_takes() {
     let bundle = bundle();
     runtime().block_on(async {
-        let rows = Kind::ALL.map(|kind| row(kind.dialect().name(), "http://127.0.0.1:9", kind, true)).to_vec();
+        let rows = DialectName::ALL.map(|kind| row(kind.dialect().name(), "http://127.0.0.1:9", kind, true)).to_vec();
         let dry = Submitter::dry(setup(rows)).expect("set up");
         let sent = submit(&dry, &bundle, soon()).await;
         let hex = alloy_primitives::hex::encode_prefixed::<&&[u8]>;
@@ -188,7 +188,7 @@ fn a_body_has_the_form_that_every_builder_takes() {
             assert_eq!(body, due);
         }
         assert_eq!(sent.uuid.get_version_num(), 4);
-        assert_eq!(sent.messages.len(), Kind::ALL.len());
+        assert_eq!(sent.messages.len(), DialectName::ALL.len());
         let again = submit(&dry, &bundle, soon()).await;
         assert_ne!(again.uuid, sent.uuid);
     });
@@ -199,7 +199,7 @@ fn a_bundle_is_taken_back_by_its_uuid_in_each_dialect() {
     let bundle = bundle();
     runtime().block_on(async {
         let relays = [Relay::says(200, ACCEPTS).await, Relay::says(200, ACCEPTS).await];
-        let rows = vec![relays[0].row("f", Kind::Flashbots, true), relays[1].row("p", Kind::Plain, true)];
+        let rows = vec![relays[0].row("f", DialectName::Flashbots, true), relays[1].row("p", DialectName::Plain, true)];
         let submitter = Submitter::loopback(setup(rows)).expect("set up");
         let sent = submit(&submitter, &bundle, soon()).await;
         let taken = cancel(&submitter, &sent).await;
@@ -227,7 +227,7 @@ fn a_dry_run_dials_nobody_and_says_what_it_would_have_sent() {
     let bundle = bundle();
     runtime().block_on(async {
         let relay = Relay::says(200, ACCEPTS).await;
-        let submitter = Submitter::dry(setup(vec![relay.row("f", Kind::Flashbots, true)])).expect("set up");
+        let submitter = Submitter::dry(setup(vec![relay.row("f", DialectName::Flashbots, true)])).expect("set up");
         submitter.warm().await;
         let sent = submit(&submitter, &bundle, soon()).await;
         cancel(&submitter, &sent).await;
@@ -247,7 +247,7 @@ fn connections_are_warm_before_the_first_bundle_and_stay_so() {
     let bundle = bundle();
     runtime().block_on(async {
         let relay = Relay::says(200, ACCEPTS).await;
-        let submitter = Submitter::loopback(setup(vec![relay.row("f", Kind::Flashbots, true)])).expect("set up");
+        let submitter = Submitter::loopback(setup(vec![relay.row("f", DialectName::Flashbots, true)])).expect("set up");
         submitter.warm().await;
         for _ in 0..3 {
             // The client puts a connection back in a task of its own, a moment after the answer has been read.
@@ -298,14 +298,14 @@ fn every_manner_of_relay_gets_its_answer_and_none_waits_for_another() {
         let (mut rows, mut relays) = (Vec::new(), Vec::new());
         for (name, manner, _) in &cases {
             let relay = Relay::start(manner.clone()).await;
-            rows.push(relay.row(name, Kind::Flashbots, true));
+            rows.push(relay.row(name, DialectName::Flashbots, true));
             relays.push(relay);
         }
-        rows.push(row("gone", &format!("http://{gone}/{SECRET_PATH}"), Kind::Plain, false));
-        rows.push(row("breaks", &format!("http://{broken_at}/{SECRET_PATH}"), Kind::Plain, false));
+        rows.push(row("gone", &format!("http://{gone}/{SECRET_PATH}"), DialectName::Plain, false));
+        rows.push(row("breaks", &format!("http://{broken_at}/{SECRET_PATH}"), DialectName::Plain, false));
         for name in ["hangs_2", "hangs_3", "hangs_4"] {
             let relay = Relay::start(Manner::Hangs).await;
-            rows.push(relay.row(name, Kind::Plain, false));
+            rows.push(relay.row(name, DialectName::Plain, false));
             relays.push(relay);
         }
         let submitter = Submitter::loopback(setup(rows)).expect("set up");
@@ -337,7 +337,7 @@ fn nothing_is_sent_past_the_deadline_and_nobody_is_waited_for_beyond_it() {
     let bundle = bundle();
     runtime().block_on(async {
         let relay = Relay::start(Manner::Hangs).await;
-        let submitter = Submitter::loopback(setup(vec![relay.row("f", Kind::Flashbots, true)])).expect("set up");
+        let submitter = Submitter::loopback(setup(vec![relay.row("f", DialectName::Flashbots, true)])).expect("set up");
         let sent = submit(&submitter, &bundle, Instant::now()).await;
         assert_eq!(answers(&sent), [("f", &Answer::Unsent("past its deadline".to_owned()))]);
         assert!(relay.seen().is_empty());
@@ -393,7 +393,7 @@ proptest! {
 
 #[test]
 fn a_setup_that_would_go_wrong_is_refused_by_name() {
-    let here = || row("r", "http://127.0.0.1:9", Kind::Flashbots, true);
+    let here = || row("r", "http://127.0.0.1:9", DialectName::Flashbots, true);
     let error = |setup: Setup| Submitter::loopback(setup).expect_err("refused").to_string();
     let same = Setup { relays: vec![], identity: Some(key(OWNER_KEY)), owner: owner() };
     assert_eq!(error(same), SetupError::IdentityIsOwner.to_string());
@@ -402,14 +402,16 @@ fn a_setup_that_would_go_wrong_is_refused_by_name() {
     assert_eq!(error(setup(vec![here(), here()])), "relay.name r stands twice");
     for url in ["https://relay.flashbots.net", "http://localhost:1", "http://127.0.0.1.example.com", "http://10.0.0.1"]
     {
-        let far = row("far", url, Kind::Plain, false);
+        let far = row("far", url, DialectName::Plain, false);
         assert_eq!(error(setup(vec![far])), "relay far is not on a loopback address", "{url}");
     }
     for url in ["relay.flashbots.net", "ftp://127.0.0.1/", "", "hunter2"] {
-        let bad = Submitter::dry(setup(vec![row("bad", url, Kind::Plain, false)])).expect_err("refused").to_string();
+        let bad =
+            Submitter::dry(setup(vec![row("bad", url, DialectName::Plain, false)])).expect_err("refused").to_string();
         assert!(bad.starts_with("relay.url") && !bad.contains("hunter2"), "{bad}");
     }
-    let plain = Setup { relays: vec![row("p", "http://[::1]:9", Kind::Plain, false)], identity: None, owner: owner() };
+    let plain =
+        Setup { relays: vec![row("p", "http://[::1]:9", DialectName::Plain, false)], identity: None, owner: owner() };
     assert!(Submitter::loopback(plain).is_ok(), "a plain relay needs no identity");
 }
 
@@ -418,11 +420,11 @@ fn a_row_is_read_and_an_unknown_key_or_dialect_is_refused() {
     let read = |text: &str| toml::from_str::<peregrine::edge::submit::config::Relay>(text);
     let good = "name = \"titan\"\nurl = \"https://rpc.titanbuilder.xyz\"\ndialect = \"plain\"\nsign = true\ntimeout_ms = 800\n";
     let relay = read(good).expect("a row");
-    assert_eq!((relay.dialect, relay.sign, relay.timeout_ms), (Kind::Plain, true, 800));
+    assert_eq!((relay.dialect, relay.sign, relay.timeout_ms), (DialectName::Plain, true, 800));
     assert_eq!(relay.out_of_range(), None);
     assert!(read(&format!("{good}extra = 1\n")).is_err());
     assert!(read(&good.replace("plain", "mev_boost")).is_err());
-    for kind in Kind::ALL {
+    for kind in DialectName::ALL {
         let name = kind.dialect().name();
         assert_eq!(read(&good.replace("plain", name)).expect("a row").dialect, kind, "{name}");
     }
@@ -543,8 +545,12 @@ fn a_key_in_the_configuration_itself_is_refused_without_being_shown() {
 
 #[test]
 fn nobody_shows_a_key_or_a_relays_url() {
-    let relay =
-        row("r", &format!("https://user:{SECRET_PATH}@relay.example/{SECRET_PATH}?k={SECRET_PATH}"), Kind::Plain, true);
+    let relay = row(
+        "r",
+        &format!("https://user:{SECRET_PATH}@relay.example/{SECRET_PATH}?k={SECRET_PATH}"),
+        DialectName::Plain,
+        true,
+    );
     let setup = setup(vec![relay.clone()]);
     let identity = Identity::new(key(OTHER_KEY));
     let shown =

@@ -1,4 +1,4 @@
-//! The ports of a spinning thread under TLS: a line to a relay and an ear at a node, on a server with a certificate of its own.
+//! The ports of a spinning thread under TLS: a line to a relay and a node socket at a node, on a server with a certificate of its own.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use alloy_primitives::Address;
 use peregrine::edge::dial::Roots;
-use peregrine::edge::ingest::{Node, ear};
-use peregrine::edge::submit::{Kind, Setup, Submitter, config, line};
+use peregrine::edge::ingest::{Node, node_socket};
+use peregrine::edge::submit::{DialectName, Setup, Submitter, config, connection};
 use peregrine::hot::rt::port::Broken;
-use peregrine::hot::rt::port::ear::{Ear, Heard};
-use peregrine::hot::send::line::{Line, Said};
+use peregrine::hot::rt::port::node_socket::{Heard, NodeSocket};
+use peregrine::hot::send::connection::{RelayConnection, Said};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use tungstenite::{Message, WebSocket};
@@ -53,18 +53,23 @@ impl Server {
         Self { port, roots, served }
     }
 
-    fn relay(&self, account: &str) -> line::Dial {
+    fn relay(&self, account: &str) -> connection::Dial {
         let url = format!("https://{account}127.0.0.1:{}/{SECRET_PATH}?a=b", self.port);
-        let relay =
-            config::Relay { name: "relay".to_owned(), url, dialect: Kind::Plain, sign: false, timeout_ms: 10_000 };
+        let relay = config::Relay {
+            name: "relay".to_owned(),
+            url,
+            dialect: DialectName::Plain,
+            sign: false,
+            timeout_ms: 10_000,
+        };
         let setup = Setup { relays: vec![relay], identity: None, owner: Address::ZERO };
         Submitter::loopback(setup).expect("a submitter").dials().remove(0)
     }
 
-    fn node(&self) -> ear::Dial {
+    fn node(&self) -> node_socket::Dial {
         let url = format!("wss://127.0.0.1:{}/{SECRET_PATH}", self.port);
         let node = Node { name: "node".to_owned(), ws: Some(url), http: None, ipc: None };
-        ear::dials(&[node], PATIENCE).remove(0)
+        node_socket::dials(&[node], PATIENCE).remove(0)
     }
 }
 
@@ -88,12 +93,12 @@ fn until<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn answer(line: &mut Line) -> Said {
+fn answer(line: &mut RelayConnection) -> Said {
     until(|| line.listen().expect("a line that stands"))
 }
 
-fn heard(ear: &mut Ear) -> Result<Heard, Broken> {
-    until(|| match ear.hear() {
+fn heard(node_socket: &mut NodeSocket) -> Result<Heard, Broken> {
+    until(|| match node_socket.hear() {
         Ok(Heard::Nothing) => None,
         other => Some(other),
     })
@@ -202,18 +207,18 @@ fn an_ear_under_tls_hears_what_is_announced_and_that_the_node_has_gone() {
         socket.close(None).expect("closed");
         while socket.read().is_ok() {}
     });
-    let mut ear = server.node().trusting(server.roots.clone()).ear().expect("an ear");
-    assert!(matches!(ear.hear(), Ok(Heard::Nothing)), "nothing has been announced, and nobody waits for it");
+    let mut node_socket = server.node().trusting(server.roots.clone()).node_socket().expect("an ear");
+    assert!(matches!(node_socket.hear(), Ok(Heard::Nothing)), "nothing has been announced, and nobody waits for it");
     for index in 0..3 {
         told.send(()).expect("a server");
-        let Ok(Heard::Frame(text)) = heard(&mut ear) else { panic!("a frame is due") };
+        let Ok(Heard::Frame(text)) = heard(&mut node_socket) else { panic!("a frame is due") };
         assert_eq!((text.len(), &text[..1]), (100_001, &*index.to_string()));
     }
-    ear.ping().expect("asked");
-    assert!(matches!(heard(&mut ear), Ok(Heard::Life)), "a pong");
-    let gone = until(|| ear.hear().err());
+    node_socket.ping().expect("asked");
+    assert!(matches!(heard(&mut node_socket), Ok(Heard::Life)), "a pong");
+    let gone = until(|| node_socket.hear().err());
     assert!(!gone.to_string().contains(SECRET_PATH), "{gone}");
-    drop(ear);
+    drop(node_socket);
     server.served.join().expect("a server");
 }
 
@@ -228,7 +233,7 @@ fn nobody_is_spoken_to_whom_no_root_vouches_for_and_no_path_is_told() {
     let relay = Server::start(broken_off);
     refused(relay.relay("").line().expect_err("the web vouches for nobody here"), relay.port);
     let node = Server::start(broken_off);
-    refused(node.node().trusting(relay.roots.clone()).ear().err().expect("another's root is none"), node.port);
+    refused(node.node().trusting(relay.roots.clone()).node_socket().err().expect("another's root is none"), node.port);
     for server in [relay, node] {
         server.served.join().expect("a server");
     }

@@ -14,8 +14,8 @@ use alloy_primitives::U256;
 use alloy_primitives::eip191_hash_message;
 use alloy_primitives::hex;
 use alloy_primitives::keccak256;
-use peregrine::edge::builder::Fate;
-use peregrine::edge::builder::LeftOut;
+use peregrine::edge::block_builder::Fate;
+use peregrine::edge::block_builder::LeftOut;
 use peregrine::edge::chain::Chain;
 use peregrine::edge::devnet::Wallet;
 use peregrine::edge::devnet::lending::Borrower;
@@ -155,7 +155,7 @@ async fn a_rival_alone_lands_bundles_and_keeps_a_part_of_what_they_earn() {
     }
     let tally = rival.tally();
     println!("{won} landed and paid {paid} wei; {tally:?}");
-    let due = [tally.victims, tally.swaps, tally.openings, tally.worth, tally.sent];
+    let due = [tally.targets, tally.swaps, tally.openings, tally.worth, tally.sent];
     assert!(due.is_sorted_by(|more, less| more >= less) && tally.openings >= tally.made, "{tally:?}");
     world.stop().await;
 }
@@ -174,7 +174,7 @@ async fn of_two_rivals_that_see_the_same_the_higher_bid_wins() {
         for (loser, why) in block.left_out() {
             let LeftOut::Outbid { by, .. } = why else { continue };
             let Some(winner) = block.landed().find(|entry| entry.hash == Some(*by)) else { continue };
-            // Behind the same victim; else the loser's own transaction may just have the winner's nonce.
+            // Behind the same target; else the loser's own transaction may just have the winner's nonce.
             if winner.txs[0] == loser.txs[0] && winner.signer != loser.signer {
                 assert_eq!((winner.signer, loser.signer), (rich, poor));
                 duels += 1;
@@ -212,7 +212,7 @@ async fn a_rival_who_liquidates_takes_what_nobody_else_does_and_the_block_says_s
     }
     let tally = rival.tally();
     println!("{} liquidations in {} blocks; {tally:?}", found.len(), found[found.len() - 1].block - first);
-    assert!(tally.sunk >= tally.sent && tally.sent >= found.len() as u64 && tally.answers > 0, "{tally:?}");
+    assert!(tally.liquidatable >= tally.sent && tally.sent >= found.len() as u64 && tally.answers > 0, "{tally:?}");
     world.stop().await;
 }
 

@@ -15,7 +15,7 @@ use peregrine::hot::simulate::Prover;
 use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
 use peregrine::protocols::AnyPool;
-use peregrine::protocols::Lore;
+use peregrine::protocols::DiscoveryCache;
 use peregrine::protocols::executor::Bid;
 use peregrine::replay::discover;
 use peregrine::replay::execute;
@@ -43,7 +43,7 @@ impl Block {
         let record = Record::read(dir, &codes).expect("record");
         let mut machine = execute::machine(&record);
         let mut pools = Pools::default();
-        for pool in discover::pools(&mut machine, &mut Lore::default(), true).pools {
+        for pool in discover::pools(&mut machine, &mut DiscoveryCache::default(), true).pools {
             pools.add(pool).expect("addresses are distinct");
         }
         let config = Config::patient();

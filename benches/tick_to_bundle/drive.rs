@@ -1,4 +1,4 @@
-//! Announces victims when they are due, and waits for their bundles.
+//! Announces targets when they are due, and waits for their bundles.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ pub struct Plan {
     pub burst: usize,
 }
 
-/// What became of one victim.
+/// What became of one target.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// From when it was due to the bundle's last byte; `None`: no bundle came.
@@ -29,10 +29,10 @@ pub struct Sample {
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long before a frame is due the driver is awake.
 const EARLY: Duration = Duration::from_millis(1);
-/// The first victims of a drive warm it up, and are not counted.
+/// The first targets of a drive warm it up, and are not counted.
 const WARM: usize = 20;
 
-pub fn drive((node, relay): (&mut Node, &mut Relay), path: Path, victims: &[Victim], plan: Plan) -> Vec<Sample> {
+pub fn drive((node, relay): (&mut Node, &mut Relay), path: Path, targets: &[Victim], plan: Plan) -> Vec<Sample> {
     let edge = path == Path::Share;
     let until = Instant::now() + PATIENCE;
     let mut bodies = Vec::new();
@@ -49,34 +49,34 @@ pub fn drive((node, relay): (&mut Node, &mut Relay), path: Path, victims: &[Vict
     let start = Instant::now();
     let due = |index: usize| start + plan.gap * (index / plan.burst) as u32;
     let places: HashMap<&str, usize> =
-        victims.iter().enumerate().map(|(at, victim)| (victim.raw.as_str(), at)).collect();
-    let mut samples = vec![Sample { took: None, run: Vec::new() }; victims.len()];
-    let (mut next, mut missing) = (0, victims.len());
+        targets.iter().enumerate().map(|(at, target)| (target.raw.as_str(), at)).collect();
+    let mut samples = vec![Sample { took: None, run: Vec::new() }; targets.len()];
+    let (mut next, mut missing) = (0, targets.len());
     while missing > 0 {
         let now = Instant::now();
-        if next < victims.len() && now >= due(next) {
-            node.announce(&victims[next].frame, edge);
+        if next < targets.len() && now >= due(next) {
+            node.announce(&targets[next].frame, edge);
             next += 1;
             continue;
         }
         relay.poll(&mut bodies);
         for (at, body) in bodies.drain(..) {
-            let Some((victim, run)) = open(&body) else { continue };
-            let Some(place) = places.get(victim.as_str()).copied() else { continue };
+            let Some((target, run)) = open(&body) else { continue };
+            let Some(place) = places.get(target.as_str()).copied() else { continue };
             if samples[place].took.is_none() {
                 samples[place] = Sample { took: Some(at.saturating_duration_since(due(place))), run };
                 missing -= 1;
             }
             // The slower socket of the same node.
             if !edge {
-                node.announce(&victims[place].frame, true);
+                node.announce(&targets[place].frame, true);
             }
         }
-        if now > due(victims.len()) + PATIENCE {
+        if now > due(targets.len()) + PATIENCE {
             break;
         }
         // Nothing is under way: with two cores this one is the edge's, too, which has what it puts off to do.
-        if missing == victims.len() - next && next < victims.len() {
+        if missing == targets.len() - next && next < targets.len() {
             std::thread::sleep(due(next).saturating_duration_since(now).saturating_sub(EARLY));
         }
     }
@@ -90,26 +90,26 @@ fn open(body: &[u8]) -> Option<(String, Vec<u8>)> {
     use alloy::eips::eip2718::Decodable2718;
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
     let txs = body["params"][0]["txs"].as_array()?;
-    let [victim, ours] = &txs[..] else { return None };
+    let [target, ours] = &txs[..] else { return None };
     let raw = alloy_primitives::hex::decode(ours.as_str()?).ok()?;
     let ours = TxEnvelope::decode_2718(&mut &raw[..]).ok()?;
     let mut run = ours.input().to_vec();
     // Selector, flags, block, token, least profit; then 16 bytes of bid.
     run.get_mut(46..62)?.fill(0);
-    Some((victim.as_str()?.to_owned(), run))
+    Some((target.as_str()?.to_owned(), run))
 }
 
-/// What each path made of each kind of victim.
-pub fn opportunities(samples: &[Sample], victims: &[Victim], path: Path) -> Vec<(Path, Victim, Vec<u8>)> {
-    let behind = victims.iter().skip(WARM).zip(samples);
+/// What each path made of each kind of target.
+pub fn opportunities(samples: &[Sample], targets: &[Victim], path: Path) -> Vec<(Path, Victim, Vec<u8>)> {
+    let behind = targets.iter().skip(WARM).zip(samples);
     behind
         .filter(|(_, sample)| sample.took.is_some())
-        .map(|(victim, sample)| (path, victim.clone(), sample.run.clone()))
+        .map(|(target, sample)| (path, target.clone(), sample.run.clone()))
         .collect()
 }
 
-/// Every path found the same opportunity behind victims of the same kind: amounts differ by the victim's, so pools,
-/// directions and start token are compared, and how often each victim was answered.
+/// Every path found the same opportunity behind targets of the same kind: amounts differ by the target's, so pools,
+/// directions and start token are compared, and how often each target was answered.
 pub fn compare(told: &[(Path, Victim, Vec<u8>)]) {
     let shape = |run: &[u8]| {
         let hops = run[78..].chunks(57).flat_map(|hop| hop[..41].to_vec());
@@ -117,8 +117,8 @@ pub fn compare(told: &[(Path, Victim, Vec<u8>)]) {
     };
     let mut first: HashMap<usize, (Path, Vec<u8>)> = HashMap::new();
     let (mut same, mut other) = (0, 0);
-    for (path, victim, run) in told {
-        let (_, due) = first.entry(victim.kind).or_insert_with(|| (*path, shape(run)));
+    for (path, target, run) in told {
+        let (_, due) = first.entry(target.kind).or_insert_with(|| (*path, shape(run)));
         if *due == shape(run) { same += 1 } else { other += 1 }
     }
     println!("\nthe same opportunity behind the same kind of victim: {same} times, another one: {other} times");

@@ -4,17 +4,17 @@ use std::time::{Duration, Instant};
 
 use alloy_primitives::hex;
 use core_affinity::CoreId;
-use peregrine::edge::ingest::ear;
-use peregrine::edge::submit::{Kind, Setup, Submitter, keys};
-use peregrine::hot::build::SignedBundle;
-use peregrine::hot::build::Victim;
+use peregrine::edge::ingest::node_socket;
+use peregrine::edge::submit::{DialectName, Setup, Submitter, keys};
+use peregrine::hot::bundle::SignedBundle;
+use peregrine::hot::bundle::Target;
 use peregrine::hot::decode::PendingTx;
 use peregrine::hot::engine::choice;
-use peregrine::hot::engine::first;
+use peregrine::hot::engine::fast_path;
 use peregrine::hot::event::Event;
-use peregrine::hot::rt::port::ear::Heard;
+use peregrine::hot::rt::port::node_socket::Heard;
 use peregrine::hot::send::header;
-use peregrine::live::ports;
+use peregrine::live::reconnector;
 use uuid::Uuid;
 
 use crate::node::{Node, Relay};
@@ -42,7 +42,7 @@ fn p50(mut all: Vec<Duration>) -> f64 {
     all[all.len() / 2].as_nanos() as f64 / 1e3
 }
 
-/// As long as a path waits for its next victim, and as it waits: awake. What is cold then is cold for both.
+/// As long as a path waits for its next target, and as it waits: awake. What is cold then is cold for both.
 fn wait() {
     let until = Instant::now() + GAP;
     while Instant::now() < until {
@@ -51,12 +51,12 @@ fn wait() {
 }
 
 pub fn measure(world: &World, state: &State) -> Floor {
-    let victims = world.fresh(EVENTS);
-    let (mut engine, nonces) = (world.engine(&state.loaded, false), ports::nonces(4 * EVENTS).expect("a thread"));
+    let targets = world.fresh(EVENTS);
+    let (mut engine, nonces) = (world.engine(&state.loaded, false), reconnector::nonces(4 * EVENTS).expect("a thread"));
     let mut builder = world.builder().with_nonces(nonces);
     let identity = world.config.executor.as_ref().and_then(|executor| executor.identity.as_ref()).expect("a key");
     let (identity, nonces) =
-        (keys::read(identity).expect("a key"), ports::nonces(4 * EVENTS).expect("a thread").expect("some"));
+        (keys::read(identity).expect("a key"), reconnector::nonces(4 * EVENTS).expect("a thread").expect("some"));
     // Until the supplies are full.
     std::thread::sleep(Duration::from_secs(1));
     let (mut decode, mut judge, mut build, mut letter) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -64,10 +64,10 @@ pub fn measure(world: &World, state: &State) -> Floor {
     let (mut passed, mut proofs) = (0, 0);
     let (mut tx, mut body, mut head) = (PendingTx::default(), Vec::new(), Vec::new());
     let mut bundle: Option<SignedBundle> = None;
-    for victim in &victims {
+    for target in &targets {
         wait();
         let start = Instant::now();
-        tx.read(&victim.notice).expect("a notice");
+        tx.read(&target.notice).expect("a notice");
         decode.push(start.elapsed());
         let start = Instant::now();
         let outcome = engine.on_event(Event::Pending(Box::new(tx.env())));
@@ -78,26 +78,26 @@ pub fn measure(world: &World, state: &State) -> Floor {
         proofs += outcome.proven.len() + outcome.rejected.len();
         passed += outcome.left + outcome.proven.len() + outcome.rejected.len();
         let start = Instant::now();
-        let raw = |to: &mut Victim| choice::victim(&tx, to);
+        let raw = |to: &mut Target| choice::target(&tx, to);
         let made = choice::choose(&mut engine, &mut builder, &outcome.proven, Some(&raw));
         build.push(start.elapsed());
         let made = made.choice.expect("a bundle").bundle;
         let start = Instant::now();
         body.clear();
         head.clear();
-        Kind::Flashbots.dialect().bundle(&made, &Uuid::nil(), &mut body);
+        DialectName::Flashbots.dialect().bundle(&made, &Uuid::nil(), &mut body);
         header::write(&identity, nonces.take(), &body, &mut head).expect("signed");
         letter.push(start.elapsed());
         bundle = Some(made);
     }
     assert!(bundle.is_some_and(|bundle| {
-        victims.last().is_some_and(|last| hex::encode_prefixed(bundle.txs()[0]) == last.raw)
+        targets.last().is_some_and(|last| hex::encode_prefixed(bundle.txs()[0]) == last.raw)
     }));
     // Asked here: a thread that is pinned sees no core but its own.
     let last = core_affinity::get_core_ids().and_then(|cores| cores.last().copied()).expect("a core");
-    let sockets = pinned(|| sockets(world, last, &victims[0].frame, (&body, &head)));
+    let sockets = pinned(|| sockets(world, last, &targets[0].frame, (&body, &head)));
     let [execute, search, simulate] = spent.map(p50);
-    let each = |count: usize| count as f64 / victims.len() as f64;
+    let each = |count: usize| count as f64 / targets.len() as f64;
     println!("\nwhat-if {execute:.1}, search {search:.1}, proofs {simulate:.1} us at p50");
     println!("an event has {:.1} cycles that could pay, and {:.1} proofs", each(passed), each(proofs));
     let (decode, letter) = (p50(decode), p50(letter));
@@ -121,13 +121,13 @@ pub fn measure(world: &World, state: &State) -> Floor {
 fn by_maths(world: &World, state: &State) -> f64 {
     let (mut engine, mut builder) = (world.engine(&state.loaded, true), world.builder());
     let (mut tx, mut all) = (PendingTx::default(), Vec::new());
-    for victim in world.fresh(EVENTS) {
+    for target in world.fresh(EVENTS) {
         wait();
-        tx.read(&victim.notice).expect("a notice");
-        let raw = |to: &mut Victim| choice::victim(&tx, to);
+        tx.read(&target.notice).expect("a notice");
+        let raw = |to: &mut Target| choice::target(&tx, to);
         let start = Instant::now();
         let mut took = None;
-        first::look(&mut engine, &mut builder, tx.env(), (&raw, &|_| true), |_, _| took = Some(start.elapsed()));
+        fast_path::look(&mut engine, &mut builder, tx.env(), (&raw, &|_| true), |_, _| took = Some(start.elapsed()));
         all.extend(took);
     }
     println!("of {EVENTS} events, {} have a bundle by maths alone", all.len());
@@ -148,10 +148,10 @@ fn sockets(world: &World, last: CoreId, frame: &[u8], (body, head): (&[u8], &[u8
     let (body, head) = (body.to_vec(), head.to_vec());
     let echo = std::thread::spawn(move || {
         core_affinity::set_for_current(last);
-        let mut ear = ear::dials(&rows.0, Duration::from_secs(5))[0].ear().expect("an ear");
+        let mut node_socket = node_socket::dials(&rows.0, Duration::from_secs(5))[0].node_socket().expect("an ear");
         let mut line = dials[0].line().expect("a line");
         loop {
-            match ear.hear() {
+            match node_socket.hear() {
                 Ok(Heard::Frame(_)) => line.say(Uuid::nil(), &body, Some(&head)).expect("said"),
                 Ok(Heard::Nothing | Heard::Life) => drop(line.listen()),
                 Err(_) => return,

@@ -1,15 +1,15 @@
 //! How long from a notification's first byte to the whole bundle at a relay? Over loopback sockets, the product and the usual
-//! pipeline on the same frames, pools and victims, interleaved in one run.
+//! pipeline on the same frames, pools and targets, interleaved in one run.
 //!
 //! ```text
 //! fake node --frame--> product (spin | share) or peer --POST--> fake relay      one clock, in this thread
 //! ```
-//! - `spin`: `threads.spin`, the lane in line, as configured by default; `spin_evm`: without maths first; [`Path`] has them all.
+//! - `spin`: `threads.spin`, the worker I/O in line, as configured by default; `spin_evm`: without maths first; [`Path`] has them all.
 //!   `share`: the same searcher on tokio's tasks. `peer`: see [`peer`].
 //! - The world is the devnet's: real contracts in anvil, which answers requests and mines nothing. Its state is loaded as
-//!   always; a tiny one is what victims and proofs read of it, the other holds 6,000 of its slots.
+//!   always; a tiny one is what targets and proofs read of it, the other holds 6,000 of its slots.
 //! - A frame's time runs from when it was *due*, not from when it could be written (no coordinated omission).
-//! - The lane's own socket gets a frame first; the edge's slower one, when the bundle has come.
+//! - The worker I/O's own socket gets a frame first; the edge's slower one, when the bundle has come.
 //!
 //! Writes `target/bench/tick_to_bundle.json`. `TICK_EVENTS` sets the events of a round, `TICK_ROUNDS` the rounds.
 
@@ -36,7 +36,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
-    /// The lane of a spinning thread, as configured by default: known pools by maths, nonces prepared for the identity key.
+    /// The worker I/O of a spinning thread, as configured by default: known pools by maths, nonces prepared for the identity key.
     Spin,
     /// ... and for the owner's as well.
     SpinKnown,
@@ -109,7 +109,7 @@ fn main() {
         println!(
             "\n{} slots of state, {} victims, {rounds} rounds of {events} events a path",
             state.slots,
-            world.victims.len()
+            world.targets.len()
         );
         let mut samples: Vec<(Path, &str, Vec<Sample>)> = Vec::new();
         for round in 0..rounds {
@@ -123,9 +123,9 @@ fn main() {
                     ("idle", Plan { gap: Duration::from_millis(4), burst: 1 }),
                     ("burst", Plan { gap: Duration::from_millis(40), burst: 10 }),
                 ] {
-                    let victims = world.fresh(events);
-                    let new = pinned(|| drive::drive((&mut node, &mut relay), path, &victims, plan));
-                    told.extend(drive::opportunities(&new, &victims, path));
+                    let targets = world.fresh(events);
+                    let new = pinned(|| drive::drive((&mut node, &mut relay), path, &targets, plan));
+                    told.extend(drive::opportunities(&new, &targets, path));
                     match samples.iter_mut().find(|(of, in_mode, _)| (*of, *in_mode) == (path, mode)) {
                         Some((_, _, all)) => all.extend(new),
                         None => samples.push((path, mode, new)),

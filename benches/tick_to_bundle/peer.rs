@@ -158,7 +158,7 @@ impl Strategy {
         }
     }
 
-    /// Accounts and slots that judging a victim reads.
+    /// Accounts and slots that judging a target reads.
     pub fn reads(&mut self, tx: &Incoming) -> Vec<(alloy_primitives::Address, Vec<U256>)> {
         // The product proves the next best as well.
         let Some((behind, executed, candidates)) = self.look(tx, 8) else { return Vec::new() };
@@ -173,7 +173,7 @@ impl Strategy {
         all.flat_map(slots).collect()
     }
 
-    /// Runs a victim and searches behind it: the state there, the run, and so many of what pays, best first.
+    /// Runs a target and searches behind it: the state there, the run, and so many of what pays, best first.
     fn look(&mut self, tx: &Incoming, most: usize) -> Option<(Db, Executed, Vec<Candidate>)> {
         let (behind, executed) = self.run(self.db.clone(), block::tx_env(tx))?;
         self.touched.apply(&self.pools, &mut self.overlay, &executed);

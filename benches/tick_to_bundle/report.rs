@@ -17,7 +17,7 @@ pub struct Run {
     pub slots: usize,
     /// In ns.
     pub histogram: Histogram<u64>,
-    /// Victims that no bundle came for.
+    /// Targets that no bundle came for.
     pub missing: usize,
 }
 

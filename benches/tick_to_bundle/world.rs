@@ -1,4 +1,4 @@
-//! The devnet, the state loaded from it, the victims, and the product run on them.
+//! The devnet, the state loaded from it, the targets, and the product run on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use peregrine::edge::chain::Chain;
 use peregrine::edge::devnet::{Devnet, Options, Venue, Wallet};
 use peregrine::edge::ingest;
 use peregrine::edge::submit::config::Relay;
-use peregrine::edge::submit::{Kind, keys};
-use peregrine::hot::build::Builder;
-use peregrine::hot::build::config::Executor;
+use peregrine::edge::submit::{DialectName, keys};
+use peregrine::hot::bundle::BundleSigner;
+use peregrine::hot::bundle::config::Executor;
 use peregrine::hot::decode::PendingTx;
-use peregrine::hot::engine::plan::{Ground, Plan};
+use peregrine::hot::engine::plan::{InitialState, Plan};
 use peregrine::hot::engine::{Engine, choice};
 use peregrine::hot::event::Event;
 use peregrine::hot::evm::own::Own;
 use peregrine::live::{self, How, Searcher, session};
-use peregrine::types::news::AccountNews;
 use peregrine::types::secret::Place;
+use peregrine::types::update::AccountUpdate;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -42,7 +42,7 @@ const WETH: Address = address!("C02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2");
 /// A pending transaction, as it is announced.
 #[derive(Clone, Debug)]
 pub struct Victim {
-    /// Victims of one kind differ in some gwei of their amount.
+    /// Targets of one kind differ in some gwei of their amount.
     pub kind: usize,
     /// Its raw bytes in hexadecimal, as a bundle holds them.
     pub raw: String,
@@ -84,8 +84,8 @@ pub struct World {
     made: AtomicU64,
     folder: TempDir,
     ledgers: AtomicU64,
-    pub victims: Vec<Victim>,
-    /// What victims and the bundles behind them read, by account.
+    pub targets: Vec<Victim>,
+    /// What targets and the bundles behind them read, by account.
     read: BTreeMap<Address, BTreeSet<U256>>,
 }
 
@@ -134,7 +134,7 @@ fn config(devnet: &Devnet, folder: &std::path::Path, node: &str, relay: &str) ->
         gas_margin_bps: 1_000,
     });
     let (name, url) = ("bench".to_owned(), relay.to_owned());
-    config.relay = vec![Relay { name, url, dialect: Kind::Flashbots, sign: true, timeout_ms: 5_000 }];
+    config.relay = vec![Relay { name, url, dialect: DialectName::Flashbots, sign: true, timeout_ms: 5_000 }];
     config
 }
 
@@ -155,28 +155,28 @@ impl World {
             made: AtomicU64::new(0),
             folder,
             ledgers: AtomicU64::new(0),
-            victims: Vec::new(),
+            targets: Vec::new(),
             read: BTreeMap::new(),
         };
         world.pick().await;
         world.read = world.reads();
-        world.victims = world.fresh(world.sorts.len());
+        world.targets = world.fresh(world.sorts.len());
         world
     }
 
-    /// Keeps the sorts of victims that a bundle is built behind, and fetches what they read.
+    /// Keeps the sorts of targets that a bundle is built behind, and fetches what they read.
     async fn pick(&mut self) {
         let timeout = Duration::from_secs(20);
         let chain = Chain::new(&self.devnet.anvil.http(), timeout).expect("a url");
         let all: Vec<Sort> = self.sorts_of_swaps();
         for sort in all {
-            let victim = self.sign(usize::MAX, sort, U256::ZERO);
+            let target = self.sign(usize::MAX, sort, U256::ZERO);
             let mut tx = PendingTx::default();
-            tx.read(&victim.notice).expect("a notice");
+            tx.read(&target.notice).expect("a notice");
             let built = loop {
                 let (mut engine, mut builder) = (self.engine(&self.loaded, false), self.builder());
                 let outcome = engine.on_event(Event::Pending(Box::new(tx.env())));
-                let raw = |to: &mut peregrine::hot::build::Victim| choice::victim(&tx, to);
+                let raw = |to: &mut peregrine::hot::bundle::Target| choice::target(&tx, to);
                 let made = choice::choose(&mut engine, &mut builder, &outcome.proven, Some(&raw));
                 let wants: Vec<_> = outcome.wanted.iter().chain(engine.missed()).copied().collect();
                 if wants.is_empty() {
@@ -191,7 +191,7 @@ impl World {
         assert!(!self.sorts.is_empty(), "no swap is followed by a bundle");
     }
 
-    async fn fetch(&mut self, chain: &Chain, wants: &[peregrine::types::news::Want]) {
+    async fn fetch(&mut self, chain: &Chain, wants: &[peregrine::types::update::StateKey]) {
         let rules = self.config.chain.rules();
         let rules = peregrine::edge::bootstrap::Rules { chain_id: self.config.chain.id, fixed: rules.fixed() };
         let keep = peregrine::edge::bootstrap::Keep::new(chain.clone(), rules, &self.loaded);
@@ -248,7 +248,7 @@ impl World {
         Victim { kind, raw: hex::encode_prefixed(&signed.raw), frame: node::frame(&notice), notice }
     }
 
-    /// So many victims that nobody has seen.
+    /// So many targets that nobody has seen.
     pub fn fresh(&self, count: usize) -> Vec<Victim> {
         let from = self.made.fetch_add(count as u64, Ordering::Relaxed);
         let one = |at: u64| {
@@ -260,16 +260,16 @@ impl World {
 
     /// Of the state that was loaded, what is read; filled up with more of it to `slots` slots.
     pub fn state(&self, slots: usize) -> State {
-        let mut all: BTreeMap<Address, (AccountNews, BTreeMap<U256, U256>)> = BTreeMap::new();
+        let mut all: BTreeMap<Address, (AccountUpdate, BTreeMap<U256, U256>)> = BTreeMap::new();
         for account in &self.loaded.accounts {
             let (known, held) = all.entry(account.address).or_default();
             held.extend(account.slots.iter().copied());
-            *known = AccountNews {
+            *known = AccountUpdate {
                 address: account.address,
                 balance: account.balance.or(known.balance),
                 nonce: account.nonce.or(known.nonce),
                 code: account.code.clone().or(known.code.take()),
-                ..AccountNews::default()
+                ..AccountUpdate::default()
             };
         }
         let is_read = |address: &Address, slot: &U256| self.read.get(address).is_some_and(|read| read.contains(slot));
@@ -278,14 +278,14 @@ impl World {
         more += slots.saturating_sub(count);
         let mut loaded = Loaded { accounts: Vec::new(), ..self.loaded.clone() };
         for (address, (account, held)) in all {
-            let kept = held.into_iter().filter(|(slot, _)| {
+            let passed = held.into_iter().filter(|(slot, _)| {
                 let read = is_read(&address, slot);
                 let fill = !read && more > 0;
                 more -= usize::from(fill);
                 count += usize::from(fill);
                 read || fill
             });
-            loaded.accounts.push(AccountNews { slots: kept.collect(), ..account });
+            loaded.accounts.push(AccountUpdate { slots: passed.collect(), ..account });
         }
         State { slots: count, loaded }
     }
@@ -297,8 +297,8 @@ impl World {
         // The amounts at either end: between them the same ticks are met.
         for (kind, sort) in self.sorts.iter().enumerate() {
             for more in [0, 100_000] {
-                let victim = self.sign(kind, *sort, U256::from(more) * U256::from(1_000_000_000));
-                for (address, slots) in strategy.reads(&victim.decoded()) {
+                let target = self.sign(kind, *sort, U256::from(more) * U256::from(1_000_000_000));
+                for (address, slots) in strategy.reads(&target.decoded()) {
                     all.entry(address).or_default().extend(slots);
                 }
             }
@@ -314,21 +314,21 @@ impl World {
             search: self.config.search.clone(),
             base: true,
             bid: self.config.bid.clone(),
-            reckon: false,
+            forecast: false,
             own: self.own,
         }
     }
 
     /// An engine that resolves known pools by maths first, or not.
-    pub fn engine(&self, loaded: &Loaded, reckon: bool) -> Engine {
+    pub fn engine(&self, loaded: &Loaded, forecast: bool) -> Engine {
         let Loaded { head, accounts, hashes, pools, markets, .. } = loaded;
-        Plan { reckon, ..self.plan() }.engine(&Ground { head, accounts, hashes, pools, markets })
+        Plan { forecast, ..self.plan() }.engine(&InitialState { head, accounts, hashes, pools, markets })
     }
 
-    pub fn builder(&self) -> Builder {
+    pub fn builder(&self) -> BundleSigner {
         let executor = self.config.executor.clone().expect("an executor");
         let key = keys::read(&executor.owner).expect("a key");
-        Builder::new(key, self.config.chain.id, executor, self.config.bid.clone(), self.config.limits.clone())
+        BundleSigner::new(key, self.config.chain.id, executor, self.config.bid.clone(), self.config.limits.clone())
     }
 
     /// Starts a path.
@@ -343,7 +343,7 @@ impl World {
             Path::SpinKnown => (1_024, 1_024),
             Path::SpinPlain | Path::Share | Path::Peer => (0, 0),
         };
-        config.reckon.enabled = matches!(path, Path::Spin | Path::SpinKnown | Path::Share);
+        config.forecast.enabled = matches!(path, Path::Spin | Path::SpinKnown | Path::Share);
         let ledger = self.ledgers.fetch_add(1, Ordering::Relaxed);
         config.record.ledger = self.folder.path().join(format!("ledger-{}", ledger));
         config.record.journal = None;

@@ -12,9 +12,9 @@ use crate::cli::Failure;
 use crate::cli::log;
 use crate::edge::devnet::rivals::Strength;
 use crate::edge::devnet::world;
-use crate::live::numbers::book::Status;
-use crate::live::numbers::show;
 use crate::live::session;
+use crate::live::stats::show;
+use crate::live::stats::totals::Status;
 
 /// Printed below the options.
 pub const HELP: &str = "Everything is real but the money: anvil with the real protocols' bytecode, websockets, signatures, HTTP, blocks. It sends to

@@ -18,7 +18,7 @@ use eyre::eyre;
 use tempfile::NamedTempFile;
 
 use crate::cli::Failure;
-use crate::edge::builder::Fate;
+use crate::edge::block_builder::Fate;
 use crate::edge::devnet::DevnetError;
 use crate::edge::devnet::Wallet;
 use crate::edge::devnet::rivals::Strength;

@@ -8,8 +8,8 @@ use crate::cli::Failure;
 use crate::cli::log;
 use crate::config::Config;
 use crate::live::How;
-use crate::live::numbers::show;
 use crate::live::session;
+use crate::live::stats::show;
 
 /// Printed below the options.
 pub const HELP: &str = "Without --live it does everything but send: the ledger holds what it would have sent. Ctrl-C or SIGTERM ends it: what is under

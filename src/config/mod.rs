@@ -12,9 +12,9 @@ use crate::edge::export;
 use crate::edge::ingest;
 use crate::edge::record;
 use crate::edge::submit;
-use crate::hot::build;
+use crate::hot::bundle;
 use crate::hot::evm::fork;
-use crate::hot::reckon;
+use crate::hot::forecast;
 use crate::hot::rt;
 use crate::hot::search;
 
@@ -32,13 +32,14 @@ pub struct Config {
     pub search: search::config::Config,
     /// Whose contract, whose key. A searcher needs it, a replay does not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub executor: Option<build::config::Executor>,
+    pub executor: Option<bundle::config::Executor>,
     /// Whether known pools do without the interpreter at first.
-    pub reckon: reckon::config::Config,
+    #[serde(alias = "reckon")]
+    pub forecast: forecast::config::Config,
     /// What builders are offered.
-    pub bid: build::config::Bid,
+    pub bid: bundle::config::Bid,
     /// The last gate.
-    pub limits: build::config::Limits,
+    pub limits: bundle::config::Limits,
     /// What is kept on disk.
     pub record: record::Config,
     /// Where numbers are served.
@@ -144,7 +145,7 @@ impl Config {
             .out_of_range()
             .or_else(|| self.bootstrap.out_of_range())
             .or_else(|| self.search.out_of_range())
-            .or_else(|| self.executor.as_ref().and_then(build::config::Executor::out_of_range))
+            .or_else(|| self.executor.as_ref().and_then(bundle::config::Executor::out_of_range))
             .or_else(|| self.bid.out_of_range())
             .or_else(|| self.limits.out_of_range())
             .or_else(|| self.threads.out_of_range());

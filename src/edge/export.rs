@@ -24,7 +24,7 @@ pub struct Config {
 }
 
 /// What is served, made at each request.
-pub trait Numbers: Send + Sync + 'static {
+pub trait Exported: Send + Sync + 'static {
     /// Prometheus' text format.
     fn metrics(&self) -> String;
     /// A JSON object.
@@ -42,10 +42,10 @@ pub struct Exporter {
 ///
 /// # Errors
 /// The address cannot be had.
-pub async fn serve(listen: SocketAddr, numbers: Arc<impl Numbers>) -> std::io::Result<Exporter> {
+pub async fn serve(listen: SocketAddr, exported: Arc<impl Exported>) -> std::io::Result<Exporter> {
     let socket = TcpListener::bind(listen).await?;
     let at = socket.local_addr()?;
-    let (for_metrics, for_status) = (Arc::clone(&numbers), numbers);
+    let (for_metrics, for_status) = (Arc::clone(&exported), exported);
     let metrics = move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], for_metrics.metrics()) };
     let status = move || async move { ([(CONTENT_TYPE, "application/json")], for_status.status()) };
     let router = Router::new().route("/metrics", get(metrics)).route("/status", get(status));

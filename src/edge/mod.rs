@@ -1,7 +1,7 @@
 //! Where tokio lives: what dials, waits, reconnects and writes to disk.
 
+pub mod block_builder;
 pub mod bootstrap;
-pub mod builder;
 pub mod chain;
 pub mod devnet;
 pub mod dial;

@@ -65,12 +65,12 @@ pub struct Rpc {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Replies {
-    Each(Vec<Reply>),
-    One(Reply),
+    Each(Vec<RpcReply>),
+    One(RpcReply),
 }
 
 #[derive(Deserialize)]
-struct Reply {
+struct RpcReply {
     #[serde(default)]
     id: Value,
     #[serde(default)]
@@ -120,7 +120,7 @@ impl Rpc {
     /// One call.
     pub async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, RpcError> {
         let body = serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let reply: Reply = self.post(method, &body).await?;
+        let reply: RpcReply = self.post(method, &body).await?;
         self.open(method, reply)
     }
 
@@ -155,12 +155,12 @@ impl Rpc {
         serde_json::from_slice(&bytes).map_err(|error| self.shape(method, error.to_string()))
     }
 
-    fn open<T: DeserializeOwned>(&self, method: &str, reply: Reply) -> Result<T, RpcError> {
+    fn open<T: DeserializeOwned>(&self, method: &str, reply: RpcReply) -> Result<T, RpcError> {
         let reply = self.refused(method, reply)?;
         serde_json::from_value(reply.result).map_err(|error| self.shape(method, error.to_string()))
     }
 
-    fn refused(&self, method: &str, reply: Reply) -> Result<Reply, RpcError> {
+    fn refused(&self, method: &str, reply: RpcReply) -> Result<RpcReply, RpcError> {
         match reply.error {
             Some(Refusal { code, message }) => {
                 Err(RpcError::Refused { host: self.host.clone(), method: method.to_owned(), code, message })

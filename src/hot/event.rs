@@ -10,21 +10,21 @@ use revm::context::result::{ExecutionResult, HaltReason};
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::refused::Refused;
 use crate::hot::refused::Tally;
-use crate::hot::simulate::Deal;
+use crate::hot::simulate::Opportunity;
 use crate::hot::simulate::Proven;
 use crate::protocols::AnyPool;
 
-pub use crate::types::news::{AccountNews, Adrift, BlockNews, Head, LogNews, Told, Want};
+pub use crate::types::update::{AccountUpdate, BlockUpdate, Desync, FetchedState, Head, LogUpdate, StateKey};
 
 /// What happens to the engine.
 #[derive(Debug)]
 pub enum Event {
     /// The chain has grown: the base becomes what the block left, the next block's terms follow. All cycles are looked at.
-    Block(Arc<BlockNews>),
+    Block(Arc<BlockUpdate>),
     /// The blocks above the one of this hash are no longer of the chain.
     Undo(B256),
     /// What was missed. Told behind another block than the tip it is stale, and means nothing.
-    Told(Arc<Told>),
+    FetchedState(Arc<FetchedState>),
     /// A pool as it stands behind the block of this hash: new, or in the place of one that was quarantined. Stale at any
     /// other tip.
     Pool(B256, Box<AnyPool>),
@@ -46,15 +46,15 @@ pub struct Outcome {
     /// by their curves none of these could be better than one that was.
     pub left: usize,
     /// Candidates that the EVM, or the limits, turned down: each with its reason.
-    pub rejected: Vec<(Deal, Refused)>,
+    pub rejected: Vec<(Opportunity, Refused)>,
     /// How many cycles and candidates came to nothing, by reason; those of `rejected` among them.
     pub refused: Tally,
     /// What was missing, each once: told, the event may be offered again.
-    pub wanted: Vec<Want>,
+    pub wanted: Vec<StateKey>,
     /// Pools quarantined by the block: their change was not understood, or storage and logs told different stories.
     pub broken: Vec<Address>,
     /// The state does not follow the chain any more: it must be loaded anew.
-    pub adrift: Option<Adrift>,
+    pub desync: Option<Desync>,
     /// A newer head was heard of while this one's opportunities were looked for: nothing was decided.
     pub cancelled: bool,
     /// How the pending transaction ran. `None` when it did not.
@@ -93,15 +93,15 @@ impl Outcome {
     }
 
     /// Adds what was missing, each once.
-    pub fn want(&mut self, wants: &[Want]) {
-        self.wanted.extend_from_slice(wants);
+    pub fn want(&mut self, state_keys: &[StateKey]) {
+        self.wanted.extend_from_slice(state_keys);
         self.wanted.sort_unstable();
         self.wanted.dedup();
     }
 
     /// Adds what died.
-    pub fn reject(&mut self, deal: impl Into<Deal>, reason: Refused) {
+    pub fn reject(&mut self, opportunity: impl Into<Opportunity>, reason: Refused) {
         self.refused.add(reason);
-        self.rejected.push((deal.into(), reason));
+        self.rejected.push((opportunity.into(), reason));
     }
 }

@@ -3,13 +3,13 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-pub mod build;
+pub mod bundle;
 pub mod decode;
 pub mod engine;
 pub mod event;
 pub mod evm;
+pub mod forecast;
 pub mod lending;
-pub mod reckon;
 pub mod refused;
 pub mod rt;
 pub mod search;

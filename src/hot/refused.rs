@@ -47,9 +47,9 @@ pub enum Refused {
     /// The transaction needs more gas than the limit.
     GasTooHigh,
     /// The trigger's bytes, encoded anew, do not hash to its hash.
-    VictimMismatch,
+    TargetMismatch,
     /// The trigger carries blobs: without their sidecar it cannot be sent on.
-    VictimBlob,
+    TargetBlob,
     /// The bundle has more bytes than relays take.
     TooLarge,
     /// The digest could not be signed.
@@ -80,8 +80,8 @@ impl Refused {
         Self::Unprofitable,
         Self::BidTooHigh,
         Self::GasTooHigh,
-        Self::VictimMismatch,
-        Self::VictimBlob,
+        Self::TargetMismatch,
+        Self::TargetBlob,
         Self::TooLarge,
         Self::Unsigned,
     ];
@@ -111,8 +111,8 @@ impl Refused {
             Self::Unprofitable => "unprofitable",
             Self::BidTooHigh => "bid_too_high",
             Self::GasTooHigh => "gas_too_high",
-            Self::VictimMismatch => "victim_mismatch",
-            Self::VictimBlob => "victim_blob",
+            Self::TargetMismatch => "victim_mismatch",
+            Self::TargetBlob => "victim_blob",
             Self::TooLarge => "too_large",
             Self::Unsigned => "unsigned",
         }

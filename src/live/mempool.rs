@@ -10,7 +10,7 @@ use std::sync::Arc;
 use alloy_primitives::B256;
 
 use crate::edge::ingest::feed::Pending;
-use crate::hot::event::Want;
+use crate::hot::event::StateKey;
 
 /// Blocks that a pending transaction may wait for.
 const WAITS: u64 = 5;
@@ -34,7 +34,7 @@ struct Waiting {
 pub struct Mempool {
     waiting: HashMap<B256, Waiting>,
     /// Misses of transactions that a hot thread heard of before we did.
-    early: HashMap<B256, Vec<Want>>,
+    early: HashMap<B256, Vec<StateKey>>,
 }
 
 /// A miss that is to be fetched.
@@ -43,7 +43,7 @@ pub struct Miss {
     /// What missed it.
     pub pending: Arc<Pending>,
     /// What is missing.
-    pub wants: Vec<Want>,
+    pub state_keys: Vec<StateKey>,
     /// Nothing was fetched for it behind this block.
     pub first: bool,
 }
@@ -57,7 +57,7 @@ impl Mempool {
     }
 
     /// What a hot thread missed of it before it was heard of here.
-    pub fn missed_early(&mut self, hash: &B256) -> Option<Vec<Want>> {
+    pub fn missed_early(&mut self, hash: &B256) -> Option<Vec<StateKey>> {
         self.early.remove(hash)
     }
 
@@ -81,16 +81,16 @@ impl Mempool {
     }
 
     /// State was missing. `None`: it was fetched often enough, or the transaction has yet to be heard of.
-    pub fn miss(&mut self, hash: B256, wants: Vec<Want>) -> Option<Miss> {
+    pub fn miss(&mut self, hash: B256, state_keys: Vec<StateKey>) -> Option<Miss> {
         let Some(waiting) = self.waiting.get_mut(&hash) else {
-            self.early.insert(hash, wants);
+            self.early.insert(hash, state_keys);
             return None;
         };
         if waiting.tries >= TRIES {
             return None;
         }
         waiting.tries += 1;
-        Some(Miss { pending: Arc::clone(&waiting.pending), wants, first: waiting.tries == 1 })
+        Some(Miss { pending: Arc::clone(&waiting.pending), state_keys, first: waiting.tries == 1 })
     }
 
     /// It was heard of behind block `at`, and still waits.

@@ -2,31 +2,31 @@
 //! `edge::submit` for relays on this very host.
 //!
 //! ```text
-//!  nodes ==Ear==> desk ==Line==> relays            (the lane of a spinning thread, ahead of all below)
-//!  ingest --Feed--> keeper --Work, Offer--> desk (a hot thread each) --Report--> keeper --Found--> sender --> relays
+//!  nodes ==Ear==> worker ==Line==> relays            (the worker I/O of a spinning thread, ahead of all below)
+//!  ingest --Feed--> dispatcher --Work, Offer--> worker (a hot thread each) --Report--> dispatcher --Found--> sender --> relays
 //!                     |  ^--- fetches --- Keep (state at the edge)                                     |
-//!                     `--Note--> settler <------------------------- ledger <---------------------------'
+//!                     `--Note--> inclusion tracker <------------------------- ledger <---------------------------'
 //! ```
 //! | thread | core | reads | writes |
 //! |---|---|---|---|
-//! | `hot-N` | `threads.cores`, or the host's last ones | its inbox; spinning, its ears and lines | reports, its meter; spinning, its lines |
+//! | `hot-N` | `threads.cores`, or the host's last ones | its inbox; spinning, its node sockets and lines | reports, its meter; spinning, its lines |
 //! | `nonces` | any | the system's randomness | a spinning thread's supply |
 //! | tokio's workers | any | sockets, reports | inboxes, relays |
 //! | `ledger` | any | its queue | the ledger's file |
 //! | `journal` | any | its queue | the journal's file |
 
-pub mod bundles;
-pub mod desk;
 pub mod dial;
-pub mod keeper;
+pub mod dispatcher;
 pub mod mempool;
-pub mod numbers;
-pub mod ports;
 pub mod positions;
+pub mod reconnector;
 pub mod report;
 pub mod session;
-mod source;
 mod start;
+mod state_loader;
+pub mod stats;
+pub mod submission;
+pub mod worker;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,12 +48,12 @@ use crate::edge::submit::Armed;
 use crate::edge::submit::Setup;
 use crate::edge::submit::SetupError;
 use crate::edge::submit::Submitter;
-use crate::hot::rt::thread::Seat;
-use crate::live::bundles::gate::Gate;
-use crate::live::numbers::book::Book;
-use crate::live::numbers::book::Status;
-use crate::live::numbers::meter::Meters;
+use crate::hot::rt::thread::CorePlacement;
 use crate::live::report::Seen;
+use crate::live::stats::meter::Meters;
+use crate::live::stats::totals::Stats;
+use crate::live::stats::totals::Status;
+use crate::live::submission::send_gate::SendGate;
 use crate::metrics::stage::Stage;
 
 pub use start::{load, start, start_behind};
@@ -96,20 +96,20 @@ impl Tasks {
 
 /// A running searcher.
 pub struct Searcher {
-    book: Arc<Book>,
+    stats: Arc<Stats>,
     meters: Arc<Meters>,
     ledger: Arc<Ledger>,
     ingest: Arc<Ingest>,
     newest: Arc<AtomicU64>,
     exporter: Option<Exporter>,
     /// What sends must pass.
-    gate: Arc<Gate>,
+    send_gate: Arc<SendGate>,
     /// True: the feed ends, and with it everything behind it.
     stop: watch::Sender<bool>,
     looks: mpsc::UnboundedSender<mpsc::UnboundedSender<Seen>>,
     tasks: Tasks,
     threads: Vec<JoinHandle<()>>,
-    seats: Vec<Seat>,
+    placements: Vec<CorePlacement>,
     journal: Option<Writer>,
     /// Pools searched in.
     pools: usize,
@@ -127,7 +127,7 @@ impl Searcher {
     /// How it stands.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.book.status(&self.meters)
+        self.stats.status(&self.meters)
     }
 
     /// The run's numbers.
@@ -160,7 +160,7 @@ impl Searcher {
         self.pools
     }
 
-    /// What each hot thread holds for the state of the chain, behind all that the keeper has told it. Empty when it ends.
+    /// What each hot thread holds for the state of the chain, behind all that the dispatcher has told it. Empty when it ends.
     pub async fn look(&self) -> Vec<Seen> {
         let (to, mut answers) = mpsc::unbounded_channel();
         let (mut seen, _ending) = (Vec::new(), self.looks.send(to));
@@ -172,8 +172,8 @@ impl Searcher {
 
     /// Where each hot thread runs.
     #[must_use]
-    pub fn seats(&self) -> &[Seat] {
-        &self.seats
+    pub fn placements(&self) -> &[CorePlacement] {
+        &self.placements
     }
 
     /// Where its numbers are served.
@@ -188,11 +188,11 @@ impl Searcher {
     /// A part has died.
     pub fn check(&self) -> Result<(), Fault> {
         if self.threads.iter().any(JoinHandle::is_finished) {
-            self.gate.halt();
+            self.send_gate.halt();
             return Err(Fault("a hot thread"));
         }
         if self.tasks.alive.iter().any(AbortHandle::is_finished) {
-            self.gate.halt();
+            self.send_gate.halt();
             return Err(Fault("a task of the edge"));
         }
         Ok(())
@@ -200,7 +200,7 @@ impl Searcher {
 
     /// Sends nothing more, and waits until every bundle has an outcome, or for `patience`. How many have none.
     pub async fn wind_down(&self, patience: Duration) -> usize {
-        self.gate.halt();
+        self.send_gate.halt();
         let deadline = tokio::time::Instant::now() + patience;
         loop {
             let open = self.ledger.open_bundles().map_or(0, |rows| rows.len());
@@ -213,14 +213,14 @@ impl Searcher {
 
     /// Ends it: feed, threads, senders, in this order. What was earned is in the ledger.
     pub async fn stop(self) -> Status {
-        let Self { stop, mut tasks, threads, ledger, journal, meters, book, run, ingest, exporter, .. } = self;
+        let Self { stop, mut tasks, threads, ledger, journal, meters, stats, run, ingest, exporter, .. } = self;
         stop.send_replace(true);
         // Bounded: a relay that hangs has its own time, a node as well.
         let ended =
             tokio::time::timeout(self.chain_timeout * 2, async { while tasks.set.join_next().await.is_some() {} });
         if ended.await.is_err() {
             tracing::warn!("a task did not end in time");
-            // The hot threads end with the keeper: they are waited for below.
+            // The hot threads end with the dispatcher: they are waited for below.
             tasks.set.shutdown().await;
         }
         drop((ingest, exporter));
@@ -239,7 +239,7 @@ impl Searcher {
         if let Some(Err(error)) = journal.map(Writer::finish) {
             tracing::error!(%error, "the journal is not whole");
         }
-        book.status(&meters)
+        stats.status(&meters)
     }
 }
 

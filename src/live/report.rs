@@ -9,13 +9,13 @@ use uuid::Uuid;
 
 use crate::edge::bootstrap::Loaded;
 use crate::edge::ingest::feed::Pending;
-use crate::hot::build::SignedBundle;
-use crate::hot::build::Terms;
-use crate::hot::event::Adrift;
-use crate::hot::event::BlockNews;
+use crate::hot::bundle::ProfitSplit;
+use crate::hot::bundle::SignedBundle;
+use crate::hot::event::BlockUpdate;
+use crate::hot::event::Desync;
+use crate::hot::event::FetchedState;
 use crate::hot::event::Head;
-use crate::hot::event::Told;
-use crate::hot::event::Want;
+use crate::hot::event::StateKey;
 use crate::hot::send::Relays;
 use crate::protocols::AnyPool;
 use crate::protocols::lending::taken::Position;
@@ -26,11 +26,11 @@ use crate::types::decision::Hop;
 #[derive(Clone, Debug)]
 pub enum Work {
     /// It has grown.
-    Block(Arc<BlockNews>),
+    Block(Arc<BlockUpdate>),
     /// Blocks above this one are undone.
     Undo(B256),
     /// What was missed; and whether by a proof on the base state, which is then to be tried again.
-    Told(Arc<Told>, bool),
+    FetchedState(Arc<FetchedState>, bool),
     /// A pool behind the block of this hash: new, or read anew.
     Pool(B256, Arc<AnyPool>),
     /// All that was known is void: this is the state.
@@ -78,7 +78,7 @@ pub enum Report {
         /// The block behind which.
         at: B256,
         /// What.
-        wants: Vec<Want>,
+        state_keys: Vec<StateKey>,
         /// The transaction that is to be offered again once it is told.
         again: Option<B256>,
     },
@@ -89,9 +89,9 @@ pub enum Report {
     /// A pool was put in place.
     Placed(Address),
     /// The state does not follow the chain any more.
-    Adrift {
+    Desync {
         /// Why.
-        why: Adrift,
+        why: Desync,
         /// How often the state had been loaded anew: said of an earlier state it means nothing.
         loads: u64,
     },
@@ -124,7 +124,7 @@ pub struct Found {
     pub sent: Option<Sent>,
     /// It was signed on maths alone: nothing of it is sent before this says the terms that it really has. `None` in it, or
     /// nobody there any more: it is withdrawn.
-    pub verdict: Option<oneshot::Receiver<Option<Terms>>>,
+    pub verdict: Option<oneshot::Receiver<Option<ProfitSplit>>>,
     /// The trigger's first block: the time since it was heard of, fetches of what was missing included, is ours.
     pub fresh: bool,
 }
@@ -139,7 +139,7 @@ pub struct Sent {
     /// When, in ns since the run's start.
     pub at_ns: u64,
     /// What it really costs and earns, as the EVM has it.
-    pub terms: Terms,
+    pub terms: ProfitSplit,
     /// It was signed on maths alone, and the EVM did not agree.
     pub withdrawn: bool,
 }

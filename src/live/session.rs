@@ -24,15 +24,15 @@ use crate::edge::devnet::world::Factory;
 use crate::edge::devnet::world::World;
 use crate::edge::ingest::Node;
 use crate::edge::submit;
-use crate::hot::build::config::Executor;
+use crate::hot::bundle::config::Executor;
 use crate::hot::rt;
 use crate::hot::rt::thread;
 use crate::live::How;
 use crate::live::Searcher;
-use crate::live::numbers::book::Status;
-use crate::live::numbers::show;
-use crate::live::numbers::show::Aside;
 use crate::live::start;
+use crate::live::stats::show;
+use crate::live::stats::show::Aside;
+use crate::live::stats::totals::Status;
 use crate::types::secret::Place;
 
 /// Between two drawings of the table.
@@ -150,7 +150,7 @@ pub fn edge(threads: &rt::Config) -> eyre::Result<tokio::runtime::Runtime> {
     if !threads.spin {
         return runtime();
     }
-    let cores = thread::others(&thread::seats(threads.hot, &threads.cores));
+    let cores = thread::others(&thread::placements(threads.hot, &threads.cores));
     thread::confine(&cores);
     runtime_on(cores)
 }
@@ -206,7 +206,7 @@ pub fn in_world(world: &World, folder: &Path) -> eyre::Result<Config> {
     config.relay = vec![submit::config::Relay {
         name: "devnet".to_owned(),
         url: world.builder_url(),
-        dialect: submit::Kind::Flashbots,
+        dialect: submit::DialectName::Flashbots,
         sign: true,
         timeout_ms: 2_000,
     }];

@@ -19,37 +19,37 @@ use crate::edge::ingest;
 use crate::edge::ingest::Ingest;
 use crate::edge::ledger::Ledger;
 use crate::edge::record::Clock;
-use crate::edge::record::Tap;
+use crate::edge::record::JournalHandle;
 use crate::edge::record::Writer;
 use crate::edge::submit::Setup;
 use crate::edge::submit::Submitter;
 use crate::edge::submit::keys;
-use crate::hot::build::config::Executor;
+use crate::hot::bundle::config::Executor;
 use crate::hot::engine::plan::Plan;
 use crate::hot::evm::own::Own;
 use crate::hot::search::config::WETH;
 use crate::live::How;
 use crate::live::Searcher;
 use crate::live::Tasks;
-use crate::live::bundles::gate;
-use crate::live::bundles::gate::Gate;
-use crate::live::bundles::sender::Sender;
-use crate::live::bundles::settle;
-use crate::live::bundles::settle::Settler;
-use crate::live::desk::crew::Crew;
-use crate::live::desk::lane;
-use crate::live::desk::tape;
-use crate::live::keeper;
-use crate::live::keeper::Keeper;
-use crate::live::numbers::book::Book;
-use crate::live::numbers::export::Export;
-use crate::live::numbers::meter::Meters;
-use crate::live::ports::Dials;
-use crate::live::ports::Ports;
+use crate::live::dispatcher;
+use crate::live::dispatcher::Dispatcher;
+use crate::live::reconnector::Dials;
+use crate::live::reconnector::Reconnector;
 use crate::live::report::Found;
 use crate::live::report::Report;
 use crate::live::report::Seen;
-use crate::live::source::Source;
+use crate::live::state_loader::StateLoader;
+use crate::live::stats::export::Export;
+use crate::live::stats::meter::Meters;
+use crate::live::stats::totals::Stats;
+use crate::live::submission::inclusion;
+use crate::live::submission::inclusion::InclusionTracker;
+use crate::live::submission::send_gate;
+use crate::live::submission::send_gate::SendGate;
+use crate::live::submission::sender::Sender;
+use crate::live::worker::io;
+use crate::live::worker::journal;
+use crate::live::worker::worker_set::WorkerSet;
 
 /// Starts a searcher; within a tokio runtime. `seed`: of the world it runs in, for its report. `progress` is told how the
 /// loading goes.
@@ -58,7 +58,7 @@ use crate::live::source::Source;
 /// One sentence that says what is missing or wrong; nothing runs then.
 pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> eyre::Result<Searcher> {
     let (submitter, own) = submitter(config, how)?;
-    let source = Source::new(dial(config).await?, config, own);
+    let source = StateLoader::new(dial(config).await?, config, own);
     let ledger = ledger(config)?;
     let loaded = source.load(progress).await?;
     behind(config, (submitter, how, seed), (source, ledger, loaded)).await
@@ -70,7 +70,7 @@ pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> 
 /// As [`start`].
 pub async fn load(config: &Config, progress: Hear<'_>) -> eyre::Result<Loaded> {
     let (_, own) = submitter(config, How::Dry)?;
-    Ok(Source::new(dial(config).await?, config, own).load(progress).await?)
+    Ok(StateLoader::new(dial(config).await?, config, own).load(progress).await?)
 }
 
 /// Starts a searcher behind a state that was loaded before, and that the chain still has.
@@ -79,7 +79,7 @@ pub async fn load(config: &Config, progress: Hear<'_>) -> eyre::Result<Loaded> {
 /// As [`start`].
 pub async fn start_behind(config: &Config, how: How, seed: u64, loaded: Loaded) -> eyre::Result<Searcher> {
     let (submitter, own) = submitter(config, how)?;
-    let source = Source::new(dial(config).await?, config, own);
+    let source = StateLoader::new(dial(config).await?, config, own);
     behind(config, (submitter, how, seed), (source, ledger(config)?, loaded)).await
 }
 
@@ -91,11 +91,11 @@ fn ledger(config: &Config) -> eyre::Result<Arc<Ledger>> {
 async fn behind(
     config: &Config,
     (submitter, how, seed): (Submitter, How, u64),
-    (source, ledger, loaded): (Source, Arc<Ledger>, Loaded),
+    (source, ledger, loaded): (StateLoader, Arc<Ledger>, Loaded),
 ) -> eyre::Result<Searcher> {
     let (executor, own) = (executor(config)?, source.own());
     let clock = Clock::start();
-    let (tap, journal) = journal(config, clock)?;
+    let (journal_handle, journal) = journal(config, clock)?;
     let plan = Plan {
         chain_id: config.chain.id,
         rules: config.chain.rules(),
@@ -104,9 +104,9 @@ async fn behind(
         base: true,
         bid: config.bid.clone(),
         own,
-        reckon: config.reckon.enabled,
+        forecast: config.forecast.enabled,
     };
-    tape::plan(&tap, config, executor, own);
+    journal::plan(&journal_handle, config, executor, own);
     let loaded = Arc::new(loaded);
     for note in &loaded.notes {
         tracing::warn!(note);
@@ -117,77 +117,78 @@ async fn behind(
     let at = BlockId { number: loaded.head.number, hash: loaded.head.hash };
     let floor = ledger.leased().wrap_err("the ledger's lease")?;
     let newest = Arc::new(AtomicU64::new(at.number));
-    let gate = Arc::new(Gate::new(newest.clone(), floor, config.limits.max_bundles_per_block));
-    let ground = Ground { config, executor, plan, clock, tap, source, loaded, at, ledger, newest, gate };
+    let send_gate = Arc::new(SendGate::new(newest.clone(), floor, config.limits.max_bundles_per_block));
+    let ground =
+        Prepared { config, executor, plan, clock, journal_handle, source, loaded, at, ledger, newest, send_gate };
     let mut searcher = ground.start(submitter, how, seed).await?;
     searcher.journal = journal;
     Ok(searcher)
 }
 
 /// What stands before anything runs.
-struct Ground<'a> {
+struct Prepared<'a> {
     config: &'a Config,
     executor: &'a Executor,
     plan: Plan,
     clock: Clock,
-    tap: Tap,
-    source: Source,
+    journal_handle: JournalHandle,
+    source: StateLoader,
     loaded: Arc<Loaded>,
     at: BlockId,
     ledger: Arc<Ledger>,
     newest: Arc<AtomicU64>,
-    gate: Arc<Gate>,
+    send_gate: Arc<SendGate>,
 }
 
-type Replies = mpsc::UnboundedSender<lane::Reply>;
+type Replies = mpsc::UnboundedSender<io::ConnectionReply>;
 type Out = (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>);
-type Told =
-    (mpsc::UnboundedSender<settle::Note>, watch::Sender<B256>, mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>);
+type TipChannels =
+    (mpsc::UnboundedSender<inclusion::Note>, watch::Sender<B256>, mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>);
 
-impl Ground<'_> {
+impl Prepared<'_> {
     /// Threads, feed, relays.
     async fn start(self, submitter: Submitter, how: How, seed: u64) -> eyre::Result<Searcher> {
         let meters = Arc::new(Meters::new(self.config.threads.hot));
-        let book = Arc::new(Book::new(seed));
+        let stats = Arc::new(Stats::new(seed));
         let (reports, heard) = mpsc::unbounded_channel();
         let (to_send, found) = mpsc::unbounded_channel();
         let (replies, said) = mpsc::unbounded_channel();
-        let (tip, tip_told) = watch::channel(self.at.hash);
+        let (tip, tip_fetched) = watch::channel(self.at.hash);
         let mut tasks = Tasks::default();
-        let ports = self.ports((&submitter, &meters), replies, (&mut tasks, tip_told.clone()));
-        let crew = self.crew(&meters, (reports.clone(), to_send), ports);
-        let (running, diallers) = crew.start(&self.loaded)?;
-        diallers.into_iter().for_each(|dialler| tasks.run(dialler.run()));
+        let reconnector = self.reconnector((&submitter, &meters), replies, (&mut tasks, tip_fetched.clone()));
+        let worker_set = self.worker_set(&meters, (reports.clone(), to_send), reconnector);
+        let (running, reconnector) = worker_set.start(&self.loaded)?;
+        reconnector.into_iter().for_each(|dialler| tasks.run(dialler.run()));
         let watched = self.source.watched(&self.loaded);
         let (ingest, outlet) =
-            ingest::start(&self.config.node, &self.config.ingest, Some(self.at), watched, self.tap.clone())?;
+            ingest::start(&self.config.node, &self.config.ingest, Some(self.at), watched, self.journal_handle.clone())?;
         let ingest = Arc::new(ingest);
-        let exporter = exporter(self.config, &meters, &book, &ingest).await?;
+        let exporter = exporter(self.config, &meters, &stats, &ingest).await?;
         submitter.warm().await;
 
         let patience = Duration::from_secs(self.config.chain.slot_seconds);
-        let times = (self.clock, self.gate.clone(), tip_told);
+        let times = (self.clock, self.send_gate.clone(), tip_fetched);
         let sender = Sender::new((self.ledger.clone(), Arc::new(submitter)), times, meters.clone(), patience);
         tasks.run(sender.run((found, said), how != How::Dry));
         let (to_settle, notes) = mpsc::unbounded_channel();
-        tasks.run(self.settler(&book).run(notes, reports));
+        tasks.run(self.tracker(&stats).run(notes, reports));
         let (stop, stopped) = watch::channel(false);
         let (looks, asked) = mpsc::unbounded_channel();
-        let keeper = self.keeper(running.feeders, &meters, (to_settle, tip, asked));
-        tasks.run(keeper.run(ingest.clone(), outlet, heard, stopped));
+        let dispatcher = self.dispatcher(running.feeders, &meters, (to_settle, tip, asked));
+        tasks.run(dispatcher.run(ingest.clone(), outlet, heard, stopped));
         Ok(Searcher {
-            book,
+            stats,
             meters,
             ledger: self.ledger,
             ingest,
             newest: self.newest,
             exporter,
-            gate: self.gate,
+            send_gate: self.send_gate,
             stop,
             looks,
             tasks,
             threads: running.threads,
-            seats: running.seats,
+            placements: running.placements,
             journal: None,
             pools: self.loaded.pools.len(),
             run: self.clock.unix_start_ns() / 1_000_000,
@@ -195,26 +196,32 @@ impl Ground<'_> {
         })
     }
 
-    /// Who dials for the lanes, where threads spin. Where they may also send, a lease is kept.
-    fn ports(
+    /// Who dials for the worker I/Os, where threads spin. Where they may also send, a lease is kept.
+    fn reconnector(
         &self,
         (submitter, meters): (&Submitter, &Arc<Meters>),
         to: Replies,
         (tasks, tip): (&mut Tasks, watch::Receiver<B256>),
-    ) -> Option<Ports> {
+    ) -> Option<Reconnector> {
         if !self.config.threads.spin {
             return None;
         }
         let lines = submitter.dials();
         if !lines.is_empty() {
-            tasks.run(gate::keep_lease(self.gate.clone(), self.ledger.clone(), tip));
+            tasks.run(send_gate::keep_lease(self.send_gate.clone(), self.ledger.clone(), tip));
         }
         let dials = Dials::new(self.config, lines);
-        Some(Ports::new(self.config, dials, (self.gate.clone(), self.clock, meters.clone()), self.plan.own.owner, to))
+        Some(Reconnector::new(
+            self.config,
+            dials,
+            (self.send_gate.clone(), self.clock, meters.clone()),
+            self.plan.own.owner,
+            to,
+        ))
     }
 
-    fn crew<'b>(&'b self, meters: &'b Arc<Meters>, out: Out, ports: Option<Ports>) -> Crew<'b> {
-        Crew {
+    fn worker_set<'b>(&'b self, meters: &'b Arc<Meters>, out: Out, reconnector: Option<Reconnector>) -> WorkerSet<'b> {
+        WorkerSet {
             config: self.config,
             executor: self.executor,
             plan: self.plan.clone(),
@@ -222,20 +229,25 @@ impl Ground<'_> {
             newest: &self.newest,
             meters,
             out,
-            tap: &self.tap,
-            ports,
+            journal_handle: &self.journal_handle,
+            reconnector,
         }
     }
 
-    fn settler(&self, book: &Arc<Book>) -> Settler {
+    fn tracker(&self, stats: &Arc<Stats>) -> InclusionTracker {
         let since_ms = self.clock.unix_start_ns() / 1_000_000;
         let markets = self.config.lending.iter().map(|row| row.address).collect();
         let ledger = (self.ledger.clone(), since_ms);
-        Settler::new(ledger, self.source.chain().clone(), self.plan.own, book.clone()).watching(markets)
+        InclusionTracker::new(ledger, self.source.chain().clone(), self.plan.own, stats.clone()).watching(markets)
     }
 
-    fn keeper(&self, feeders: Vec<keeper::ToDesk>, meters: &Arc<Meters>, (to_settle, tip, looks): Told) -> Keeper {
-        Keeper::new(keeper::Parts {
+    fn dispatcher(
+        &self,
+        feeders: Vec<dispatcher::ToWorker>,
+        meters: &Arc<Meters>,
+        (to_settle, tip, looks): TipChannels,
+    ) -> Dispatcher {
+        Dispatcher::new(dispatcher::Parts {
             feeders,
             keep: self.source.keep(&self.loaded),
             source: self.source.clone(),
@@ -277,24 +289,24 @@ pub(super) async fn dial(config: &Config) -> eyre::Result<Chain> {
     Err(last)
 }
 
-fn journal(config: &Config, clock: Clock) -> eyre::Result<(Tap, Option<Writer>)> {
+fn journal(config: &Config, clock: Clock) -> eyre::Result<(JournalHandle, Option<Writer>)> {
     Ok(match &config.record.journal {
         Some(path) => {
-            let (tap, writer) = Writer::open(path, clock)?;
-            (tap, Some(writer))
+            let (journal_handle, writer) = Writer::open(path, clock)?;
+            (journal_handle, Some(writer))
         }
-        None => (Tap::none(clock), None),
+        None => (JournalHandle::none(clock), None),
     })
 }
 
 async fn exporter(
     config: &Config,
     meters: &Arc<Meters>,
-    book: &Arc<Book>,
+    stats: &Arc<Stats>,
     ingest: &Arc<Ingest>,
 ) -> eyre::Result<Option<export::Exporter>> {
     let Some(listen) = config.metrics.listen else { return Ok(None) };
-    let numbers = Arc::new(Export { meters: meters.clone(), book: book.clone(), ingest: ingest.clone() });
+    let numbers = Arc::new(Export { meters: meters.clone(), stats: stats.clone(), ingest: ingest.clone() });
     let served = export::serve(listen, numbers).await;
     Ok(Some(served.wrap_err_with(|| format!("metrics.listen {listen}"))?))
 }

@@ -47,12 +47,12 @@ use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
 use crate::protocols::lending::discover::Lender;
-use crate::protocols::lending::seed::Pair;
-use crate::protocols::lending::seed::Seed;
+use crate::protocols::lending::market_spec::MarketSpec;
+use crate::protocols::lending::market_spec::Pair;
 
 /// What is learnt of codes and storage layouts while asking, and serves the next question too.
 #[derive(Default)]
-pub struct Lore {
+pub struct DiscoveryCache {
     fees: uniswap_v2::FeeCache,
     layouts: uniswap_v3::Layouts,
 }
@@ -64,15 +64,15 @@ pub struct Lore {
 /// It is a pool, or looks like one, and cannot be used: why.
 pub fn discover(
     probe: &mut impl Probe,
-    lore: &mut Lore,
+    discovery_cache: &mut DiscoveryCache,
     address: Address,
     assume_empty: bool,
 ) -> Result<Option<AnyPool>, String> {
-    if let Some(mut pool) = uniswap_v3::discover(probe, &mut lore.layouts, address) {
+    if let Some(mut pool) = uniswap_v3::discover(probe, &mut discovery_cache.layouts, address) {
         pool.assume_empty = assume_empty;
         return Ok(Some(pool.into()));
     }
-    match uniswap_v2::discover(probe, address, &mut lore.fees) {
+    match uniswap_v2::discover(probe, address, &mut discovery_cache.fees) {
         Ok(pool) => Ok(pool.map(AnyPool::from)),
         Err(reason) => Err(reason.to_string()),
     }
@@ -277,12 +277,12 @@ macro_rules! lenders {
 
             /// A market as a row says, whose positions are to be read. `None`: no such protocol, or the row lacks what it needs.
             #[must_use]
-            pub fn seeded(seed: &Seed) -> Option<Self> {
-                let mut market = match seed.protocol.as_str() {
-                    $(<$market>::PROTOCOL => Self::from(<$market>::seeded(seed)?),)+
+            pub fn from_spec(spec: &MarketSpec) -> Option<Self> {
+                let mut market = match spec.protocol.as_str() {
+                    $(<$market>::PROTOCOL => Self::from(<$market>::from_spec(spec)?),)+
                     _ => return None,
                 };
-                seed.accounts.iter().for_each(|account| market.watch(*account));
+                spec.accounts.iter().for_each(|account| market.watch(*account));
                 Some(market)
             }
         }

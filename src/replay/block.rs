@@ -33,7 +33,7 @@ use crate::hot::simulate::Prover;
 use crate::hot::state::pools::Pools;
 use crate::metrics::span::Span;
 use crate::protocols::AnyPool;
-use crate::protocols::Lore;
+use crate::protocols::DiscoveryCache;
 use crate::protocols::amm::Amm;
 use crate::protocols::executor::Bid;
 use crate::replay::diagnose::diagnose;
@@ -47,7 +47,7 @@ use crate::replay::record::Record;
 use crate::replay::record::RecordError;
 use crate::replay::record::tx_env;
 use crate::replay::report::Elapsed;
-use crate::replay::report::Hop;
+use crate::replay::report::HopLine;
 use crate::replay::report::Line;
 use crate::replay::report::Opportunity;
 use crate::replay::report::Refusals;
@@ -93,14 +93,14 @@ pub enum BlockError {
 pub struct Replayer {
     options: Options,
     codes: Option<Codes>,
-    lore: Lore,
+    discovery_cache: DiscoveryCache,
 }
 
 impl Replayer {
     /// A replayer.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options, codes: None, lore: Lore::default() }
+        Self { options, codes: None, discovery_cache: DiscoveryCache::default() }
     }
 
     /// Runs one record and returns its lines.
@@ -126,7 +126,7 @@ impl Replayer {
     /// An engine at the start of the record's block, and the pools it does without.
     pub fn engine(&mut self, record: &Record) -> Result<(Engine, Vec<Unusable>), BlockError> {
         let mut machine = execute::machine(record);
-        let found = discover::pools(&mut machine, &mut self.lore, !self.options.strict);
+        let found = discover::pools(&mut machine, &mut self.discovery_cache, !self.options.strict);
         let mut pools = Pools::default();
         for pool in found.pools {
             // Addresses are distinct and so are a pool's tokens, so every pool is new.
@@ -217,25 +217,25 @@ impl<'a> Run<'a> {
     }
 
     fn opportunity(&self, engine: &Engine, trigger_index: Option<usize>, proven: &Proven) -> Opportunity {
-        let deal = proven.deal();
-        let path = choice::path(engine, deal);
+        let opportunity = proven.opportunity();
+        let path = choice::path(engine, opportunity);
         let ends = |end: Option<U256>| end.unwrap_or_default();
-        let gross = deal.value().unwrap_or_default().0;
+        let gross = opportunity.value().unwrap_or_default().0;
         let cost = (proven.gas_used() * self.gas_price).0;
         Opportunity {
             kind: "opportunity",
             block: self.record.header.number,
             trigger_index,
             trigger: trigger_index.map(|index| *self.record.txs[index].inner.inner().tx_hash()),
-            strategy: choice::strategy(deal, trigger_index.is_some()),
-            token: engine.pools().token(deal.token()),
+            strategy: choice::strategy(opportunity, trigger_index.is_some()),
+            token: engine.pools().token(opportunity.token()),
             amount_in: ends(path.hops.first().map(|hop| hop.amount_in)),
             amount_out: ends(path.hops.last().map(|hop| hop.amount_out)),
             gross_profit: path.gross,
             gross_profit_eth_wei: gross,
             gas_used: proven.gas_used().0,
             net_profit_eth_wei: difference(gross, cost),
-            hops: path.hops.into_iter().map(Hop::from).collect(),
+            hops: path.hops.into_iter().map(HopLine::from).collect(),
             assumed_slots: proven.assumed(),
         }
     }

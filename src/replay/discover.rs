@@ -6,7 +6,7 @@ use crate::hot::evm::machine::Machine;
 use crate::hot::evm::probe::EvmProbe;
 use crate::protocols;
 use crate::protocols::AnyPool;
-use crate::protocols::Lore;
+use crate::protocols::DiscoveryCache;
 
 /// What the contracts of a record turned out to be.
 #[derive(Debug, Default)]
@@ -19,10 +19,10 @@ pub struct Found {
 
 /// Asks every contract that `machine` knows.
 #[must_use]
-pub fn pools(machine: &mut Machine, lore: &mut Lore, assume_empty: bool) -> Found {
+pub fn pools(machine: &mut Machine, discovery_cache: &mut DiscoveryCache, assume_empty: bool) -> Found {
     let mut found = Found::default();
     for address in machine.db().contracts() {
-        match protocols::discover(&mut EvmProbe::new(machine), lore, address, assume_empty) {
+        match protocols::discover(&mut EvmProbe::new(machine), discovery_cache, address, assume_empty) {
             Ok(Some(pool)) => found.pools.push(pool),
             Ok(None) => (),
             Err(reason) => found.unusable.push((address, reason)),

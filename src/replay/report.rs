@@ -42,14 +42,14 @@ pub struct Opportunity {
     /// Gross profit less gas at the block's base fee (before London: its median gas price). May be negative.
     pub net_profit_eth_wei: String,
     /// The path.
-    pub hops: Vec<Hop>,
+    pub hops: Vec<HopLine>,
     /// Slots and accounts that the record lacks and that the simulation took as empty.
     pub assumed_slots: usize,
 }
 
 /// One hop of it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Hop {
+pub struct HopLine {
     /// The pool.
     #[serde(serialize_with = "address")]
     pub pool: Address,
@@ -69,7 +69,7 @@ pub struct Hop {
     pub amount_out: U256,
 }
 
-impl From<decision::Hop> for Hop {
+impl From<decision::Hop> for HopLine {
     fn from(hop: decision::Hop) -> Self {
         let decision::Hop { pool, protocol, token_in, token_out, amount_in, amount_out } = hop;
         Self { pool, protocol, token_in, token_out, amount_in, amount_out }

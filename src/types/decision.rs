@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::types::news::Want;
+use crate::types::update::StateKey;
 
 /// A reason's name, with how often it was met.
 pub type Count = (Cow<'static, str>, u64);
@@ -23,7 +23,7 @@ pub struct Decision {
     pub trigger: Option<Ran>,
     /// What came of it before it was run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub first: Option<First>,
+    pub first: Option<FastPathDecision>,
     /// Cycles and candidates that came to nothing in the engine, by reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Count>,
@@ -32,13 +32,13 @@ pub struct Decision {
     pub unbuilt: Vec<Count>,
     /// State that was missing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub wanted: Vec<Want>,
+    pub wanted: Vec<StateKey>,
     /// Pools that were quarantined.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<Address>,
     /// Why the state does not follow the chain any more.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub adrift: Option<String>,
+    pub desync: Option<String>,
     /// Called off because a newer head was heard of: nothing was decided. A replay calls it off before it begins.
     #[serde(skip_serializing_if = "is_false")]
     pub cancelled: bool,
@@ -69,7 +69,7 @@ const fn is_false(flag: &bool) -> bool {
 /// What exact maths made of a pending transaction before the EVM ran it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct First {
+pub struct FastPathDecision {
     /// Why it was left to the EVM; `nothing`, where nothing was to be earned; else what the EVM said of the bundle.
     pub word: Cow<'static, str>,
     /// The digest that the bundle's own transaction was signed over, if one was made.

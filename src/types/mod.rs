@@ -6,6 +6,6 @@ pub mod amount;
 pub mod buf;
 pub mod decision;
 pub mod id;
-pub mod news;
 pub mod onetime;
 pub mod secret;
+pub mod update;

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use peregrine::edge::bootstrap::{BootstrapError, Config, Keep, Progress, Way};
+use peregrine::edge::bootstrap::{BootstrapError, ChangeSource, Config, Keep, Progress};
 use peregrine::edge::chain::Chain;
-use peregrine::hot::event::AccountNews;
+use peregrine::hot::event::AccountUpdate;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
 use serde_json::{Value, json};
@@ -159,10 +159,10 @@ async fn a_node_without_traces_is_done_without_and_a_header_that_does_not_fit_is
     let [by_execution, by_reading] = [&traceless, &misfit].map(|p| Keep::new(chain(p), world.rules(), &loaded));
     for number in 1..=3 {
         let head = world.chain().at(loaded.head.number + number).await.unwrap().unwrap();
-        assert_eq!(by_reading.changes(Way::Execute, &head).await.unwrap(), None, "believed a wrong header");
-        let due = honest.news(&head, &[]).await.unwrap();
-        let executed = by_execution.news(&head, &[]).await.unwrap();
-        let read = by_reading.news(&head, &[]).await.unwrap();
+        assert_eq!(by_reading.changes(ChangeSource::Execute, &head).await.unwrap(), None, "believed a wrong header");
+        let due = honest.update(&head, &[]).await.unwrap();
+        let executed = by_execution.update(&head, &[]).await.unwrap();
+        let read = by_reading.update(&head, &[]).await.unwrap();
         assert!(!due.accounts.is_empty());
         assert_eq!((due.head, sets(&due.accounts)), (executed.head, sets(&executed.accounts)));
         // Reading back leaves out what a pool keeps beside its state.
@@ -176,7 +176,7 @@ async fn a_node_without_traces_is_done_without_and_a_header_that_does_not_fit_is
 
 type Sets = Vec<(alloy_primitives::Address, String)>;
 
-fn sets(news: &[AccountNews]) -> Sets {
+fn sets(news: &[AccountUpdate]) -> Sets {
     let mut sets: Sets = news
         .iter()
         .map(|account| {
@@ -206,15 +206,15 @@ async fn what_a_trace_leaves_open_is_read_back() {
     .await;
     let head = world.chain().at(loaded.head.number + 1).await.unwrap().unwrap();
     let [due, found] = [world.chain(), chain(&silent)].map(|chain| Keep::new(chain, world.rules(), &loaded));
-    let due = due.changes(Way::Trace, &head).await.unwrap().unwrap();
-    let found = found.changes(Way::Trace, &head).await.unwrap().unwrap();
+    let due = due.changes(ChangeSource::Trace, &head).await.unwrap().unwrap();
+    let found = found.changes(ChangeSource::Trace, &head).await.unwrap().unwrap();
     assert!(due.len() > 5 && silent.spoilt() == 1);
     for news in found {
         assert!(!news.destroyed, "{}", news.address);
         let mut due = due.iter().find(|due| due.address == news.address).unwrap().clone();
         // A slot that was empty before is named nowhere.
         due.slots.retain(|slot| news.slots.contains(slot));
-        assert_eq!(AccountNews { slots: due.slots.clone(), ..news.clone() }, due);
+        assert_eq!(AccountUpdate { slots: due.slots.clone(), ..news.clone() }, due);
         assert_eq!(due.slots.len(), news.slots.len());
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use alloy::consensus::Transaction as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
-use peregrine::edge::bootstrap::{self, Config, Keep, Loaded, Progress, Rules, Wanted, Way};
+use peregrine::edge::bootstrap::{self, ChangeSource, Config, Keep, Loaded, Progress, Rules, Wanted};
 use peregrine::edge::chain::{Chain, Head};
-use peregrine::hot::event::{AccountNews, Want};
-use peregrine::hot::evm::block::{Terms, tx_env};
+use peregrine::hot::event::{AccountUpdate, StateKey};
+use peregrine::hot::evm::block::{BlockFields, tx_env};
 use peregrine::hot::evm::db::{Cold, Db, Unknown};
 use peregrine::hot::evm::machine::{ExecuteError, Machine};
 use peregrine::protocols::amm::Amm;
@@ -18,7 +18,7 @@ use crate::proxy::{Proxy, without};
 use crate::world::World;
 
 /// Tells a machine's state what was fetched.
-fn tell(db: &mut Db, accounts: &[AccountNews]) {
+fn tell(db: &mut Db, accounts: &[AccountUpdate]) {
     for news in accounts {
         if let (Some(balance), Some(nonce)) = (news.balance, news.nonce) {
             let code = news.code.clone().map(Bytecode::new_raw);
@@ -33,11 +33,11 @@ fn tell(db: &mut Db, accounts: &[AccountNews]) {
     }
 }
 
-fn want(cold: Cold) -> Want {
+fn want(cold: Cold) -> StateKey {
     match cold {
-        Cold::Account(address) => Want::Account(address),
-        Cold::Slot(address, slot) => Want::Slot(address, slot),
-        Cold::BlockHash(number) => Want::BlockHash(number),
+        Cold::Account(address) => StateKey::Account(address),
+        Cold::Slot(address, slot) => StateKey::Slot(address, slot),
+        Cold::BlockHash(number) => StateKey::BlockHash(number),
         Cold::Code(hash) => panic!("code {hash} without its account"),
     }
 }
@@ -86,9 +86,9 @@ async fn run(world: &World, keep: &Keep, head: &Head, known: &mut Known) -> (usi
     (misses, executed.is_success())
 }
 
-fn machine(world: &World, head: &Head, accounts: &[AccountNews]) -> Machine {
+fn machine(world: &World, head: &Head, accounts: &[AccountUpdate]) -> Machine {
     let fork = world.rules().fixed.unwrap();
-    let terms = Terms {
+    let terms = BlockFields {
         number: head.number,
         timestamp: head.timestamp,
         beneficiary: head.beneficiary,
@@ -96,7 +96,7 @@ fn machine(world: &World, head: &Head, accounts: &[AccountNews]) -> Machine {
         base_fee: head.base_fee.unwrap(),
         mix_hash: head.mix_hash,
         excess_blob_gas: head.excess_blob_gas,
-        ..Terms::default()
+        ..BlockFields::default()
     };
     let mut db = Db::default();
     db.set_unknown(Unknown::Refuse);
@@ -104,11 +104,11 @@ fn machine(world: &World, head: &Head, accounts: &[AccountNews]) -> Machine {
     Machine::new(1, fork, terms.env(fork), db)
 }
 
-type Known = BTreeMap<Address, AccountNews>;
+type Known = BTreeMap<Address, AccountUpdate>;
 
-fn lay(known: &mut Known, told: &[AccountNews]) {
+fn lay(known: &mut Known, told: &[AccountUpdate]) {
     for news in told {
-        let account = known.entry(news.address).or_insert_with(|| AccountNews { slots: Vec::new(), ..news.clone() });
+        let account = known.entry(news.address).or_insert_with(|| AccountUpdate { slots: Vec::new(), ..news.clone() });
         account.balance = news.balance.or(account.balance);
         account.nonce = news.nonce.or(account.nonce);
         account.code = news.code.clone().or(account.code.take());
@@ -134,7 +134,7 @@ async fn what_a_transaction_misses_is_fetched_at_once_and_it_runs_as_on_the_chai
             if succeeded || name == "debug_traceCall" {
                 misses.push(missed);
             }
-            let news = keep.news(&head, &[]).await.unwrap();
+            let news = keep.update(&head, &[]).await.unwrap();
             lay(&mut known, &news.accounts);
         }
         println!("{name}: {misses:?} misses after the prefetch");
@@ -155,10 +155,10 @@ async fn without_a_prefetch_each_miss_is_fetched_and_of_another_block_than_the_t
     lay(&mut known, &loaded.accounts);
     assert!(run(&world, &keep, &head, &mut known).await.0 > 0);
 
-    let sender = [Want::Account(world.net.senders[0].address()), Want::BlockHash(head.number - 1)];
+    let sender = [StateKey::Account(world.net.senders[0].address()), StateKey::BlockHash(head.number - 1)];
     let told = keep.fetch(head.hash, &sender).await.unwrap();
     assert!(told.accounts.is_empty() && told.hashes.is_empty(), "told of a block that is not the tip yet");
-    keep.news(&head, &[]).await.unwrap();
+    keep.update(&head, &[]).await.unwrap();
     let told = keep.fetch(head.hash, &sender).await.unwrap();
     assert_eq!(told.accounts.len(), 1);
     assert_eq!(told.hashes, [(head.number - 1, head.parent)]);
@@ -184,7 +184,7 @@ async fn a_node_that_answers_out_of_the_next_block_tells_nothing_of_what_is_know
     let ahead = Proxy::before(&world.net.anvil.http(), answer).await;
     let chain = Chain::new(&ahead.url, Duration::from_secs(30)).unwrap();
     let keep = Keep::new(chain, world.rules(), &loaded);
-    let known: BTreeMap<Address, &AccountNews> = loaded.accounts.iter().map(|news| (news.address, news)).collect();
+    let known: BTreeMap<Address, &AccountUpdate> = loaded.accounts.iter().map(|news| (news.address, news)).collect();
     let head = world.chain().at(loaded.head.number + 1).await.unwrap().unwrap();
     let block = world.chain().full(head.hash).await.unwrap().unwrap();
     let (mut held, mut strange) = (0, 0);
@@ -211,7 +211,7 @@ async fn a_pool_found_wrong_is_read_anew_at_a_block_and_a_new_one_is_taken_up() 
     let mut at = loaded.head.hash;
     for number in 1..=4 {
         let head = world.chain().at(loaded.head.number + number).await.unwrap().unwrap();
-        keep.news(&head, &[]).await.unwrap();
+        keep.update(&head, &[]).await.unwrap();
         at = head.hash;
     }
     let now = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
@@ -222,7 +222,7 @@ async fn a_pool_found_wrong_is_read_anew_at_a_block_and_a_new_one_is_taken_up() 
         assert_eq!(pool.views(), due.views());
         assert_eq!((pool.tokens(), pool.log_fed()), (due.tokens(), due.log_fed()));
         let theirs = now.accounts.iter().find(|account| account.address == due.address()).unwrap();
-        let ours = reseeded.told.accounts.iter().find(|account| account.address == due.address()).unwrap();
+        let ours = reseeded.fetched.accounts.iter().find(|account| account.address == due.address()).unwrap();
         for (slot, value) in &ours.slots {
             let other = theirs.slots.iter().find(|(key, _)| key == slot);
             assert!(other.is_none_or(|(_, other)| other == value), "slot {slot:#x} of {}", due.address());
@@ -245,8 +245,8 @@ async fn everything_may_go_from_thread_to_thread() {
     let head = Head::default();
     goes(&loaded);
     goes(&bootstrap::load(&chain, &config, rules, &wanted, &mut hear));
-    goes(&keep.news(&head, &[]));
-    goes(&keep.changes(Way::Execute, &head));
+    goes(&keep.update(&head, &[]));
+    goes(&keep.changes(ChangeSource::Execute, &head));
     goes(&keep.fetch(B256::ZERO, &[]));
     goes(&keep.reseed(B256::ZERO, Address::ZERO));
     goes(&std::sync::Arc::new(keep));

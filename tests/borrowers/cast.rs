@@ -161,7 +161,7 @@ impl Cast {
         (tx, receipt): (&TxEnv, &TransactionReceipt),
         made: &mut BTreeMap<&'static str, usize>,
     ) {
-        let mut markets = (0..).map_while(|place| engine.book().market(place));
+        let mut markets = (0..).map_while(|place| engine.markets().market(place));
         let market = markets.find(|market| TxKind::Call(market.address()) == tx.kind);
         let liquidates = tx.caller == self.liquidator.address();
         if let Some(market) = market.filter(|_| liquidates && receipt.status()) {
@@ -205,7 +205,7 @@ impl Cast {
 
     /// A part of what is pledged goes to somebody else.
     fn give(&self, engine: &Engine) -> Vec<Deed> {
-        let market = engine.book().market(0).unwrap();
+        let market = engine.markets().market(0).unwrap();
         let (asset, amount) = self.of((WETH, 1_000));
         let (receipt, to) = (market.receipt(asset).unwrap(), market.accounts()[0]);
         vec![deed(receipt, &transferCall { to, amount })]
@@ -279,10 +279,10 @@ impl Cast {
     /// Half of what may be taken of the largest that has sunk in each market.
     fn liquidate(&self, engine: &Engine) -> Vec<Deed> {
         let at = engine.tip().unwrap().head().timestamp + SLOT;
-        let sunk = engine.book().sunk(true, at);
+        let liquidatable = engine.markets().liquidatable(true, at);
         let one = |place: usize| {
-            let account = sunk.iter().find(|sunk| sunk.market == place)?.account;
-            let market = engine.book().market(place)?;
+            let account = liquidatable.iter().find(|liquidatable| liquidatable.market == place)?.account;
+            let market = engine.markets().market(place)?;
             let (debt, collateral) = *market.pairs(account).first()?;
             let call = Call { account, debt, collateral, size: Size::Repay(U256::MAX), receipt: false };
             let size = market.size(&call, WHOLE / 2, at).ok()?;

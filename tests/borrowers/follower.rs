@@ -7,7 +7,7 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, U256};
 use peregrine::edge::bootstrap::{self, Keep, Loaded, Rules};
 use peregrine::edge::chain::Chain;
-use peregrine::hot::event::{AccountNews, BlockNews, Want};
+use peregrine::hot::event::{AccountUpdate, BlockUpdate, StateKey};
 use peregrine::protocols::AnyLending;
 use peregrine::protocols::lending::{Health, Lending};
 
@@ -19,7 +19,7 @@ alloy::sol! {
 pub struct Follower {
     state: Loaded,
     rules: Rules,
-    known: BTreeMap<Address, AccountNews>,
+    known: BTreeMap<Address, AccountUpdate>,
     markets: Vec<AnyLending>,
 }
 
@@ -35,7 +35,7 @@ impl Follower {
         self.markets.iter().flat_map(Lending::accounts).collect()
     }
 
-    fn lay(&mut self, told: &[AccountNews]) {
+    fn lay(&mut self, told: &[AccountUpdate]) {
         for news in told {
             let account = self.known.entry(news.address).or_default();
             account.address = news.address;
@@ -54,7 +54,7 @@ impl Follower {
     }
 
     /// Takes a block, and fetches what the markets miss behind it: slots of who is new, or uses what he did not use.
-    pub async fn block(&mut self, keep: &Keep, news: BlockNews) {
+    pub async fn block(&mut self, keep: &Keep, news: BlockUpdate) {
         self.lay(&news.accounts);
         self.state.head = news.head;
         for log in &news.logs {
@@ -65,7 +65,7 @@ impl Follower {
         }
         loop {
             let missing = self.markets.iter().flat_map(Lending::missing);
-            let wants: Vec<Want> = missing.map(|(at, slot)| Want::Slot(at, slot)).collect();
+            let wants: Vec<StateKey> = missing.map(|(at, slot)| StateKey::Slot(at, slot)).collect();
             if wants.is_empty() {
                 break;
             }

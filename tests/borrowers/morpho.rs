@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use peregrine::edge::bootstrap::{self, Keep, LendingRow, Wanted};
 use peregrine::protocols::AnyLending;
 use peregrine::protocols::lending::Lending;
-use peregrine::protocols::lending::seed::Pair;
+use peregrine::protocols::lending::market_spec::Pair;
 use peregrine::protocols::morpho_blue::Params;
 use serde_json::Value;
 
@@ -139,7 +139,7 @@ async fn a_market_that_logs_announce_is_followed_and_its_borrower_sinks_with_its
             world.net.mine().await.unwrap();
             let head = chain.latest().await.unwrap().unwrap();
             let logs = chain.logs(head.hash, &[morpho]).await.unwrap();
-            follower.block(&keep, keep.news(&head, &logs).await.unwrap()).await;
+            follower.block(&keep, keep.update(&head, &logs).await.unwrap()).await;
             let now = factor(&world, &follower.fresh()[0], owner, (head.hash, head.timestamp)).await;
             assert_eq!(now < U256::from(WAD), dollars == 2_000, "{now}");
         }

@@ -21,14 +21,14 @@ use peregrine::hot::event::Trigger;
 use peregrine::hot::evm::block::tx_env;
 use peregrine::hot::evm::db::Unknown;
 use peregrine::hot::evm::machine::Machine;
-use peregrine::hot::lending::book;
+use peregrine::hot::lending::markets;
 use peregrine::protocols::AnyLending;
 use peregrine::protocols::lending::Health;
 use peregrine::protocols::lending::Lending;
 use peregrine::protocols::lending::Refusal;
 use peregrine::protocols::math::wide::mul_div;
 use peregrine::protocols::math::wide::mul_div_up;
-use peregrine::types::news::Want;
+use peregrine::types::update::StateKey;
 use revm::context::TxEnv;
 use serde_json::Value;
 use serde_json::json;
@@ -57,7 +57,7 @@ struct Seen {
     /// Healths that a transaction changed.
     moved: usize,
     /// Positions that a transaction has sunk: an answer of an oracle's, governance, anybody else.
-    sunk: [usize; 3],
+    liquidatable: [usize; 3],
     /// Liquidations that were made, by protocol.
     liquidated: BTreeMap<&'static str, usize>,
     /// Whom the book could not tell before something more was read.
@@ -109,8 +109,8 @@ fn of_morpho(
 }
 
 /// What the contracts themselves say of everyone, in the machine as it stands. `Err`: not all that they read is known.
-fn contracts_say(engine: &mut Engine) -> Result<Healths, Vec<Want>> {
-    let markets: Vec<AnyLending> = (0..).map_while(|place| engine.book().market(place)).cloned().collect();
+fn contracts_say(engine: &mut Engine) -> Result<Healths, Vec<StateKey>> {
+    let markets: Vec<AnyLending> = (0..).map_while(|place| engine.markets().market(place)).cloned().collect();
     let machine = engine.machine_mut();
     machine.db_mut().clear_notes();
     machine.db_mut().set_unknown(Unknown::AssumeEmpty);
@@ -124,7 +124,7 @@ fn contracts_say(engine: &mut Engine) -> Result<Healths, Vec<Want>> {
         all.extend(accounts.into_iter().zip(healths).map(|(account, health)| ((place, account), health)));
     }
     machine.db_mut().set_unknown(Unknown::Refuse);
-    let wants: Vec<Want> = machine.db().assumed().iter().filter_map(|cold| cold.want()).collect();
+    let wants: Vec<StateKey> = machine.db().assumed().iter().filter_map(|cold| cold.want()).collect();
     if !wants.is_empty() {
         return Err(wants);
     }
@@ -133,8 +133,8 @@ fn contracts_say(engine: &mut Engine) -> Result<Healths, Vec<Want>> {
 
 /// Everyone's health by the book.
 fn book_says(engine: &mut Engine) -> Vec<(Place, Result<Health, Refusal>)> {
-    let now = book::now(engine.machine_mut());
-    let markets = (0..).map_while(|place| Some((place, engine.book().market(place)?)));
+    let now = markets::now(engine.machine_mut());
+    let markets = (0..).map_while(|place| Some((place, engine.markets().market(place)?)));
     let stand = |(place, market): (usize, &AnyLending)| {
         let stand = |account| ((place, account), market.health(account, now));
         market.accounts().into_iter().map(stand).collect::<Vec<_>>()
@@ -143,12 +143,12 @@ fn book_says(engine: &mut Engine) -> Vec<(Place, Result<Health, Refusal>)> {
 }
 
 /// Holds the book against the contracts; how everyone stands. `Err`: what the contracts read and nobody knows.
-fn hold(engine: &mut Engine, seen: &mut Seen) -> Result<Healths, Vec<Want>> {
+fn hold(engine: &mut Engine, seen: &mut Seen) -> Result<Healths, Vec<StateKey>> {
     let found = book_says(engine);
     let unread = found.iter().filter(|(_, health)| *health == Err(Refusal::Cold));
     seen.unread.extend(unread.map(|((_, account), _)| *account));
     let due = contracts_say(engine)?;
-    let is_pair = |place| engine.book().market(place).is_some_and(|market| market.pair().is_some());
+    let is_pair = |place| engine.markets().market(place).is_some_and(|market| market.pair().is_some());
     let known = found.iter().zip(due).map(|((place, health), (_, due))| {
         // Aave's answer has no limit in it.
         let limit = health.map_or(U256::ZERO, |health| health.limit);
@@ -159,14 +159,19 @@ fn hold(engine: &mut Engine, seen: &mut Seen) -> Result<Healths, Vec<Want>> {
     Ok(known.collect())
 }
 
-fn sunk(healths: &Healths) -> BTreeSet<Place> {
-    let sinks = |(_, health): &&(Place, Health)| health.sinks() && !health.collateral.is_zero();
-    healths.iter().filter(sinks).map(|(place, _)| *place).collect()
+fn liquidatable(healths: &Healths) -> BTreeSet<Place> {
+    let is_liquidatable = |(_, health): &&(Place, Health)| health.is_liquidatable() && !health.collateral.is_zero();
+    healths.iter().filter(is_liquidatable).map(|(place, _)| *place).collect()
 }
 
 fn found(engine: &mut Engine, base: bool) -> BTreeSet<Place> {
-    let now = book::now(engine.machine_mut());
-    engine.book().sunk(base, now).into_iter().map(|sunk| (sunk.market, sunk.account)).collect()
+    let now = markets::now(engine.machine_mut());
+    engine
+        .markets()
+        .liquidatable(base, now)
+        .into_iter()
+        .map(|liquidatable| (liquidatable.market, liquidatable.account))
+        .collect()
 }
 
 /// How everyone stands below the next block.
@@ -177,7 +182,7 @@ async fn base(rig: &Rig, engine: &mut Engine, seen: &mut Seen) -> Healths {
             Err(wants) => rig.tell(engine, &wants).await,
         }
     };
-    assert_eq!(found(engine, true), sunk(&healths));
+    assert_eq!(found(engine, true), liquidatable(&healths));
     healths
 }
 
@@ -205,7 +210,7 @@ async fn replay(rig: &Rig, engine: &mut Engine, cast: &Cast, seen: &mut Seen) {
     for (tx, receipt) in block.transactions.into_transactions().zip(receipts) {
         let (tx, what) = (tx_env(&tx.inner), receipt.transaction_hash);
         let after = behind(rig, engine, (&tx, &receipt), seen).await;
-        let (was, is) = (sunk(&before), sunk(&after));
+        let (was, is) = (liquidatable(&before), liquidatable(&after));
         // Whoever had sunk before may be named again: the price has moved for him too.
         let new: BTreeSet<Place> = found(engine, false).difference(&was).copied().collect();
         assert_eq!(new, is.difference(&was).copied().collect(), "newly sunk by {what}");
@@ -213,7 +218,7 @@ async fn replay(rig: &Rig, engine: &mut Engine, cast: &Cast, seen: &mut Seen) {
         let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count();
         if moved > 0 {
             // Told of another block than the tip: nothing is learnt, and what was laid over is taken off.
-            engine.on_event(Event::Told(Arc::default()));
+            engine.on_event(Event::FetchedState(Arc::default()));
             let under: Vec<_> = before.iter().map(|(place, health)| (*place, Ok(*health))).collect();
             assert_eq!(book_says(engine), under, "under {what}");
             rig.offer(engine, &tx).await;
@@ -223,7 +228,7 @@ async fn replay(rig: &Rig, engine: &mut Engine, cast: &Cast, seen: &mut Seen) {
         seen.transactions += 1;
         seen.healths += after.len();
         seen.moved += moved;
-        seen.sunk[cast.who(tx.caller)] += new.len();
+        seen.liquidatable[cast.who(tx.caller)] += new.len();
         before = after;
     }
 }
@@ -265,7 +270,7 @@ async fn every_health_is_the_markets_own_behind_every_transaction_and_whoever_on
     base(&rig, &mut engine, &mut seen).await;
     println!("{seen:?}");
     assert!(seen.transactions > 100 && seen.moved > 1_000, "{seen:?}");
-    assert!(seen.sunk[0] > 20 && seen.sunk[1] > 2, "{seen:?}");
+    assert!(seen.liquidatable[0] > 20 && seen.liquidatable[1] > 2, "{seen:?}");
     assert_eq!(seen.liquidated.len(), 3, "{seen:?}");
     // He began to owe another asset: a slot of his that the transaction has not read.
     assert_eq!(seen.unread, BTreeSet::from([cast.customer()]));

@@ -89,9 +89,11 @@ async fn positions_lists_everyone_who_owes_by_health_with_the_price_that_sinks_h
     }
     sink(&world).await;
     let now: Value = serde_json::from_str(&called(&config, &["--json", "--below", "1"]).await).unwrap();
-    let sunk = factors(&world, &now).await;
+    let liquidatable = factors(&world, &now).await;
     assert!(
-        !sunk.is_empty() && sunk.len() < healths.len() && sunk.iter().all(|factor| *factor < parse_ether("1").unwrap())
+        !liquidatable.is_empty()
+            && liquidatable.len() < healths.len()
+            && liquidatable.iter().all(|factor| *factor < parse_ether("1").unwrap())
     );
     assert!(now["positions"].as_array().unwrap().iter().all(|row| row["liquidation"]["now"] == true));
     let table = called(&config, &["--below", "1.05"]).await;
@@ -99,7 +101,7 @@ async fn positions_lists_everyone_who_owes_by_health_with_the_price_that_sinks_h
     let line = table.lines().nth(1).unwrap();
     let first: Address = now["positions"][0]["account"].as_str().unwrap().parse().unwrap();
     assert!(line.contains(&first.to_string()) && line.ends_with("now"), "{line}");
-    assert!(table.contains(&format!("{} of them can be liquidated", sunk.len())), "{table}");
+    assert!(table.contains(&format!("{} of them can be liquidated", liquidatable.len())), "{table}");
 }
 
 /// Wrapped ether falls by a fifth.

@@ -3,8 +3,8 @@
 
 use alloy::sol_types::{SolCall, SolValue};
 use alloy_primitives::{Address, B256, TxKind, U256};
-use peregrine::hot::build::config::{Bid, Executor, Limits};
-use peregrine::hot::build::{Builder, Target};
+use peregrine::hot::bundle::config::{Bid, Executor, Limits};
+use peregrine::hot::bundle::{BundleSigner, TargetBlock};
 use peregrine::hot::engine::Engine;
 use peregrine::hot::event::Event;
 use peregrine::hot::evm::db::Unknown;
@@ -72,8 +72,8 @@ impl Market {
     }
 
     /// A builder that signs with the owner's key for this market's executor.
-    pub fn builder(&self, bid: Bid, limits: Limits) -> Builder {
-        Builder::new(key(OWNER_KEY), 1, contract(self.own.executor), bid, limits)
+    pub fn signer(&self, bid: Bid, limits: Limits) -> BundleSigner {
+        BundleSigner::new(key(OWNER_KEY), 1, contract(self.own.executor), bid, limits)
     }
 }
 
@@ -88,6 +88,6 @@ pub fn contract(address: Address) -> Executor {
     }
 }
 
-pub fn target() -> Target {
-    Target { block: BLOCK, parent: B256::repeat_byte(1), base_fee: WeiPerGas(7), nonce: 1 }
+pub fn target_block() -> TargetBlock {
+    TargetBlock { block: BLOCK, parent: B256::repeat_byte(1), base_fee: WeiPerGas(7), nonce: 1 }
 }

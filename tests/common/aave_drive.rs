@@ -16,7 +16,7 @@ use peregrine::protocols::lending::Refusal;
 use peregrine::protocols::lending::Seizure;
 use peregrine::protocols::lending::Size;
 use peregrine::protocols::lending::choice;
-use peregrine::protocols::lending::choice::Edge;
+use peregrine::protocols::lending::choice::LiquidationPrice;
 use peregrine::protocols::lending::slots;
 use peregrine::protocols::lending::slots::Layout;
 use peregrine::protocols::math::ray;
@@ -466,7 +466,7 @@ fn healths(world: &mut World, market: &impl Lending, seen: &mut Seen) -> Result<
         let Ok(health) = health else { continue };
         prop_assert_eq!([health.collateral, health.debt, health.factor], [data.word(0), data.word(1), data.word(5)]);
         prop_assert_eq!(Some(health.limit), ray::percent_mul(data.word(0), data.word(3)));
-        seen.note(if health.sinks() { "sinking" } else { "afloat" });
+        seen.note(if health.is_liquidatable() { "sinking" } else { "afloat" });
     }
     Ok(())
 }
@@ -476,16 +476,18 @@ fn edges(world: &World, market: &impl Lending, account: Address, seen: &mut Seen
     for (key, feed) in world.feeds() {
         let price = world.chain.slot(feed, U256::ZERO);
         let Ok(Some(edge)) = choice::edge(market, account, key, price, world.chain.now) else { continue };
-        let (sunk, afloat) = match edge {
-            Edge::Falling(price) => (price, price + U256::ONE),
-            Edge::Rising(price) => (price, price - U256::ONE),
+        let (liquidatable, afloat) = match edge {
+            LiquidationPrice::Falling(price) => (price, price + U256::ONE),
+            LiquidationPrice::Rising(price) => (price, price - U256::ONE),
         };
-        for (price, sinks) in [(sunk, true), (afloat, false)].into_iter().filter(|(price, _)| !price.is_zero()) {
+        for (price, is_liquidatable) in
+            [(liquidatable, true), (afloat, false)].into_iter().filter(|(price, _)| !price.is_zero())
+        {
             let mut then = world.clone();
             then.chain.poke(feed, U256::ZERO, price);
-            prop_assert_eq!(then.data(account).word(5) < ray::WAD, sinks, "{:?}", edge);
+            prop_assert_eq!(then.data(account).word(5) < ray::WAD, is_liquidatable, "{:?}", edge);
         }
-        seen.note(if matches!(edge, Edge::Falling(_)) { "falling edge" } else { "rising edge" });
+        seen.note(if matches!(edge, LiquidationPrice::Falling(_)) { "falling edge" } else { "rising edge" });
     }
     Ok(())
 }

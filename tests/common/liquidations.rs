@@ -9,16 +9,16 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, Bytes, TxKind, U64, U256};
 use peregrine::edge::bootstrap::{self, Config, Keep, Loaded, Wanted};
 use peregrine::edge::devnet::lending::Feed;
-use peregrine::hot::build;
+use peregrine::hot::bundle;
 use peregrine::hot::engine::Engine;
-use peregrine::hot::engine::plan::{Ground, Plan};
+use peregrine::hot::engine::plan::{InitialState, Plan};
 use peregrine::hot::event::{Event, Outcome};
 use peregrine::hot::evm::fork;
 use peregrine::hot::evm::own::Own;
 use peregrine::hot::search;
 use peregrine::hot::search::config::WETH;
 use peregrine::live::session;
-use peregrine::types::news::Want;
+use peregrine::types::update::StateKey;
 use revm::context::TxEnv;
 use serde_json::json;
 
@@ -69,12 +69,12 @@ impl Rig {
             slot_seconds: SLOT,
             search: Self::search(),
             base: true,
-            bid: build::config::Bid::default(),
+            bid: bundle::config::Bid::default(),
             own: self.own,
-            reckon: false,
+            forecast: false,
         };
         let Loaded { head, accounts, hashes, pools, markets, .. } = &self.loaded;
-        plan.engine(&Ground { head, accounts, hashes, pools, markets })
+        plan.engine(&InitialState { head, accounts, hashes, pools, markets })
     }
 
     /// When the next block is made.
@@ -117,10 +117,10 @@ impl Rig {
     }
 
     /// Fetches what is missing. What was laid over the state is taken off by it.
-    pub async fn tell(&self, engine: &mut Engine, wants: &[Want]) {
-        let told = self.keep.fetch(engine.tip().unwrap().head().hash, wants).await.unwrap();
-        assert!(!told.accounts.is_empty(), "{wants:?}");
-        engine.on_event(Event::Told(Arc::new(told)));
+    pub async fn tell(&self, engine: &mut Engine, state_keys: &[StateKey]) {
+        let fetched = self.keep.fetch(engine.tip().unwrap().head().hash, state_keys).await.unwrap();
+        assert!(!fetched.accounts.is_empty(), "{state_keys:?}");
+        engine.on_event(Event::FetchedState(Arc::new(fetched)));
     }
 
     /// Gives the block behind the tip to the engine, until nothing is missing. Its transactions have been included: of logs only
@@ -130,9 +130,9 @@ impl Rig {
         let head = chain.at(engine.tip().unwrap().head().number + 1).await.unwrap().unwrap();
         let markets: Vec<Address> = self.loaded.markets.iter().map(|seed| seed.address).collect();
         let logs = chain.logs(head.hash, &markets).await.unwrap();
-        let news = self.keep.news(&head, &logs).await.unwrap();
+        let news = self.keep.update(&head, &logs).await.unwrap();
         let mut outcome = engine.on_event(Event::Block(Arc::new(news)));
-        assert!(outcome.broken.is_empty() && outcome.adrift.is_none(), "{:?}", outcome.broken);
+        assert!(outcome.broken.is_empty() && outcome.desync.is_none(), "{:?}", outcome.broken);
         while !outcome.wanted.is_empty() {
             self.tell(engine, &outcome.wanted).await;
             outcome = engine.on_event(Event::Head);

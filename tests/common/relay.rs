@@ -10,7 +10,7 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use peregrine::edge::submit::{Kind, config};
+use peregrine::edge::submit::{DialectName, config};
 
 /// What it answers.
 #[derive(Clone, Debug)]
@@ -68,12 +68,12 @@ impl Relay {
         self.seen().into_iter().filter(|seen| seen.method == Method::POST).collect()
     }
 
-    pub fn row(&self, name: &str, dialect: Kind, sign: bool) -> config::Relay {
+    pub fn row(&self, name: &str, dialect: DialectName, sign: bool) -> config::Relay {
         row(name, &format!("http://{}/{SECRET_PATH}", self.at), dialect, sign)
     }
 }
 
-pub fn row(name: &str, url: &str, dialect: Kind, sign: bool) -> config::Relay {
+pub fn row(name: &str, url: &str, dialect: DialectName, sign: bool) -> config::Relay {
     config::Relay { name: name.to_owned(), url: url.to_owned(), dialect, sign, timeout_ms: 1_000 }
 }
 

@@ -23,11 +23,11 @@ use peregrine::edge::ledger::others::Worth;
 use peregrine::edge::ledger::row::Bundle;
 use peregrine::edge::ledger::row::Outcome;
 use peregrine::hot::evm::own::Own;
-use peregrine::live::bundles::settle::Note;
-use peregrine::live::bundles::settle::Settler;
-use peregrine::live::numbers::book::Book;
+use peregrine::live::stats::totals::Stats;
+use peregrine::live::submission::inclusion::InclusionTracker;
+use peregrine::live::submission::inclusion::Note;
 use peregrine::protocols::lending::taken::Gain;
-use peregrine::protocols::lending::taken::Kind;
+use peregrine::protocols::lending::taken::LenderKind;
 use peregrine::protocols::lending::taken::Position;
 use peregrine::protocols::lending::taken::Taken;
 use peregrine::protocols::morpho_blue;
@@ -161,7 +161,7 @@ async fn liquidations_of_three_protocols_are_attributed_to_the_unit() {
             (before[0] - hand.balance(debt, me).await, hand.balance(collateral, me).await - before[1]);
         let all = attributed(&hand).await;
         let [found] = &all[..] else { panic!("{all:?}") };
-        let kind = if market.pair.is_some() { Kind::Morpho } else { Kind::Aave };
+        let kind = if market.pair.is_some() { LenderKind::Morpho } else { LenderKind::Aave };
         let taken = Taken {
             kind,
             market: market.pool,
@@ -240,12 +240,12 @@ async fn the_ledger_says_who_won_a_position_that_we_lost_until_its_block_is_undo
         weth: net.contracts.weth,
     };
     let told = async |notes: Vec<Note>| {
-        let settler = Settler::new((ledger.clone(), 0), chain.clone(), own, Arc::new(Book::new(0)));
-        let settler = settler.watching(lending.markets.iter().map(|market| market.pool).collect());
+        let tracker = InclusionTracker::new((ledger.clone(), 0), chain.clone(), own, Arc::new(Stats::new(0)));
+        let tracker = tracker.watching(lending.markets.iter().map(|market| market.pool).collect());
         let ((tell, hear), (mined, _heard)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         notes.into_iter().for_each(|note| tell.send(note).expect("heard"));
         drop(tell);
-        settler.run(hear, mined).await;
+        tracker.run(hear, mined).await;
     };
     told(vec![Note::Grown(id)]).await;
     let lost = ledger.row(Uuid::from_u128(1)).expect("there").outcome;

@@ -146,7 +146,7 @@ async fn healths_of_all_who_owe_morpho_are_those_of_the_contract_after_interest(
     let net = market(4).await;
     let (hand, lending) = (Hand(&net), net.lending.as_ref().expect("asked for"));
     let mut markets: Vec<morpho_blue::Market> =
-        lending.seeds().iter().filter_map(morpho_blue::Market::seeded).collect();
+        lending.seeds().iter().filter_map(morpho_blue::Market::from_spec).collect();
     assert_eq!(markets.len(), 3);
     for (market, seed) in markets.iter_mut().zip(lending.seeds().iter().filter(|seed| seed.pair.is_some())) {
         assert!(seed.accounts.len() > 30);
@@ -181,7 +181,7 @@ async fn healths_of_all_who_owe_morpho_are_those_of_the_contract_after_interest(
             let limit = worth * lltv / U256::from(SOUND);
             let health = market.health(user, at).expect("a health");
             assert_eq!((health.collateral, health.debt, health.limit), (worth, debt, limit), "{user}");
-            assert!(!health.sinks() && debt > U256::ZERO, "{health:?}");
+            assert!(!health.is_liquidatable() && debt > U256::ZERO, "{health:?}");
         }
     }
 }
@@ -259,8 +259,8 @@ async fn prices_walk_within_a_tenth_and_somebody_sinks() {
     let (hand, lending) = (Hand(&net), net.lending.as_ref().expect("asked for"));
     assert!(crate::devnet(2).await.answer_prices(&net.rpc, Duration::from_millis(1)).is_none());
     let prices = net.answer_prices(&net.rpc, Duration::from_millis(5)).expect("a market");
-    let (mut sunk, mut sent) = (false, 0);
-    while !sunk && sent < 600 {
+    let (mut liquidatable, mut sent) = (false, 0);
+    while !liquidatable && sent < 600 {
         sent += 5;
         assert!(prices.reached(sent).await, "the answers ended");
         net.mine().await.expect("mines");
@@ -269,9 +269,9 @@ async fn prices_walk_within_a_tenth_and_somebody_sinks() {
             assert!(answer.abs_diff(feed.opening) <= feed.opening / 10 + 1_000, "{feed:?}: {answer}");
         }
         for borrower in lending.borrowers.iter().filter(|b| is_aave(lending, b)) {
-            sunk |= health(&hand, borrower).await < SOUND;
+            liquidatable |= health(&hand, borrower).await < SOUND;
         }
     }
-    assert!(sunk, "{sent} answers, and nobody sank");
+    assert!(liquidatable, "{sent} answers, and nobody sank");
     println!("somebody sank after {sent} answers; {:?} taken and refused", prices.sent());
 }

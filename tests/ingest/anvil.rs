@@ -9,7 +9,7 @@ use peregrine::edge::chain::BlockId;
 use peregrine::edge::ingest::feed::Feed;
 use peregrine::edge::ingest::queue::Outlet;
 use peregrine::edge::ingest::{Node, start};
-use peregrine::edge::record::{Clock, Tap};
+use peregrine::edge::record::{Clock, JournalHandle};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -120,7 +120,7 @@ async fn a_real_node_is_followed_through_blocks_logs_transactions_and_a_reorg() 
 
     let ws = anvil.url.replacen("http", "ws", 1);
     let row = Node { name: "anvil".to_owned(), ws: Some(ws), http: None, ipc: None };
-    let (ingest, outlet) = start(&[row], &config(), None, vec![logger], Tap::none(Clock::start())).unwrap();
+    let (ingest, outlet) = start(&[row], &config(), None, vec![logger], JournalHandle::none(Clock::start())).unwrap();
     let mut reader = Reader { outlet, tip: None, logs: Vec::new(), pending: Vec::new(), undone: 0 };
     reader.reaches(anvil.tip().await).await;
     // Subscriptions are confirmed one by one: told until heard, then counted.

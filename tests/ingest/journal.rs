@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use peregrine::edge::ingest::start;
-use peregrine::edge::record::format::{self, End, Frame, Kind, Reader};
+use peregrine::edge::record::format::{self, End, Frame, FrameKind, Reader};
 use peregrine::edge::record::{Clock, RecordError, Writer};
 use proptest::prelude::*;
 
@@ -12,8 +12,9 @@ use crate::follower::Follower;
 use crate::node::{FakeNode, POOL};
 
 fn frames() -> impl Strategy<Value = Vec<Frame>> {
-    let old = prop_oneof![Just(Kind::Start), Just(Kind::Source), Just(Kind::Raw), Just(Kind::Fetched)];
-    let kind = prop_oneof![old, Just(Kind::Plan), Just(Kind::Fed), Just(Kind::Decided)];
+    let old =
+        prop_oneof![Just(FrameKind::Start), Just(FrameKind::Source), Just(FrameKind::Raw), Just(FrameKind::Fetched)];
+    let kind = prop_oneof![old, Just(FrameKind::Plan), Just(FrameKind::Fed), Just(FrameKind::Decided)];
     let frame = (any::<u64>(), any::<u16>(), kind, prop::collection::vec(any::<u8>(), 0..200));
     prop::collection::vec(
         frame.prop_map(|(at_ns, source, kind, payload)| Frame { at_ns, source, kind, payload }),
@@ -63,15 +64,15 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         std::fs::write(&path, &bytes).unwrap();
-        let (tap, writer) = Writer::open(&path, Clock::start()).unwrap();
-        tap.raw(5, 1, b"later");
-        drop(tap);
+        let (journal_handle, writer) = Writer::open(&path, Clock::start()).unwrap();
+        journal_handle.raw(5, 1, b"later");
+        drop(journal_handle);
         writer.finish().unwrap();
         let (found, end) = read(&std::fs::read(&path).unwrap());
         prop_assert_eq!(end, Some(End::Clean));
         prop_assert_eq!(&found[..whole], &frames[..whole]);
-        prop_assert_eq!(found[whole].kind, Kind::Start);
-        prop_assert_eq!(&found[whole + 1], &Frame { at_ns: 5, source: 1, kind: Kind::Raw, payload: b"later".to_vec() });
+        prop_assert_eq!(found[whole].kind, FrameKind::Start);
+        prop_assert_eq!(&found[whole + 1], &Frame { at_ns: 5, source: 1, kind: FrameKind::Raw, payload: b"later".to_vec() });
     }
 
     #[test]
@@ -91,7 +92,7 @@ proptest! {
 fn damage_amid_the_file_is_refused_and_nothing_is_cut() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal");
-    let frame = |at_ns| Frame { at_ns, source: 0, kind: Kind::Raw, payload: vec![7; 50] };
+    let frame = |at_ns| Frame { at_ns, source: 0, kind: FrameKind::Raw, payload: vec![7; 50] };
     let (mut bytes, ends) = written(&[frame(1), frame(2), frame(3)]);
     bytes[ends[0] + 20] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
@@ -107,9 +108,9 @@ async fn a_run_leaves_every_raw_frame_with_its_arrival() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal");
     let clock = Clock::start();
-    let (tap, writer) = Writer::open(&path, clock).unwrap();
+    let (journal_handle, writer) = Writer::open(&path, clock).unwrap();
     let node = FakeNode::start().await;
-    let (ingest, outlet) = start(&[node.row("a")], &config(), None, vec![POOL], tap.clone()).unwrap();
+    let (ingest, outlet) = start(&[node.row("a")], &config(), None, vec![POOL], journal_handle.clone()).unwrap();
     let mut follower = Follower::new(outlet);
     node.subscribed(1).await;
     follower.reaches(&node).await;
@@ -118,15 +119,15 @@ async fn a_run_leaves_every_raw_frame_with_its_arrival() {
     // What a socket brought before this has been through the tap.
     let tx = node.tell_tx(1);
     follower.hears(tx).await;
-    assert_eq!(tap.lost(), 0);
-    drop((ingest, follower, tap));
+    assert_eq!(journal_handle.lost(), 0);
+    drop((ingest, follower, journal_handle));
     // The tasks are ended by the runtime, and their taps with them.
     let written = tokio::task::spawn_blocking(|| writer.finish()).await.unwrap().unwrap();
     let (frames, end) = read(&std::fs::read(&path).unwrap());
     assert_eq!((frames.len() as u64, end), (written, Some(End::Clean)));
     assert_eq!(frames[0].payload, clock.unix_start_ns().to_le_bytes());
-    assert_eq!((frames[1].kind, frames[1].payload.as_slice()), (Kind::Source, b"a/node_ws".as_slice()));
-    let raw: Vec<_> = frames.iter().filter(|frame| frame.kind == Kind::Raw).collect();
+    assert_eq!((frames[1].kind, frames[1].payload.as_slice()), (FrameKind::Source, b"a/node_ws".as_slice()));
+    let raw: Vec<_> = frames.iter().filter(|frame| frame.kind == FrameKind::Raw).collect();
     assert!(raw.windows(2).all(|pair| pair[0].at_ns <= pair[1].at_ns));
     let has = |text: &str| raw.iter().any(|frame| String::from_utf8_lossy(&frame.payload).contains(text));
     assert!(has("garbage") && has(&format!("\"hash\":\"{}\"", block.hash)));

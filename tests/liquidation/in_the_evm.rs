@@ -19,14 +19,14 @@ use peregrine::hot::lending::Route;
 use peregrine::hot::refused::Refused;
 use peregrine::hot::search::Search;
 use peregrine::hot::search::config::WETH;
-use peregrine::hot::simulate::Deal;
+use peregrine::hot::simulate::Opportunity;
 use peregrine::hot::state::pools::Pools;
 use peregrine::protocols::AnyLending;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::lending::choice::WHOLE;
 use peregrine::protocols::lending::{Call, Lending, Size};
 use peregrine::types::amount::Wei;
-use peregrine::types::news::Want;
+use peregrine::types::update::StateKey;
 use revm::context::TxEnv;
 
 use crate::liquidations::Rig;
@@ -114,8 +114,8 @@ impl Case<'_> {
 
 /// What a run leaves in the EVM: the prover says `Ok` only of what maths foretold, to the wei.
 fn run(engine: &mut Engine, leg: &Leg) -> Result<U256, Refused> {
-    let deal = Deal::Liquidation(Arc::new(Liquidation::of(leg.clone())));
-    engine.prove_again(&deal, Wei(U256::ONE)).map(|_| U256::from(leg.gross()))
+    let opportunity = Opportunity::Liquidation(Arc::new(Liquidation::of(leg.clone())));
+    engine.prove_again(&opportunity, Wei(U256::ONE)).map(|_| U256::from(leg.gross()))
 }
 
 /// The most that any of these leaves, behind the pending transaction; what was missed is fetched, and all that missed is run again.
@@ -134,7 +134,7 @@ async fn most(rig: &Rig, engine: &mut Engine, tx: &TxEnv, legs: Vec<Leg>, seen: 
             }
         }
         left = cold;
-        let mut wants: Vec<Want> = engine.missed().to_vec();
+        let mut wants: Vec<StateKey> = engine.missed().to_vec();
         if !left.is_empty() {
             wants.sort_unstable();
             wants.dedup();
@@ -154,14 +154,14 @@ async fn no_run_in_the_evm_leaves_more_than_the_one_chosen_by_more_than_a_ten_th
     for (feed, per_mille) in SCENES {
         let tx = rig.answer(&feeds[feed], feeds[feed].opening / 1_000 * per_mille).await;
         rig.offer(&mut engine, &tx).await;
-        for sunk in engine.book().sunk(false, at) {
-            let market = engine.book().market(sunk.market).unwrap().clone();
-            let chosen = lending::best(engine.pools(), search.cycles(), &market, sunk.account, at);
-            let case = Case { engine: &engine, search: &search, market: &market, account: sunk.account, at };
+        for liquidatable in engine.markets().liquidatable(false, at) {
+            let market = engine.markets().market(liquidatable.market).unwrap().clone();
+            let chosen = lending::best(engine.pools(), search.cycles(), &market, liquidatable.account, at);
+            let case = Case { engine: &engine, search: &search, market: &market, account: liquidatable.account, at };
             let all = case.legs(&mut seen);
             let chosen = most(&rig, &mut engine, &tx, chosen.into_iter().collect(), &mut seen).await;
             let others = most(&rig, &mut engine, &tx, all, &mut seen).await;
-            let (who, allowed) = (sunk.account, chosen + chosen / U256::from(10_000));
+            let (who, allowed) = (liquidatable.account, chosen + chosen / U256::from(10_000));
             assert!(others <= allowed, "{who} of {}: {others} is left, {chosen} was chosen", market.protocol());
             let over = others.saturating_sub(chosen) * U256::from(1_000_000_000) / chosen.max(U256::ONE);
             seen.over_ppb = seen.over_ppb.max(over.to());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alloy::consensus::TxEip1559;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, eip191_hash_message, hex, keccak256};
-use peregrine::edge::builder::{Entry, Fate, LeftOut};
+use peregrine::edge::block_builder::{Entry, Fate, LeftOut};
 use peregrine::edge::devnet::Wallet;
 use peregrine::edge::devnet::rivals::Strength;
 use peregrine::edge::devnet::world::{self, World};
@@ -50,8 +50,8 @@ async fn backruns_of_two_three_and_four_hops_land_over_v2_and_v3_and_earn_what_w
 }
 
 /// Hands in a bundle as a stranger does.
-async fn send(url: &str, identity: &Wallet, target: u64, txs: &[Bytes]) -> B256 {
-    let params = json!([{"txs": txs, "blockNumber": U64::from(target), "revertingTxHashes": []}]);
+async fn send(url: &str, identity: &Wallet, target_block: u64, txs: &[Bytes]) -> B256 {
+    let params = json!([{"txs": txs, "blockNumber": U64::from(target_block), "revertingTxHashes": []}]);
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_sendBundle", "params": params}).to_string();
     let digest = eip191_hash_message(hex::encode_prefixed(keccak256(&body)).as_bytes());
     let key = Key::from_bytes(&identity.secret().0).unwrap();
@@ -86,21 +86,22 @@ async fn a_bundle_whose_victim_vanished_costs_nothing_and_the_ledger_says_why() 
         rig.block(6).await;
         rig.followed(&searcher).await;
         let before = purse(&rig).await;
-        let target = searcher.tip() + 1;
-        // Each victim's sender has somebody else include another transaction of the same nonce, dearer than ours.
+        let target_block = searcher.tip() + 1;
+        // Each target's sender has somebody else include another transaction of the same nonce, dearer than ours.
         let mut foiled = Vec::new();
         until("a bundle behind a victim, or none to be had", async || {
-            let waiting: Vec<_> = rig.builder.bundles().into_iter().filter(|b| b.target == Some(target)).collect();
+            let waiting: Vec<_> =
+                rig.builder.bundles().into_iter().filter(|b| b.target == Some(target_block)).collect();
             foiled = waiting;
             !foiled.is_empty() || rig.waiting_for(4)
         })
         .await;
         for bundle in &foiled {
-            let [victim, _] = bundle.txs[..] else { continue };
-            let victim = rig.ask("eth_getTransactionByHash", json!([victim])).await;
-            let Ok(from) = serde_json::from_value::<Address>(victim["from"].clone()) else { continue };
+            let [target, _] = bundle.txs[..] else { continue };
+            let target = rig.ask("eth_getTransactionByHash", json!([target])).await;
+            let Ok(from) = serde_json::from_value::<Address>(target["from"].clone()) else { continue };
             let Some(sender) = rig.net.senders.iter().find(|sender| sender.address() == from) else { continue };
-            let nonce: U64 = serde_json::from_value(victim["nonce"].clone()).unwrap();
+            let nonce: U64 = serde_json::from_value(target["nonce"].clone()).unwrap();
             let instead = TxEip1559 {
                 chain_id: 1,
                 nonce: nonce.to(),
@@ -111,7 +112,7 @@ async fn a_bundle_whose_victim_vanished_costs_nothing_and_the_ledger_says_why() 
                 value: U256::ZERO,
                 ..TxEip1559::default()
             };
-            send(&rig.builder.url(), &stranger, target, &[sender.sign(instead).raw]).await;
+            send(&rig.builder.url(), &stranger, target_block, &[sender.sign(instead).raw]).await;
         }
         let built = rig.builder.build_now().await.unwrap();
         rig.followed(&searcher).await;
@@ -120,11 +121,13 @@ async fn a_bundle_whose_victim_vanished_costs_nothing_and_the_ledger_says_why() 
             continue;
         }
         assert_eq!(purse(&rig).await, before, "nothing was paid, nothing spent");
-        until("outcomes", async || searcher.ledger().open_bundles().unwrap().iter().all(|r| r.bundle.target > target))
-            .await;
-        let rows = searcher.ledger().for_block(target).unwrap();
+        until("outcomes", async || {
+            searcher.ledger().open_bundles().unwrap().iter().all(|r| r.bundle.target > target_block)
+        })
+        .await;
+        let rows = searcher.ledger().for_block(target_block).unwrap();
         let vanished = |row: &&peregrine::edge::ledger::row::Row| {
-            matches!(row.outcome, Some(Outcome::Lost { reason: Reason::VictimNotIncluded }))
+            matches!(row.outcome, Some(Outcome::Lost { reason: Reason::TargetNotIncluded }))
         };
         shown += rows.iter().filter(vanished).count();
     }
@@ -154,7 +157,7 @@ async fn a_rival_who_bids_more_wins_and_the_ledger_says_so() {
     let landed = |entry: &&Entry| matches!(entry.fate, Fate::Landed { .. });
     let late = |entry: &Entry| matches!(entry.fate, Fate::LeftOut { why: LeftOut::Late { .. } });
     // Lost to a landed bundle of the rival's, though it came in time for its block. A user who trades right behind the
-    // victim looks like a rival to the ledger: such rows are passed over.
+    // target looks like a rival to the ledger: such rows are passed over.
     let outbid = || {
         let verdicts = world.verdicts();
         let rows = searcher.ledger().all().unwrap().into_iter();
@@ -172,7 +175,7 @@ async fn a_rival_who_bids_more_wins_and_the_ledger_says_so() {
     for (bundle, paid, theirs, ours) in outbid() {
         assert_eq!((theirs.signer, ours.signer), (Some(rival.identity), Some(world.identity.address())));
         let Fate::Landed { paid: bid, .. } = theirs.fate else { panic!("{theirs:?}") };
-        // Both behind the same victim: the builder says that ours was the lower one.
+        // Both behind the same target: the builder says that ours was the lower one.
         if theirs.txs[0] == ours.txs[0] {
             assert!(
                 matches!(ours.fate, Fate::LeftOut { why: LeftOut::Outbid { .. } | LeftOut::Reverted { .. } }),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use peregrine::live::Searcher;
-use peregrine::live::numbers::book::Status;
+use peregrine::live::stats::totals::Status;
 
 use crate::rig::{Rig, Sick, until};
 use crate::socket::{Act, Mode};

@@ -171,7 +171,7 @@ async fn a_position_that_is_healthy_again_before_the_block_is_left_alone_and_not
             Some(Outcome::Lost { reason }) => reason,
             other => panic!("{other:?}"),
         };
-        assert!(matches!(reason, Reason::VictimNotIncluded | Reason::Superseded { .. }), "{reason:?}");
+        assert!(matches!(reason, Reason::TargetNotIncluded | Reason::Superseded { .. }), "{reason:?}");
     }
     let after = (purse(&rig).await, rig.ask("eth_getBalance", json!([rig.net.owner.address(), "latest"])).await);
     assert_eq!(before, after, "nothing was spent");

@@ -1,6 +1,6 @@
 //! Relays that hang, break or babble beside one that works: bundles go on, and the ledger says what each relay said.
 
-use peregrine::edge::ledger::row::{Outcome, Reply};
+use peregrine::edge::ledger::row::{Outcome, RelayReply};
 
 use crate::relay::{Manner, Relay};
 use crate::rig::{self, Rig, until};
@@ -37,12 +37,12 @@ async fn relays_that_hang_or_answer_500_null_or_html_cost_no_bundle_of_the_one_t
     .await;
     let rows = rows();
     for (name, relay) in &relays {
-        let answers: Vec<&Reply> =
+        let answers: Vec<&RelayReply> =
             rows.iter().flat_map(|row| &row.answers).filter(|a| a.relay == *name).map(|a| &a.reply).collect();
         assert!(answers.len() >= 3, "{name}: {answers:?}");
-        let due = |reply: &&Reply| match *name {
-            "hangs" => matches!(reply, Reply::Silent { .. }),
-            _ => matches!(reply, Reply::Refused { .. } | Reply::Unknown { .. }),
+        let due = |reply: &&RelayReply| match *name {
+            "hangs" => matches!(reply, RelayReply::Silent { .. }),
+            _ => matches!(reply, RelayReply::Refused { .. } | RelayReply::Unknown { .. }),
         };
         assert!(answers.iter().all(due), "{name}: {answers:?}");
         // Each bundle once, and never again.

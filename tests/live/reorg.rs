@@ -4,7 +4,7 @@
 //! many transactions is what takes anvil long, so each new block holds what one old block held.
 
 use alloy_primitives::{B256, Bytes};
-use peregrine::edge::builder::{Entry, Fate};
+use peregrine::edge::block_builder::{Entry, Fate};
 use peregrine::edge::ledger::row::Outcome;
 use peregrine::live::Searcher;
 use serde_json::{Value, json};

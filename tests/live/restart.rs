@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 use peregrine::config::Config;
-use peregrine::edge::builder::{Entry, Fate};
+use peregrine::edge::block_builder::{Entry, Fate};
 use peregrine::edge::chain::Chain;
 use peregrine::edge::devnet::world::{Options, World};
 use peregrine::edge::ledger::row::Outcome;

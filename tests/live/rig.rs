@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use alloy_primitives::{B256, hex};
 use peregrine::config::Config;
-use peregrine::edge::builder::{self, Builder, Built};
+use peregrine::edge::block_builder::{self, BlockBuilder, Built};
 use peregrine::edge::chain::Chain;
 use peregrine::edge::devnet::{Devnet, Options, Traffic, Wallet};
 use peregrine::edge::ingest;
 use peregrine::edge::rpc::Rpc;
-use peregrine::edge::submit::{self, Kind};
-use peregrine::hot::build::config::Executor;
-use peregrine::live::numbers::book::Status;
+use peregrine::edge::submit::{self, DialectName};
+use peregrine::hot::bundle::config::Executor;
 use peregrine::live::report::Seen;
+use peregrine::live::stats::totals::Status;
 use peregrine::live::{How, Searcher, session, start};
 use peregrine::types::secret::Place;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ static ALONE: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
 
 pub struct Rig {
     pub net: Devnet,
-    pub builder: Builder,
+    pub builder: BlockBuilder,
     pub chain: Chain,
     pub socket: socket::Proxy,
     pub folder: TempDir,
@@ -101,8 +101,9 @@ impl Rig {
         let net = Devnet::start(options).await;
         let net = net.unwrap_or_else(|error| panic!("{error}"));
         let node = net.anvil.http();
-        let front = builder::Options { timer: false, slot: Duration::from_secs(1), ..builder::Options::new(&node) };
-        let builder = Builder::start(front).await.unwrap();
+        let front =
+            block_builder::Options { timer: false, slot: Duration::from_secs(1), ..block_builder::Options::new(&node) };
+        let builder = BlockBuilder::start(front).await.unwrap();
         let door = requests::Proxy::before(&builder.url(), |_, reply| reply).await;
         door.idle(true);
         let traffic = net.trade_through(&Rpc::new(&door.url, PATIENCE).unwrap(), RATE).unwrap();
@@ -292,7 +293,7 @@ pub fn summary(status: &Status) -> String {
 
 pub fn relay(name: &str, url: &str) -> submit::config::Relay {
     let (name, url) = (name.to_owned(), url.to_owned());
-    submit::config::Relay { name, url, dialect: Kind::Flashbots, sign: true, timeout_ms: 500 }
+    submit::config::Relay { name, url, dialect: DialectName::Flashbots, sign: true, timeout_ms: 500 }
 }
 
 /// A file that nobody else may read.

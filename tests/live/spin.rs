@@ -1,7 +1,7 @@
 //! Threads that spin: they hear the node and speak to the relay on sockets of their own.
 
 use peregrine::config::Config;
-use peregrine::edge::ledger::row::Reply;
+use peregrine::edge::ledger::row::RelayReply;
 use peregrine::live::Searcher;
 
 use crate::rig::{Rig, until};
@@ -44,7 +44,7 @@ async fn a_spinning_thread_hears_and_sends_by_itself_and_earns_what_was_predicte
     // The relay's answer came back on the same line, and is where every answer is.
     let rows = searcher.ledger().all().unwrap();
     let accepted = |row: &&peregrine::edge::ledger::row::Row| {
-        row.answers.iter().any(|answer| matches!(answer.reply, Reply::Accepted { .. }))
+        row.answers.iter().any(|answer| matches!(answer.reply, RelayReply::Accepted { .. }))
     };
     assert!(rows.iter().filter(accepted).count() >= 3);
     println!(
@@ -61,11 +61,11 @@ async fn a_port_that_breaks_is_dialled_anew_and_nothing_is_sent_twice() {
     let searcher = rig.search_as(&spinning(&rig)).await;
     sends(&rig, &searcher, 1).await;
     for act in [Act::CutMidFrame, Act::FallSilent, Act::CutMidFrame] {
-        let (lost, heard) = (count(&searcher, "ports_lost"), count(&searcher, "pending_heard_in_line"));
+        let (lost, heard) = (count(&searcher, "sockets_lost"), count(&searcher, "pending_heard_in_line"));
         rig.socket.act(act);
         until("the loss of a port, and news on a new one", async || {
             rig.blocks(&searcher, 1).await;
-            count(&searcher, "ports_lost") > lost && count(&searcher, "pending_heard_in_line") > heard
+            count(&searcher, "sockets_lost") > lost && count(&searcher, "pending_heard_in_line") > heard
         })
         .await;
     }
@@ -78,19 +78,19 @@ async fn a_port_that_breaks_is_dialled_anew_and_nothing_is_sent_twice() {
 async fn what_is_sent_on_maths_before_the_evm_has_spoken_is_confirmed_or_taken_back() {
     let rig = Rig::start(122).await;
     let mut config = spinning(&rig);
-    config.reckon.enabled = true;
+    config.forecast.enabled = true;
     let searcher = rig.search_as(&config).await;
     until("bundles that the EVM confirmed behind their sending, and some landed", async || {
         rig.blocks(&searcher, 1).await;
-        count(&searcher, "reckon_confirmed") >= 5 && searcher.status().bundles_landed >= 3
+        count(&searcher, "forecast_confirmed") >= 5 && searcher.status().bundles_landed >= 3
     })
     .await;
     truth::whole(&rig, &searcher).await;
     for name in
         ["promised", "confirmed", "withdrawn_differs", "withdrawn_failed", "withdrawn_stopped", "withdrawn_refused"]
     {
-        println!("{name}: {}", count(&searcher, &format!("reckon_{name}")));
+        println!("{name}: {}", count(&searcher, &format!("forecast_{name}")));
     }
-    assert_eq!(count(&searcher, "reckon_withdrawn_differs"), 0);
+    assert_eq!(count(&searcher, "forecast_withdrawn_differs"), 0);
     rig.close(searcher).await;
 }

@@ -1,7 +1,7 @@
 //! From a node and a list of factories and lending contracts to a warm state: which pools and positions there are, all that
 //! they and the proofs read, as it is behind one block; and from there on what each block changes of it.
 //!
-//! - `scan`: pools and borrowers by logs. `lending`: markets, and what they ask. `site`: asking and reading until nothing is missing. `known`: what is read.
+//! - `scan`: pools and borrowers by logs. `lending`: markets, and what they ask. `discovery`: asking and reading until nothing is missing. `known`: what is read.
 //! - `verify`: our answers held against the node's. `snapshot`: what makes the next start a matter of seconds.
 //! - `keep`: changes block by block, misses, pools found wrong.
 //!
@@ -12,43 +12,43 @@
 //! - Everything in [`Loaded`] is `Send`: each hot thread makes its own machine of it.
 
 mod config;
+mod discovery;
 mod keep;
-mod known;
 mod lending;
 mod scan;
-mod site;
 mod snapshot;
+mod state_cache;
 mod verify;
 
 use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, B256, Bytes};
 
-use crate::edge::bootstrap::known::Known;
-use crate::edge::bootstrap::site::Site;
+use crate::edge::bootstrap::discovery::Discovery;
 use crate::edge::bootstrap::snapshot::Snapshot;
+use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::Head as ChainHead;
-use crate::hot::event::AccountNews;
+use crate::hot::event::AccountUpdate;
 use crate::hot::event::Head;
-use crate::hot::event::Want;
+use crate::hot::event::StateKey;
 use crate::hot::evm::fork::Fork;
 use crate::hot::evm::fork::MAINNET;
 use crate::hot::evm::fork::UnknownFork;
 use crate::hot::evm::own::balance_of;
 use crate::hot::evm::probe::PROBER;
 use crate::protocols::AnyPool;
-use crate::protocols::Lore;
+use crate::protocols::DiscoveryCache;
 use crate::protocols::amm::Amm;
-use crate::protocols::lending::seed::Seed;
+use crate::protocols::lending::market_spec::MarketSpec;
 
 pub use config::Config;
 pub use config::Factory;
 pub use config::PoolRow;
+pub use keep::ChangeSource;
 pub use keep::Keep;
 pub use keep::Reseeded;
-pub use keep::Way;
 pub use lending::LendingRow;
 pub use lending::markets;
 
@@ -103,13 +103,13 @@ pub struct Loaded {
     /// The block behind which it stands.
     pub head: Head,
     /// Everything read: each account with balance, nonce, code and the slots that are known of it.
-    pub accounts: Vec<AccountNews>,
+    pub accounts: Vec<AccountUpdate>,
     /// Hashes of older blocks that were asked for.
     pub hashes: Vec<(u64, B256)>,
     /// Usable pools, in order of address.
     pub pools: Vec<AnyPool>,
     /// Lending markets and who borrows there, in the order of the configuration. What they hold is among the accounts.
-    pub markets: Vec<Seed>,
+    pub markets: Vec<MarketSpec>,
     /// Contracts that the markets' prices are read from, tokens apart: each change of their storage is told.
     pub whole: Vec<Address>,
     /// Pools that cannot be used, in order of address, and why; then lending contracts.
@@ -285,13 +285,15 @@ async fn behind(
     hear: Hear<'_>,
 ) -> Result<Loaded, BootstrapError> {
     scan::scan(chain, config, wanted, head.number, snapshot, hear).await?;
-    let site = Site::new(chain, rules, head.clone())?;
+    let discovery = Discovery::new(chain, rules, head.clone())?;
     let mut known = snapshot.known();
     let listed = wanted.pools.iter().map(|row| row.address);
     let addresses: BTreeSet<Address> = snapshot.pools(&wanted.factories).chain(listed).collect();
-    read_base(&site, &mut known, wanted, &addresses, hear).await?;
+    read_base(&discovery, &mut known, wanted, &addresses, hear).await?;
     let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
-    let (_, asked) = site.pools(&mut known, Lore::default(), addresses.iter().copied().collect(), &mut rounds).await?;
+    let (_, asked) = discovery
+        .pools(&mut known, DiscoveryCache::default(), addresses.iter().copied().collect(), &mut rounds)
+        .await?;
     let (mut pools, mut unusable) = (Vec::new(), Vec::new());
     for (address, answer) in asked {
         match answer {
@@ -301,17 +303,17 @@ async fn behind(
     }
     pools.sort_unstable_by_key(Amm::address);
     unusable.sort_unstable();
-    site.warm(&mut known, looks(&pools, wanted), &mut rounds).await?;
-    verify::pools(&site, &mut known, &pools, config.verify_pools, hear).await?;
+    discovery.warm(&mut known, looks(&pools, wanted), &mut rounds).await?;
+    verify::pools(&discovery, &mut known, &pools, config.verify_pools, hear).await?;
     let lent = (wanted.lending.as_slice(), config.verify_pools);
-    let found = lending::load(&site, &mut known, lent, snapshot, hear).await?;
+    let found = lending::load(&discovery, &mut known, lent, snapshot, hear).await?;
     let notes = found.notes();
     unusable.extend(found.unusable);
     snapshot.keep(&known, chain, head).await?;
     snapshot.write(config)?;
     let hashes = known.hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
     let (head, accounts) = (Head::from(head), known.all());
-    Ok(Loaded { head, accounts, hashes, pools, markets: found.seeds, whole: found.whole, unusable, notes })
+    Ok(Loaded { head, accounts, hashes, pools, markets: found.specs, whole: found.whole, unusable, notes })
 }
 
 async fn latest(chain: &Chain) -> Result<ChainHead, BootstrapError> {
@@ -320,20 +322,20 @@ async fn latest(chain: &Chain) -> Result<ChainHead, BootstrapError> {
 
 /// Reads what the snapshot knows of, the pools, and the accounts that every transaction may touch.
 async fn read_base(
-    site: &Site,
-    known: &mut Known,
+    discovery: &Discovery,
+    known: &mut StateCache,
     wanted: &Wanted,
     pools: &BTreeSet<Address>,
     hear: Hear<'_>,
 ) -> Result<(), BootstrapError> {
     let precompiles = PRECOMPILES.map(Address::with_last_byte).into_iter().chain([P256_VERIFY]);
     let named = wanted.accounts.iter().chain(pools).copied();
-    let all = named.chain(precompiles).chain([site.head.beneficiary]).map(Want::Account);
+    let all = named.chain(precompiles).chain([discovery.head.beneficiary]).map(StateKey::Account);
     known.expect(&all.collect::<Vec<_>>());
     let lost = known.lost();
     let accounts = lost.accounts.len() + lost.holdings.len();
     hear(Progress::Reading { accounts, slots: lost.slots.len() });
-    let read = lost.read(&site.chain, site.head.hash).await?;
+    let read = lost.read(&discovery.chain, discovery.head.hash).await?;
     known.learn(&read.accounts);
     for pool in pools {
         known.accounts.entry(*pool).or_default().pool = true;

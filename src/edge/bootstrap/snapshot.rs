@@ -25,8 +25,8 @@ use crate::edge::bootstrap::Hear;
 use crate::edge::bootstrap::LendingRow;
 use crate::edge::bootstrap::Progress;
 use crate::edge::bootstrap::SETTLED;
-use crate::edge::bootstrap::known::Account;
-use crate::edge::bootstrap::known::Known;
+use crate::edge::bootstrap::state_cache::Account;
+use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::Chain;
 use crate::edge::chain::Head;
 use crate::protocols::lending::discover::Heard;
@@ -48,7 +48,7 @@ pub(super) struct Snapshot {
     anchor: Option<(u64, B256)>,
     factories: BTreeMap<Address, Scanned>,
     lenders: BTreeMap<Address, Lent>,
-    accounts: BTreeMap<Address, Kept>,
+    accounts: BTreeMap<Address, SavedAccount>,
     codes: BTreeMap<B256, Bytes>,
 }
 
@@ -78,7 +78,7 @@ struct Lent {
 /// One account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
+struct SavedAccount {
     code: Option<B256>,
     slots: Vec<U256>,
 }
@@ -239,8 +239,8 @@ impl Snapshot {
     }
 
     /// Its keys and codes as what is known, without values.
-    pub(super) fn known(&self) -> Known {
-        let mut known = Known::default();
+    pub(super) fn known(&self) -> StateCache {
+        let mut known = StateCache::default();
         for (address, kept) in &self.accounts {
             let code = kept.code.and_then(|hash| self.codes.get(&hash)).map(|code| Bytecode::new_legacy(code.clone()));
             let slots = kept.slots.iter().map(|slot| (*slot, None)).collect();
@@ -250,12 +250,12 @@ impl Snapshot {
     }
 
     /// Takes the keys and codes of what is known behind `head`.
-    pub(super) async fn keep(&mut self, known: &Known, chain: &Chain, head: &Head) -> Result<(), BootstrapError> {
+    pub(super) async fn keep(&mut self, known: &StateCache, chain: &Chain, head: &Head) -> Result<(), BootstrapError> {
         let number = head.number.saturating_sub(SETTLED);
         self.anchor = chain.at(number).await?.map(|head| (head.number, head.hash));
         (self.accounts, self.codes) = Default::default();
         for (address, account) in &known.accounts {
-            let mut kept = Kept { code: None, slots: account.slots.keys().copied().collect() };
+            let mut kept = SavedAccount { code: None, slots: account.slots.keys().copied().collect() };
             if let Some(code) = account.code.as_ref().filter(|_| account.has_fixed_code()) {
                 let hash = code.hash_slow();
                 self.codes.entry(hash).or_insert_with(|| code.original_bytes());

@@ -6,8 +6,8 @@ use alloy_primitives::{Address, Bytes, U256, hex};
 use crate::edge::bootstrap::BootstrapError;
 use crate::edge::bootstrap::Hear;
 use crate::edge::bootstrap::Progress;
-use crate::edge::bootstrap::known::Known;
-use crate::edge::bootstrap::site::Site;
+use crate::edge::bootstrap::discovery::Discovery;
+use crate::edge::bootstrap::state_cache::StateCache;
 use crate::protocols::AnyLending;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
@@ -26,8 +26,8 @@ struct Asked {
 
 /// Holds `most` of the pools, spread evenly over their order, against the node.
 pub(super) async fn pools(
-    site: &Site,
-    known: &mut Known,
+    discovery: &Discovery,
+    known: &mut StateCache,
     pools: &[AnyPool],
     most: usize,
     hear: Hear<'_>,
@@ -37,13 +37,13 @@ pub(super) async fn pools(
         pool.views().into_iter().map(|view| Asked { of, account: None, to: of, view }).collect()
     };
     hear(Progress::Verifying { pools: most.min(pools.len()) });
-    hold(site, known, sample(pools, most).flat_map(asked).collect(), hear).await
+    hold(discovery, known, sample(pools, most).flat_map(asked).collect(), hear).await
 }
 
 /// Holds `most` of the positions that have a health, spread evenly over all markets, against the node.
 pub(super) async fn positions(
-    site: &Site,
-    known: &mut Known,
+    discovery: &Discovery,
+    known: &mut StateCache,
     markets: impl Iterator<Item = &AnyLending>,
     most: usize,
     hear: Hear<'_>,
@@ -52,11 +52,11 @@ pub(super) async fn positions(
     let all: Vec<(&AnyLending, Address)> = markets.flat_map(of).collect();
     let asked = |(market, account): &(&AnyLending, Address)| -> Vec<Asked> {
         let (of, account) = (market.address(), *account);
-        let views = market.views(account, site.head.timestamp).unwrap_or_default().into_iter();
+        let views = market.views(account, discovery.head.timestamp).unwrap_or_default().into_iter();
         views.map(|(to, view)| Asked { of, account: Some(account), to, view }).collect()
     };
     hear(Progress::Positions { held: most.min(all.len()) });
-    hold(site, known, sample(&all, most).flat_map(asked).collect(), hear).await
+    hold(discovery, known, sample(&all, most).flat_map(asked).collect(), hear).await
 }
 
 /// `most` of them, spread evenly.
@@ -65,17 +65,22 @@ pub(super) fn sample<T>(all: &[T], most: usize) -> impl Iterator<Item = &T> {
     (0..most).filter_map(move |place| all.get(place * all.len() / most))
 }
 
-async fn hold(site: &Site, known: &mut Known, asked: Vec<Asked>, hear: Hear<'_>) -> Result<(), BootstrapError> {
+async fn hold(
+    discovery: &Discovery,
+    known: &mut StateCache,
+    asked: Vec<Asked>,
+    hear: Hear<'_>,
+) -> Result<(), BootstrapError> {
     let calls: Vec<(Address, Bytes)> =
         asked.iter().map(|asked| (asked.to, Bytes::from(asked.view.data.clone()))).collect();
-    let theirs = site.chain.views(site.head.hash, &calls).await?;
+    let theirs = discovery.chain.views(discovery.head.hash, &calls).await?;
     let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
     // A getter may read more than the state does.
-    let ours = site.answers(known, calls, &mut rounds).await?;
+    let ours = discovery.answers(known, calls, &mut rounds).await?;
     for ((asked, theirs), ours) in asked.iter().zip(&theirs).zip(&ours) {
         let whose = asked.account.map(|account| format!("of account {account} ")).unwrap_or_default();
         let wrong =
-            |what| BootstrapError::Wrong { pool: asked.of, block: site.head.number, what: whose.clone() + what };
+            |what| BootstrapError::Wrong { pool: asked.of, block: discovery.head.number, what: whose.clone() + what };
         if ours.as_ref() != Some(theirs) {
             let ours = ours.as_ref().map_or_else(|| "nothing".to_owned(), hex::encode_prefixed);
             return Err(wrong(&format!("the node answers {theirs} where our evm answers {ours}")));

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
-use crate::hot::event::AccountNews;
+use crate::hot::event::AccountUpdate;
 
 /// JSON-RPC's invalid parameters: what a node says that does not take a hash for a block's place.
 const INVALID_PARAMS: i64 = -32602;
@@ -26,7 +26,7 @@ const TOO_MUCH: [i64; 2] = [-32600, -32005];
 
 impl Chain {
     /// Balance, nonce and code of each.
-    pub async fn accounts(&self, at: B256, addresses: &[Address]) -> Result<Vec<AccountNews>, ChainError> {
+    pub async fn accounts(&self, at: B256, addresses: &[Address]) -> Result<Vec<AccountUpdate>, ChainError> {
         let params: Vec<Vec<Value>> = addresses.iter().map(|address| vec![json!(address)]).collect();
         let codes = self.pinned::<Bytes>(at, "eth_getCode", &params);
         let (mut accounts, codes) = tokio::try_join!(self.holdings(at, addresses), codes)?;
@@ -37,16 +37,16 @@ impl Chain {
     }
 
     /// Balance and nonce of each; of code nothing is said.
-    pub async fn holdings(&self, at: B256, addresses: &[Address]) -> Result<Vec<AccountNews>, ChainError> {
+    pub async fn holdings(&self, at: B256, addresses: &[Address]) -> Result<Vec<AccountUpdate>, ChainError> {
         let params: Vec<Vec<Value>> = addresses.iter().map(|address| vec![json!(address)]).collect();
         let balances = self.pinned::<U256>(at, "eth_getBalance", &params);
         let nonces = self.pinned::<U64>(at, "eth_getTransactionCount", &params);
         let (balances, nonces) = tokio::try_join!(balances, nonces)?;
-        let account = |((address, balance), nonce): ((&Address, U256), U64)| AccountNews {
+        let account = |((address, balance), nonce): ((&Address, U256), U64)| AccountUpdate {
             address: *address,
             balance: Some(balance),
             nonce: Some(nonce.to()),
-            ..AccountNews::default()
+            ..AccountUpdate::default()
         };
         Ok(addresses.iter().zip(balances).zip(nonces).map(account).collect())
     }

@@ -19,13 +19,13 @@ use serde_json::json;
 
 use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
-use crate::hot::event::AccountNews;
+use crate::hot::event::AccountUpdate;
 
 /// What a block's transactions changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
     /// Every account named, in order of address: what it became. Of an unsure one its slots name what to read.
-    pub accounts: Vec<AccountNews>,
+    pub accounts: Vec<AccountUpdate>,
     /// Accounts to be read back.
     pub unsure: BTreeSet<Address>,
 }
@@ -107,11 +107,11 @@ impl Chain {
     }
 
     /// All that a transaction would read behind block `at`, with what it holds there.
-    pub async fn prestate(&self, at: B256, call: &Value) -> Result<Vec<AccountNews>, ChainError> {
+    pub async fn prestate(&self, at: B256, call: &Value) -> Result<Vec<AccountUpdate>, ChainError> {
         let how = json!({"tracer": "prestateTracer"});
         let place = json!({"blockHash": at});
         let parts: BTreeMap<Address, Part> = self.rpc.call("debug_traceCall", json!([call, place, how])).await?;
-        let account = |(address, part): (Address, Part)| AccountNews {
+        let account = |(address, part): (Address, Part)| AccountUpdate {
             address,
             balance: Some(part.balance.unwrap_or_default()),
             nonce: Some(part.nonce.map_or(0, Count::value)),
@@ -152,7 +152,7 @@ fn merge(changes: Vec<Change>) -> Trace {
             merged.entry(address).or_default().take(behind);
         }
     }
-    Trace { accounts: merged.into_iter().map(Merged::news).collect(), unsure }
+    Trace { accounts: merged.into_iter().map(Merged::update).collect(), unsure }
 }
 
 impl Merged {
@@ -165,9 +165,9 @@ impl Merged {
         }
     }
 
-    fn news((address, merged): (Address, Self)) -> AccountNews {
+    fn update((address, merged): (Address, Self)) -> AccountUpdate {
         let Self { balance, nonce, code, slots } = merged;
-        AccountNews { address, balance, nonce, code, slots: slots.into_iter().collect(), destroyed: false }
+        AccountUpdate { address, balance, nonce, code, slots: slots.into_iter().collect(), destroyed: false }
     }
 }
 

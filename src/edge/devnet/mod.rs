@@ -30,7 +30,7 @@ use alloy_primitives::Address;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::edge::builder::BuilderError;
+use crate::edge::block_builder::BlockBuilderError;
 use crate::edge::devnet::chain::Chain;
 use crate::edge::devnet::lending::Lending;
 use crate::edge::devnet::lending::Prices;
@@ -45,7 +45,7 @@ pub use seed::Position;
 pub use seed::Token;
 pub use seed::Venue;
 pub use traffic::Counts;
-pub use traffic::Kind;
+pub use traffic::Purpose;
 pub use traffic::Traffic;
 pub use wallet::Signed;
 pub use wallet::Wallet;
@@ -119,7 +119,7 @@ pub enum DevnetError {
     Slot(Duration),
     /// The block builder does not run.
     #[error("block builder: {0}")]
-    Builder(#[from] BuilderError),
+    Builder(#[from] BlockBuilderError),
     /// Blocks have stopped coming.
     #[error("no block for {0} s: the node or the block builder has failed")]
     Stalled(u64),
@@ -142,8 +142,8 @@ impl DevnetError {
     pub const fn is_input(&self) -> bool {
         match self {
             Self::NoAnvil | Self::NoArtifact(_) | Self::Rate(_) | Self::Slot(_) => true,
-            Self::Builder(BuilderError::Public(_) | BuilderError::Listen { .. }) => true,
-            Self::Builder(BuilderError::Url(_) | BuilderError::Node(_)) => false,
+            Self::Builder(BlockBuilderError::Public(_) | BlockBuilderError::Listen { .. }) => true,
+            Self::Builder(BlockBuilderError::Url(_) | BlockBuilderError::Node(_)) => false,
             Self::Spawn { .. } | Self::Silent { .. } | Self::Ended { .. } | Self::Artifact { .. } => false,
             Self::Ours(_) | Self::Rpc(_) | Self::Reverted(_) | Self::Unmined(_) | Self::Layout(_) => false,
             Self::NoPool | Self::Url(_) | Self::Stalled(_) | Self::System { .. } | Self::Key => false,
@@ -260,15 +260,15 @@ impl Devnet {
     }
 
     /// The same, with transactions handed in elsewhere than at the node: at a block builder's door.
-    pub fn trade_through(&self, door: &Rpc, per_second: f64) -> Result<Traffic, DevnetError> {
-        Traffic::start(self, door, per_second)
+    pub fn trade_through(&self, builder_rpc: &Rpc, per_second: f64) -> Result<Traffic, DevnetError> {
+        Traffic::start(self, builder_rpc, per_second)
     }
 
     /// Starts answering for the lending markets' prices, one of them every so often, at the node or at a block builder's door.
     /// Nothing where there is no market.
     #[must_use]
-    pub fn answer_prices(&self, door: &Rpc, every: Duration) -> Option<Prices> {
+    pub fn answer_prices(&self, builder_rpc: &Rpc, every: Duration) -> Option<Prices> {
         let lending = self.lending.as_ref()?;
-        Some(Prices::start(lending, self.options.seed, self.rpc.clone(), door.clone(), every))
+        Some(Prices::start(lending, self.options.seed, self.rpc.clone(), builder_rpc.clone(), every))
     }
 }

@@ -17,7 +17,7 @@ use crate::edge::ingest::feed::Pending;
 use crate::edge::ingest::feed::SourceId;
 use crate::edge::ingest::queue::Queue;
 use crate::edge::ingest::race::Race;
-use crate::edge::record::Tap;
+use crate::edge::record::JournalHandle;
 
 /// Frames kept for inspection, the latest.
 const KEPT: usize = 64;
@@ -43,7 +43,7 @@ pub(in crate::edge::ingest) struct Shared {
     pub(in crate::edge::ingest) txs: Race,
     pub(in crate::edge::ingest) heads: Race,
     pub(in crate::edge::ingest) bad: Bad,
-    pub(in crate::edge::ingest) tap: Tap,
+    pub(in crate::edge::ingest) journal_handle: JournalHandle,
 }
 
 /// Frames that did not decode.
@@ -103,7 +103,7 @@ impl Inlet {
         watched: watch::Receiver<Arc<[Address]>>,
         chain: Option<Chain>,
     ) -> Self {
-        shared.tap.source(source, name);
+        shared.journal_handle.source(source, name);
         Self { source, name: name.into(), shared, notes, watched, chain, up: Arc::default() }
     }
 
@@ -116,7 +116,7 @@ impl Inlet {
     /// Now, ns since the run's start.
     #[must_use]
     pub fn now_ns(&self) -> u64 {
-        self.shared.tap.clock().now_ns()
+        self.shared.journal_handle.clock().now_ns()
     }
 
     /// The addresses whose logs are due; a change wakes whoever waits on it.
@@ -133,12 +133,12 @@ impl Inlet {
 
     /// A message came; for the journal.
     pub fn raw(&self, at_ns: u64, bytes: &[u8]) {
-        self.shared.tap.raw(at_ns, self.source, bytes);
+        self.shared.journal_handle.raw(at_ns, self.source, bytes);
     }
 
     /// A transaction was fetched by hash; for the journal.
     pub fn fetched(&self, at_ns: u64, bytes: &[u8]) {
-        self.shared.tap.fetched(at_ns, self.source, bytes);
+        self.shared.journal_handle.fetched(at_ns, self.source, bytes);
     }
 
     /// A message did not decode: it is counted and kept, and the feed goes on.

@@ -7,11 +7,11 @@
 //! A source only decodes. `supervise` owns retries, `sequence` order and completeness, `queue` what is dropped when the
 //! reader is slow. What the reader may rely on stands in [`feed`].
 
-pub mod ear;
 pub mod feed;
 pub mod inlet;
 mod node;
 pub mod node_ipc;
+pub mod node_socket;
 pub mod node_ws;
 pub mod queue;
 pub mod race;
@@ -42,7 +42,7 @@ use crate::edge::ingest::queue::Queue;
 use crate::edge::ingest::race::Race;
 use crate::edge::ingest::race::Standing;
 use crate::edge::ingest::sequence::Sequence;
-use crate::edge::record::Tap;
+use crate::edge::record::JournalHandle;
 use crate::hot::rt::worth::Worth;
 use crate::types::secret;
 
@@ -187,7 +187,7 @@ pub fn start(
     config: &Config,
     after: Option<BlockId>,
     watched: Vec<Address>,
-    tap: Tap,
+    journal_handle: JournalHandle,
 ) -> Result<(Ingest, Outlet), StartError> {
     let timeout = Duration::from_millis(config.timeout_ms);
     let sources: Vec<_> = nodes.iter().flat_map(sources).collect();
@@ -200,7 +200,7 @@ pub fn start(
     }
     let queue = Queue::new(CHAIN_ROOM, config.pending_room);
     let (txs, heads) = (Race::new(sources.len()), Race::new(sources.len()));
-    let shared = Arc::new(Shared { queue: queue.clone(), txs, heads, bad: inlet::Bad::default(), tap });
+    let shared = Arc::new(Shared { queue: queue.clone(), txs, heads, bad: inlet::Bad::default(), journal_handle });
     let (watcher, watched) = watch::channel(Arc::from(watched));
     let (notes, heard) = mpsc::channel(NOTES);
     let [least, most] = [config.retry_least_ms, config.retry_most_ms].map(Duration::from_millis);
@@ -214,8 +214,8 @@ pub fn start(
         let named = (index as SourceId, name.as_str());
         let inlet = Inlet::new(named, shared.clone(), notes.clone(), watched.clone(), chain);
         match kind {
-            Kind::Ws(url) => tasks.spawn(supervise::supervise(NodeWs::new(url, config), inlet, backoff)),
-            Kind::Ipc(path) => tasks.spawn(supervise::supervise(NodeIpc::new(path, config), inlet, backoff)),
+            Transport::Ws(url) => tasks.spawn(supervise::supervise(NodeWs::new(url, config), inlet, backoff)),
+            Transport::Ipc(path) => tasks.spawn(supervise::supervise(NodeIpc::new(path, config), inlet, backoff)),
         };
         names.push(name);
     }
@@ -269,14 +269,14 @@ impl Drop for Ingest {
     }
 }
 
-enum Kind {
+enum Transport {
     Ws(String),
     Ipc(String),
 }
 
-fn sources(node: &Node) -> Vec<(String, &Node, Kind)> {
-    let ws = node.ws.clone().map(|url| (format!("{}/{}", node.name, NodeWs::NAME), node, Kind::Ws(url)));
-    let ipc = node.ipc.clone().map(|path| (format!("{}/{}", node.name, NodeIpc::NAME), node, Kind::Ipc(path)));
+fn sources(node: &Node) -> Vec<(String, &Node, Transport)> {
+    let ws = node.ws.clone().map(|url| (format!("{}/{}", node.name, NodeWs::NAME), node, Transport::Ws(url)));
+    let ipc = node.ipc.clone().map(|path| (format!("{}/{}", node.name, NodeIpc::NAME), node, Transport::Ipc(path)));
     ws.into_iter().chain(ipc).collect()
 }
 
@@ -285,7 +285,7 @@ async fn sweep(shared: Arc<Shared>, remember: Duration) {
     let mut tick = tokio::time::interval(remember / 4 + Duration::from_millis(1));
     loop {
         tick.tick().await;
-        let keep = shared.tap.clock().now_ns().saturating_sub(remember.as_nanos() as u64);
+        let keep = shared.journal_handle.clock().now_ns().saturating_sub(remember.as_nanos() as u64);
         shared.txs.sweep(keep);
         shared.heads.sweep(keep);
     }

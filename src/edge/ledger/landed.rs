@@ -103,7 +103,8 @@ pub struct Landed {
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The trigger is not in the block.
-    VictimNotIncluded,
+    #[serde(rename = "victim_not_included")]
+    TargetNotIncluded,
     /// Another took it.
     Outbid {
         /// The rival's transaction.
@@ -149,13 +150,13 @@ pub fn follow(watch: &Watch<'_>, block: &Block) -> Followed {
         return not(Reason::Unknown);
     }
     let late = watch.sent_ms.is_some_and(|sent| sent > block.seen_ms);
-    let victim = match watch.trigger {
+    let target = match watch.trigger {
         None => None,
         Some(trigger) => match find(block, trigger) {
-            Some((_, victim)) if !victim.success => return not(Reason::Reverted),
+            Some((_, target)) if !target.success => return not(Reason::Reverted),
             Some((index, _)) => Some(index),
             None if watch.trigger_mined.is_some_and(|mined| mined < watch.target) => return not(Reason::Late),
-            None => return not(Reason::VictimNotIncluded),
+            None => return not(Reason::TargetNotIncluded),
         },
     };
     // Who was too late had no part in the auction, whoever won it.
@@ -165,11 +166,11 @@ pub fn follow(watch: &Watch<'_>, block: &Block) -> Followed {
     if let Some(by) = taker(watch, block) {
         return not(Reason::Outbid { by: by.hash, paid: by.paid });
     }
-    let rival = if watch.positions.is_empty() { rival(watch, block, victim) } else { None };
+    let rival = if watch.positions.is_empty() { rival(watch, block, target) } else { None };
     let ours = block.txs.iter().find(|tx| tx.from == watch.owner);
     not(match (rival, ours) {
         // Who stands right behind the trigger took it. Further down it may be a user, and our nonce is gone for certain.
-        (Some((index, rival)), ours) if ours.is_none() || victim.is_some_and(|victim| index == victim + 1) => {
+        (Some((index, rival)), ours) if ours.is_none() || target.is_some_and(|target| index == target + 1) => {
             Reason::Outbid { by: rival.hash, paid: rival.paid }
         }
         (_, Some(ours)) => Reason::Superseded { by: ours.hash },
@@ -184,11 +185,11 @@ fn taker<'a>(watch: &Watch<'_>, block: &'a Block) -> Option<&'a MinedTx> {
 }
 
 /// The first transaction of another that took what ours was to take.
-fn rival<'a>(watch: &Watch<'_>, block: &'a Block, victim: Option<usize>) -> Option<(usize, &'a MinedTx)> {
-    let first = victim.map_or(0, |index| index + 1);
+fn rival<'a>(watch: &Watch<'_>, block: &'a Block, target: Option<usize>) -> Option<(usize, &'a MinedTx)> {
+    let first = target.map_or(0, |index| index + 1);
     block.txs.iter().enumerate().skip(first).find_map(|(index, tx)| {
         let common = watch.pools.iter().filter(|pool| tx.touched.contains(pool)).count();
-        let right_behind = victim.is_some_and(|victim| index == victim + 1);
+        let right_behind = target.is_some_and(|target| index == target + 1);
         let enough = if right_behind { 1 } else { watch.pools.len().min(2) };
         (tx.success && tx.from != watch.owner && common > 0 && common >= enough).then_some((index, tx))
     })

@@ -17,7 +17,7 @@ use crate::edge::chain::Chain;
 use crate::edge::ledger::landed::Block;
 use crate::edge::ledger::landed::MinedTx;
 use crate::protocols::lending::taken::Gain;
-use crate::protocols::lending::taken::Kind;
+use crate::protocols::lending::taken::LenderKind;
 use crate::protocols::lending::taken::Taken;
 
 alloy::sol! {
@@ -98,9 +98,9 @@ pub async fn of(chain: &Chain, block: &Block, (owner, markets): (Address, &[Addr
 
 async fn worth(chain: &Chain, at: B256, taken: &Taken) -> Option<Worth> {
     match taken.kind {
-        Kind::Aave => aave(chain, at, taken).await,
-        Kind::Morpho => morpho(chain, at, taken).await,
-        Kind::CompoundV2 | Kind::CompoundV3Absorb | Kind::CompoundV3Buy => None,
+        LenderKind::Aave => aave(chain, at, taken).await,
+        LenderKind::Morpho => morpho(chain, at, taken).await,
+        LenderKind::CompoundV2 | LenderKind::CompoundV3Absorb | LenderKind::CompoundV3Buy => None,
     }
 }
 

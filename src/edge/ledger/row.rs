@@ -73,13 +73,13 @@ pub struct Answer {
     /// How long the answer took, in microseconds.
     pub took_us: u64,
     /// What it was.
-    pub reply: Reply,
+    pub reply: RelayReply,
 }
 
 /// What a relay said. Whether a bundle landed only the chain says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reply {
+pub enum RelayReply {
     /// Took it, and may have named its hash.
     Accepted {
         /// As it was returned: not every relay hashes alike.
@@ -164,7 +164,7 @@ pub struct Totals {
     /// Those that landed.
     pub landed: u64,
     /// Those that did not, by reason.
-    pub lost: Lost,
+    pub lost: LostCounts,
     /// Those that were never sent.
     pub unsent: u64,
     /// Those that landed with another profit than predicted.
@@ -180,9 +180,10 @@ pub struct Totals {
 /// How many were lost to what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Lost {
+pub struct LostCounts {
     /// The trigger was not in the block.
-    pub victim_not_included: u64,
+    #[serde(rename = "victim_not_included")]
+    pub target_not_included: u64,
     /// Another took it.
     pub outbid: u64,
     /// It came after the block was made.
@@ -195,7 +196,7 @@ pub struct Lost {
     pub unknown: u64,
 }
 
-impl Lost {
+impl LostCounts {
     /// All of them.
     #[must_use]
     pub const fn all(&self) -> u64 {
@@ -205,7 +206,7 @@ impl Lost {
     /// Those with a reason.
     #[must_use]
     pub const fn explained(&self) -> u64 {
-        self.victim_not_included + self.outbid + self.late + self.reverted + self.superseded
+        self.target_not_included + self.outbid + self.late + self.reverted + self.superseded
     }
 }
 
@@ -226,10 +227,10 @@ impl Totals {
     }
 }
 
-impl Lost {
+impl LostCounts {
     const fn of(&mut self, reason: &Reason) -> &mut u64 {
         match reason {
-            Reason::VictimNotIncluded => &mut self.victim_not_included,
+            Reason::TargetNotIncluded => &mut self.target_not_included,
             Reason::Outbid { .. } => &mut self.outbid,
             Reason::Late => &mut self.late,
             Reason::Reverted => &mut self.reverted,

@@ -5,9 +5,9 @@
 //! frame = length of body u32 | crc32 of body u32 | body
 //! body  = arrival u64, ns since the run's start | source u16 | kind u8 | payload
 //! ```
-//! All numbers are little-endian. A run opens with a [`Kind::Start`] frame: its payload is the unix time of the run's
-//! start in ns, so a file may hold many runs and each keeps its own clock. [`Kind::Source`] names a source's number.
-//! What hot threads were fed and what they decided is in frames of the last three kinds ([`tape`]); a file of an older
+//! All numbers are little-endian. A run opens with a [`FrameKind::Start`] frame: its payload is the unix time of the run's
+//! start in ns, so a file may hold many runs and each keeps its own clock. [`FrameKind::Source`] names a source's number.
+//! What hot threads were fed and what they decided is in frames of the last three kinds ([`session`]); a file of an older
 //! program has none of them.
 //!
 //! # Invariants
@@ -15,7 +15,7 @@
 //! - A torn tail (the process died within a write) ends the reading with [`End::Torn`] and may be cut off. Damage with
 //!   more bytes after it is [`End::Damaged`]: nothing is ever cut there.
 
-pub mod tape;
+pub mod session;
 
 use std::io::{self, Read, Write};
 
@@ -35,7 +35,7 @@ pub const MAX_PAYLOAD: usize = MAX_BODY - FIXED;
 /// What a frame's payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Kind {
+pub enum FrameKind {
     /// A run begins; the payload is its unix time, u64 in ns.
     Start = 0,
     /// The payload is the name of the frame's source.
@@ -44,15 +44,15 @@ pub enum Kind {
     Raw = 2,
     /// A transaction that was fetched by hash, as the node answered.
     Fetched = 3,
-    /// What the run's engines were made with: [`tape::Setup`].
+    /// What the run's engines were made with: [`session::Setup`].
     Plan = 4,
-    /// What a hot thread was fed: [`tape::Fed`]. The frame's source is the thread's index.
+    /// What a hot thread was fed: [`session::Fed`]. The frame's source is the thread's index.
     Fed = 5,
-    /// What a hot thread decided: [`tape::Decided`]. The frame's source is the thread's index.
+    /// What a hot thread decided: [`session::Decided`]. The frame's source is the thread's index.
     Decided = 6,
 }
 
-impl Kind {
+impl FrameKind {
     fn of(byte: u8) -> Option<Self> {
         let all = [Self::Start, Self::Source, Self::Raw, Self::Fetched, Self::Plan, Self::Fed, Self::Decided];
         all.into_iter().find(|kind| *kind as u8 == byte)
@@ -67,7 +67,7 @@ pub struct Frame {
     /// The source's number within the run.
     pub source: u16,
     /// What the payload is.
-    pub kind: Kind,
+    pub kind: FrameKind,
     /// As it came.
     pub payload: Vec<u8>,
 }
@@ -121,7 +121,7 @@ pub fn header() -> [u8; HEADER as usize] {
 }
 
 /// Appends one frame. A payload past [`MAX_BODY`] is refused: it could not be read back.
-pub fn write(out: &mut impl Write, at_ns: u64, source: u16, kind: Kind, payload: &[u8]) -> io::Result<()> {
+pub fn write(out: &mut impl Write, at_ns: u64, source: u16, kind: FrameKind, payload: &[u8]) -> io::Result<()> {
     let length = FIXED + payload.len();
     if length > MAX_BODY {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{length} bytes, {MAX_BODY} at most")));
@@ -240,7 +240,7 @@ fn frame(body: &[u8]) -> Option<Frame> {
     let (at, rest) = body.split_first_chunk::<8>()?;
     let (source, rest) = rest.split_first_chunk::<2>()?;
     let (kind, payload) = rest.split_first()?;
-    let kind = Kind::of(*kind)?;
+    let kind = FrameKind::of(*kind)?;
     Some(Frame { at_ns: u64::from_le_bytes(*at), source: u16::from_le_bytes(*source), kind, payload: payload.to_vec() })
 }
 

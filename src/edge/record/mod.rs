@@ -3,7 +3,7 @@
 //!
 //! # Invariants
 //! - A tap never waits: a full queue costs the journal a frame, which is counted, and the feed nothing.
-//! - What is long to serialise is serialised by the writer ([`Tap::late`]).
+//! - What is long to serialise is serialised by the writer ([`JournalHandle::late`]).
 //! - The writer is a thread of its own. It hands everything to the system whenever it has caught up.
 
 pub mod format;
@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::edge::record::format::End;
 use crate::edge::record::format::FormatError;
-use crate::edge::record::format::Kind;
+use crate::edge::record::format::FrameKind;
 use crate::edge::record::format::Reader;
 
 /// The `[record]` table.
@@ -105,7 +105,7 @@ pub enum RecordError {
 struct Entry {
     at_ns: u64,
     source: u16,
-    kind: Kind,
+    kind: FrameKind,
     payload: Payload,
 }
 
@@ -119,13 +119,13 @@ pub type Late = Box<dyn FnOnce() -> io::Result<Vec<u8>> + Send>;
 
 /// Where frames are handed in. Cheap to clone.
 #[derive(Clone)]
-pub struct Tap {
+pub struct JournalHandle {
     clock: Clock,
     sender: Option<mpsc::Sender<Entry>>,
     lost: Arc<AtomicU64>,
 }
 
-impl Tap {
+impl JournalHandle {
     /// Keeps nothing; for runs without a journal.
     #[must_use]
     pub fn none(clock: Clock) -> Self {
@@ -140,17 +140,17 @@ impl Tap {
 
     /// Names a source's number.
     pub fn source(&self, source: u16, name: &str) {
-        self.keep(self.clock.now_ns(), source, Kind::Source, name.as_bytes());
+        self.keep(self.clock.now_ns(), source, FrameKind::Source, name.as_bytes());
     }
 
     /// A message as it came.
     pub fn raw(&self, at_ns: u64, source: u16, payload: &[u8]) {
-        self.keep(at_ns, source, Kind::Raw, payload);
+        self.keep(at_ns, source, FrameKind::Raw, payload);
     }
 
     /// What was fetched by hash.
     pub fn fetched(&self, at_ns: u64, source: u16, payload: &[u8]) {
-        self.keep(at_ns, source, Kind::Fetched, payload);
+        self.keep(at_ns, source, FrameKind::Fetched, payload);
     }
 
     /// Whether anything is kept.
@@ -160,7 +160,7 @@ impl Tap {
     }
 
     /// A frame whose payload the writer's thread is to make.
-    pub fn late(&self, source: u16, kind: Kind, payload: Late) {
+    pub fn late(&self, source: u16, kind: FrameKind, payload: Late) {
         self.hand_in(self.clock.now_ns(), source, kind, Payload::Late(payload));
     }
 
@@ -170,13 +170,13 @@ impl Tap {
         self.lost.load(Ordering::Relaxed)
     }
 
-    fn keep(&self, at_ns: u64, source: u16, kind: Kind, payload: &[u8]) {
+    fn keep(&self, at_ns: u64, source: u16, kind: FrameKind, payload: &[u8]) {
         if self.is_on() {
             self.hand_in(at_ns, source, kind, Payload::Made(payload.to_vec()));
         }
     }
 
-    fn hand_in(&self, at_ns: u64, source: u16, kind: Kind, payload: Payload) {
+    fn hand_in(&self, at_ns: u64, source: u16, kind: FrameKind, payload: Payload) {
         let Some(sender) = &self.sender else { return };
         if sender.try_send(Entry { at_ns, source, kind, payload }).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
@@ -184,7 +184,7 @@ impl Tap {
     }
 }
 
-/// The thread that writes. It ends once every [`Tap`] is dropped; [`Writer::finish`] waits for that.
+/// The thread that writes. It ends once every [`JournalHandle`] is dropped; [`Writer::finish`] waits for that.
 pub struct Writer {
     path: PathBuf,
     thread: JoinHandle<io::Result<u64>>,
@@ -192,7 +192,7 @@ pub struct Writer {
 
 impl Writer {
     /// Opens or creates the journal, cuts off a torn tail, and begins a run.
-    pub fn open(path: &Path, clock: Clock) -> Result<(Tap, Self), RecordError> {
+    pub fn open(path: &Path, clock: Clock) -> Result<(JournalHandle, Self), RecordError> {
         let file = prepare(path)?;
         let (sender, receiver) = mpsc::channel(QUEUE);
         let lost: Arc<AtomicU64> = Arc::default();
@@ -200,8 +200,8 @@ impl Writer {
         let run = move || drain(BufWriter::new(file), receiver, clock, &counted);
         let spawned = std::thread::Builder::new().name("journal".to_owned()).spawn(run);
         let thread = spawned.map_err(|cause| RecordError::Io { path: path.to_path_buf(), cause })?;
-        let tap = Tap { clock, sender: Some(sender), lost };
-        Ok((tap, Self { path: path.to_path_buf(), thread }))
+        let journal_handle = JournalHandle { clock, sender: Some(sender), lost };
+        Ok((journal_handle, Self { path: path.to_path_buf(), thread }))
     }
 
     /// Waits for the last frame; drop the taps first. Says how many frames were written.
@@ -247,7 +247,7 @@ fn drain(
     clock: Clock,
     lost: &AtomicU64,
 ) -> io::Result<u64> {
-    format::write(&mut out, 0, 0, Kind::Start, &clock.unix_start_ns().to_le_bytes())?;
+    format::write(&mut out, 0, 0, FrameKind::Start, &clock.unix_start_ns().to_le_bytes())?;
     out.flush()?;
     let mut written = 1;
     while let Some(first) = queue.blocking_recv() {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
-use crate::edge::submit::Kind;
+use crate::edge::submit::DialectName;
 use crate::types::secret;
 use crate::types::secret::Key;
 
@@ -21,7 +21,7 @@ pub struct Relay {
     #[serde(serialize_with = "secret::shown_url")]
     pub url: String,
     /// How it is spoken to.
-    pub dialect: Kind,
+    pub dialect: DialectName,
     /// Send `X-Flashbots-Signature`. A dialect may demand it.
     #[serde(default)]
     pub sign: bool,
@@ -70,7 +70,7 @@ impl Relay {
     }
 
     /// By its row, or by its dialect.
-    pub(in crate::edge::submit) fn wants_signature(&self) -> bool {
+    pub(in crate::edge::submit) fn needs_signature(&self) -> bool {
         self.sign || self.dialect.dialect().must_sign()
     }
 
@@ -136,7 +136,7 @@ impl Setup {
             if !names.insert(relay.name.as_str()) {
                 return Err(SetupError::Twice(relay.name.clone()));
             }
-            if relay.wants_signature() && self.identity.is_none() {
+            if relay.needs_signature() && self.identity.is_none() {
                 return Err(SetupError::NoIdentity(relay.name.clone()));
             }
         }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::edge::submit::Dialect;
 use crate::edge::submit::wire;
-use crate::hot::build::SignedBundle;
+use crate::hot::bundle::SignedBundle;
 
 /// Flashbots' own relay, and who copies it.
 #[derive(Clone, Copy, Debug)]

@@ -23,11 +23,11 @@ mod wire;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::hot::build::SignedBundle;
+use crate::hot::bundle::SignedBundle;
 use crate::hot::send::Body;
 
 pub use config::{Setup, SetupError};
-pub use fanout::{Prepared, Submission, Submitter, line};
+pub use fanout::{Prepared, Submission, Submitter, connection};
 pub use identity::Identity;
 pub use reply::{Answer, Reply};
 pub use wire::Message;
@@ -47,14 +47,14 @@ pub trait Dialect: Sync {
 /// The registry: a new dialect is a file, and a line in each of the three lists below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum DialectName {
     /// As most builders take it.
     Plain,
     /// As relay.flashbots.net takes it.
     Flashbots,
 }
 
-impl Kind {
+impl DialectName {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Plain, Self::Flashbots];
 

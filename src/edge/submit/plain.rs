@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::edge::submit::Dialect;
 use crate::edge::submit::wire;
-use crate::hot::build::SignedBundle;
+use crate::hot::bundle::SignedBundle;
 
 /// The builders' common form.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use serde_json::Value;
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Taken; the bundle's hash as the relay reckons it, which need not be ours.
+    /// Taken; the bundle's hash as the relay forecasts it, which need not be ours.
     Accepted(String),
     /// A JSON-RPC error.
     Refused {

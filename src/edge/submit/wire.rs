@@ -10,15 +10,15 @@ use std::io::Write;
 use alloy_primitives::{Bytes, hex};
 use uuid::Uuid;
 
+use crate::edge::submit::DialectName;
 use crate::edge::submit::Identity;
-use crate::edge::submit::Kind;
 use crate::types::secret::SignError;
 
 /// A request: its bytes, and the header that was signed over them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Of which dialect it is.
-    pub kind: Kind,
+    pub kind: DialectName,
     /// The body.
     pub body: Bytes,
     /// `X-Flashbots-Signature`, for the relays that want it. `None` when no relay of the dialect does.
@@ -28,7 +28,7 @@ pub struct Message {
 impl Message {
     /// Closes a body: from here on it is bytes, and those are what is signed.
     pub(in crate::edge::submit) fn seal(
-        kind: Kind,
+        kind: DialectName,
         body: Vec<u8>,
         identity: Option<&Identity>,
     ) -> Result<Self, SignError> {

@@ -4,8 +4,8 @@ use alloy_primitives::{Address, B256, U256, hex};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::hot::decode::Kind;
 use crate::hot::decode::PendingTx;
+use crate::hot::decode::TxType;
 
 /// Why a frame is not read here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,9 +114,9 @@ pub(in crate::hot::decode) fn read(frame: &str, to: &mut PendingTx) -> Result<()
         return Err(Unread::Form);
     }
     to.kind = match tx.kind.as_ref().map_or(0, |kind| kind.0) {
-        0 => Kind::Legacy,
-        1 => Kind::Listed,
-        2 => Kind::Dynamic,
+        0 => TxType::Legacy,
+        1 => TxType::Listed,
+        2 => TxType::Dynamic,
         other => return Err(Unread::Type(other)),
     };
     to.hash = B256::new(tx.hash.0);
@@ -127,7 +127,7 @@ pub(in crate::hot::decode) fn read(frame: &str, to: &mut PendingTx) -> Result<()
     fees(&tx, to)?;
     signed(&tx, to)?;
     bytes(tx.input, &mut to.input)?;
-    match tx.access_list.filter(|list| to.kind != Kind::Legacy && list.get() != "null") {
+    match tx.access_list.filter(|list| to.kind != TxType::Legacy && list.get() != "null") {
         Some(list) => to.access.read(list.get()).map_err(|_| Unread::Field("accessList"))?,
         None => to.access.clear(),
     }
@@ -136,8 +136,8 @@ pub(in crate::hot::decode) fn read(frame: &str, to: &mut PendingTx) -> Result<()
 
 fn fees(tx: &Tx<'_>, to: &mut PendingTx) -> Result<(), Unread> {
     (to.price, to.tip) = match to.kind {
-        Kind::Legacy | Kind::Listed => (number(&tx.gas_price, "gasPrice")?, 0),
-        Kind::Dynamic => (
+        TxType::Legacy | TxType::Listed => (number(&tx.gas_price, "gasPrice")?, 0),
+        TxType::Dynamic => (
             number(&tx.max_fee_per_gas, "maxFeePerGas")?,
             number(&tx.max_priority_fee_per_gas, "maxPriorityFeePerGas")?,
         ),
@@ -148,7 +148,7 @@ fn fees(tx: &Tx<'_>, to: &mut PendingTx) -> Result<(), Unread> {
 /// The chain and the signature's `v`: EIP-155 has the one in the other.
 fn signed(tx: &Tx<'_>, to: &mut PendingTx) -> Result<(), Unread> {
     let v = tx.v.as_ref().map(|v| v.0);
-    if to.kind == Kind::Legacy {
+    if to.kind == TxType::Legacy {
         to.v = v.ok_or(Unread::Field("v"))?;
         to.chain_id = match to.v {
             27 | 28 => None,

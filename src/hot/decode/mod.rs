@@ -27,7 +27,7 @@ pub use json::Unread;
 /// A transaction's kind, of those that are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Kind {
+pub enum TxType {
     /// Before EIP-2718.
     #[default]
     Legacy = 0,
@@ -40,7 +40,7 @@ pub enum Kind {
 /// A pending transaction. One is made for a thread, and read into.
 #[derive(Clone, Debug, Default)]
 pub struct PendingTx {
-    kind: Kind,
+    kind: TxType,
     hash: B256,
     sender: Address,
     /// `None`: it makes a contract.
@@ -109,7 +109,7 @@ impl PendingTx {
             nonce: self.nonce,
             chain_id: self.chain_id,
             access_list: self.access_list(),
-            gas_priority_fee: (self.kind == Kind::Dynamic).then_some(self.tip),
+            gas_priority_fee: (self.kind == TxType::Dynamic).then_some(self.tip),
             ..TxEnv::default()
         }
     }

@@ -3,18 +3,18 @@
 use alloy::rlp::{Encodable, Header};
 use alloy_primitives::{Address, B256};
 
-use crate::hot::decode::Kind;
 use crate::hot::decode::PendingTx;
+use crate::hot::decode::TxType;
 
 /// What a list of RLP holds, item by item: measured first, then written.
 macro_rules! items {
     ($tx:expr, $do:ident) => {{
         let tx = $tx;
-        if tx.kind != Kind::Legacy {
+        if tx.kind != TxType::Legacy {
             $do!(tx.chain_id.unwrap_or_default());
         }
         $do!(tx.nonce);
-        if tx.kind == Kind::Dynamic {
+        if tx.kind == TxType::Dynamic {
             $do!(tx.tip);
         }
         $do!(tx.price);
@@ -25,7 +25,7 @@ macro_rules! items {
         }
         $do!(tx.value);
         $do!(tx.input.as_slice());
-        if tx.kind != Kind::Legacy {
+        if tx.kind != TxType::Legacy {
             $do!(List(tx));
         }
         $do!(tx.v);
@@ -46,7 +46,7 @@ impl PendingTx {
         items!(self, measure);
         out.clear();
         out.reserve(payload_length + 10);
-        if self.kind != Kind::Legacy {
+        if self.kind != TxType::Legacy {
             out.push(self.kind as u8);
         }
         Header { list: true, payload_length }.encode(out);

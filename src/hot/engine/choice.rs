@@ -10,11 +10,11 @@ use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::U256;
 
-use crate::hot::build::Builder;
-use crate::hot::build::Raw;
-use crate::hot::build::SignedBundle;
-use crate::hot::build::Target;
-use crate::hot::build::Victim;
+use crate::hot::bundle::BundleSigner;
+use crate::hot::bundle::Raw;
+use crate::hot::bundle::SignedBundle;
+use crate::hot::bundle::Target;
+use crate::hot::bundle::TargetBlock;
 use crate::hot::decode::PendingTx;
 use crate::hot::engine::Engine;
 use crate::hot::event::Outcome;
@@ -22,7 +22,7 @@ use crate::hot::event::Trigger;
 use crate::hot::lending::Leg;
 use crate::hot::refused::Refused;
 use crate::hot::refused::Tally;
-use crate::hot::simulate::Deal;
+use crate::hot::simulate::Opportunity;
 use crate::hot::simulate::Proven;
 use crate::hot::state::pools::Edge;
 use crate::protocols::LENDING_PROTOCOLS;
@@ -47,10 +47,10 @@ pub const LIQUIDATION: &str = "liquidation";
 
 /// The name of what is done: of a cycle, whether behind a transaction or in the state as it is.
 #[must_use]
-pub const fn strategy(deal: &Deal, behind: bool) -> &'static str {
-    match deal {
-        Deal::Cycle(_) => STRATEGIES[behind as usize],
-        Deal::Liquidation(_) => LIQUIDATION,
+pub const fn strategy(opportunity: &Opportunity, behind: bool) -> &'static str {
+    match opportunity {
+        Opportunity::Cycle(_) => STRATEGIES[behind as usize],
+        Opportunity::Liquidation(_) => LIQUIDATION,
     }
 }
 
@@ -77,7 +77,7 @@ pub struct Choice {
 ///
 /// # Errors
 /// They do not.
-pub fn victim(tx: &PendingTx, to: &mut Victim) -> Result<(), Refused> {
+pub fn target(tx: &PendingTx, to: &mut Target) -> Result<(), Refused> {
     to.write(tx.hash(), |raw| tx.encode(raw))
 }
 
@@ -92,17 +92,17 @@ pub struct Made {
 
 /// Makes a bundle of the best of `proven`. `trigger`: makes the raw bytes of the transaction that it goes behind, checked
 /// against the hash it was announced by; called when there is something to put behind it.
-pub fn choose(engine: &mut Engine, builder: &mut Builder, proven: &[Proven], trigger: Option<Raw<'_>>) -> Made {
+pub fn choose(engine: &mut Engine, signer: &mut BundleSigner, proven: &[Proven], trigger: Option<Raw<'_>>) -> Made {
     let mut made = Made::default();
     let Some(tip) = engine.tip().filter(|_| !proven.is_empty()) else { return made };
-    let target = Target::after(&tip.parent(), engine.nonce());
-    let mut best = |builder: &mut Builder, victim: Option<&Victim>| {
-        made.choice = best(engine, builder, (proven, victim), &target, &mut made.refused);
+    let target_block = TargetBlock::after(&tip.parent(), engine.nonce());
+    let mut best = |signer: &mut BundleSigner, target: Option<&Target>| {
+        made.choice = best(engine, signer, (proven, target), &target_block, &mut made.refused);
     };
     let looked = match trigger {
-        Some(raw) => builder.behind(raw, |builder, victim| best(builder, Some(victim))),
+        Some(raw) => signer.behind(raw, |signer, target| best(signer, Some(target))),
         None => {
-            best(builder, None);
+            best(signer, None);
             Ok(())
         }
     };
@@ -115,17 +115,17 @@ pub fn choose(engine: &mut Engine, builder: &mut Builder, proven: &[Proven], tri
 /// Builds the best that can be built, and says what became of better ones.
 fn best(
     engine: &mut Engine,
-    builder: &mut Builder,
-    (proven, victim): (&[Proven], Option<&Victim>),
-    target: &Target,
+    signer: &mut BundleSigner,
+    (proven, target): (&[Proven], Option<&Target>),
+    target_block: &TargetBlock,
     refused: &mut Tally,
 ) -> Option<Choice> {
     let mut order: Vec<&Proven> = proven.iter().collect();
-    order.sort_by_cached_key(|proof| std::cmp::Reverse(net(proof, target.base_fee)));
+    order.sort_by_cached_key(|proof| std::cmp::Reverse(net(proof, target_block.base_fee)));
     for proof in order {
-        let built = with_its_bid(engine, builder, proof, target).and_then(|proof| {
-            let bundle = builder.build(&proof, engine.pools(), victim, target)?;
-            Ok(Choice { bundle, proof, parent: target.parent })
+        let built = with_its_bid(engine, signer, proof, target_block).and_then(|proof| {
+            let bundle = signer.build(&proof, engine.pools(), target, target_block)?;
+            Ok(Choice { bundle, proof, parent: target_block.parent })
         });
         match built {
             Ok(choice) => return Some(choice),
@@ -136,36 +136,43 @@ fn best(
 }
 
 /// The proof, if its bid is paid the way the signed one will be; else another, with that bid: the gas differs.
-fn with_its_bid(engine: &mut Engine, builder: &Builder, proof: &Proven, target: &Target) -> Result<Proven, Refused> {
-    let (bid, proven_with, held) = (builder.offer(proof, target)?, proof.builder_paid(), engine.held_for(proof.deal()));
+fn with_its_bid(
+    engine: &mut Engine,
+    signer: &BundleSigner,
+    proof: &Proven,
+    target_block: &TargetBlock,
+) -> Result<Proven, Refused> {
+    let (bid, proven_with, held) =
+        (signer.offer(proof, target_block)?, proof.builder_paid(), engine.held_for(proof.opportunity()));
     // Several runs in one share what is held: which of them unwraps hangs on the bid itself.
-    let shares = matches!(proof.deal(), Deal::Liquidation(run) if run.legs().len() > 1) && held != Wei::default();
+    let shares =
+        matches!(proof.opportunity(), Opportunity::Liquidation(run) if run.legs().len() > 1) && held != Wei::default();
     if !shares && (bid <= held) == (proven_with <= held) {
         return Ok(proof.clone());
     }
-    engine.prove_again(proof.deal(), bid)
+    engine.prove_again(proof.opportunity(), bid)
 }
 
 /// What is left of a proof's profit after gas, in wei; below nothing is nothing.
 pub(in crate::hot::engine) fn net(proof: &Proven, price: WeiPerGas) -> U256 {
-    let value = proof.deal().value().unwrap_or_default().0;
+    let value = proof.opportunity().value().unwrap_or_default().0;
     value.saturating_sub((proof.gas_used() * price).0)
 }
 
-/// A deal's way, in addresses. Of a liquidation: what is repaid and seized, then the pools it is sold through; of each in turn.
+/// An opportunity's way, in addresses. Of a liquidation: what is repaid and seized, then the pools it is sold through; of each in turn.
 #[must_use]
-pub fn path(engine: &Engine, deal: &Deal) -> Path {
-    let (hops, token) = match deal {
-        Deal::Cycle(candidate) => {
+pub fn path(engine: &Engine, opportunity: &Opportunity) -> Path {
+    let (hops, token) = match opportunity {
+        Opportunity::Cycle(candidate) => {
             let pairs = candidate.amounts().windows(2).map(|pair| [pair[0], pair[1]]);
             (candidate.hops().iter().zip(pairs).map(|(edge, pair)| hop(engine, edge, pair)).collect(), None)
         }
-        Deal::Liquidation(run) => {
+        Opportunity::Liquidation(run) => {
             let hops = run.legs().iter().flat_map(|leg| leg_hops(engine, leg)).collect();
             (hops, Some(engine.pools().token(run.token())))
         }
     };
-    Path { hops, token, gross: U256::from(deal.gross()), value: deal.value().map(|value| value.0) }
+    Path { hops, token, gross: U256::from(opportunity.gross()), value: opportunity.value().map(|value| value.0) }
 }
 
 fn hop(engine: &Engine, edge: &Edge, [amount_in, amount_out]: [u128; 2]) -> Hop {
@@ -180,10 +187,10 @@ fn hop(engine: &Engine, edge: &Edge, [amount_in, amount_out]: [u128; 2]) -> Hop 
     }
 }
 
-/// The positions that a deal liquidates, in order.
+/// The positions that an opportunity liquidates, in order.
 #[must_use]
-pub fn positions(deal: &Deal) -> Vec<Position> {
-    let legs = if let Deal::Liquidation(run) = deal { run.legs() } else { &[] };
+pub fn positions(opportunity: &Opportunity) -> Vec<Position> {
+    let legs = if let Opportunity::Liquidation(run) = opportunity { run.legs() } else { &[] };
     legs.iter().map(|leg| Position { market: leg.market(), id: leg.id(), account: leg.account() }).collect()
 }
 
@@ -203,8 +210,10 @@ fn leg_hops(engine: &Engine, leg: &Leg) -> Vec<Hop> {
 /// All that was decided: what the engine said, and what was made of it.
 #[must_use]
 pub fn decision(engine: &Engine, outcome: &Outcome, made: &Made) -> Decision {
-    let rejected =
-        |(deal, reason): &(Deal, Refused)| Rejected { path: path(engine, deal), reason: Cow::Borrowed(reason.name()) };
+    let rejected = |(opportunity, reason): &(Opportunity, Refused)| Rejected {
+        path: path(engine, opportunity),
+        reason: Cow::Borrowed(reason.name()),
+    };
     Decision {
         trigger: outcome.trigger.as_ref().map(ran),
         first: None,
@@ -212,7 +221,7 @@ pub fn decision(engine: &Engine, outcome: &Outcome, made: &Made) -> Decision {
         unbuilt: counts(&made.refused),
         wanted: outcome.wanted.clone(),
         broken: outcome.broken.clone(),
-        adrift: outcome.adrift.map(|adrift| adrift.to_string()),
+        desync: outcome.desync.map(|desync| desync.to_string()),
         cancelled: outcome.cancelled,
         left: outcome.left as u64,
         rejected: outcome.rejected.iter().map(rejected).collect(),
@@ -236,7 +245,7 @@ fn counts(tally: &Tally) -> Vec<Count> {
 
 fn proof(engine: &Engine, proven: &Proven) -> Proof {
     Proof {
-        path: path(engine, proven.deal()),
+        path: path(engine, proven.opportunity()),
         gas: proven.gas_used().0,
         paid: proven.builder_paid().0,
         assumed: proven.assumed(),

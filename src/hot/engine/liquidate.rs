@@ -21,10 +21,10 @@ use crate::hot::event::Outcome;
 use crate::hot::lending;
 use crate::hot::lending::Leg;
 use crate::hot::lending::Liquidation;
-use crate::hot::lending::book;
-use crate::hot::lending::book::Sunk;
+use crate::hot::lending::markets;
+use crate::hot::lending::markets::Liquidatable;
 use crate::hot::refused::Refused;
-use crate::hot::simulate::Deal;
+use crate::hot::simulate::Opportunity;
 use crate::hot::simulate::Proven;
 use crate::hot::state::view::Overlay;
 use crate::metrics::span::Span;
@@ -37,7 +37,7 @@ const TOGETHER: usize = 6;
 
 /// A liquidation that was found, and behind how many legs of a run.
 struct Waiting {
-    sunk: Sunk,
+    liquidatable: Liquidatable,
     behind: usize,
     leg: Leg,
 }
@@ -45,15 +45,15 @@ struct Waiting {
 impl Engine {
     /// Looks for liquidations in the state that the event leaves, and adds what is proven to `outcome`.
     pub(super) fn liquidate(&mut self, base: bool, outcome: &mut Outcome) {
-        if self.book.is_empty() || self.prover.own().liquidator.is_none() || outcome.cancelled {
+        if self.markets.is_empty() || self.prover.own().liquidator.is_none() || outcome.cancelled {
             return;
         }
         let mut span = Span::start();
-        let mut sunk = self.book.sunk(base, book::now(&self.machine));
-        outcome.left += sunk.len().saturating_sub(LOOKED);
-        sunk.truncate(LOOKED);
+        let mut liquidatable = self.markets.liquidatable(base, markets::now(&self.machine));
+        outcome.left += liquidatable.len().saturating_sub(LOOKED);
+        liquidatable.truncate(LOOKED);
         let mut over = std::mem::take(&mut self.sold);
-        let found = self.together(&sunk, &mut over, outcome);
+        let found = self.together(&liquidatable, &mut over, outcome);
         over.clear();
         self.sold = over;
         outcome.spent.simulate += span.lap();
@@ -62,18 +62,23 @@ impl Engine {
     }
 
     /// The best run of those that have sunk, best first: the best alone, and behind it whatever makes it better.
-    fn together(&mut self, sunk: &[Sunk], over: &mut Overlay<AnyPool>, outcome: &mut Outcome) -> Vec<Proven> {
-        let height = self.book.height();
+    fn together(
+        &mut self,
+        liquidatable: &[Liquidatable],
+        over: &mut Overlay<AnyPool>,
+        outcome: &mut Outcome,
+    ) -> Vec<Proven> {
+        let height = self.markets.height();
         // Each better than the one before it, by one leg more.
         let mut steps: Vec<Proven> = Vec::new();
-        self.lay_sold(over, None);
+        self.apply_sale(over, None);
         // The one worth most is the last. What was found behind fewer legs is looked at again before it is proven: hardly ever is
         // it worth more by then.
         let mut waiting: Vec<Waiting> = Vec::new();
-        sunk.iter().for_each(|sunk| self.look(*sunk, 0, over, (&mut waiting, outcome)));
-        while let Some(Waiting { sunk, behind, leg }) = waiting.pop() {
+        liquidatable.iter().for_each(|liquidatable| self.look(*liquidatable, 0, over, (&mut waiting, outcome)));
+        while let Some(Waiting { liquidatable, behind, leg }) = waiting.pop() {
             if behind < steps.len() {
-                self.look(sunk, steps.len(), over, (&mut waiting, outcome));
+                self.look(liquidatable, steps.len(), over, (&mut waiting, outcome));
                 continue;
             }
             let Some(run) = run(steps.last(), leg) else { continue };
@@ -81,10 +86,10 @@ impl Engine {
                 Ok((proof, diff)) if self.is_better(steps.last(), &proof) => {
                     // Nobody looks at what the last one leaves.
                     if !waiting.is_empty() {
-                        self.book.lift_to(height);
-                        let changes = self.book.concerns(&diff);
-                        self.book.lay(&changes, &mut self.machine);
-                        self.lay_sold(over, Some(&diff));
+                        self.markets.revert_to(height);
+                        let changes = self.markets.concerns(&diff);
+                        self.markets.apply_overlay(&changes, &mut self.machine);
+                        self.apply_sale(over, Some(&diff));
                     }
                     self.machine.take_back(diff);
                     steps.push(proof);
@@ -100,7 +105,7 @@ impl Engine {
                 break;
             }
         }
-        self.book.lift_to(height);
+        self.markets.revert_to(height);
         // Best first.
         steps.reverse();
         steps
@@ -109,27 +114,27 @@ impl Engine {
     /// The best liquidation of one that has sunk, behind so many legs, into its place among those that wait.
     fn look(
         &self,
-        sunk: Sunk,
+        liquidatable: Liquidatable,
         behind: usize,
         over: &mut Overlay<AnyPool>,
         (waiting, outcome): (&mut Vec<Waiting>, &mut Outcome),
     ) {
         let view = over.over(&self.pools);
-        let market = self.book.market(sunk.market);
-        let (cycles, at) = (self.search.cycles(), book::now(&self.machine));
-        let Some(leg) = market.and_then(|market| lending::best(&view, cycles, market, sunk.account, at)) else {
+        let market = self.markets.market(liquidatable.market);
+        let (cycles, at) = (self.search.cycles(), markets::now(&self.machine));
+        let Some(leg) = market.and_then(|market| lending::best(&view, cycles, market, liquidatable.account, at)) else {
             return outcome.refused.add(Refused::NoGain);
         };
         if leg.value() < self.min_profit {
             return outcome.refused.add(Refused::BelowMinimum);
         }
-        let key = |sunk: &Sunk, leg: &Leg| (leg.value(), sunk.market, sunk.account);
-        let place = waiting.partition_point(|other| key(&other.sunk, &other.leg) < key(&sunk, &leg));
-        waiting.insert(place, Waiting { sunk, behind, leg });
+        let key = |liquidatable: &Liquidatable, leg: &Leg| (leg.value(), liquidatable.market, liquidatable.account);
+        let place = waiting.partition_point(|other| key(&other.liquidatable, &other.leg) < key(&liquidatable, &leg));
+        waiting.insert(place, Waiting { liquidatable, behind, leg });
     }
 
     /// Lays over the pools what the pending transaction has left, and behind it what a run leaves.
-    fn lay_sold(&mut self, over: &mut Overlay<AnyPool>, run: Option<&EvmState>) {
+    fn apply_sale(&mut self, over: &mut Overlay<AnyPool>, run: Option<&EvmState>) {
         over.clear();
         for (id, pool) in self.overlay.entries() {
             over.edit(&self.pools, id, |now| now.clone_from(pool));
@@ -151,8 +156,8 @@ impl Engine {
 
 /// What is to be proven: one more behind those that are.
 fn run(behind: Option<&Proven>, leg: Leg) -> Option<Arc<Liquidation>> {
-    match behind.map(Proven::deal) {
-        Some(Deal::Liquidation(run)) => run.and(leg).map(Arc::new),
-        Some(Deal::Cycle(_)) | None => Some(Arc::new(Liquidation::of(leg))),
+    match behind.map(Proven::opportunity) {
+        Some(Opportunity::Liquidation(run)) => run.and(leg).map(Arc::new),
+        Some(Opportunity::Cycle(_)) | None => Some(Arc::new(Liquidation::of(leg))),
     }
 }

@@ -7,11 +7,11 @@
 //! - A pending transaction changes nothing until it is included: its diff lies over the state, its pools over the table.
 
 pub mod choice;
-pub mod first;
+pub mod fast_path;
 mod liquidate;
 mod past;
 pub mod plan;
-mod rehearse;
+mod prewarm;
 mod solve;
 pub mod tip;
 
@@ -23,8 +23,8 @@ use alloy_primitives::B256;
 use alloy_primitives::U256;
 use revm::context::TxEnv;
 
-use crate::hot::engine::first::Ahead;
-use crate::hot::engine::first::Verdict;
+use crate::hot::engine::fast_path::Ahead;
+use crate::hot::engine::fast_path::Verdict;
 use crate::hot::engine::tip::Tip;
 use crate::hot::event::Event;
 use crate::hot::event::Outcome;
@@ -32,13 +32,13 @@ use crate::hot::event::Trigger;
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::whatif::Touched;
-use crate::hot::lending::book::Book;
-use crate::hot::reckon::Reckoner;
-use crate::hot::reckon::Routes;
+use crate::hot::forecast::Forecaster;
+use crate::hot::forecast::Routes;
+use crate::hot::lending::markets::Markets;
 use crate::hot::refused::Refused;
 use crate::hot::search::Candidate;
 use crate::hot::search::Search;
-use crate::hot::simulate::Deal;
+use crate::hot::simulate::Opportunity;
 use crate::hot::simulate::Proven;
 use crate::hot::simulate::Prover;
 use crate::hot::state::pools::Pools;
@@ -47,11 +47,11 @@ use crate::metrics::span::Span;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
 use crate::protocols::executor::Bid;
-use crate::protocols::lending::seed::Seed;
+use crate::protocols::lending::market_spec::MarketSpec;
 use crate::types::amount::Wei;
-use crate::types::news::BlockNews;
-use crate::types::news::Told;
-use crate::types::news::Want;
+use crate::types::update::BlockUpdate;
+use crate::types::update::FetchedState;
+use crate::types::update::StateKey;
 
 /// Where to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +72,9 @@ pub struct Engine {
     /// Behind liquidations, that is.
     sold: Overlay<AnyPool>,
     touched: Touched,
-    book: Book,
+    markets: Markets,
     /// State that the markets need and that is not known.
-    unread: Vec<Want>,
+    unread: Vec<StateKey>,
     search: Search,
     candidates: Vec<Candidate>,
     prover: Prover,
@@ -88,7 +88,7 @@ pub struct Engine {
     /// The last event was a pending transaction that ran: what it left may be included.
     includable: bool,
     /// Resolves pending transactions before they are run; what proofs have shown routes to cost.
-    reckoner: Option<Reckoner>,
+    forecaster: Option<Forecaster>,
     routes: Routes,
 }
 
@@ -102,7 +102,7 @@ impl Engine {
             overlay: Overlay::default(),
             sold: Overlay::default(),
             touched: Touched::default(),
-            book: Book::default(),
+            markets: Markets::default(),
             unread: Vec::new(),
             search,
             candidates: Vec::new(),
@@ -112,7 +112,7 @@ impl Engine {
             base: true,
             tip: None,
             includable: false,
-            reckoner: None,
+            forecaster: None,
             routes: Routes::default(),
         }
     }
@@ -143,15 +143,15 @@ impl Engine {
 
     /// Follows lending markets, too.
     #[must_use]
-    pub fn lending(mut self, seeds: &[Seed]) -> Self {
-        self.book = Book::new(seeds, &mut self.machine, &mut self.unread);
+    pub fn lending(mut self, seeds: &[MarketSpec]) -> Self {
+        self.markets = Markets::new(seeds, &mut self.machine, &mut self.unread);
         self
     }
 
     /// The lending markets, as they stand.
     #[must_use]
-    pub const fn book(&self) -> &Book {
-        &self.book
+    pub const fn markets(&self) -> &Markets {
+        &self.markets
     }
 
     /// The pipeline.
@@ -163,9 +163,9 @@ impl Engine {
     /// batch of the search and before every proof. An engine without a tip does not ask.
     pub fn on_event_while(&mut self, event: Event, newest: &dyn Fn(u64) -> bool) -> Outcome {
         match event {
-            Event::Block(news) => self.block(&news, newest),
+            Event::Block(update) => self.block(&update, newest),
             Event::Undo(to) => self.undo(to),
-            Event::Told(told) => self.told(&told),
+            Event::FetchedState(fetched) => self.fetched(&fetched),
             Event::Pool(at, pool) => self.pool(at, *pool),
             Event::Head => {
                 self.forget_pending();
@@ -188,7 +188,7 @@ impl Engine {
         }
         let mut outcome = self.solve(On::Base, newest);
         self.liquidate(true, &mut outcome);
-        self.rehearse(&mut outcome);
+        self.prewarm(&mut outcome);
         outcome.want(&self.unread);
         self.unread.clear();
         outcome
@@ -197,22 +197,22 @@ impl Engine {
     /// Takes off what the last pending transaction laid over the base. It may never be included.
     fn forget_pending(&mut self) {
         self.machine.drop_overlay();
-        self.book.lift();
+        self.markets.revert();
         self.overlay.clear();
         self.touched.clear();
         self.includable = false;
     }
 
-    fn block(&mut self, news: &Arc<BlockNews>, newest: &dyn Fn(u64) -> bool) -> Outcome {
+    fn block(&mut self, update: &Arc<BlockUpdate>, newest: &dyn Fn(u64) -> bool) -> Outcome {
         self.forget_pending();
         let mut span = Span::start();
         let mut broken = Vec::new();
         let Some(tip) = &mut self.tip else { return Outcome::default() };
-        if let Err(adrift) = tip.grow(&mut self.machine, &mut self.pools, news, &mut broken) {
-            return Outcome { adrift: Some(adrift), ..Outcome::default() };
+        if let Err(desync) = tip.grow(&mut self.machine, &mut self.pools, update, &mut broken) {
+            return Outcome { desync: Some(desync), ..Outcome::default() };
         }
         self.read_nonce();
-        self.book.grow(news, &mut self.machine, &mut self.unread);
+        self.markets.grow(update, &mut self.machine, &mut self.unread);
         let apply = span.lap();
         let mut outcome = self.base(newest);
         outcome.spent.execute += apply;
@@ -225,18 +225,18 @@ impl Engine {
         let Some(tip) = &mut self.tip else { return Outcome::default() };
         let mut broken = Vec::new();
         let undone = tip.above(to);
-        let adrift = tip.undo(&mut self.machine, &mut self.pools, to, &mut broken).err();
-        let accounts = undone.iter().flat_map(|news| &news.accounts);
-        self.book.rewind(accounts, &mut self.machine, &mut self.unread);
+        let desync = tip.undo(&mut self.machine, &mut self.pools, to, &mut broken).err();
+        let accounts = undone.iter().flat_map(|update| &update.accounts);
+        self.markets.rewind(accounts, &mut self.machine, &mut self.unread);
         self.read_nonce();
-        Outcome { adrift, broken, ..Outcome::default() }
+        Outcome { desync, broken, ..Outcome::default() }
     }
 
-    fn told(&mut self, told: &Arc<Told>) -> Outcome {
+    fn fetched(&mut self, fetched: &Arc<FetchedState>) -> Outcome {
         self.forget_pending();
-        if let Some(tip) = self.tip.as_mut().filter(|tip| tip.head().hash == told.at) {
-            tip.learnt(self.machine.db_mut().tell(told));
-            self.book.told(&told.accounts, &mut self.machine, &mut self.unread);
+        if let Some(tip) = self.tip.as_mut().filter(|tip| tip.head().hash == fetched.at) {
+            tip.learnt(self.machine.db_mut().tell(fetched));
+            self.markets.fetched(&fetched.accounts, &mut self.machine, &mut self.unread);
         }
         self.read_nonce();
         Outcome::default()
@@ -257,11 +257,11 @@ impl Engine {
             None => self.pools.add(pool).ok(),
         };
         self.search.extend(&self.pools);
-        if let Some(reckoner) = &mut self.reckoner {
-            reckoner.extend(&self.pools);
+        if let Some(forecaster) = &mut self.forecaster {
+            forecaster.extend(&self.pools);
         }
         if let (Some(id), Some(tip)) = (id, &mut self.tip) {
-            tip.told(id);
+            tip.fetched(id);
         }
         Outcome::default()
     }
@@ -271,11 +271,11 @@ impl Engine {
     }
 
     /// Proves what the last event gave once more, with the bid that it is to be signed with.
-    pub fn prove_again(&mut self, deal: &Deal, bid: Wei) -> Result<Proven, Refused> {
+    pub fn prove_again(&mut self, opportunity: &Opportunity, bid: Wei) -> Result<Proven, Refused> {
         let bid = Bid::Wei(bid);
-        match deal {
-            Deal::Cycle(candidate) => self.prover.prove_bidding(&mut self.machine, &self.pools, candidate, bid),
-            Deal::Liquidation(run) => {
+        match opportunity {
+            Opportunity::Cycle(candidate) => self.prover.prove_bidding(&mut self.machine, &self.pools, candidate, bid),
+            Opportunity::Liquidation(run) => {
                 let (proof, diff) = self.prover.prove_liquidation(&mut self.machine, &self.pools, run, Some(bid))?;
                 self.machine.take_back(diff);
                 Ok(proof)
@@ -285,7 +285,7 @@ impl Engine {
 
     /// What proofs since the last event read and the state does not know.
     #[must_use]
-    pub fn missed(&self) -> &[Want] {
+    pub fn missed(&self) -> &[StateKey] {
         self.prover.missed()
     }
 
@@ -295,13 +295,13 @@ impl Engine {
         self.ether(self.prover.own().executor)
     }
 
-    /// The same of the contract that a deal is made by.
+    /// The same of the contract that an opportunity is made by.
     #[must_use]
-    pub fn held_for(&self, deal: &Deal) -> Wei {
+    pub fn held_for(&self, opportunity: &Opportunity) -> Wei {
         let own = self.prover.own();
-        match deal {
-            Deal::Cycle(_) => self.held(),
-            Deal::Liquidation(_) => self.ether(own.liquidator.unwrap_or(own.executor)),
+        match opportunity {
+            Opportunity::Cycle(_) => self.held(),
+            Opportunity::Liquidation(_) => self.ether(own.liquidator.unwrap_or(own.executor)),
         }
     }
 
@@ -336,7 +336,7 @@ impl Engine {
     ) -> (Outcome, Result<(), Verdict>) {
         let mut span = Span::start();
         let resolved = ahead.is_some() || self.try_maths(&tx);
-        let reckon = span.lap() + ahead.map_or(Duration::ZERO, |ahead| ahead.took);
+        let forecast = span.lap() + ahead.map_or(Duration::ZERO, |ahead| ahead.took);
         let executed = self.machine.execute(tx);
         self.meet(&executed);
         let executed = match executed {
@@ -353,8 +353,8 @@ impl Engine {
         self.machine.set_overlay(executed.diff);
         self.includable = true;
         let success = executed.result.is_success();
-        let priced = success && self.lay_over();
-        let promised = ahead.is_some_and(|ahead| ahead.promise.is_some());
+        let priced = success && self.apply_overlay();
+        let promised = ahead.is_some_and(|ahead| ahead.provisional.is_some());
         let agrees = resolved && success && self.compare(promised);
         let search = span.lap();
         let (mut outcome, verdict) = if !success {
@@ -373,7 +373,7 @@ impl Engine {
         }
         outcome.trigger = Some(Trigger::Ran(executed.result));
         outcome.spent.execute = execute;
-        outcome.spent.search += search + reckon;
+        outcome.spent.search += search + forecast;
         (outcome, verdict)
     }
 
@@ -385,10 +385,10 @@ impl Engine {
     ) -> (Outcome, Result<(), Verdict>) {
         let ahead = ahead.filter(|_| agrees);
         let on = if ahead.is_some() && self.as_foreseen() { On::Foreseen } else { On::Behind };
-        let Some(promise) = ahead.and_then(|ahead| ahead.promise) else {
+        let Some(provisional) = ahead.and_then(|ahead| ahead.provisional) else {
             return (self.solve(on, newest), Err(Verdict::Differs));
         };
-        match self.keep(promise) {
+        match self.keep(provisional) {
             Ok(proof) => {
                 self.remember(true, std::slice::from_ref(&proof));
                 (Outcome { proven: vec![proof], ..Outcome::default() }, Ok(()))
@@ -398,9 +398,9 @@ impl Engine {
     }
 
     /// Lays the pending transaction's changes over the markets. Whether it has moved any, or a price.
-    fn lay_over(&mut self) -> bool {
-        let changes = self.book.concerns(self.machine.db().overlay());
-        self.book.lay(&changes, &mut self.machine)
+    fn apply_overlay(&mut self) -> bool {
+        let changes = self.markets.concerns(self.machine.db().overlay());
+        self.markets.apply_overlay(&changes, &mut self.machine)
     }
 
     fn included(&mut self) -> Outcome {
@@ -408,7 +408,7 @@ impl Engine {
             return Outcome::default();
         }
         self.machine.commit_overlay();
-        self.book.commit();
+        self.markets.commit();
         for (id, now) in self.overlay.entries() {
             self.pools.edit(id, |pool| pool.clone_from(now));
         }

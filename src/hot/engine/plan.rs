@@ -3,7 +3,7 @@
 use alloy_primitives::B256;
 use alloy_primitives::U256;
 
-use crate::hot::build;
+use crate::hot::bundle;
 use crate::hot::engine::Engine;
 use crate::hot::engine::tip::Tip;
 use crate::hot::evm::block;
@@ -19,11 +19,11 @@ use crate::hot::simulate::Share;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;
 use crate::protocols::executor::Bid;
-use crate::protocols::lending::seed::Seed;
+use crate::protocols::lending::market_spec::MarketSpec;
 use crate::types::amount::Wei;
-use crate::types::news::AccountNews;
-use crate::types::news::Head;
-use crate::types::news::Told;
+use crate::types::update::AccountUpdate;
+use crate::types::update::FetchedState;
+use crate::types::update::Head;
 
 /// Candidates proven an event. One bundle a trigger is sent; the best by gross profit may not be the best by what is left
 /// after gas, so that a few are held against each other.
@@ -43,39 +43,39 @@ pub struct Plan {
     /// Looks at the base state, too: one thread is enough for that. The others judge pending transactions alone.
     pub base: bool,
     /// What is bid.
-    pub bid: build::config::Bid,
+    pub bid: bundle::config::Bid,
     /// Our accounts.
     pub own: Own,
     /// Resolves pending transactions by maths before they are run.
-    pub reckon: bool,
+    pub forecast: bool,
 }
 
 /// The state that an engine begins with.
 #[derive(Clone, Copy, Debug)]
-pub struct Ground<'a> {
+pub struct InitialState<'a> {
     /// The block behind which it stands.
     pub head: &'a Head,
     /// All that is known of accounts.
-    pub accounts: &'a [AccountNews],
+    pub accounts: &'a [AccountUpdate],
     /// Hashes of older blocks.
     pub hashes: &'a [(u64, B256)],
     /// Pools, in order of address.
     pub pools: &'a [AnyPool],
     /// Lending markets.
-    pub markets: &'a [Seed],
+    pub markets: &'a [MarketSpec],
 }
 
 impl Plan {
     /// An engine that follows the chain from `ground` on.
     #[must_use]
-    pub fn engine(&self, ground: &Ground<'_>) -> Engine {
+    pub fn engine(&self, ground: &InitialState<'_>) -> Engine {
         let head = *ground.head;
         let mut db = Db::default();
         db.set_unknown(Unknown::Refuse);
-        db.tell(&Told { at: head.hash, accounts: ground.accounts.to_vec(), hashes: ground.hashes.to_vec() });
+        db.tell(&FetchedState { at: head.hash, accounts: ground.accounts.to_vec(), hashes: ground.hashes.to_vec() });
         db.tell_block_hash(head.number, head.hash);
         let fork = self.rules.at(head.number, head.timestamp);
-        let machine = Machine::new(self.chain_id, fork, block::Terms::from(&head).env(fork), db);
+        let machine = Machine::new(self.chain_id, fork, block::BlockFields::from(&head).env(fork), db);
         let mut pools = Pools::default();
         for pool in ground.pools {
             // Discovery gives each address once, and no pool twice the same token.
@@ -92,6 +92,6 @@ impl Plan {
             .with_base(self.base)
             .following(tip)
             .lending(ground.markets);
-        if self.reckon { engine.reckoning() } else { engine }
+        if self.forecast { engine.reckoning() } else { engine }
     }
 }

@@ -94,7 +94,7 @@ impl Engine {
 
     /// What proofs cost, by route.
     pub(super) fn remember(&mut self, behind: bool, proven: &[Proven]) {
-        if self.reckoner.is_none() {
+        if self.forecaster.is_none() {
             return;
         }
         let held = self.held();

@@ -20,9 +20,9 @@ use alloy_primitives::B256;
 use alloy_primitives::U256;
 use revm::context::BlockEnv;
 
-use crate::hot::build::fees::Parent;
+use crate::hot::bundle::fees::Parent;
 use crate::hot::engine::past::Past;
-use crate::hot::evm::block::Terms;
+use crate::hot::evm::block::BlockFields;
 use crate::hot::evm::db::Before;
 use crate::hot::evm::db::Learnt;
 use crate::hot::evm::fork::Fork;
@@ -34,11 +34,11 @@ use crate::protocols::amm::Amm;
 use crate::types::amount::Gas;
 use crate::types::amount::WeiPerGas;
 use crate::types::id::PoolId;
-use crate::types::news::AccountNews;
-use crate::types::news::Adrift;
-use crate::types::news::BlockNews;
-use crate::types::news::Head;
-use crate::types::news::LogNews;
+use crate::types::update::AccountUpdate;
+use crate::types::update::BlockUpdate;
+use crate::types::update::Desync;
+use crate::types::update::Head;
+use crate::types::update::LogUpdate;
 
 /// Blocks that can be undone: two epochs. Finality is never further away while the chain is well.
 pub const DEPTH: usize = 64;
@@ -47,11 +47,11 @@ pub const DEPTH: usize = 64;
 #[derive(Debug)]
 struct Entry {
     below: Head,
-    news: Arc<BlockNews>,
+    update: Arc<BlockUpdate>,
     /// How many pools it changed.
     pools: usize,
     /// Pools told as they stand behind this block: below it nothing is known of them.
-    told: Vec<PoolId>,
+    fetched: Vec<PoolId>,
     /// State told behind this block. The block's own news do not speak of it: it was not known when the block came.
     learnt: Vec<Learnt>,
 }
@@ -125,7 +125,7 @@ impl Tip {
             ..self.head
         };
         let fork = self.rules.at(next.number, next.timestamp);
-        (fork, Terms::from(&next).env(fork))
+        (fork, BlockFields::from(&next).env(fork))
     }
 
     /// Goes one block up. `broken` is given the pools whose change was not understood; they are quarantined.
@@ -133,19 +133,19 @@ impl Tip {
         &mut self,
         machine: &mut Machine,
         pools: &mut Pools<AnyPool>,
-        news: &Arc<BlockNews>,
+        update: &Arc<BlockUpdate>,
         broken: &mut Vec<Address>,
-    ) -> Result<(), Adrift> {
-        if news.head.parent != self.head.hash {
-            return Err(Adrift::NotAChild { number: news.head.number });
+    ) -> Result<(), Desync> {
+        if update.head.parent != self.head.hash {
+            return Err(Desync::NotAChild { number: update.head.number });
         }
-        touched(pools, news, &mut self.touched);
-        machine.db_mut().apply(&news.accounts, &mut self.before);
-        machine.db_mut().tell_block_hash(news.head.number, news.head.hash);
+        touched(pools, update, &mut self.touched);
+        machine.db_mut().apply(&update.accounts, &mut self.before);
+        machine.db_mut().tell_block_hash(update.head.number, update.head.hash);
         for index in 0..self.touched.len() {
             let (id, out) = self.touched[index];
             self.past.keep(id, pools.pool(id));
-            if !out && !self.follow(pools, id, news) {
+            if !out && !self.follow(pools, id, update) {
                 pools.quarantine(id, true);
                 broken.push(pools.pool(id).address());
             }
@@ -153,15 +153,15 @@ impl Tip {
         self.pools.extend(&self.touched);
         self.log.push_back(Entry {
             below: self.head,
-            news: Arc::clone(news),
+            update: Arc::clone(update),
             pools: self.touched.len(),
-            told: Vec::new(),
+            fetched: Vec::new(),
             learnt: Vec::new(),
         });
         if self.log.len() > DEPTH {
             self.retire();
         }
-        self.head = news.head;
+        self.head = update.head;
         self.enter(machine);
         Ok(())
     }
@@ -169,30 +169,30 @@ impl Tip {
     /// Lets go of the oldest block: there is no way back below the next.
     fn retire(&mut self) {
         let Some(oldest) = self.log.pop_front() else { return };
-        self.before.retire(&oldest.news.accounts);
+        self.before.retire(&oldest.update.accounts);
         for (id, _) in self.pools.drain(..oldest.pools) {
             self.past.retire(id);
         }
     }
 
     /// Brings one pool up to date. False when the news do not make sense of it.
-    fn follow(&mut self, pools: &mut Pools<AnyPool>, id: PoolId, news: &BlockNews) -> bool {
+    fn follow(&mut self, pools: &mut Pools<AnyPool>, id: PoolId, update: &BlockUpdate) -> bool {
         let address = pools.pool(id).address();
-        let logs = || news.logs.iter().filter(|log| log.address == address);
+        let logs = || update.logs.iter().filter(|log| log.address == address);
         if pools.pool(id).log_fed() {
             return pools.edit(id, |pool| apply_logs(pool, logs()));
         }
-        let Some(told) = self.past.copy(id, pools.pool(id)) else { return false };
-        let account = news.accounts.iter().find(|account| account.address == address);
+        let Some(fetched) = self.past.copy(id, pools.pool(id)) else { return false };
+        let account = update.accounts.iter().find(|account| account.address == address);
         let slots = &mut self.slots;
         let stored = account.is_none_or(|account| pools.edit(id, |pool| apply_slots(pool, account, slots)));
-        stored && apply_logs(told, logs()) && told.agrees(pools.pool(id))
+        stored && apply_logs(fetched, logs()) && fetched.agrees(pools.pool(id))
     }
 
     /// A pool was told as it stands at the tip.
-    pub fn told(&mut self, pool: PoolId) {
+    pub fn fetched(&mut self, pool: PoolId) {
         if let Some(entry) = self.log.back_mut() {
-            entry.told.push(pool);
+            entry.fetched.push(pool);
         }
     }
 
@@ -205,9 +205,9 @@ impl Tip {
 
     /// The blocks above the one of this hash, the newest first: what going back to it undoes.
     #[must_use]
-    pub fn above(&self, hash: B256) -> Vec<Arc<BlockNews>> {
-        let above = self.log.iter().rev().take_while(|entry| entry.news.head.hash != hash);
-        above.map(|entry| Arc::clone(&entry.news)).collect()
+    pub fn above(&self, hash: B256) -> Vec<Arc<BlockUpdate>> {
+        let above = self.log.iter().rev().take_while(|entry| entry.update.head.hash != hash);
+        above.map(|entry| Arc::clone(&entry.update)).collect()
     }
 
     /// Goes back down to the block of this hash. `broken` is given the pools of which nothing is known down there; they
@@ -218,17 +218,17 @@ impl Tip {
         pools: &mut Pools<AnyPool>,
         to: B256,
         broken: &mut Vec<Address>,
-    ) -> Result<(), Adrift> {
+    ) -> Result<(), Desync> {
         while self.head.hash != to {
-            let entry = self.log.pop_back().ok_or(Adrift::TooDeep)?;
+            let entry = self.log.pop_back().ok_or(Desync::TooDeep)?;
             // What was learnt behind the block goes first: it is not to be taken out of what stood before it.
             entry.learnt.into_iter().for_each(|learnt| machine.db_mut().forget(learnt));
-            machine.db_mut().undo(&entry.news.accounts, &mut self.before);
+            machine.db_mut().undo(&entry.update.accounts, &mut self.before);
             for (id, out) in self.pools.drain(self.pools.len() - entry.pools..) {
                 self.past.back(id, |old| pools.edit(id, |now| now.clone_from(old)));
                 pools.quarantine(id, out);
             }
-            for id in entry.told {
+            for id in entry.fetched {
                 pools.quarantine(id, true);
                 broken.push(pools.pool(id).address());
             }
@@ -240,21 +240,22 @@ impl Tip {
 }
 
 /// The pools that the news speak of, in order, in the place of what `out` holds; and whether they are in quarantine.
-fn touched(pools: &Pools<AnyPool>, news: &BlockNews, out: &mut Vec<(PoolId, bool)>) {
-    let addresses = news.accounts.iter().map(|account| account.address).chain(news.logs.iter().map(|log| log.address));
+fn touched(pools: &Pools<AnyPool>, update: &BlockUpdate, out: &mut Vec<(PoolId, bool)>) {
+    let addresses =
+        update.accounts.iter().map(|account| account.address).chain(update.logs.iter().map(|log| log.address));
     out.clear();
     out.extend(addresses.filter_map(|address| pools.find(address)).map(|id| (id, pools.is_quarantined(id))));
     out.sort_unstable();
     out.dedup();
 }
 
-fn apply_slots(pool: &mut AnyPool, account: &AccountNews, slots: &mut Vec<(U256, U256)>) -> bool {
+fn apply_slots(pool: &mut AnyPool, account: &AccountUpdate, slots: &mut Vec<(U256, U256)>) -> bool {
     // Slots come in no order, and a pool's answer must not depend on it.
     slots.clone_from(&account.slots);
     slots.sort_unstable();
     !account.destroyed && (slots.is_empty() || pool.apply_slots(slots).is_ok())
 }
 
-fn apply_logs<'a>(pool: &mut AnyPool, mut logs: impl Iterator<Item = &'a LogNews>) -> bool {
+fn apply_logs<'a>(pool: &mut AnyPool, mut logs: impl Iterator<Item = &'a LogUpdate>) -> bool {
     logs.all(|log| pool.apply_log(&log.topics, &log.data).is_ok())
 }

@@ -16,11 +16,11 @@ use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::context_interface::either::Either;
 
 use crate::hot::evm::fork::Fork;
-use crate::types::news::Head;
+use crate::types::update::Head;
 
 /// What of a header the EVM sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Terms {
+pub struct BlockFields {
     /// Height.
     pub number: u64,
     /// Unix time, in seconds.
@@ -39,7 +39,7 @@ pub struct Terms {
     pub excess_blob_gas: Option<u64>,
 }
 
-impl From<&Header> for Terms {
+impl From<&Header> for BlockFields {
     fn from(header: &Header) -> Self {
         Self {
             number: header.number,
@@ -54,7 +54,7 @@ impl From<&Header> for Terms {
     }
 }
 
-impl From<&Head> for Terms {
+impl From<&Head> for BlockFields {
     fn from(head: &Head) -> Self {
         Self {
             number: head.number,
@@ -70,7 +70,7 @@ impl From<&Head> for Terms {
     }
 }
 
-impl Terms {
+impl BlockFields {
     /// The block as the EVM sees it under `fork`.
     #[must_use]
     pub fn env(&self, fork: Fork) -> BlockEnv {

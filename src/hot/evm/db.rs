@@ -9,17 +9,17 @@
 //! # Cost
 //! A read is one or two hash look-ups. Code is shared behind a reference count.
 
-mod news;
+mod update;
 
 use alloy_primitives::map::{AddressMap, HashMap, HashSet, U256Map};
 use alloy_primitives::{Address, B256, U256};
 use revm::database_interface::{DBErrorMarker, Database};
 use revm::state::{Account, AccountInfo, Bytecode, EvmState};
 
-use crate::types::news::Want;
+use crate::types::update::StateKey;
 
-pub use news::Before;
-pub use news::Learnt;
+pub use update::Before;
+pub use update::Learnt;
 
 /// Hashes that are kept: BLOCKHASH looks 256 blocks back, also from the deepest block that a reorg can go back to.
 const HASHES: u64 = 512;
@@ -46,11 +46,11 @@ impl DBErrorMarker for Cold {}
 impl Cold {
     /// What to fetch. Code is never asked for by its hash: it comes with its account.
     #[must_use]
-    pub const fn want(self) -> Option<Want> {
+    pub const fn want(self) -> Option<StateKey> {
         match self {
-            Self::Account(address) => Some(Want::Account(address)),
-            Self::Slot(address, slot) => Some(Want::Slot(address, slot)),
-            Self::BlockHash(number) => Some(Want::BlockHash(number)),
+            Self::Account(address) => Some(StateKey::Account(address)),
+            Self::Slot(address, slot) => Some(StateKey::Slot(address, slot)),
+            Self::BlockHash(number) => Some(StateKey::BlockHash(number)),
             Self::Code(_) => None,
         }
     }

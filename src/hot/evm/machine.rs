@@ -78,21 +78,21 @@ impl From<EVMError<Cold>> for ExecuteError {
 #[derive(Debug)]
 pub struct Between {
     /// The look before.
-    pub before: Looked,
+    pub before: EvmResult,
     /// The look after.
-    pub after: Looked,
+    pub after: EvmResult,
     /// The transaction. Its diff holds what the looks loaded, too.
     pub executed: Executed,
 }
 
 /// A look's outcome.
-pub type Looked = ExecutionResult<HaltReason>;
+pub type EvmResult = ExecutionResult<HaltReason>;
 
 /// With hashes to remember where other chains keep what is theirs.
-type Ground = Context<BlockEnv, TxEnv, CfgEnv, Db, Journal<Db>, Keccaks>;
-type Inner = MainnetEvm<Ground>;
+type EvmContext = Context<BlockEnv, TxEnv, CfgEnv, Db, Journal<Db>, Keccaks>;
+type Inner = MainnetEvm<EvmContext>;
 
-impl Remembers for Ground {
+impl Remembers for EvmContext {
     fn keccaks(&mut self) -> &mut Keccaks {
         &mut self.chain
     }
@@ -107,7 +107,7 @@ impl Machine {
     /// An EVM under `fork`'s rules in `block`, on `db`.
     #[must_use]
     pub fn new(chain_id: u64, fork: Fork, block: BlockEnv, db: Db) -> Self {
-        let mut context = Ground::new(db, fork.spec);
+        let mut context = EvmContext::new(db, fork.spec);
         context.cfg.chain_id = chain_id;
         context.cfg.blob_base_fee_update_fraction = Some(fork.blob_update_fraction);
         context.block = block;
@@ -168,13 +168,16 @@ impl Machine {
     }
 
     /// Ends the journal of a transaction between two looks: also where it stopped.
-    fn end(&mut self, outcome: Result<(Looked, Looked, Looked), ExecuteError>) -> Result<Between, ExecuteError> {
+    fn end(
+        &mut self,
+        outcome: Result<(EvmResult, EvmResult, EvmResult), ExecuteError>,
+    ) -> Result<Between, ExecuteError> {
         let diff = self.evm.finalize();
         let (before, result, after) = outcome?;
         Ok(Between { before, after, executed: Executed { result, diff } })
     }
 
-    fn between(&mut self, tx: TxEnv, look: &TxEnv) -> Result<(Looked, Looked, Looked), ExecuteError> {
+    fn between(&mut self, tx: TxEnv, look: &TxEnv) -> Result<(EvmResult, EvmResult, EvmResult), ExecuteError> {
         let before = self.looking(|evm| evm.transact_one(look.clone()))?;
         let result = self.evm.transact_one(tx)?;
         let after = self.looking(|evm| evm.transact_one(look.clone()))?;

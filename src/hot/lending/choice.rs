@@ -52,7 +52,7 @@ use crate::types::id::TokenId;
 const SIZES: [u32; 7] = [WHOLE, WHOLE / 2, WHOLE / 4, WHOLE / 8, WHOLE / 16, WHOLE / 32, WHOLE / 64];
 const LEAST: u32 = WHOLE / 128;
 /// Ways along which the best size is sought at first, and times that others are looked for at the best found.
-const WAYS: usize = 4;
+const ROUTES: usize = 4;
 const ROUNDS: usize = 4;
 
 /// One position's liquidation with the way its collateral is sold.
@@ -255,7 +255,7 @@ pub fn best<V: View<Pool = AnyPool>>(
 
 /// A liquidation of one pair, to be run and not to be sent: of a small part, and sold on any way. `None`: there is none.
 #[must_use]
-pub fn rehearsal<V: View<Pool = AnyPool>>(
+pub fn prewarm<V: View<Pool = AnyPool>>(
     view: &V,
     cycles: &Cycles,
     market: &AnyLending,
@@ -379,7 +379,7 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
             self.sample(open, part);
         }
         open.ways.sort_by_key(|(gain, _)| std::cmp::Reverse(*gain));
-        open.ways.truncate(WAYS);
+        open.ways.truncate(ROUTES);
     }
 
     /// Adds the ways that are best at a size; what that seizes and repays.

@@ -14,7 +14,7 @@ use alloy_primitives::I256;
 use alloy_primitives::U256;
 
 use crate::hot::search::cycles::Cycles;
-use crate::hot::search::graph::Way;
+use crate::hot::search::graph::OutEdge;
 use crate::hot::state::pools::Edge;
 use crate::hot::state::view::View;
 use crate::protocols::amm::Amm;
@@ -184,7 +184,7 @@ fn best<V: View>(
 /// The best of parallel pools.
 fn swap<V: View>(
     view: &V,
-    ways: &[Way],
+    ways: &[OutEdge],
     amount: U256,
     side: Side,
     is_out: impl Fn(PoolId) -> bool,

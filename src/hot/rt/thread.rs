@@ -9,7 +9,7 @@ use rustix::thread::sched_setaffinity;
 
 /// Where a thread runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seat {
+pub enum CorePlacement {
     /// Pinned to this core.
     Core(usize),
     /// Wherever the system puts it: the host has fewer cores than we have threads.
@@ -18,7 +18,7 @@ pub enum Seat {
 
 /// Seats for `threads` hot threads: the cores asked for, or the host's last ones, leaving it at least one for all else.
 #[must_use]
-pub fn seats(threads: usize, wanted: &[usize]) -> Vec<Seat> {
+pub fn placements(threads: usize, wanted: &[usize]) -> Vec<CorePlacement> {
     place(threads, wanted, host())
 }
 
@@ -28,10 +28,10 @@ fn host() -> &'static [usize] {
     HOST.get_or_init(|| core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect())
 }
 
-/// The host's cores that are none of these seats: for all that is not hot. Empty where there are none.
+/// The host's cores that are none of these core placements: for all that is not hot. Empty where there are none.
 #[must_use]
-pub fn others(seats: &[Seat]) -> Vec<usize> {
-    host().iter().copied().filter(|core| !seats.contains(&Seat::Core(*core))).collect()
+pub fn others(placements: &[CorePlacement]) -> Vec<usize> {
+    host().iter().copied().filter(|core| !placements.contains(&CorePlacement::Core(*core))).collect()
 }
 
 /// Keeps the calling thread, and whatever it starts, on these cores: what wakes on a hot thread's core makes it wait.
@@ -50,14 +50,14 @@ pub fn give_way() {
     let _as_before = rustix::process::nice(19);
 }
 
-fn place(threads: usize, wanted: &[usize], host: &[usize]) -> Vec<Seat> {
-    let seat = |core: &usize| if host.contains(core) { Seat::Core(*core) } else { Seat::Any };
+fn place(threads: usize, wanted: &[usize], host: &[usize]) -> Vec<CorePlacement> {
+    let placement = |core: &usize| if host.contains(core) { CorePlacement::Core(*core) } else { CorePlacement::Any };
     if !wanted.is_empty() {
-        return wanted.iter().take(threads).map(seat).collect();
+        return wanted.iter().take(threads).map(placement).collect();
     }
     let free = host.len().saturating_sub(1);
-    let pinned = host.iter().rev().take(free.min(threads)).map(|core| Seat::Core(*core));
-    pinned.chain(std::iter::repeat(Seat::Any)).take(threads).collect()
+    let pinned = host.iter().rev().take(free.min(threads)).map(|core| CorePlacement::Core(*core));
+    pinned.chain(std::iter::repeat(CorePlacement::Any)).take(threads).collect()
 }
 
 /// Starts a thread there. A core that will not be had is no reason not to run: `run` is told whether it was.
@@ -66,13 +66,13 @@ fn place(threads: usize, wanted: &[usize], host: &[usize]) -> Vec<Seat> {
 /// The system has no thread to give.
 pub fn spawn<T: Send + 'static>(
     name: &str,
-    seat: Seat,
+    placement: CorePlacement,
     run: impl FnOnce(bool) -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
     let start = move || {
-        let pinned = match seat {
-            Seat::Core(id) => core_affinity::set_for_current(core_affinity::CoreId { id }),
-            Seat::Any => false,
+        let pinned = match placement {
+            CorePlacement::Core(id) => core_affinity::set_for_current(core_affinity::CoreId { id }),
+            CorePlacement::Any => false,
         };
         run(pinned)
     };
@@ -88,22 +88,22 @@ mod tests {
 
     #[test]
     fn the_last_cores_are_taken_and_one_is_left() {
-        assert_eq!(place(2, &[], &[0, 1, 2, 3]), [Seat::Core(3), Seat::Core(2)]);
-        assert_eq!(place(3, &[], &[0, 1]), [Seat::Core(1), Seat::Any, Seat::Any]);
-        assert_eq!(place(1, &[], &[0]), [Seat::Any]);
-        assert_eq!(place(2, &[5, 1], &[0, 1]), [Seat::Any, Seat::Core(1)]);
+        assert_eq!(place(2, &[], &[0, 1, 2, 3]), [CorePlacement::Core(3), CorePlacement::Core(2)]);
+        assert_eq!(place(3, &[], &[0, 1]), [CorePlacement::Core(1), CorePlacement::Any, CorePlacement::Any]);
+        assert_eq!(place(1, &[], &[0]), [CorePlacement::Any]);
+        assert_eq!(place(2, &[5, 1], &[0, 1]), [CorePlacement::Any, CorePlacement::Core(1)]);
     }
 
     #[test]
     fn who_is_started_off_the_hot_cores_stays_off_them_but_for_a_hot_thread() {
         let cores = || core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
         let [first, .., last] = host() else { return };
-        let seats = [Seat::Core(*last)];
+        let placements = [CorePlacement::Core(*last)];
         let (mine, its, hot) = std::thread::scope(|scope| {
             let apart = || {
-                confine(&others(&seats));
+                confine(&others(&placements));
                 let (mine, its): (Vec<usize>, Vec<usize>) = (cores(), std::thread::spawn(cores).join().expect("cores"));
-                let hot = spawn("hot", seats[0], move |pinned| (pinned, cores())).expect("a thread");
+                let hot = spawn("hot", placements[0], move |pinned| (pinned, cores())).expect("a thread");
                 (mine, its, hot.join().expect("cores"))
             };
             scope.spawn(apart).join().expect("cores")

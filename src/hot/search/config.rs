@@ -32,7 +32,7 @@ pub struct Config {
     pub min_profit_wei: U256,
     /// Most exact walks of one cycle while its input is polished.
     pub evaluations: u32,
-    /// The polish stops when no input could add more than this share of the profit: 2 to the power of minus this. Nor
+    /// The refinement stops when no input could add more than this share of the profit: 2 to the power of minus this. Nor
     /// does it go on for what rounding alone takes, once good guesses at that were tried.
     /// 128: goes on until no input is better by more than one unit.
     pub tolerance_bits: u32,

@@ -16,7 +16,7 @@
 
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::graph::Graph;
-use crate::hot::search::graph::Way;
+use crate::hot::search::graph::OutEdge;
 use crate::hot::state::pools::EdgeId;
 use crate::hot::state::pools::Pools;
 use crate::types::id::PoolId;
@@ -235,7 +235,7 @@ impl<P> Walk<'_, P> {
     }
 
     /// Takes a way, unless it leads to a token or through a pool that the path has already.
-    fn step(&mut self, way: Way, go: impl FnOnce(&mut Self)) {
+    fn step(&mut self, way: OutEdge, go: impl FnOnce(&mut Self)) {
         if way.to == self.to || self.tokens.contains(&way.to) || !self.fresh(way.edge) {
             return;
         }

@@ -14,7 +14,7 @@ use crate::types::id::TokenId;
 
 /// One way out of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Way {
+pub struct OutEdge {
     /// Where it leads.
     pub to: TokenId,
     /// Through what.
@@ -24,33 +24,33 @@ pub struct Way {
 /// Adjacency of all tokens.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    ways: Vec<Vec<Way>>,
+    out_edges: Vec<Vec<OutEdge>>,
 }
 
 impl Graph {
     /// Adds the edges of a pool.
     pub fn add<P>(&mut self, pools: &Pools<P>, id: PoolId) {
-        self.ways.resize(pools.token_count().max(self.ways.len()), Vec::new());
+        self.out_edges.resize(pools.token_count().max(self.out_edges.len()), Vec::new());
         for edge in pools.edges_of(id) {
-            let way = Way { to: pools.edge(edge).token_out, edge };
-            let ways = &mut self.ways[pools.edge(edge).token_in.index()];
-            let at = ways.partition_point(|w| *w < way);
-            ways.insert(at, way);
+            let way = OutEdge { to: pools.edge(edge).token_out, edge };
+            let out_edges = &mut self.out_edges[pools.edge(edge).token_in.index()];
+            let at = out_edges.partition_point(|w| *w < way);
+            out_edges.insert(at, way);
         }
     }
 
     /// All ways out of a token.
     #[must_use]
-    pub fn from(&self, token: TokenId) -> &[Way] {
-        self.ways.get(token.index()).map_or(&[], Vec::as_slice)
+    pub fn from(&self, token: TokenId) -> &[OutEdge] {
+        self.out_edges.get(token.index()).map_or(&[], Vec::as_slice)
     }
 
     /// The ways from one token to another.
     #[must_use]
-    pub fn between(&self, from: TokenId, to: TokenId) -> &[Way] {
-        let ways = self.from(from);
-        let start = ways.partition_point(|way| way.to < to);
-        let count = ways[start..].partition_point(|way| way.to == to);
-        &ways[start..start + count]
+    pub fn between(&self, from: TokenId, to: TokenId) -> &[OutEdge] {
+        let out_edges = self.from(from);
+        let start = out_edges.partition_point(|way| way.to < to);
+        let count = out_edges[start..].partition_point(|way| way.to == to);
+        &out_edges[start..start + count]
     }
 }

@@ -162,7 +162,7 @@ impl Search {
         self.walks = 0;
         // Half of the budget, and one at least: the rest is for what the curves promise.
         let most = usize::try_from(self.budget.walks.div_ceil(2)).unwrap_or(usize::MAX);
-        self.picker.pick(&self.cycles, view, self.screen.kept(), most);
+        self.picker.pick(&self.cycles, view, self.screen.passed(), most);
         for at in 0..self.picker.picked().len() {
             self.counts.stopped = !go_on();
             if self.counts.stopped {
@@ -171,7 +171,7 @@ impl Search {
             self.trace(view, self.picker.picked()[at]);
             self.walks += 1;
         }
-        self.counts.left = self.screen.kept().len() as u64 - self.walks;
+        self.counts.left = self.screen.passed().len() as u64 - self.walks;
     }
 
     /// The best of what the last [`Search::begin`] found and is still left, if it is worth more than `floor`; without a floor

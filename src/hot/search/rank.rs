@@ -15,7 +15,7 @@
 
 use crate::hot::search::cycles::CycleId;
 use crate::hot::search::cycles::Cycles;
-use crate::hot::search::screen::Kept;
+use crate::hot::search::screen::ScreenedCycle;
 use crate::hot::state::view::View;
 use crate::types::id::TokenId;
 
@@ -30,17 +30,17 @@ pub struct Picker {
 
 impl Picker {
     /// Picks so many of what passed the screen, at most.
-    pub fn pick<V: View>(&mut self, cycles: &Cycles, view: &V, kept: &[Kept], most: usize) {
+    pub fn pick<V: View>(&mut self, cycles: &Cycles, view: &V, passed: &[ScreenedCycle], most: usize) {
         self.picked.clear();
-        if kept.len() <= most {
-            self.picked.extend(kept.iter().map(|kept| kept.id));
+        if passed.len() <= most {
+            self.picked.extend(passed.iter().map(|passed| passed.id));
             return;
         }
         self.worth.clear();
         self.worth.extend(cycles.bases().iter().map(|base| worth(cycles, view, *base)));
         self.ranked.clear();
         let worth = &self.worth;
-        self.ranked.extend(kept.iter().map(|kept| (promise(cycles, view, worth, *kept), kept.id)));
+        self.ranked.extend(passed.iter().map(|passed| (provisional(cycles, view, worth, *passed), passed.id)));
         // The greatest promise first, of equal ones the lower id.
         self.ranked.select_nth_unstable_by(most, |a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         self.picked.extend(self.ranked[..most].iter().map(|(_, id)| *id));
@@ -54,9 +54,9 @@ impl Picker {
 }
 
 /// A cycle's best profit in ether, were its pools constant products.
-fn promise<V: View>(cycles: &Cycles, view: &V, worth: &[f64], kept: Kept) -> f64 {
+fn provisional<V: View>(cycles: &Cycles, view: &V, worth: &[f64], passed: ScreenedCycle) -> f64 {
     let (rates, depths) = (view.margins().rates(), view.margins().depths());
-    let hops = cycles.hops(kept.id);
+    let hops = cycles.hops(passed.id);
     let (mut here, mut slip) = (1.0, 0.0);
     for edge in hops {
         slip += here / depths[edge.index()];
@@ -64,7 +64,7 @@ fn promise<V: View>(cycles: &Cycles, view: &V, worth: &[f64], kept: Kept) -> f64
     }
     let start = view.tables().edge(hops[0]).token_in;
     let worth = cycles.bases().iter().position(|base| *base == start).map_or(0.0, |at| worth[at]);
-    let gain = kept.product.sqrt() - 1.0;
+    let gain = passed.product.sqrt() - 1.0;
     // Within the screen's margin below one there is nothing to gain.
     if gain < 0.0 { 0.0 } else { gain * gain / slip * worth }
 }

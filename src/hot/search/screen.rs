@@ -40,7 +40,7 @@ pub struct Screened {
 
 /// A cycle that passed.
 #[derive(Clone, Copy, Debug)]
-pub struct Kept {
+pub struct ScreenedCycle {
     /// Which.
     pub id: CycleId,
     /// The product of its marginal rates.
@@ -53,12 +53,12 @@ pub struct Screen {
     epoch: u32,
     seen: Vec<u32>,
     ids: Vec<CycleId>,
-    kept: Vec<Kept>,
+    passed: Vec<ScreenedCycle>,
 }
 
 impl Screen {
     /// Looks at the cycles through `touched`, or at all when `None`, but at no more than `budget`, and goes on as long as
-    /// `go_on` says. Those left over are in [`Screen::kept`], in the order of the touched pools and then of their ids.
+    /// `go_on` says. Those left over are in [`Screen::passed`], in the order of the touched pools and then of their ids.
     pub fn run<V: View>(
         &mut self,
         cycles: &Cycles,
@@ -67,19 +67,19 @@ impl Screen {
         budget: u64,
         go_on: &dyn Fn() -> bool,
     ) -> Screened {
-        self.kept.clear();
+        self.passed.clear();
         let rates = view.margins().rates();
         let look = Look { cycles, rates, budget: usize::try_from(budget).unwrap_or(usize::MAX), go_on };
         match touched {
-            Some([pool]) => look.at(cycles.through(*pool), &mut self.kept),
+            Some([pool]) => look.at(cycles.through(*pool), &mut self.passed),
             Some(pools) => {
                 self.gather(cycles, pools);
-                look.at(&self.ids, &mut self.kept)
+                look.at(&self.ids, &mut self.passed)
             }
             None => {
                 self.ids.clear();
                 self.ids.extend(cycles.ids());
-                look.at(&self.ids, &mut self.kept)
+                look.at(&self.ids, &mut self.passed)
             }
         }
     }
@@ -105,8 +105,8 @@ impl Screen {
 
     /// Cycles that passed the last run.
     #[must_use]
-    pub fn kept(&self) -> &[Kept] {
-        &self.kept
+    pub fn passed(&self) -> &[ScreenedCycle] {
+        &self.passed
     }
 }
 
@@ -119,7 +119,7 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn at(&self, ids: &[CycleId], kept: &mut Vec<Kept>) -> Screened {
+    fn at(&self, ids: &[CycleId], passed: &mut Vec<ScreenedCycle>) -> Screened {
         let within = &ids[..ids.len().min(self.budget)];
         let mut looked = 0;
         for batch in within.chunks(BATCH) {
@@ -127,19 +127,19 @@ impl Look<'_> {
                 break;
             }
             match self.cycles.max_hops() {
-                2 => self.batch::<2>(batch, kept),
-                3 => self.batch::<3>(batch, kept),
-                4 => self.batch::<4>(batch, kept),
-                5 => self.batch::<5>(batch, kept),
-                _ => self.batch::<6>(batch, kept),
+                2 => self.batch::<2>(batch, passed),
+                3 => self.batch::<3>(batch, passed),
+                4 => self.batch::<4>(batch, passed),
+                5 => self.batch::<5>(batch, passed),
+                _ => self.batch::<6>(batch, passed),
             }
             looked += batch.len();
         }
-        Screened { looked: looked as u64, rejected: (looked - kept.len()) as u64, left: (ids.len() - looked) as u64 }
+        Screened { looked: looked as u64, rejected: (looked - passed.len()) as u64, left: (ids.len() - looked) as u64 }
     }
 
     /// Looks at cycles that lie in rows of `N`.
-    fn batch<const N: usize>(&self, ids: &[CycleId], kept: &mut Vec<Kept>) {
+    fn batch<const N: usize>(&self, ids: &[CycleId], passed: &mut Vec<ScreenedCycle>) {
         let rows = self.cycles.rows::<N>();
         let (abreast, rest) = ids.as_chunks::<LANES>();
         for ids in abreast {
@@ -152,11 +152,11 @@ impl Look<'_> {
             }
             // Nearly all are rejected, mostly all of the eight.
             if !products.iter().all(|product| rejects(*product)) {
-                ids.iter().zip(products).for_each(|(id, product)| keep(kept, *id, product));
+                ids.iter().zip(products).for_each(|(id, product)| keep(passed, *id, product));
             }
         }
         for id in rest {
-            keep(kept, *id, self.product(&rows[id.index()]));
+            keep(passed, *id, self.product(&rows[id.index()]));
         }
     }
 
@@ -170,8 +170,8 @@ fn rejects(product: f64) -> bool {
     product < 1.0 - MARGIN
 }
 
-fn keep(kept: &mut Vec<Kept>, id: CycleId, product: f64) {
+fn keep(passed: &mut Vec<ScreenedCycle>, id: CycleId, product: f64) {
     if !rejects(product) {
-        kept.push(Kept { id, product });
+        passed.push(ScreenedCycle { id, product });
     }
 }

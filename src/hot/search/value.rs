@@ -10,7 +10,7 @@
 use alloy_primitives::U256;
 
 use crate::hot::search::cycles::Cycles;
-use crate::hot::search::graph::Way;
+use crate::hot::search::graph::OutEdge;
 use crate::hot::state::view::View;
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::QuoteError;
@@ -34,12 +34,12 @@ pub fn in_ether<V: View>(cycles: &Cycles, view: &V, token: TokenId, amount: u128
 }
 
 /// The most that any of parallel ways pays.
-fn best<V: View>(view: &V, ways: &[Way], amount: U256) -> Option<U256> {
+fn best<V: View>(view: &V, ways: &[OutEdge], amount: U256) -> Option<U256> {
     quotes(view, ways, amount).filter_map(Result::ok).max()
 }
 
 /// What each of parallel ways that can be used pays, or why it does not.
-fn quotes<V: View>(view: &V, ways: &[Way], amount: U256) -> impl Iterator<Item = Result<U256, QuoteError>> {
+fn quotes<V: View>(view: &V, ways: &[OutEdge], amount: U256) -> impl Iterator<Item = Result<U256, QuoteError>> {
     // A quarantined pool quotes what may be wrong.
     let usable =
         ways.iter().map(|way| view.tables().edge(way.edge)).filter(|edge| !view.tables().is_quarantined(edge.pool));
@@ -83,7 +83,7 @@ pub fn bound<V: View>(cycles: &Cycles, view: &V, token: TokenId, amount: u128) -
 struct Refuses;
 
 /// The most that any of parallel ways pays, nothing where it is too little for a unit; `None` without any.
-fn sale<V: View>(view: &V, ways: &[Way], amount: U256) -> Result<Option<U256>, Refuses> {
+fn sale<V: View>(view: &V, ways: &[OutEdge], amount: U256) -> Result<Option<U256>, Refuses> {
     quotes(view, ways, amount).try_fold(None, |most: Option<U256>, quote| match quote {
         Ok(paid) => Ok(most.max(Some(paid))),
         Err(QuoteError::TooSmall) => Ok(most.max(Some(U256::ZERO))),

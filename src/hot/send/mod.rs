@@ -2,22 +2,22 @@
 //!
 //! # Invariants
 //! - Only a [`SignedBundle`] is written, and what is signed is what is sent.
-//! - A bundle goes to a relay once, down one of its lines. Where all are busy, or gone, the edge sends instead.
+//! - A bundle goes to a relay once, down one of its connections. Where all are busy, or gone, the edge sends instead.
 //! - Nothing waits. What a socket does not take at once is kept, and written when it does.
 //!
 //! # Cost
 //! Body and header: two keccaks of it, and 0.07 µs for a signature with a nonce prepared ahead, 27 µs without one.
 
+pub mod connection;
 pub mod header;
-pub mod line;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
-use crate::hot::build::SignedBundle;
+use crate::hot::bundle::SignedBundle;
 use crate::hot::rt::inbox::Supply;
-use crate::hot::send::line::Line;
+use crate::hot::send::connection::RelayConnection;
 use crate::types::onetime::OneTime;
 use crate::types::secret::Key;
 
@@ -50,7 +50,7 @@ impl Relays {
 }
 
 /// A thread's own hand: identity, nonces, buffers.
-pub struct Pen {
+pub struct RequestEncoder {
     identity: Option<Key>,
     nonces: Option<Supply<OneTime>>,
     random: StdRng,
@@ -58,7 +58,7 @@ pub struct Pen {
     header: Vec<u8>,
 }
 
-impl Pen {
+impl RequestEncoder {
     /// A pen. `seed`: from the system's source; replacement UUIDs come from it, and who can guess one could take a
     /// bundle back. Without `nonces` signatures are deterministic.
     #[must_use]
@@ -66,16 +66,16 @@ impl Pen {
         Self { identity, nonces, random: StdRng::from_seed(seed), body: Vec::new(), header: Vec::new() }
     }
 
-    /// Sends a bundle down every line that is free. `None`: none was.
+    /// Sends a bundle down every connection that is free. `None`: none was.
     pub fn send<'a>(
         &mut self,
         bundle: &SignedBundle,
-        lines: impl Iterator<Item = &'a mut Line>,
+        connections: impl Iterator<Item = &'a mut RelayConnection>,
     ) -> Option<(Uuid, Relays)> {
         let uuid = uuid::Builder::from_random_bytes(self.random.random()).into_uuid();
         let mut went = Relays::default();
         let mut written: Option<(Body, bool)> = None;
-        for line in lines.filter(|line| line.is_free()) {
+        for line in connections.filter(|line| line.is_free()) {
             if went.has(line.relay()) {
                 continue;
             }

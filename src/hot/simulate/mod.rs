@@ -5,8 +5,8 @@
 //!   by exactly the predicted profit.
 //! - Nothing is kept of a simulation but its report.
 
-mod deal;
-mod kept;
+mod opportunity;
+mod proof_cache;
 mod suspicion;
 
 use std::sync::Arc;
@@ -26,8 +26,8 @@ use crate::hot::evm::own::Own;
 use crate::hot::lending::Liquidation;
 use crate::hot::refused::Refused;
 use crate::hot::search::Candidate;
-use crate::hot::simulate::kept::At;
-use crate::hot::simulate::kept::Kept;
+use crate::hot::simulate::proof_cache::At;
+use crate::hot::simulate::proof_cache::ProofCache;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;
 use crate::protocols::executor;
@@ -36,15 +36,15 @@ use crate::protocols::executor::Hop;
 use crate::protocols::executor::Run;
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
-use crate::types::news::Want;
+use crate::types::update::StateKey;
 
-pub use deal::Deal;
+pub use opportunity::Opportunity;
 pub use suspicion::Suspicion;
 
 /// An opportunity that the EVM agrees with.
 #[derive(Clone, Debug)]
 pub struct Proven {
-    deal: Deal,
+    opportunity: Opportunity,
     gas_used: Gas,
     builder_paid: Wei,
     assumed: usize,
@@ -54,16 +54,16 @@ pub struct Proven {
 impl Proven {
     /// What search believed, to the wei.
     #[must_use]
-    pub const fn deal(&self) -> &Deal {
-        &self.deal
+    pub const fn opportunity(&self) -> &Opportunity {
+        &self.opportunity
     }
 
     /// The cycle, if it is one.
     #[must_use]
     pub const fn candidate(&self) -> Option<&Candidate> {
-        match &self.deal {
-            Deal::Cycle(candidate) => Some(candidate),
-            Deal::Liquidation(_) => None,
+        match &self.opportunity {
+            Opportunity::Cycle(candidate) => Some(candidate),
+            Opportunity::Liquidation(_) => None,
         }
     }
 
@@ -121,10 +121,10 @@ pub struct Prover {
     unknown: Unknown,
     bid: Bid,
     share: Option<Share>,
-    missed: Vec<Want>,
+    missed: Vec<StateKey>,
     /// Asks a token what the executor holds.
     look: Bytes,
-    kept: Kept,
+    kept: ProofCache,
 }
 
 impl Prover {
@@ -133,7 +133,7 @@ impl Prover {
     #[must_use]
     pub fn new(own: Own, nonce: u64, unknown: Unknown, bid: Bid) -> Self {
         let (suspicion, look) = (Suspicion::default(), own::balance_of(own.executor));
-        Self { own, suspicion, nonce, unknown, bid, share: None, missed: Vec::new(), look, kept: Kept::default() }
+        Self { own, suspicion, nonce, unknown, bid, share: None, missed: Vec::new(), look, kept: ProofCache::default() }
     }
 
     /// Bids a share of each candidate's value from now on.
@@ -168,7 +168,7 @@ impl Prover {
 
     /// What proofs of this event read and the state does not know.
     #[must_use]
-    pub fn missed(&self) -> &[Want] {
+    pub fn missed(&self) -> &[StateKey] {
         &self.missed
     }
 
@@ -198,7 +198,7 @@ impl Prover {
         let at = At::of(machine, self.nonce);
         if let Some(proof) = self.kept.find(&at, candidate, bid) {
             self.suspicion.clear(&hops);
-            return Ok(Proven { deal: Deal::Cycle(*candidate), ..proof.clone() });
+            return Ok(Proven { opportunity: Opportunity::Cycle(*candidate), ..proof.clone() });
         }
         let token = pools.token(candidate.start());
         let tx = self.transaction(machine, (token, bid), candidate, &hops)?;
@@ -242,7 +242,7 @@ impl Prover {
             machine.take_back(between.executed.diff);
             return Err(symptom);
         }
-        let proof = report(machine, Deal::Liquidation(Arc::clone(liquidation)), &between);
+        let proof = report(machine, Opportunity::Liquidation(Arc::clone(liquidation)), &between);
         Ok((proof, between.executed.diff))
     }
 
@@ -281,7 +281,7 @@ impl Prover {
         let realised = self.realised(machine, token, between, self.own.executor);
         if realised == Some(U256::from(candidate.gross())) {
             self.suspicion.clear(hops);
-            return Ok(report(machine, Deal::Cycle(*candidate), between));
+            return Ok(report(machine, Opportunity::Cycle(*candidate), between));
         }
         let symptom = symptom(between);
         let theirs = matches!(symptom, Refused::Mismatch | Refused::Reverted);
@@ -371,7 +371,7 @@ fn symptom(between: &Between) -> Refused {
     }
 }
 
-fn report(machine: &Machine, deal: Deal, between: &Between) -> Proven {
+fn report(machine: &Machine, opportunity: Opportunity, between: &Between) -> Proven {
     let diff = &between.executed.diff;
     let mut access = Vec::with_capacity(diff.values().map(|account| account.storage.len()).sum());
     for (address, account) in diff {
@@ -379,7 +379,7 @@ fn report(machine: &Machine, deal: Deal, between: &Between) -> Proven {
     }
     access.sort_unstable();
     Proven {
-        deal,
+        opportunity,
         gas_used: Gas(between.executed.gas_used()),
         builder_paid: Wei(paid(machine, between)),
         assumed: machine.db().assumed().len(),

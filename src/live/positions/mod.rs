@@ -22,8 +22,8 @@ use crate::live::positions::names::Names;
 use crate::live::positions::row::Row;
 use crate::live::session;
 use crate::live::session::Screen;
-use crate::live::source;
 use crate::live::start;
+use crate::live::state_loader;
 use crate::protocols::lending::Lending;
 
 pub use show::table;
@@ -58,7 +58,7 @@ pub fn positions(config: &Config, below: Option<U256>) -> eyre::Result<Positions
 
 async fn look(config: &Config, below: Option<U256>, screen: &Screen) -> eyre::Result<Positions> {
     let chain = start::dial(config).await?;
-    let (mut loaded, rules) = source::lending(&chain, config, &mut screen.progress()).await?;
+    let (mut loaded, rules) = state_loader::lending(&chain, config, &mut screen.progress()).await?;
     let (mut markets, missing) = bootstrap::markets(&loaded, rules)?;
     if let Some(want) = missing.first() {
         return Err(eyre!("{want:?} and {} more were not loaded", missing.len() - 1));

@@ -15,7 +15,7 @@ use crate::protocols::lending::Lending;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::choice;
-use crate::protocols::lending::choice::Edge;
+use crate::protocols::lending::choice::LiquidationPrice;
 
 /// What is said of a position. Amounts are decimal strings of the smallest units.
 #[derive(Clone, Debug, Serialize)]
@@ -39,7 +39,7 @@ pub struct Row {
     /// What it holds and owes.
     pub assets: Vec<Asset>,
     /// For each price that it hangs on, where it sinks; the nearest first.
-    pub edges: Vec<Sinks>,
+    pub edges: Vec<LiquidatableAt>,
     /// The best liquidation. None: none can be made, at the nearest edge either.
     pub liquidation: Option<Liquidation>,
 }
@@ -79,7 +79,7 @@ pub struct Asset {
 
 /// A price at which a position sinks, all else as it is.
 #[derive(Clone, Debug, Serialize)]
-pub struct Sinks {
+pub struct LiquidatableAt {
     /// Whose price.
     pub feed: Address,
     /// Its name, and the decimals of the price.
@@ -159,10 +159,10 @@ impl Row {
         let assets = market.holdings(account, at)?.into_iter().map(asset).collect();
         let mut edges = Vec::new();
         for feed in market.feeds_of(account) {
-            edges.extend(sinks(market, account, feed, at, names)?);
+            edges.extend(liquidatable_at(market, account, feed, at, names)?);
         }
-        edges.sort_by_key(|edge: &Sinks| edge.bps.unsigned_abs());
-        let liquidation = match health.sinks() {
+        edges.sort_by_key(|edge: &LiquidatableAt| edge.bps.unsigned_abs());
+        let liquidation = match health.is_liquidatable() {
             true => liquidation(market, account, at, true),
             false => edges.first().and_then(|edge| at_edge(market, account, at, edge)),
         };
@@ -183,18 +183,18 @@ impl Row {
 }
 
 /// `None`: this price alone does not sink it, or has no price.
-fn sinks(
+fn liquidatable_at(
     market: &AnyLending,
     account: Address,
     feed: Address,
     at: u64,
     names: &Names,
-) -> Result<Option<Sinks>, Refusal> {
+) -> Result<Option<LiquidatableAt>, Refusal> {
     let Some(price) = market.price(feed).filter(|price| !price.is_zero()) else { return Ok(None) };
     let edge = choice::edge(market, account, feed, price, at)?;
     let Some((sinks_at, when)) = edge.map(|edge| match edge {
-        Edge::Falling(price) => (price, "falling"),
-        Edge::Rising(price) => (price, "rising"),
+        LiquidationPrice::Falling(price) => (price, "falling"),
+        LiquidationPrice::Rising(price) => (price, "rising"),
     }) else {
         return Ok(None);
     };
@@ -202,7 +202,15 @@ fn sinks(
         .zip(signed(price))
         .and_then(|(then, now)| then.checked_sub(now)?.checked_mul(I256::unchecked_from(10_000))?.checked_div(now));
     let bps = bps.unwrap_or(I256::MAX);
-    Ok(Some(Sinks { feed, unit: names.feed(market, feed), price, sinks_at, when, distance_percent: percent(bps), bps }))
+    Ok(Some(LiquidatableAt {
+        feed,
+        unit: names.feed(market, feed),
+        price,
+        sinks_at,
+        when,
+        distance_percent: percent(bps),
+        bps,
+    }))
 }
 
 /// Hundredths of a percent as percent.
@@ -213,7 +221,7 @@ fn percent(bps: I256) -> String {
 }
 
 /// What liquidating would earn once the price is there.
-fn at_edge(market: &mut AnyLending, account: Address, at: u64, edge: &Sinks) -> Option<Liquidation> {
+fn at_edge(market: &mut AnyLending, account: Address, at: u64, edge: &LiquidatableAt) -> Option<Liquidation> {
     market.set_price(edge.feed, edge.sinks_at);
     let found = liquidation(market, account, at, false);
     market.set_price(edge.feed, edge.price);

@@ -4,8 +4,8 @@ use alloy_primitives::{I256, U256};
 
 use crate::live::positions::Positions;
 use crate::live::positions::row;
+use crate::live::positions::row::LiquidatableAt;
 use crate::live::positions::row::Row;
-use crate::live::positions::row::Sinks;
 
 /// Cells of the bar, and how many hundredths of a percent one is: a full one is half the price.
 const CELLS: usize = 20;
@@ -16,9 +16,9 @@ const CELL_BPS: usize = 250;
 pub fn table(found: &Positions) -> String {
     let mut lines = vec![cells(&HEAD.map(str::to_owned))];
     lines.extend(found.positions.iter().map(|row| cells(&line(row))));
-    let sunk = found.positions.iter().filter(|row| row.health.factor < ONE).count();
+    let liquidatable = found.positions.iter().filter(|row| row.health.factor < ONE).count();
     let count = found.positions.len();
-    lines.push(format!("{count} positions behind block {}, {sunk} of them can be liquidated", found.block));
+    lines.push(format!("{count} positions behind block {}, {liquidatable} of them can be liquidated", found.block));
     lines.extend(found.notes.iter().map(|note| format!("note: {note}")));
     lines.join("\n")
 }
@@ -52,13 +52,13 @@ fn line(row: &Row) -> [String; 8] {
         cut(&row::units(row.health.factor, 18), 4),
         base(row.health.collateral),
         base(row.health.debt),
-        edge.map_or_else(|| "no single price does it".to_owned(), sinks),
+        edge.map_or_else(|| "no single price does it".to_owned(), liquidatable_at),
         edge.map_or_else(String::new, |edge| bar(edge.bps)),
         earns.unwrap_or_else(|| "-".to_owned()),
     ]
 }
 
-fn sinks(edge: &Sinks) -> String {
+fn liquidatable_at(edge: &LiquidatableAt) -> String {
     let way = if edge.when == "falling" { "<=" } else { ">=" };
     let price = cut(&row::units(edge.sinks_at, edge.unit.decimals), 4);
     format!("{} {way} {price} ({}%)", edge.unit.name, edge.distance_percent)

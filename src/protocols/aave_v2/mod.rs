@@ -22,12 +22,12 @@ use crate::protocols::lending::Lending;
 use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::aave;
-use crate::protocols::lending::aave::balances::Terms;
+use crate::protocols::lending::aave::balances::Valuation;
 use crate::protocols::lending::aave::reserves::Reserves;
 use crate::protocols::lending::discover::Lender;
 use crate::protocols::lending::discover::Place;
-use crate::protocols::lending::seed::Pair;
-use crate::protocols::lending::seed::Seed;
+use crate::protocols::lending::market_spec::MarketSpec;
+use crate::protocols::lending::market_spec::Pair;
 use crate::protocols::lending::slots::Layout;
 use crate::protocols::lending::slots::Packing;
 use crate::protocols::math::ray;
@@ -69,7 +69,7 @@ impl Market {
     pub const LENDER: Lender =
         Lender { many: false, topics: &[Borrow::SIGNATURE_HASH], heard: aave::heard, open: Self::open };
 
-    fn open(probe: &mut dyn Probe, place: &Place) -> Result<Seed, String> {
+    fn open(probe: &mut dyn Probe, place: &Place) -> Result<MarketSpec, String> {
         aave::open(probe, place, Self::PROTOCOL, &getAddressesProviderCall {}.abi_encode())
     }
 
@@ -103,8 +103,8 @@ impl Market {
 
     /// As a row says. Forks keep the layout.
     #[must_use]
-    pub fn seeded(seed: &Seed) -> Option<Self> {
-        Some(Self { reserves: Reserves::new(seed.address, LAYOUT).priced_by(seed.oracle) })
+    pub fn from_spec(spec: &MarketSpec) -> Option<Self> {
+        Some(Self { reserves: Reserves::new(spec.address, LAYOUT).priced_by(spec.oracle) })
     }
 }
 
@@ -197,7 +197,7 @@ impl Lending for Market {
     fn health_if(&self, account: Address, at: u64, feed: Option<(Address, U256)>) -> Result<Health, Refusal> {
         let position = self.reserves.position(account)?;
         self.reserves.account(position, at, compounded, |asset, config| {
-            Ok(Terms { price: self.reserves.price(asset, feed)?, threshold: config.threshold() })
+            Ok(Valuation { price: self.reserves.price(asset, feed)?, threshold: config.threshold() })
         })
     }
 

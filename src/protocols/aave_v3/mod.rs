@@ -24,13 +24,13 @@ use crate::protocols::lending::Lending;
 use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::aave;
-use crate::protocols::lending::aave::balances::Terms;
+use crate::protocols::lending::aave::balances::Valuation;
 use crate::protocols::lending::aave::position::Position;
 use crate::protocols::lending::aave::reserves::Reserves;
 use crate::protocols::lending::discover::Lender;
 use crate::protocols::lending::discover::Place;
-use crate::protocols::lending::seed::Pair;
-use crate::protocols::lending::seed::Seed;
+use crate::protocols::lending::market_spec::MarketSpec;
+use crate::protocols::lending::market_spec::Pair;
 use crate::protocols::lending::slots;
 use crate::protocols::lending::slots::Layout;
 use crate::protocols::lending::slots::Packing;
@@ -98,7 +98,7 @@ impl Market {
     pub const LENDER: Lender =
         Lender { many: false, topics: &[Borrow::SIGNATURE_HASH], heard: aave::heard, open: Self::open };
 
-    fn open(probe: &mut dyn Probe, place: &Place) -> Result<Seed, String> {
+    fn open(probe: &mut dyn Probe, place: &Place) -> Result<MarketSpec, String> {
         let revision = probe.call(place.address, &POOL_REVISIONCall {}.abi_encode()).word(0);
         let revision = revision.ok_or("is no pool of aave v3: it does not say its revision")?;
         if revision.is_zero() || revision > U256::from(LAST_REVISION) {
@@ -139,8 +139,8 @@ impl Market {
 
     /// As a row says. Forks keep the layout.
     #[must_use]
-    pub fn seeded(seed: &Seed) -> Option<Self> {
-        Some(Self { reserves: Reserves::new(seed.address, LAYOUT).priced_by(seed.oracle) })
+    pub fn from_spec(spec: &MarketSpec) -> Option<Self> {
+        Some(Self { reserves: Reserves::new(spec.address, LAYOUT).priced_by(spec.oracle) })
     }
 
     /// The category that an account has chosen.
@@ -262,9 +262,9 @@ impl Lending for Market {
             let own = || self.reserves.price(asset, feed);
             match chosen.filter(|(id, _)| *id == config.category()) {
                 Some((_, category)) => {
-                    Ok(Terms { price: common.map_or_else(own, Ok)?, threshold: category.threshold() })
+                    Ok(Valuation { price: common.map_or_else(own, Ok)?, threshold: category.threshold() })
                 }
-                None => Ok(Terms { price: own()?, threshold: config.threshold() }),
+                None => Ok(Valuation { price: own()?, threshold: config.threshold() }),
             }
         })
     }

@@ -9,10 +9,10 @@ use alloy_primitives::address;
 use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
 use crate::protocols::calldata::Factory;
-use crate::protocols::calldata::Hop;
 use crate::protocols::calldata::MOST_HOPS;
 use crate::protocols::calldata::Plan;
-use crate::protocols::calldata::Terms;
+use crate::protocols::calldata::RouterHop;
+use crate::protocols::calldata::TradeBounds;
 use crate::protocols::calldata::Unread;
 use crate::protocols::calldata::WETH;
 use crate::protocols::calldata::words::Words;
@@ -50,14 +50,14 @@ pub(super) fn one_inch(call: &Call<'_>, selector: [u8; 4], args: Words<'_>, plan
         let pool = Address::from_word(B256::from(packed & (U256::MAX >> 96)));
         // A pair's word says what reaches the curve, in 32 bits above the address.
         let keeps = pairs.then(|| (packed >> 160usize).as_limbs()[0] as u32);
-        plan.hops.push(Hop::At { pool, zero_for_one: !packed.bit(ONE_FOR_ZERO), keeps });
+        plan.hops.push(RouterHop::At { pool, zero_for_one: !packed.bit(ONE_FOR_ZERO), keeps });
     }
     let amount = word(head)?;
     if !call.value.is_zero() && call.value != amount {
         return Err(Unread::Refuses);
     }
     let limit = word(head + 1)?;
-    plan.trade(0, Terms { amount: Amount::In(amount), limit, price_limit: None, recipient: call.from })
+    plan.trade(0, TradeBounds { amount: Amount::In(amount), limit, price_limit: None, recipient: call.from })
 }
 
 pub(super) fn zero_ex(call: &Call<'_>, selector: [u8; 4], args: Words<'_>, plan: &mut Plan) -> Result<(), Unread> {
@@ -76,8 +76,8 @@ pub(super) fn zero_ex(call: &Call<'_>, selector: [u8; 4], args: Words<'_>, plan:
         Ok(if token == ETHER { WETH } else { token })
     };
     for index in 1..length {
-        plan.hops.push(Hop::Made { by, fee: 0, token_in: token(index - 1)?, token_out: token(index)? });
+        plan.hops.push(RouterHop::Made { by, fee: 0, token_in: token(index - 1)?, token_out: token(index)? });
     }
     let (amount, limit) = (Amount::In(word(1)?), word(2)?);
-    plan.trade(0, Terms { amount, limit, price_limit: None, recipient: call.from })
+    plan.trade(0, TradeBounds { amount, limit, price_limit: None, recipient: call.from })
 }

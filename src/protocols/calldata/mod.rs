@@ -65,7 +65,7 @@ pub enum Unread {
 
 /// One pool on the way, as the router finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hop {
+pub enum RouterHop {
     /// The pool that a factory made for two tokens and a fee.
     Made {
         /// The factory.
@@ -131,7 +131,7 @@ pub struct Floor {
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     trades: Vec<Trade>,
-    hops: Vec<Hop>,
+    hops: Vec<RouterHop>,
     floors: Vec<Floor>,
     /// Basis points of what the router holds that go to somebody else on the way.
     less_bps: u64,
@@ -157,7 +157,7 @@ impl Plan {
 
     /// The hops of a trade, from what goes in to what comes out.
     #[must_use]
-    pub fn hops(&self, trade: &Trade) -> &[Hop] {
+    pub fn hops(&self, trade: &Trade) -> &[RouterHop] {
         self.hops.get(trade.first_hop..trade.first_hop + trade.hops).unwrap_or_default()
     }
 
@@ -198,19 +198,19 @@ impl Plan {
     }
 
     /// Adds a trade over the hops pushed since `first_hop`.
-    fn trade(&mut self, first_hop: usize, terms: Terms) -> Result<(), Unread> {
+    fn trade(&mut self, first_hop: usize, terms: TradeBounds) -> Result<(), Unread> {
         let hops = self.hops.len() - first_hop;
         if hops == 0 || hops > MOST_HOPS || self.trades.len() == MOST_TRADES {
             return Err(Unread::Shape);
         }
-        let Terms { amount, limit, price_limit, recipient } = terms;
+        let TradeBounds { amount, limit, price_limit, recipient } = terms;
         self.trades.push(Trade { first_hop, hops, amount, limit, price_limit, recipient });
         Ok(())
     }
 }
 
 /// A trade but for its hops.
-struct Terms {
+struct TradeBounds {
     amount: Amount,
     limit: U256,
     price_limit: Option<U256>,

@@ -1,6 +1,6 @@
 //! The contracts whose calldata is read, by their addresses on mainnet. (The devnet puts its own in the same places.)
 //!
-//! An address is not enough: on another chain somebody else may hold it. `hot::reckon` asks for the code's hash too, and
+//! An address is not enough: on another chain somebody else may hold it. `hot::forecast` asks for the code's hash too, and
 //! learns it from the first transaction on which the EVM agreed, so that no hash stands here that nobody has checked.
 
 use alloy_primitives::Address;

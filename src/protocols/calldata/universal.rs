@@ -8,7 +8,7 @@ use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
 use crate::protocols::calldata::Plan;
 use crate::protocols::calldata::Router;
-use crate::protocols::calldata::Terms;
+use crate::protocols::calldata::TradeBounds;
 use crate::protocols::calldata::Unread;
 use crate::protocols::calldata::WETH;
 use crate::protocols::calldata::v2;
@@ -86,7 +86,7 @@ fn one(router: &Router, call: &Call<'_>, (command, input): (u8, Words<'_>), plan
             }
             let first_hop = plan.hops.len();
             v3::path(input.bytes(3).ok_or(Unread::Shape)?, !exact_in, plan)?;
-            plan.trade(first_hop, Terms { amount, limit, price_limit: None, recipient })
+            plan.trade(first_hop, TradeBounds { amount, limit, price_limit: None, recipient })
         }
         SWEEP => {
             let token = input.address(0).ok_or(Unread::Shape)?;

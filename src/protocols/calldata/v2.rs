@@ -7,10 +7,10 @@ use alloy_primitives::U256;
 use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
 use crate::protocols::calldata::Factory;
-use crate::protocols::calldata::Hop;
 use crate::protocols::calldata::MOST_HOPS;
 use crate::protocols::calldata::Plan;
-use crate::protocols::calldata::Terms;
+use crate::protocols::calldata::RouterHop;
+use crate::protocols::calldata::TradeBounds;
 use crate::protocols::calldata::Unread;
 use crate::protocols::calldata::WETH;
 use crate::protocols::calldata::words::Words;
@@ -84,7 +84,7 @@ pub(super) fn decode(
     let recipient = args.address(head + 1).ok_or(Unread::Shape)?;
     plan.due(swapped(head + 2)?);
     let amount = if exact_in { Amount::In(fixed) } else { Amount::Out(fixed) };
-    plan.trade(0, Terms { amount, limit, price_limit: None, recipient })
+    plan.trade(0, TradeBounds { amount, limit, price_limit: None, recipient })
 }
 
 /// Pushes the hops of the list of tokens that word `index` leads to; says what goes in first and comes out last.
@@ -97,13 +97,13 @@ pub(super) fn path(factory: Factory, args: Words<'_>, index: usize, plan: &mut P
     let mut token_in = first;
     for place in 1..length {
         let token_out = tokens.address(place)?;
-        plan.hops.push(Hop::Made { by: factory, fee: 0, token_in, token_out });
+        plan.hops.push(RouterHop::Made { by: factory, fee: 0, token_in, token_out });
         token_in = token_out;
     }
     Some((first, token_in))
 }
 
-/// A trade of `SwapRouter02` and of `UniversalRouter`, its path where word `index` leads. Both reckon what must go in, and then
+/// A trade of `SwapRouter02` and of `UniversalRouter`, its path where word `index` leads. Both forecast what must go in, and then
 /// swap by the balances that the pairs see.
 pub(super) fn trade(
     args: Words<'_>,
@@ -114,5 +114,5 @@ pub(super) fn trade(
     let amount = if let Amount::Out(out) = amount { Amount::AtLeast(out) } else { amount };
     let first_hop = plan.hops.len();
     path(Factory::UniswapV2, args, index, plan).ok_or(Unread::Shape)?;
-    plan.trade(first_hop, Terms { amount, limit, price_limit: None, recipient })
+    plan.trade(first_hop, TradeBounds { amount, limit, price_limit: None, recipient })
 }

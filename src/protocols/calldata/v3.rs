@@ -7,11 +7,11 @@ use alloy_primitives::U256;
 use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
 use crate::protocols::calldata::Factory;
-use crate::protocols::calldata::Hop;
 use crate::protocols::calldata::MOST_HOPS;
 use crate::protocols::calldata::Plan;
 use crate::protocols::calldata::Router;
-use crate::protocols::calldata::Terms;
+use crate::protocols::calldata::RouterHop;
+use crate::protocols::calldata::TradeBounds;
 use crate::protocols::calldata::Unread;
 use crate::protocols::calldata::WETH;
 use crate::protocols::calldata::v2;
@@ -75,7 +75,7 @@ pub(super) mod due {
 }
 
 /// A router and who called it, as far as recipients depend on it.
-struct Desk<'a> {
+struct CallContext<'a> {
     router: &'a Router,
     call: &'a Call<'a>,
     /// Of `SwapRouter02`: no deadlines, and names for the sender and itself.
@@ -89,7 +89,7 @@ pub(super) fn decode(
     (selector, args): ([u8; 4], Words<'_>),
     plan: &mut Plan,
 ) -> Result<(), Unread> {
-    Desk { router, call, both: false }.outer(selector, args, plan)
+    CallContext { router, call, both: false }.outer(selector, args, plan)
 }
 
 /// Of `SwapRouter02`.
@@ -99,10 +99,10 @@ pub(super) fn decode_both(
     (selector, args): ([u8; 4], Words<'_>),
     plan: &mut Plan,
 ) -> Result<(), Unread> {
-    Desk { router, call, both: true }.outer(selector, args, plan)
+    CallContext { router, call, both: true }.outer(selector, args, plan)
 }
 
-impl Desk<'_> {
+impl CallContext<'_> {
     fn outer(&self, selector: [u8; 4], args: Words<'_>, plan: &mut Plan) -> Result<(), Unread> {
         let list = match selector {
             abi::multicallCall::SELECTOR => 0,
@@ -170,7 +170,7 @@ impl Desk<'_> {
         let limit = word(next + 1)?;
         let price_limit = if single { Some(word(next + 2)?).filter(|limit| !limit.is_zero()) } else { None };
         let recipient = self.recipient(tuple.address(recipient).ok_or(Unread::Shape)?);
-        plan.trade(first_hop, Terms { amount, limit, price_limit, recipient })?;
+        plan.trade(first_hop, TradeBounds { amount, limit, price_limit, recipient })?;
         Ok(true)
     }
 
@@ -215,9 +215,9 @@ impl Desk<'_> {
     }
 }
 
-fn one_hop(tuple: Words<'_>) -> Option<Hop> {
+fn one_hop(tuple: Words<'_>) -> Option<RouterHop> {
     let (token_in, token_out, fee) = (tuple.address(0)?, tuple.address(1)?, tuple.uint24(2)?);
-    Some(Hop::Made { by: Factory::UniswapV3, fee, token_in, token_out })
+    Some(RouterHop::Made { by: Factory::UniswapV3, fee, token_in, token_out })
 }
 
 /// Pushes the hops of a packed path: token, fee, token, and so on. `backwards`: what comes out stands first.
@@ -230,7 +230,7 @@ pub(super) fn path(packed: &[u8], backwards: bool, plan: &mut Plan) -> Result<()
         let fee = u32::from_be_bytes([0, fee[0], fee[1], fee[2]]);
         let (a, b) = if backwards { (next, token) } else { (token, next) };
         let (token_in, token_out) = (Address::from(a), Address::from(b));
-        plan.hops.push(Hop::Made { by: Factory::UniswapV3, fee, token_in, token_out });
+        plan.hops.push(RouterHop::Made { by: Factory::UniswapV3, fee, token_in, token_out });
         (token, rest) = (next, further);
     }
     if backwards && let Some(pushed) = plan.hops.get_mut(first_hop..) {

@@ -4,7 +4,7 @@ use alloy_primitives::U256;
 
 use crate::protocols::compound_v3::Account;
 use crate::protocols::compound_v3::Asset;
-use crate::protocols::compound_v3::Terms;
+use crate::protocols::compound_v3::MarketConfig;
 use crate::protocols::compound_v3::Totals;
 use crate::protocols::compound_v3::market::INDEX;
 use crate::protocols::compound_v3::market::PRINCIPAL;
@@ -49,7 +49,7 @@ pub struct Shelf {
     pub cash: U256,
 }
 
-impl Terms {
+impl MarketConfig {
     /// How an account stands, with totals that are accrued to the block in question. Values have the prices' 8 decimals.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ impl Terms {
         if totals.paused & ABSORB_PAUSED != 0 {
             return Err(Refusal::Paused);
         }
-        if !self.health(totals, account, prices)?.sinks() {
+        if !self.health(totals, account, prices)?.is_liquidatable() {
             return Err(Refusal::Healthy);
         }
         let (mut credit, mut seized) = (U256::ZERO, Vec::new());

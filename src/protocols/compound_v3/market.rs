@@ -62,7 +62,7 @@ pub struct Asset {
 
 /// What the market's code fixes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct MarketConfig {
     /// One whole base token in its smallest units.
     pub base_scale: u64,
     /// What suppliers earn.
@@ -119,7 +119,7 @@ impl Totals {
     ///
     /// # Errors
     /// It is earlier than the last accrual, or an index would leave its 64 bits.
-    pub fn at(&self, terms: &Terms, now: u64) -> Result<Self, Refusal> {
+    pub fn at(&self, terms: &MarketConfig, now: u64) -> Result<Self, Refusal> {
         let elapsed = U256::from(now.checked_sub(self.updated).ok_or(Refusal::Arithmetic)?);
         let grown = |index: U256, curve: &Curve| -> Option<U256> {
             let growth = curve.rate(self.utilisation()?)?.checked_mul(elapsed)?;

@@ -22,7 +22,7 @@ pub use liquidation::Shelf;
 pub use market::Account;
 pub use market::Asset;
 pub use market::Curve;
-pub use market::Terms;
+pub use market::MarketConfig;
 pub use market::Totals;
 
 /// Whether a test has held this against the contract's bytecode. Until then it is in no registry.

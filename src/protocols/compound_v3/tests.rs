@@ -21,14 +21,14 @@ fn wide(n: u64) -> U256 {
     U256::from(n)
 }
 
-fn terms() -> Terms {
+fn terms() -> MarketConfig {
     let asset = |scale, liquidate, liquidation| Asset {
         token: Address::ZERO,
         scale,
         liquidate_collateral: liquidate * (ETHER / 1_000),
         liquidation: liquidation * (ETHER / 1_000),
     };
-    Terms {
+    MarketConfig {
         base_scale: USDC,
         supply: Curve { kink: ETHER / 10 * 8, base: 0, low: 500_000_000, high: 1_000_000_000 },
         borrow: Curve { kink: ETHER / 10 * 8, base: 5, low: 1_000_000_000, high: 2_000_000_000 },
@@ -74,11 +74,11 @@ fn a_position_sinks_where_the_weighted_collateral_is_less_than_the_debt() {
     assert_eq!(health.collateral, wide(1_775 * DOLLAR));
     assert_eq!(health.debt, wide(1_600 * DOLLAR));
     assert_eq!(health.limit, wide(158_862_500_000));
-    assert!(health.sinks());
+    assert!(health.is_liquidatable());
     // 1787.70949721 * 0.895 = 1600.00000000295, and a unit of the price less is 1599.999999994.
     assert_eq!(at(178_770_949_721).limit, wide(1_600 * DOLLAR));
-    assert!(!at(178_770_949_721).sinks());
-    assert!(at(178_770_949_720).sinks());
+    assert!(!at(178_770_949_721).is_liquidatable());
+    assert!(at(178_770_949_720).is_liquidatable());
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn interest_sinks_a_position_that_no_price_has_moved() {
     let health = terms().health(&then, &account(), &price).expect("a health");
     // 1600 by 1.000000800000005, rounded down to a unit of USDC.
     assert_eq!(health.debt, wide(160_000_128_000));
-    assert!(health.sinks());
+    assert!(health.is_liquidatable());
     assert!(terms().absorb(&then, &account(), &price).is_ok());
 }
 

@@ -127,7 +127,7 @@ fn first(mut low: u32, mut high: u32, is: impl Fn(u32) -> bool) -> u32 {
 
 /// Where a position sinks, as one price moves and all else stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edge {
+pub enum LiquidationPrice {
     /// At this price it can be liquidated, a unit above it cannot.
     Falling(U256),
     /// At this price it can be liquidated, a unit below it cannot.
@@ -148,28 +148,37 @@ pub fn edge<M: Lending>(
     feed: Address,
     price: U256,
     at: u64,
-) -> Result<Option<Edge>, Refusal> {
-    let sinks = |price| market.health_if(account, at, Some((feed, price))).map(|health| health.sinks());
-    let now = sinks(price)?;
+) -> Result<Option<LiquidationPrice>, Refusal> {
+    let is_liquidatable =
+        |price| market.health_if(account, at, Some((feed, price))).map(|health| health.is_liquidatable());
+    let now = is_liquidatable(price)?;
     for other in [U256::ONE, price.saturating_mul(U256::from(WHOLE))] {
         // A price so high that the contract's integers cannot hold it is no price.
-        if sinks(other) == Ok(!now) {
-            let (sunk, afloat) = if now { (price, other) } else { (other, price) };
-            return bisect(sunk, afloat, sinks).map(Some);
+        if is_liquidatable(other) == Ok(!now) {
+            let (liquidatable, afloat) = if now { (price, other) } else { (other, price) };
+            return bisect(liquidatable, afloat, is_liquidatable).map(Some);
         }
     }
     Ok(None)
 }
 
 /// Brings two prices together, of which one sinks and the other does not.
-fn bisect(mut sunk: U256, mut afloat: U256, sinks: impl Fn(U256) -> Result<bool, Refusal>) -> Result<Edge, Refusal> {
-    while sunk.abs_diff(afloat) > U256::ONE {
-        let middle = sunk.min(afloat) + (sunk.abs_diff(afloat) >> 1_usize);
-        if sinks(middle)? {
-            sunk = middle;
+fn bisect(
+    mut liquidatable: U256,
+    mut afloat: U256,
+    is_liquidatable: impl Fn(U256) -> Result<bool, Refusal>,
+) -> Result<LiquidationPrice, Refusal> {
+    while liquidatable.abs_diff(afloat) > U256::ONE {
+        let middle = liquidatable.min(afloat) + (liquidatable.abs_diff(afloat) >> 1_usize);
+        if is_liquidatable(middle)? {
+            liquidatable = middle;
         } else {
             afloat = middle;
         }
     }
-    Ok(if sunk < afloat { Edge::Falling(sunk) } else { Edge::Rising(sunk) })
+    Ok(if liquidatable < afloat {
+        LiquidationPrice::Falling(liquidatable)
+    } else {
+        LiquidationPrice::Rising(liquidatable)
+    })
 }

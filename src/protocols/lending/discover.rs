@@ -5,7 +5,7 @@ use alloy_primitives::Address;
 use alloy_primitives::B256;
 
 use crate::protocols::discover::Probe;
-use crate::protocols::lending::seed::Seed;
+use crate::protocols::lending::market_spec::MarketSpec;
 
 /// What a log of a lending contract says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct Lender {
     /// What a log with one of these signatures says: topics, data. `None`: it is not the shape its signature promises.
     pub heard: fn(&[B256], &[u8]) -> Option<Heard>,
     /// Asks the contract for what makes a row of a market. An error says why it cannot be used.
-    pub open: fn(&mut dyn Probe, &Place) -> Result<Seed, String>,
+    pub open: fn(&mut dyn Probe, &Place) -> Result<MarketSpec, String>,
 }
 
 /// The address that a contract answers to a question without arguments.

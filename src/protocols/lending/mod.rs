@@ -12,10 +12,10 @@
 pub mod aave;
 pub mod choice;
 pub mod discover;
-pub mod near;
-pub mod seed;
+pub mod market_spec;
 pub mod slots;
 pub mod taken;
+pub mod trigger_index;
 
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -24,7 +24,7 @@ use alloy_primitives::U256;
 
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
-use crate::protocols::lending::seed::Pair;
+use crate::protocols::lending::market_spec::Pair;
 use crate::protocols::math::ray::WAD;
 
 /// How an account stands. Values are in the market's base currency: as its oracle gives them (Aave V3 on mainnet: dollars
@@ -44,7 +44,7 @@ pub struct Health {
 impl Health {
     /// True when the protocol lets anyone liquidate the account.
     #[must_use]
-    pub fn sinks(&self) -> bool {
+    pub fn is_liquidatable(&self) -> bool {
         self.factor < WAD
     }
 }

@@ -36,7 +36,7 @@ alloy::sol! {
 /// Which protocol's log it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum LenderKind {
     /// Aave V2 or V3.
     Aave,
     /// Morpho Blue.
@@ -53,7 +53,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Taken {
     /// Whose log.
-    pub kind: Kind,
+    pub kind: LenderKind,
     /// Who logged it.
     pub market: Address,
     /// Which of Morpho's markets.
@@ -165,7 +165,7 @@ impl Taken {
 
 fn aave(market: Address, log: &LiquidationCall) -> Taken {
     Taken {
-        kind: Kind::Aave,
+        kind: LenderKind::Aave,
         market,
         id: None,
         liquidator: log.liquidator,
@@ -179,7 +179,7 @@ fn aave(market: Address, log: &LiquidationCall) -> Taken {
 
 fn morpho(market: Address, log: &Liquidate) -> Taken {
     Taken {
-        kind: Kind::Morpho,
+        kind: LenderKind::Morpho,
         market,
         id: Some(log.id),
         liquidator: log.caller,
@@ -193,7 +193,7 @@ fn morpho(market: Address, log: &Liquidate) -> Taken {
 
 fn compound_v2(market: Address, log: &LiquidateBorrow) -> Taken {
     Taken {
-        kind: Kind::CompoundV2,
+        kind: LenderKind::CompoundV2,
         market,
         id: None,
         liquidator: log.liquidator,
@@ -207,7 +207,7 @@ fn compound_v2(market: Address, log: &LiquidateBorrow) -> Taken {
 
 fn absorb(market: Address, log: &AbsorbDebt) -> Taken {
     Taken {
-        kind: Kind::CompoundV3Absorb,
+        kind: LenderKind::CompoundV3Absorb,
         market,
         id: None,
         liquidator: log.absorber,
@@ -221,7 +221,7 @@ fn absorb(market: Address, log: &AbsorbDebt) -> Taken {
 
 fn buy(market: Address, log: &BuyCollateral) -> Taken {
     Taken {
-        kind: Kind::CompoundV3Buy,
+        kind: LenderKind::CompoundV3Buy,
         market,
         id: None,
         liquidator: log.buyer,
@@ -320,7 +320,7 @@ mod tests {
             cTokenCollateral: collateral,
             seizeTokens: seized,
         });
-        assert_eq!((taken.kind, taken.borrower, taken.debt), (Kind::CompoundV2, Some(borrower), None));
+        assert_eq!((taken.kind, taken.borrower, taken.debt), (LenderKind::CompoundV2, Some(borrower), None));
         let moved = |token, from, to, amount: u64| Moved { token, from, to, amount: U256::from(amount) };
         let all = [moved(other, liquidator, market, 71), moved(token, liquidator, market, 70)];
         taken.name(&all);

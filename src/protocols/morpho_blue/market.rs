@@ -26,8 +26,8 @@ use crate::protocols::lending::Size;
 use crate::protocols::lending::discover::Heard;
 use crate::protocols::lending::discover::Lender;
 use crate::protocols::lending::discover::Place;
-use crate::protocols::lending::seed::Pair;
-use crate::protocols::lending::seed::Seed;
+use crate::protocols::lending::market_spec::MarketSpec;
+use crate::protocols::lending::market_spec::Pair;
 use crate::protocols::lending::slots;
 use crate::protocols::math::ray::WAD;
 use crate::protocols::math::wide::mul_div;
@@ -172,9 +172,9 @@ impl Market {
 
     /// As a row says.
     #[must_use]
-    pub fn seeded(seed: &Seed) -> Option<Self> {
-        let Pair { loan, collateral, irm, lltv } = seed.pair?;
-        Some(Self::new(seed.address, Params { loan, collateral, oracle: seed.oracle, irm, lltv }))
+    pub fn from_spec(spec: &MarketSpec) -> Option<Self> {
+        let Pair { loan, collateral, irm, lltv } = spec.pair?;
+        Some(Self::new(spec.address, Params { loan, collateral, oracle: spec.oracle, irm, lltv }))
     }
 
     /// How markets and their borrowers are found.
@@ -195,7 +195,7 @@ impl Market {
         }
     }
 
-    fn open(probe: &mut dyn Probe, place: &Place) -> Result<Seed, String> {
+    fn open(probe: &mut dyn Probe, place: &Place) -> Result<MarketSpec, String> {
         let answer = probe.call(place.address, &abi::idToMarketParamsCall { id: place.market }.abi_encode());
         let params = abi::idToMarketParamsCall::abi_decode_returns(&answer.output.unwrap_or_default());
         let params = params.map_err(|_| format!("has no market {}: it does not answer", place.market))?;
@@ -207,7 +207,13 @@ impl Market {
             return Err(format!("market {} has no oracle: nobody can borrow there", place.market));
         }
         let pair = Some(Pair { loan, collateral, irm, lltv });
-        Ok(Seed { protocol: Self::PROTOCOL.to_owned(), address: place.address, oracle, pair, accounts: Vec::new() })
+        Ok(MarketSpec {
+            protocol: Self::PROTOCOL.to_owned(),
+            address: place.address,
+            oracle,
+            pair,
+            accounts: Vec::new(),
+        })
     }
 
     /// What contracts must answer of an account, each with who is asked: health follows from it, and from no call of the
@@ -408,7 +414,7 @@ impl Market {
 
     /// At which price and for which incentive a position that sinks is seized, in this order.
     fn terms(&self, position: &Position, totals: &Totals) -> Result<[U256; 2], Refusal> {
-        if !self.stand(position, totals, None)?.sinks() {
+        if !self.stand(position, totals, None)?.is_liquidatable() {
             return Err(Refusal::Healthy);
         }
         let price = self.answer(self.params.oracle, self.price, None)?;

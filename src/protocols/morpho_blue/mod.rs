@@ -24,7 +24,7 @@ use crate::protocols::lending::Lending;
 use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Size;
-use crate::protocols::lending::seed::Pair;
+use crate::protocols::lending::market_spec::Pair;
 
 pub use market::Market;
 pub use market::Params;

@@ -14,10 +14,10 @@ pub mod abi;
 mod curve;
 mod discover;
 mod infer;
-mod kept;
 mod layout;
 mod pool;
 mod rig;
+mod snapshot;
 
 pub use curve::Fee;
 pub use curve::MAX_RESERVE;

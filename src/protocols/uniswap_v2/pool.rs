@@ -32,13 +32,13 @@ use crate::protocols::uniswap_v2::abi;
 use crate::protocols::uniswap_v2::curve;
 use crate::protocols::uniswap_v2::curve::Fee;
 use crate::protocols::uniswap_v2::curve::MAX_RESERVE;
-use crate::protocols::uniswap_v2::kept::Kept;
 use crate::protocols::uniswap_v2::layout::Layout;
 use crate::protocols::uniswap_v2::layout::narrow;
+use crate::protocols::uniswap_v2::snapshot::PoolSnapshot;
 
 /// A constant-product pair.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(try_from = "Kept", into = "Kept")]
+#[serde(try_from = "PoolSnapshot", into = "PoolSnapshot")]
 pub struct Pool {
     reserves: [u128; 2],
     /// By the token that goes in. Equal in every fork met so far, but found separately.

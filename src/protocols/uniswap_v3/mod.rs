@@ -44,7 +44,7 @@ use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
 use crate::protocols::math::swap_step::PIPS;
-use crate::protocols::uniswap_v3::storage::kept::Kept;
+use crate::protocols::uniswap_v3::storage::snapshot::PoolSnapshot;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::U256;
@@ -101,7 +101,7 @@ struct State {
 
 /// A pool.
 #[derive(Debug, Deserialize, Serialize)]
-#[serde(try_from = "Kept", into = "Kept")]
+#[serde(try_from = "PoolSnapshot", into = "PoolSnapshot")]
 pub struct Pool {
     address: Address,
     tokens: [Address; 2],

@@ -8,7 +8,7 @@
 //! # Cost
 //! [`Slots`]: one keccak a word of the spacing, once. A change: one binary search; a newly listed tick: one keccak.
 
-pub(super) mod kept;
+pub(super) mod snapshot;
 
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;

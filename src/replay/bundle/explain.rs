@@ -36,7 +36,7 @@ use crate::replay::bundle::trace::Call;
 use crate::replay::bundle::trace::Emitted;
 use crate::replay::bundle::words;
 use crate::types::decision::Hop;
-use crate::types::news::Told;
+use crate::types::update::FetchedState;
 
 /// EIP-1559's number among transactions.
 const TYPE: u8 = 2;
@@ -153,7 +153,7 @@ pub fn explain(case: &Case) -> Result<Explained, String> {
 fn machine(case: &Case, fork: Fork) -> Machine {
     let mut db = Db::default();
     db.set_unknown(Unknown::Refuse);
-    db.tell(&Told { at: case.bundle.parent, accounts: case.accounts.clone(), hashes: case.hashes.clone() });
+    db.tell(&FetchedState { at: case.bundle.parent, accounts: case.accounts.clone(), hashes: case.hashes.clone() });
     Machine::new(case.chain.id, fork, case.block.terms().env(fork), db)
 }
 

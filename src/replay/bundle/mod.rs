@@ -19,11 +19,11 @@ use std::path::{Path, PathBuf};
 use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
 
-use crate::edge::record::format::tape::Names;
-use crate::hot::evm::block::Terms;
+use crate::edge::record::format::session::Names;
+use crate::hot::evm::block::BlockFields;
 use crate::hot::evm::fork;
 use crate::types::decision::Bundle;
-use crate::types::news::AccountNews;
+use crate::types::update::AccountUpdate;
 
 /// Opens every file, so that it is not taken for another JSON.
 pub const FORMAT: &str = "peregrine bundle 1";
@@ -59,7 +59,7 @@ pub struct Case {
     /// What was decided: path, amounts, terms, our transaction.
     pub bundle: Bundle,
     /// Accounts, and their slots, that trigger and bundle read: as they stand before both.
-    pub accounts: Vec<AccountNews>,
+    pub accounts: Vec<AccountUpdate>,
     /// Hashes of older blocks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hashes: Vec<(u64, B256)>,
@@ -100,10 +100,19 @@ pub struct Block {
 impl Block {
     /// As the EVM is told.
     #[must_use]
-    pub fn terms(&self) -> Terms {
+    pub fn terms(&self) -> BlockFields {
         let Self { number, timestamp, beneficiary, gas_limit, base_fee, mix_hash, excess_blob_gas } = *self;
         let excess_blob_gas = Some(excess_blob_gas);
-        Terms { number, timestamp, beneficiary, gas_limit, base_fee, mix_hash, excess_blob_gas, ..Terms::default() }
+        BlockFields {
+            number,
+            timestamp,
+            beneficiary,
+            gas_limit,
+            base_fee,
+            mix_hash,
+            excess_blob_gas,
+            ..BlockFields::default()
+        }
     }
 }
 

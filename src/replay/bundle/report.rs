@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::replay::bundle::Case;
 use crate::replay::bundle::trace::Call;
-use crate::types::news::AccountNews;
+use crate::types::update::AccountUpdate;
 
 /// A bundle, explained.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,7 +20,7 @@ pub struct Explained {
     pub block: u64,
     /// The block below.
     pub parent: B256,
-    /// Its name, as Flashbots reckons it.
+    /// Its name, as Flashbots forecasts it.
     pub bundle: Option<B256>,
     /// Our transaction's hash.
     pub ours: Option<B256>,
@@ -84,7 +84,7 @@ impl StateReport {
     /// What a case holds.
     #[must_use]
     pub fn of(case: &Case) -> Self {
-        let code = |account: &AccountNews| account.code.as_ref().map_or(0, |code| code.len());
+        let code = |account: &AccountUpdate| account.code.as_ref().map_or(0, |code| code.len());
         let with = case.accounts.iter().filter(|account| !account.slots.is_empty());
         Self {
             accounts: case.accounts.len(),

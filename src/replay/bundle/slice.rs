@@ -19,7 +19,7 @@ use crate::replay::bundle::Pending;
 use crate::replay::bundle::explain;
 use crate::replay::journal::Judged;
 use crate::replay::journal::Thread;
-use crate::types::news::AccountNews;
+use crate::types::update::AccountUpdate;
 
 /// The bundle of a decision that came out; `None` when it has none.
 ///
@@ -88,11 +88,11 @@ impl Read {
     }
 
     /// What the state's base has there. What it has not was made by the trigger.
-    fn accounts(&self, db: &Db) -> Vec<AccountNews> {
+    fn accounts(&self, db: &Db) -> Vec<AccountUpdate> {
         let account = |(address, slots): (&Address, &BTreeSet<U256>)| {
             let info = db.known_account(*address)?;
             let known = |slot: &U256| Some((*slot, db.known_slot(*address, *slot)?));
-            Some(AccountNews {
+            Some(AccountUpdate {
                 address: *address,
                 balance: Some(info.balance),
                 nonce: Some(info.nonce),

@@ -28,15 +28,15 @@ use std::rc::Rc;
 use crate::edge::record::format::End;
 use crate::edge::record::format::FormatError;
 use crate::edge::record::format::Frame;
-use crate::edge::record::format::Kind;
+use crate::edge::record::format::FrameKind;
 use crate::edge::record::format::Reader;
-use crate::edge::record::format::tape;
-use crate::edge::record::format::tape::Setup;
+use crate::edge::record::format::session;
+use crate::edge::record::format::session::Setup;
 
 pub use difference::Difference;
 pub use thread::Judged;
 pub use thread::Thread;
-pub use thread::builder;
+pub use thread::signer;
 
 /// Why a journal cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -209,28 +209,28 @@ impl Runs {
     fn take(&mut self, frame: &Frame, hear: Hear<'_>) -> Result<(), Fault> {
         let unreadable = |error: io::Error| Fault::Frame(format!("it cannot be read: {error}"));
         match frame.kind {
-            Kind::Start => {
+            FrameKind::Start => {
                 self.end_run();
                 self.report.runs += 1;
             }
-            Kind::Source | Kind::Raw | Kind::Fetched => self.last_ns = self.last_ns.max(frame.at_ns),
-            Kind::Plan => {
-                let setup: Setup = tape::unpack(&frame.payload).map_err(unreadable)?;
+            FrameKind::Source | FrameKind::Raw | FrameKind::Fetched => self.last_ns = self.last_ns.max(frame.at_ns),
+            FrameKind::Plan => {
+                let setup: Setup = session::unpack(&frame.payload).map_err(unreadable)?;
                 let wrong = setup.chain.out_of_range().or_else(|| setup.search.out_of_range());
                 if let Some((key, found, due)) = wrong {
                     return Err(Fault::Frame(format!("{key} is {found}, {due} due")));
                 }
                 self.setup = Some(Rc::new(setup));
             }
-            Kind::Fed => {
-                let (number, fed) = tape::unpack_numbered(&frame.payload).map_err(unreadable)?;
+            FrameKind::Fed => {
+                let (number, fed) = session::unpack_numbered(&frame.payload).map_err(unreadable)?;
                 let Some(thread) = self.thread(frame.source, number)? else { return Ok(()) };
                 let unanswered = thread.fed(number, fed).map_err(Fault::Frame)?;
                 self.report.events += 1;
                 self.report.difference = unanswered;
             }
-            Kind::Decided => {
-                let (number, decided) = tape::unpack_numbered(&frame.payload).map_err(unreadable)?;
+            FrameKind::Decided => {
+                let (number, decided) = session::unpack_numbered(&frame.payload).map_err(unreadable)?;
                 let Some(thread) = self.thread(frame.source, number)? else { return Ok(()) };
                 match thread.decided(decided).map_err(Fault::Frame)? {
                     Ok(judged) => {

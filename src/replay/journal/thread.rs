@@ -1,4 +1,4 @@
-//! One recorded hot thread: what it was fed goes into an engine of its own, as its desk did it.
+//! One recorded hot thread: what it was fed goes into an engine of its own, as its worker did it.
 
 use std::rc::Rc;
 
@@ -7,17 +7,17 @@ use alloy::consensus::transaction::Recovered;
 use alloy::eips::eip2718::{Decodable2718, Encodable2718};
 use alloy_primitives::{Address, B256, Bytes};
 
-use crate::edge::record::format::tape::Decided;
-use crate::edge::record::format::tape::Fed;
-use crate::edge::record::format::tape::Setup;
-use crate::edge::record::format::tape::State;
-use crate::hot::build::Builder;
-use crate::hot::build::Victim;
-use crate::hot::build::config::Executor;
+use crate::edge::record::format::session::Decided;
+use crate::edge::record::format::session::Fed;
+use crate::edge::record::format::session::Setup;
+use crate::edge::record::format::session::State;
+use crate::hot::bundle::BundleSigner;
+use crate::hot::bundle::Target;
+use crate::hot::bundle::config::Executor;
 use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
-use crate::hot::engine::first;
-use crate::hot::engine::plan::Ground;
+use crate::hot::engine::fast_path;
+use crate::hot::engine::plan::InitialState;
 use crate::hot::engine::plan::Plan;
 use crate::hot::event::Event;
 use crate::hot::evm::block;
@@ -68,7 +68,7 @@ pub struct Thread {
     index: u16,
     setup: Rc<Setup>,
     plan: Plan,
-    builder: Builder,
+    signer: BundleSigner,
     engine: Option<Engine>,
     next: u64,
     lost: bool,
@@ -80,7 +80,7 @@ pub struct Thread {
 ///
 /// # Errors
 /// The key that stands in for it is none.
-pub fn builder(setup: &Setup) -> Result<Builder, String> {
+pub fn signer(setup: &Setup) -> Result<BundleSigner, String> {
     let executor = Executor {
         address: setup.executor,
         liquidator: setup.liquidator,
@@ -90,7 +90,7 @@ pub fn builder(setup: &Setup) -> Result<Builder, String> {
         gas_margin_bps: setup.gas_margin_bps,
     };
     let key = Key::from_bytes(&STAND_IN).map_err(|error| error.to_string())?;
-    Ok(Builder::new(key, setup.chain.id, executor, setup.bid.clone(), setup.limits.clone()))
+    Ok(BundleSigner::new(key, setup.chain.id, executor, setup.bid.clone(), setup.limits.clone()))
 }
 
 impl Thread {
@@ -106,10 +106,10 @@ impl Thread {
             base: index == 0,
             bid: setup.bid.clone(),
             own,
-            reckon: setup.reckon.enabled,
+            forecast: setup.forecast.enabled,
         };
-        let builder = builder(&setup)?;
-        Ok(Self { run, index, setup, plan, builder, engine: None, next: 0, lost: false, due: None })
+        let signer = signer(&setup)?;
+        Ok(Self { run, index, setup, plan, signer, engine: None, next: 0, lost: false, due: None })
     }
 
     /// Its index in its run.
@@ -156,8 +156,8 @@ impl Thread {
             let (event, _) = self.decide(number, due, false)?;
             return Ok(Some(self.difference(&event, "decision", "none", "one")));
         }
-        if let Fed::Told { told, again: false } = fed {
-            self.standing("told")?.on_event(Event::Told(told.into_owned().into()));
+        if let Fed::FetchedState { fetched, again: false } = fed {
+            self.standing("told")?.on_event(Event::FetchedState(fetched.into_owned().into()));
             return Ok(None);
         }
         self.due = Some((number, fed));
@@ -168,16 +168,16 @@ impl Thread {
         self.engine.as_mut().ok_or_else(|| format!("thread {} is fed a {what} before any state", self.index))
     }
 
-    /// What a desk does with an item, or did until it was called off.
+    /// What a worker does with an item, or did until it was called off.
     fn decide(&mut self, number: u64, fed: Fed<'static>, cancelled: bool) -> Result<(Heard, Decision), String> {
         let mut event = Heard { number, what: fed.name().to_owned(), trigger: None };
         if let Fed::Load(state) = &fed {
-            self.engine = Some(self.plan.engine(&ground(state)));
+            self.engine = Some(self.plan.engine(&initial_state(state)));
         }
-        let Self { engine: Some(engine), builder, .. } = self else {
+        let Self { engine: Some(engine), signer, .. } = self else {
             return Err(format!("thread {} is fed a {} before any state", self.index, fed.name()));
         };
-        let decision = decide(engine, builder, fed, (&mut event, cancelled))?;
+        let decision = decide(engine, signer, fed, (&mut event, cancelled))?;
         if let Some(tip) = engine.tip() {
             event.what = format!("{} behind block {}", event.what, tip.head().number);
         }
@@ -210,8 +210,8 @@ impl Thread {
     }
 }
 
-fn ground<'a>(state: &'a State<'_>) -> Ground<'a> {
-    Ground {
+fn initial_state<'a>(state: &'a State<'_>) -> InitialState<'a> {
+    InitialState {
         head: &state.head,
         accounts: &state.accounts,
         hashes: &state.hashes,
@@ -220,20 +220,20 @@ fn ground<'a>(state: &'a State<'_>) -> Ground<'a> {
     }
 }
 
-/// What a desk decides about an item, or did until it was called off.
+/// What a worker decides about an item, or did until it was called off.
 fn decide(
     engine: &mut Engine,
-    builder: &mut Builder,
+    signer: &mut BundleSigner,
     fed: Fed<'static>,
     (event, cancelled): (&mut Heard, bool),
 ) -> Result<Decision, String> {
     let newest = |_| !cancelled;
     let item = match fed {
         Fed::Load(_) => Event::Head,
-        Fed::Block(news) => Event::Block(news.into_owned().into()),
+        Fed::Block(update) => Event::Block(update.into_owned().into()),
         Fed::Undo(to) => Event::Undo(to),
-        Fed::Told { told, .. } => {
-            engine.on_event(Event::Told(told.into_owned().into()));
+        Fed::FetchedState { fetched, .. } => {
+            engine.on_event(Event::FetchedState(fetched.into_owned().into()));
             Event::Head
         }
         Fed::Pool { at, pool } => Event::Pool(at, Box::new(pool.into_owned())),
@@ -243,14 +243,14 @@ fn decide(
             event.what = format!("pending {hash}");
             event.trigger = Some(Trigger { hash, sender, raw });
             // Through the same two doors; what leaves by the first is handed to nobody.
-            let raw = |to: &mut Victim| to.write(hash, |raw| tx.inner().encode_2718(raw));
-            let looked = first::look(engine, builder, block::tx_env(&tx), (&raw, &newest), |_, _| ());
+            let raw = |to: &mut Target| to.write(hash, |raw| tx.inner().encode_2718(raw));
+            let looked = fast_path::look(engine, signer, block::tx_env(&tx), (&raw, &newest), |_, _| ());
             let mut decision = choice::decision(engine, &looked.outcome, &looked.made);
             decision.first = looked.first.said();
             return Ok(decision);
         }
     };
     let outcome = engine.on_event_while(item, &newest);
-    let made = choice::choose(engine, builder, &outcome.proven, None);
+    let made = choice::choose(engine, signer, &outcome.proven, None);
     Ok(choice::decision(engine, &outcome, &made))
 }

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::hot::evm::block;
-use crate::hot::evm::block::Terms;
+use crate::hot::evm::block::BlockFields;
 use crate::hot::evm::db::Db;
 use crate::hot::evm::db::Unknown;
 use crate::hot::evm::fork::Fork;
@@ -174,7 +174,7 @@ impl Record {
     /// The block as the EVM sees it.
     #[must_use]
     pub fn block_env(&self) -> BlockEnv {
-        Terms::from(&self.header).env(self.fork)
+        BlockFields::from(&self.header).env(self.fork)
     }
 }
 

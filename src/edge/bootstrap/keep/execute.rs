@@ -16,15 +16,15 @@ use alloy::rpc::types::eth::Transaction;
 use alloy_primitives::{Address, U256};
 use revm::state::EvmState;
 
+use crate::edge::bootstrap::discovery::Discovery;
 use crate::edge::bootstrap::keep::Keep;
 use crate::edge::bootstrap::keep::SYSTEM;
-use crate::edge::bootstrap::known;
-use crate::edge::bootstrap::known::Known;
-use crate::edge::bootstrap::site::Site;
+use crate::edge::bootstrap::state_cache;
+use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::Head;
-use crate::hot::event::AccountNews;
-use crate::hot::event::Want;
+use crate::hot::event::AccountUpdate;
+use crate::hot::event::StateKey;
 use crate::hot::evm::block;
 use crate::hot::evm::block::Receipts;
 use crate::hot::evm::block::Verdict;
@@ -41,25 +41,25 @@ struct Run {
     missed: Vec<Cold>,
     /// `None`: a transaction did not run.
     verdict: Option<Verdict>,
-    news: Vec<AccountNews>,
+    update: Vec<AccountUpdate>,
 }
 
 /// What the block changed. `None`: it cannot be executed to its header.
-pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Option<Vec<AccountNews>>, ChainError> {
+pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
     let Some(run) = attempt(keep, head).await? else { return Ok(None) };
     if !run.verdict.is_some_and(Verdict::is_exact) {
         return Ok(None);
     }
     let rest = keep.unowned(head).await?.read(&keep.chain, head.hash).await?;
-    let mut news = keep.behind(head.parent).sift(run.news);
-    news.extend(rest.accounts);
-    Ok(Some(news))
+    let mut update = keep.behind(head.parent).sift(run.update);
+    update.extend(rest.accounts);
+    Ok(Some(update))
 }
 
 /// Whom the block touches when it is executed, to its header or not.
 pub(super) async fn touched(keep: &Keep, head: &Head) -> Result<Vec<Address>, ChainError> {
     let run = attempt(keep, head).await?;
-    Ok(run.into_iter().flat_map(|run| run.news).map(|news| news.address).collect())
+    Ok(run.into_iter().flat_map(|run| run.update).map(|update| update.address).collect())
 }
 
 /// Runs the block until nothing is missed. `None`: there is no end to it, or its rules are not known.
@@ -67,7 +67,7 @@ async fn attempt(keep: &Keep, head: &Head) -> Result<Option<Run>, ChainError> {
     let Some(mut block) = keep.chain.full(head.hash).await? else {
         return Err(keep.chain.missing(head.hash));
     };
-    let Ok(site) = Site::new(&keep.chain, keep.rules, head.clone()) else { return Ok(None) };
+    let Ok(discovery) = Discovery::new(&keep.chain, keep.rules, head.clone()) else { return Ok(None) };
     let mut known = keep.behind(head.parent);
     known.hashes.insert(head.number.saturating_sub(1), head.parent);
     // Written before the first transaction: what they held at the parent is not what the block reads.
@@ -75,19 +75,19 @@ async fn attempt(keep: &Keep, head: &Head) -> Result<Option<Run>, ChainError> {
         let Some(account) = known.accounts.get_mut(&address) else { continue };
         account.slots.values_mut().for_each(|value| *value = None);
     }
-    let ends = ends(&block).map(Want::Account).collect();
-    read(&site, &mut known, ends).await?;
+    let ends = ends(&block).map(StateKey::Account).collect();
+    read(&discovery, &mut known, ends).await?;
     for _ in 0..MOST_RUNS {
         let state = known.db();
-        let Ok((run, back)) = site.run(state, move |machine| (run(machine, &block), block)).await else {
+        let Ok((run, back)) = discovery.run(state, move |machine| (run(machine, &block), block)).await else {
             return Ok(None);
         };
         block = back;
-        let missed = known::wants(run.missed.iter().copied());
+        let missed = state_cache::state_keys(run.missed.iter().copied());
         if known.missing(missed.iter().copied()).is_empty() {
             return Ok(Some(run));
         }
-        read(&site, &mut known, missed).await?;
+        read(&discovery, &mut known, missed).await?;
     }
     Ok(None)
 }
@@ -101,13 +101,13 @@ fn ends(block: &Block) -> impl Iterator<Item = Address> {
 }
 
 /// Reads what is wanted: the system's contracts at the block, all else at its parent.
-async fn read(site: &Site, known: &mut Known, wants: Vec<Want>) -> Result<(), ChainError> {
-    let is_system = |want: &Want| matches!(want, Want::Slot(address, _) if SYSTEM.contains(address));
-    let (system, rest): (Vec<Want>, Vec<Want>) = wants.into_iter().partition(is_system);
-    for (at, wants) in [(site.head.parent, rest), (site.head.hash, system)] {
-        let missing = known.missing(wants);
+async fn read(discovery: &Discovery, known: &mut StateCache, state_keys: Vec<StateKey>) -> Result<(), ChainError> {
+    let is_system = |want: &StateKey| matches!(want, StateKey::Slot(address, _) if SYSTEM.contains(address));
+    let (system, rest): (Vec<StateKey>, Vec<StateKey>) = state_keys.into_iter().partition(is_system);
+    for (at, state_keys) in [(discovery.head.parent, rest), (discovery.head.hash, system)] {
+        let missing = known.missing(state_keys);
         if !missing.is_empty() {
-            let read = missing.read(&site.chain, at).await?;
+            let read = missing.read(&discovery.chain, at).await?;
             known.learn(&read.accounts);
             known.hashes.extend(read.hashes);
         }
@@ -140,7 +140,7 @@ fn run(machine: &mut Machine, block: &Block) -> Run {
         }
     }
     let verdict = whole.then(|| receipts.verdict(&block.header));
-    Run { missed, verdict, news: touched.news(machine) }
+    Run { missed, verdict, update: touched.update(machine) }
 }
 
 /// What the transactions so far may have changed.
@@ -163,25 +163,25 @@ impl Touched {
     }
 
     /// What stands there now.
-    fn news(&self, machine: &Machine) -> Vec<AccountNews> {
-        let mut news: Vec<AccountNews> = Vec::new();
+    fn update(&self, machine: &Machine) -> Vec<AccountUpdate> {
+        let mut update: Vec<AccountUpdate> = Vec::new();
         for (address, slot) in &self.places {
             match slot {
-                None => news.extend(account(machine, *address, self.destroyed.contains(address))),
+                None => update.extend(account(machine, *address, self.destroyed.contains(address))),
                 Some(slot) => {
-                    let last = news.last_mut().filter(|last| last.address == *address);
+                    let last = update.last_mut().filter(|last| last.address == *address);
                     let Some((last, value)) = last.zip(machine.db().known_slot(*address, *slot)) else { continue };
                     last.slots.push((*slot, value));
                 }
             }
         }
-        news
+        update
     }
 }
 
-fn account(machine: &Machine, address: Address, destroyed: bool) -> Option<AccountNews> {
+fn account(machine: &Machine, address: Address, destroyed: bool) -> Option<AccountUpdate> {
     let info = machine.db().known_account(address)?;
     let code = Some(info.code.as_ref().map(|code| code.original_bytes()).unwrap_or_default());
     let (balance, nonce) = (Some(info.balance), Some(info.nonce));
-    Some(AccountNews { address, balance, nonce, code, destroyed, ..AccountNews::default() })
+    Some(AccountUpdate { address, balance, nonce, code, destroyed, ..AccountUpdate::default() })
 }

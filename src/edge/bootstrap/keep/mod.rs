@@ -37,26 +37,26 @@ use serde_json::json;
 use crate::edge::bootstrap::BootstrapError;
 use crate::edge::bootstrap::Loaded;
 use crate::edge::bootstrap::Rules;
-use crate::edge::bootstrap::known::Known;
-use crate::edge::bootstrap::known::Missing;
-use crate::edge::bootstrap::site::Site;
+use crate::edge::bootstrap::discovery::Discovery;
+use crate::edge::bootstrap::state_cache::Missing;
+use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::Head;
 use crate::edge::chain::Log;
 use crate::hot::event;
-use crate::hot::event::AccountNews;
-use crate::hot::event::BlockNews;
-use crate::hot::event::LogNews;
-use crate::hot::event::Told;
-use crate::hot::event::Want;
+use crate::hot::event::AccountUpdate;
+use crate::hot::event::BlockUpdate;
+use crate::hot::event::FetchedState;
+use crate::hot::event::LogUpdate;
+use crate::hot::event::StateKey;
 use crate::protocols::AnyPool;
-use crate::protocols::Lore;
+use crate::protocols::DiscoveryCache;
 use crate::protocols::amm::Amm;
 
 /// How a block's changes are learnt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum ChangeSource {
     /// The node traces the block.
     Trace,
     /// We execute it.
@@ -69,7 +69,7 @@ pub enum Way {
 #[derive(Clone, Debug)]
 pub struct Reseeded {
     /// Its account, its slots, and whatever else it reads, as they are behind the block.
-    pub told: Told,
+    pub fetched: FetchedState,
     /// The pool; or why it cannot be used.
     pub pool: Result<AnyPool, String>,
 }
@@ -88,7 +88,7 @@ pub struct Keep {
 
 #[derive(Debug)]
 struct Inner {
-    known: Known,
+    known: StateCache,
     /// Behind which block it is so.
     at: B256,
     /// A block's changes are being learnt: nothing may become known meanwhile, they would pass it by.
@@ -123,7 +123,7 @@ impl Keep {
     /// Goes on from what was loaded.
     #[must_use]
     pub fn new(chain: Chain, rules: Rules, loaded: &Loaded) -> Self {
-        let mut known = Known::default();
+        let mut known = StateCache::default();
         known.learn(&loaded.accounts);
         known.hashes.extend(loaded.hashes.iter().copied());
         for pool in &loaded.pools {
@@ -137,19 +137,19 @@ impl Keep {
     }
 
     /// What the block changed. From here on this is the tip.
-    pub async fn news(&self, head: &Head, logs: &[Log]) -> Result<BlockNews, ChainError> {
+    pub async fn update(&self, head: &Head, logs: &[Log]) -> Result<BlockUpdate, ChainError> {
         let _turn = Turn::take(self);
-        let mut way = if self.no_trace.load(Ordering::Relaxed) { Way::Execute } else { Way::Trace };
+        let mut way = if self.no_trace.load(Ordering::Relaxed) { ChangeSource::Execute } else { ChangeSource::Trace };
         let changes = loop {
             match self.learn(way, head).await {
                 Ok(Some(changes)) => break changes,
                 Ok(None) => way = next(way),
-                Err(error) if way == Way::Trace && is_unsupported(&error) => {
+                Err(error) if way == ChangeSource::Trace && is_unsupported(&error) => {
                     self.no_trace.store(true, Ordering::Relaxed);
                     way = next(way);
                 }
                 // A node that cannot trace this block, or not in time, may still answer for what it holds.
-                Err(error) if way != Way::Reread => {
+                Err(error) if way != ChangeSource::Reread => {
                     tracing::debug!(?way, block = head.number, %error, "learnt in another way");
                     way = next(way);
                 }
@@ -157,14 +157,14 @@ impl Keep {
             }
         };
         let accounts = self.advance(head, way, changes);
-        let log = |log: &Log| LogNews { address: log.address, topics: log.topics.clone(), data: log.data.clone() };
+        let log = |log: &Log| LogUpdate { address: log.address, topics: log.topics.clone(), data: log.data.clone() };
         let logs = logs.iter().filter(|log| log.block_hash == head.hash && !log.removed).map(log).collect();
-        Ok(BlockNews { head: event::Head::from(head), accounts, logs })
+        Ok(BlockUpdate { head: event::Head::from(head), accounts, logs })
     }
 
     /// What the block changed of what is known, learnt in one way alone; the tip stays. `None`: this way does not serve
     /// for this block.
-    pub async fn changes(&self, way: Way, head: &Head) -> Result<Option<Vec<AccountNews>>, ChainError> {
+    pub async fn changes(&self, way: ChangeSource, head: &Head) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
         let changes = self.learn(way, head).await?;
         Ok(changes.map(|changes| self.behind(head.parent).sift(changes)))
     }
@@ -178,46 +178,47 @@ impl Keep {
         }
     }
 
-    /// What was missed, as it is behind the tip. Nothing is told (an empty [`Told`]) of another block than the tip, or while
+    /// What was missed, as it is behind the tip. Nothing is told (an empty [`FetchedState`]) of another block than the tip, or while
     /// the next is being learnt: ask again behind that. What is known is not read again, though the engine may know less than
     /// we do: blocks have told us, and a node that answers for a block while it makes the next one (anvil) would tell of that.
-    pub async fn fetch(&self, at: B256, wants: &[Want]) -> Result<Told, ChainError> {
-        let nothing = Told { at, ..Told::default() };
-        let Some(missing) = self.expect(at, wants) else { return Ok(nothing) };
+    pub async fn fetch(&self, at: B256, state_keys: &[StateKey]) -> Result<FetchedState, ChainError> {
+        let nothing = FetchedState { at, ..FetchedState::default() };
+        let Some(missing) = self.expect(at, state_keys) else { return Ok(nothing) };
         self.take(&missing.read(&self.chain, at).await?);
         let inner = self.lock();
-        Ok(if inner.at == at { inner.known.told(at, wants) } else { nothing })
+        Ok(if inner.at == at { inner.known.fetched(at, state_keys) } else { nothing })
     }
 
     /// All that a pending transaction reads, in one go.
-    pub async fn prefetch(&self, at: B256, tx: &Recovered<TxEnvelope>) -> Result<Told, ChainError> {
+    pub async fn prefetch(&self, at: B256, tx: &Recovered<TxEnvelope>) -> Result<FetchedState, ChainError> {
         let call = call(tx);
-        let wants = self.reads(at, tx, &call).await?;
-        self.fetch(at, &wants).await
+        let state_keys = self.reads(at, tx, &call).await?;
+        self.fetch(at, &state_keys).await
     }
 
     /// Reads a pool, and whatever it reads, anew, and asks it what it is. Also how a new pool is taken up.
     pub async fn reseed(&self, at: B256, pool: Address) -> Result<Reseeded, BootstrapError> {
-        let mut known = Known::default();
+        let mut known = StateCache::default();
         let keys = self.lock().known.accounts.get(&pool).map(|account| account.slots.clone()).unwrap_or_default();
-        let keys: Vec<Want> =
-            keys.into_keys().map(|slot| Want::Slot(pool, slot)).chain([Want::Account(pool)]).collect();
+        let keys: Vec<StateKey> =
+            keys.into_keys().map(|slot| StateKey::Slot(pool, slot)).chain([StateKey::Account(pool)]).collect();
         let read = known.missing(keys).read(&self.chain, at).await?;
         known.learn(&read.accounts);
         let head = self.chain.block(at).await?;
         let head = head.ok_or_else(|| BootstrapError::NoBlock { host: self.chain.host().to_owned() })?;
-        let site = Site::new(&self.chain, self.rules, head)?;
-        let (_, mut answers) = site.pools(&mut known, Lore::default(), vec![pool], &mut |_, _, _| ()).await?;
+        let discovery = Discovery::new(&self.chain, self.rules, head)?;
+        let (_, mut answers) =
+            discovery.pools(&mut known, DiscoveryCache::default(), vec![pool], &mut |_, _, _| ()).await?;
         let answer = answers.pop().map_or_else(|| Err("gave no answer".to_owned()), |(_, answer)| answer);
-        let mut told = Told { at, accounts: known.all(), hashes: known.hashes.into_iter().collect() };
-        let wants: Vec<Want> = told.accounts.iter().flat_map(wants_of).collect();
-        if self.expect(at, &wants).is_some() {
+        let mut fetched = FetchedState { at, accounts: known.all(), hashes: known.hashes.into_iter().collect() };
+        let state_keys: Vec<StateKey> = fetched.accounts.iter().flat_map(state_keys_of).collect();
+        if self.expect(at, &state_keys).is_some() {
             self.lock().known.accounts.entry(pool).or_default().pool = answer.is_ok();
-            self.take(&told);
+            self.take(&fetched);
         } else {
-            told = Told { at, ..Told::default() };
+            fetched = FetchedState { at, ..FetchedState::default() };
         }
-        Ok(Reseeded { told, pool: answer })
+        Ok(Reseeded { fetched, pool: answer })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -226,17 +227,17 @@ impl Keep {
     }
 
     /// Notes wants as known, if `at` is the tip: what of them has no value yet.
-    fn expect(&self, at: B256, wants: &[Want]) -> Option<Missing> {
+    fn expect(&self, at: B256, state_keys: &[StateKey]) -> Option<Missing> {
         let mut inner = self.lock();
         if inner.at != at || inner.learning {
             return None;
         }
-        inner.known.expect(wants);
-        Some(inner.known.missing(wants.iter().copied()))
+        inner.known.expect(state_keys);
+        Some(inner.known.missing(state_keys.iter().copied()))
     }
 
     /// Takes what was read, if its block is still the tip.
-    fn take(&self, read: &Told) {
+    fn take(&self, read: &FetchedState) {
         let mut inner = self.lock();
         if inner.at == read.at {
             inner.known.learn(&read.accounts);
@@ -245,7 +246,7 @@ impl Keep {
     }
 
     /// What is known, with values if they are of `block`.
-    fn behind(&self, block: B256) -> Known {
+    fn behind(&self, block: B256) -> StateCache {
         let inner = self.lock();
         let mut known = inner.known.clone();
         if inner.at != block {
@@ -255,36 +256,36 @@ impl Keep {
     }
 
     /// Makes `head` the tip, and of its changes what is to be told.
-    fn advance(&self, head: &Head, way: Way, changes: Vec<AccountNews>) -> Vec<AccountNews> {
+    fn advance(&self, head: &Head, way: ChangeSource, changes: Vec<AccountUpdate>) -> Vec<AccountUpdate> {
         let mut inner = self.lock();
         if inner.at != head.parent {
             inner.known.forget();
         }
-        let news = match way {
-            Way::Trace => inner.known.concern(changes),
+        let update = match way {
+            ChangeSource::Trace => inner.known.concern(changes),
             // All that the block may have touched: most of it has not changed.
-            Way::Execute | Way::Reread => inner.known.sift(changes),
+            ChangeSource::Execute | ChangeSource::Reread => inner.known.sift(changes),
         };
-        inner.known.learn(&news);
+        inner.known.learn(&update);
         inner.known.hashes.insert(head.number.saturating_sub(1), head.parent);
         inner.at = head.hash;
-        news
+        update
     }
 
-    async fn learn(&self, way: Way, head: &Head) -> Result<Option<Vec<AccountNews>>, ChainError> {
+    async fn learn(&self, way: ChangeSource, head: &Head) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
         match way {
-            Way::Trace => self.traced(head).await.map(Some),
-            Way::Execute => execute::changes(self, head).await,
-            Way::Reread => reread::changes(self, head).await.map(Some),
+            ChangeSource::Trace => self.traced(head).await.map(Some),
+            ChangeSource::Execute => execute::changes(self, head).await,
+            ChangeSource::Reread => reread::changes(self, head).await.map(Some),
         }
     }
 
     /// By the node's trace; what the trace leaves open, and what no transaction does, is read back.
-    async fn traced(&self, head: &Head) -> Result<Vec<AccountNews>, ChainError> {
+    async fn traced(&self, head: &Head) -> Result<Vec<AccountUpdate>, ChainError> {
         let (trace, rest) = tokio::try_join!(self.chain.trace(head.hash), self.unowned(head))?;
         let (mut open, mut changes) = (rest, trace.accounts);
-        self.open(&mut open, changes.iter().filter(|news| trace.unsure.contains(&news.address)));
-        changes.retain(|news| !trace.unsure.contains(&news.address));
+        self.open(&mut open, changes.iter().filter(|update| trace.unsure.contains(&update.address)));
+        changes.retain(|update| !trace.unsure.contains(&update.address));
         let mut read = open.read(&self.chain, head.hash).await?;
         for account in read.accounts.iter_mut().filter(|account| trace.unsure.contains(&account.address)) {
             let code = account.code.as_ref().is_some_and(|code| code.is_empty());
@@ -295,13 +296,13 @@ impl Keep {
     }
 
     /// Adds all that is known of accounts, and the slots named besides.
-    fn open<'a>(&self, open: &mut Missing, named: impl Iterator<Item = &'a AccountNews>) {
+    fn open<'a>(&self, open: &mut Missing, named: impl Iterator<Item = &'a AccountUpdate>) {
         let known = &self.lock().known;
-        for news in named {
-            let Some(account) = known.accounts.get(&news.address) else { continue };
-            let slots = news.slots.iter().map(|(slot, _)| *slot).chain(account.slots.keys().copied());
-            open.slots.extend(slots.map(|slot| (news.address, slot)));
-            open.accounts.insert(news.address);
+        for update in named {
+            let Some(account) = known.accounts.get(&update.address) else { continue };
+            let slots = update.slots.iter().map(|(slot, _)| *slot).chain(account.slots.keys().copied());
+            open.slots.extend(slots.map(|slot| (update.address, slot)));
+            open.accounts.insert(update.address);
         }
     }
 
@@ -320,10 +321,10 @@ impl Keep {
     }
 
     /// What a transaction reads, by whatever the node can do.
-    async fn reads(&self, at: B256, tx: &Recovered<TxEnvelope>, call: &Value) -> Result<Vec<Want>, ChainError> {
+    async fn reads(&self, at: B256, tx: &Recovered<TxEnvelope>, call: &Value) -> Result<Vec<StateKey>, ChainError> {
         if !self.no_call_trace.load(Ordering::Relaxed) {
             match self.chain.prestate(at, call).await {
-                Ok(accounts) => return Ok(accounts.iter().flat_map(wants_of).collect()),
+                Ok(accounts) => return Ok(accounts.iter().flat_map(state_keys_of).collect()),
                 Err(error) if is_unsupported(&error) => self.no_call_trace.store(true, Ordering::Relaxed),
                 Err(error) => return Err(error),
             }
@@ -336,24 +337,24 @@ impl Keep {
             Err(error) => return Err(error),
         };
         let item = |(address, slots): (Address, Vec<U256>)| {
-            let slots = slots.into_iter().map(move |slot| Want::Slot(address, slot));
-            slots.chain([Want::Account(address)]).collect::<Vec<_>>()
+            let slots = slots.into_iter().map(move |slot| StateKey::Slot(address, slot));
+            slots.chain([StateKey::Account(address)]).collect::<Vec<_>>()
         };
-        let ends = [Some(tx.signer()), tx.inner().to()].into_iter().flatten().map(Want::Account);
+        let ends = [Some(tx.signer()), tx.inner().to()].into_iter().flatten().map(StateKey::Account);
         Ok(listed.into_iter().flat_map(item).chain(ends).collect())
     }
 }
 
-const fn next(way: Way) -> Way {
+const fn next(way: ChangeSource) -> ChangeSource {
     match way {
-        Way::Trace => Way::Execute,
-        Way::Execute | Way::Reread => Way::Reread,
+        ChangeSource::Trace => ChangeSource::Execute,
+        ChangeSource::Execute | ChangeSource::Reread => ChangeSource::Reread,
     }
 }
 
-fn wants_of(news: &AccountNews) -> Vec<Want> {
-    let slots = news.slots.iter().map(|(slot, _)| Want::Slot(news.address, *slot));
-    slots.chain([Want::Account(news.address)]).collect()
+fn state_keys_of(update: &AccountUpdate) -> Vec<StateKey> {
+    let slots = update.slots.iter().map(|(slot, _)| StateKey::Slot(update.address, *slot));
+    slots.chain([StateKey::Account(update.address)]).collect()
 }
 
 /// A transaction as a call: without nonce and fees, of which no answer here depends.

@@ -11,19 +11,19 @@ use alloy::consensus::Transaction as _;
 use alloy::rpc::types::eth::Block;
 use alloy_primitives::Address;
 
+use crate::edge::bootstrap::discovery::Discovery;
 use crate::edge::bootstrap::keep::Keep;
 use crate::edge::bootstrap::keep::execute;
-use crate::edge::bootstrap::known::Account;
-use crate::edge::bootstrap::known::Known;
-use crate::edge::bootstrap::known::Missing;
-use crate::edge::bootstrap::site::Site;
+use crate::edge::bootstrap::state_cache::Account;
+use crate::edge::bootstrap::state_cache::Missing;
+use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::Head;
-use crate::hot::event::AccountNews;
-use crate::protocols::Lore;
+use crate::hot::event::AccountUpdate;
+use crate::protocols::DiscoveryCache;
 
 /// What the block may have changed, as it is behind the block.
-pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Vec<AccountNews>, ChainError> {
+pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Vec<AccountUpdate>, ChainError> {
     let (block, logs, mut open) =
         tokio::try_join!(keep.chain.full(head.hash), keep.chain.all_logs(head.hash), keep.unowned(head))?;
     let block = block.ok_or_else(|| keep.chain.missing(head.hash))?;
@@ -56,7 +56,7 @@ fn named(block: &Block) -> BTreeSet<Address> {
 }
 
 /// All that is known of the touched accounts; code only where it can have changed.
-fn add(open: &mut Missing, known: &Known, touched: &BTreeSet<Address>) {
+fn add(open: &mut Missing, known: &StateCache, touched: &BTreeSet<Address>) {
     for address in touched {
         let Some(account) = known.accounts.get(address) else { continue };
         open.slots.extend(account.slots.keys().map(|slot| (*address, *slot)));
@@ -72,21 +72,21 @@ fn add(open: &mut Missing, known: &Known, touched: &BTreeSet<Address>) {
 async fn grown(
     keep: &Keep,
     head: &Head,
-    mut known: Known,
-    changes: &[AccountNews],
+    mut known: StateCache,
+    changes: &[AccountUpdate],
     pools: Vec<Address>,
-) -> Result<Vec<AccountNews>, ChainError> {
+) -> Result<Vec<AccountUpdate>, ChainError> {
     let before = known.clone();
     known.learn(changes);
-    let Ok(site) = Site::new(&keep.chain, keep.rules, head.clone()) else { return Ok(Vec::new()) };
-    if site.pools(&mut known, Lore::default(), pools.clone(), &mut |_, _, _| ()).await.is_err() {
+    let Ok(discovery) = Discovery::new(&keep.chain, keep.rules, head.clone()) else { return Ok(Vec::new()) };
+    if discovery.pools(&mut known, DiscoveryCache::default(), pools.clone(), &mut |_, _, _| ()).await.is_err() {
         return Err(keep.chain.missing(head.hash));
     }
     let new = |address: &Address| {
         let (old, now) = (before.accounts.get(address)?, known.accounts.get(address)?);
         let new = now.slots.iter().filter(|(slot, _)| !old.slots.contains_key(*slot));
         let slots = new.filter_map(|(slot, value)| Some((*slot, (*value)?))).collect();
-        Some(AccountNews { address: *address, slots, ..AccountNews::default() })
+        Some(AccountUpdate { address: *address, slots, ..AccountUpdate::default() })
     };
     Ok(pools.iter().filter_map(new).collect())
 }

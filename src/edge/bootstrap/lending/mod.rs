@@ -23,15 +23,15 @@ use crate::edge::bootstrap::Loaded;
 use crate::edge::bootstrap::Look;
 use crate::edge::bootstrap::Progress;
 use crate::edge::bootstrap::Rules;
-use crate::edge::bootstrap::known;
-use crate::edge::bootstrap::known::Known;
-use crate::edge::bootstrap::site::Asked;
-use crate::edge::bootstrap::site::Site;
+use crate::edge::bootstrap::discovery::Asked;
+use crate::edge::bootstrap::discovery::Discovery;
 use crate::edge::bootstrap::snapshot::Snapshot;
+use crate::edge::bootstrap::state_cache;
+use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::bootstrap::verify;
 use crate::edge::chain::ChainError;
-use crate::hot::event::Want;
-use crate::hot::evm::block::Terms;
+use crate::hot::event::StateKey;
+use crate::hot::evm::block::BlockFields;
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::own;
 use crate::hot::evm::probe::EvmProbe;
@@ -43,7 +43,7 @@ use crate::protocols::lending::Lending;
 use crate::protocols::lending::Question;
 use crate::protocols::lending::discover::Lender;
 use crate::protocols::lending::discover::Place;
-use crate::protocols::lending::seed::Seed;
+use crate::protocols::lending::market_spec::MarketSpec;
 
 pub use row::LendingRow;
 
@@ -53,14 +53,14 @@ const NOTES: usize = 8;
 /// A market that is being read.
 struct Open<'a> {
     row: &'a LendingRow,
-    seed: Seed,
+    spec: MarketSpec,
     market: AnyLending,
 }
 
 /// What has become of the rows.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    pub(super) seeds: Vec<Seed>,
+    pub(super) specs: Vec<MarketSpec>,
     /// Who prices are read from, tokens apart.
     pub(super) whole: Vec<Address>,
     /// Contracts of markets that cannot be used, and why.
@@ -92,7 +92,7 @@ impl Found {
                     ),
                 );
             }
-        } else if of.all(|open| open.seed.accounts.is_empty()) {
+        } else if of.all(|open| open.spec.accounts.is_empty()) {
             self.say(row, format!("nobody has borrowed of {} since block {}", row.address, row.from_block));
         }
     }
@@ -117,25 +117,25 @@ impl Found {
 
 /// Opens the markets of all rows and reads what they need, with `most` of their positions held against the node.
 pub(super) async fn load(
-    site: &Site,
-    known: &mut Known,
+    discovery: &Discovery,
+    known: &mut StateCache,
     (rows, most): (&[LendingRow], usize),
     snapshot: &Snapshot,
     hear: Hear<'_>,
 ) -> Result<Found, BootstrapError> {
     let mut found = Found::default();
     let mut markets = Vec::new();
-    for (row, outcome) in open(site, known, rows, snapshot, hear).await? {
+    for (row, outcome) in open(discovery, known, rows, snapshot, hear).await? {
         let reason = || "cannot be followed: its row lacks what it needs".to_owned();
-        let market = outcome.and_then(|seed| Ok((AnyLending::seeded(&seed).ok_or_else(reason)?, seed)));
+        let market = outcome.and_then(|spec| Ok((AnyLending::from_spec(&spec).ok_or_else(reason)?, spec)));
         match market {
-            Ok((market, seed)) => markets.push(Open { row, seed, market }),
+            Ok((market, spec)) => markets.push(Open { row, spec, market }),
             Err(reason) => found.refuse(row, reason),
         }
     }
-    read(site, known, &mut markets, &mut found, hear).await?;
-    ask(site, known, &mut markets, &mut found, hear).await?;
-    let at = site.head.timestamp;
+    read(discovery, known, &mut markets, &mut found, hear).await?;
+    ask(discovery, known, &mut markets, &mut found, hear).await?;
+    let at = discovery.head.timestamp;
     for row in rows {
         found.says_nothing(row, &markets);
     }
@@ -144,28 +144,28 @@ pub(super) async fn load(
             found.say(open.row, what);
         }
     }
-    hold(site, known, &mut markets, (most, &mut found), hear).await?;
+    hold(discovery, known, &mut markets, (most, &mut found), hear).await?;
     found.notes().iter().for_each(|note| hear(Progress::Note(note)));
-    found.seeds = markets.into_iter().map(|open| open.seed).collect();
+    found.specs = markets.into_iter().map(|open| open.spec).collect();
     Ok(found)
 }
 
 /// Holds `most` positions against the node. Anybody may open a market of two tokens, with any oracle: one that does not answer the
 /// node as it answers us is left out, and is no reason to stop. A pool of many is the operator's own choice: there it is.
 async fn hold(
-    site: &Site,
-    known: &mut Known,
+    discovery: &Discovery,
+    known: &mut StateCache,
     markets: &mut Vec<Open<'_>>,
     (most, found): (usize, &mut Found),
     hear: Hear<'_>,
 ) -> Result<(), BootstrapError> {
     let pools = markets.iter().map(|open| &open.market).filter(|market| market.pair().is_none());
-    verify::positions(site, known, pools, most, hear).await?;
+    verify::positions(discovery, known, pools, most, hear).await?;
     let pairs: Vec<usize> = (0..markets.len()).filter(|at| markets[*at].market.pair().is_some()).collect();
     let mut out = Vec::new();
     for &at in verify::sample(&pairs, most) {
         let open = &markets[at];
-        match verify::positions(site, known, std::iter::once(&open.market), 1, hear).await {
+        match verify::positions(discovery, known, std::iter::once(&open.market), 1, hear).await {
             Err(error @ (BootstrapError::Wrong { .. } | BootstrapError::Chain(ChainError::Refused { .. }))) => {
                 found.refuse(open.row, format!("has a market that is not as the node has it ({error})"));
                 out.push(at);
@@ -185,12 +185,12 @@ fn blind(market: &AnyLending, at: u64) -> Option<String> {
     Some(format!("{} of {} accounts have no health: {first}", refusals.len(), accounts.len()))
 }
 
-type Opened<'a> = Vec<(&'a LendingRow, Result<Seed, String>)>;
+type Opened<'a> = Vec<(&'a LendingRow, Result<MarketSpec, String>)>;
 
 /// Asks each row's contract what makes its markets.
 async fn open<'a>(
-    site: &Site,
-    known: &mut Known,
+    discovery: &Discovery,
+    known: &mut StateCache,
     rows: &'a [LendingRow],
     snapshot: &Snapshot,
     hear: Hear<'_>,
@@ -206,7 +206,7 @@ async fn open<'a>(
         places.extend(markets.into_iter().map(place));
     }
     let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
-    let (_, mut asked) = site.settle(known, (), places, ask_open, &mut rounds).await?;
+    let (_, mut asked) = discovery.settle(known, (), places, ask_open, &mut rounds).await?;
     asked.sort_by_key(|((index, _, place), _)| (*index, place.market));
     let opened = asked.into_iter().filter_map(|((index, _, place), outcome)| {
         let row = rows.get(index)?;
@@ -214,7 +214,7 @@ async fn open<'a>(
             true => snapshot.borrowers(row, place.market),
             false => row.accounts.clone(),
         };
-        Some((row, outcome.map(|seed| Seed { accounts: accounts(), ..seed })))
+        Some((row, outcome.map(|spec| MarketSpec { accounts: accounts(), ..spec })))
     });
     Ok(opened.collect())
 }
@@ -223,7 +223,7 @@ fn ask_open(
     machine: &mut Machine,
     _: &mut (),
     (_, lender, place): &(usize, Lender, Place),
-) -> Asked<Result<Seed, String>> {
+) -> Asked<Result<MarketSpec, String>> {
     let mut probe = EvmProbe::new(machine);
     let answer = match probe.code_hash(place.address) {
         Some(_) => (lender.open)(&mut probe, place),
@@ -234,17 +234,17 @@ fn ask_open(
 
 /// Reads in rounds until no market misses a slot.
 async fn read(
-    site: &Site,
-    known: &mut Known,
+    discovery: &Discovery,
+    known: &mut StateCache,
     markets: &mut Vec<Open<'_>>,
     found: &mut Found,
     hear: Hear<'_>,
 ) -> Result<(), BootstrapError> {
     for round in 1.. {
-        let mut wants = Vec::new();
+        let mut state_keys = Vec::new();
         markets.retain_mut(|open| match tell(&mut open.market, known) {
             Ok(rest) => {
-                wants.extend(rest);
+                state_keys.extend(rest);
                 true
             }
             Err(reason) => {
@@ -252,20 +252,20 @@ async fn read(
                 false
             }
         });
-        if wants.is_empty() {
+        if state_keys.is_empty() {
             break;
         }
-        let missing = known.missing(wants.iter().copied());
-        hear(Progress::Asking { round, open: wants.len(), missing: missing.accounts.len() + missing.slots.len() });
-        let read = missing.read(&site.chain, site.head.hash).await?;
+        let missing = known.missing(state_keys.iter().copied());
+        hear(Progress::Asking { round, open: state_keys.len(), missing: missing.accounts.len() + missing.slots.len() });
+        let read = missing.read(&discovery.chain, discovery.head.hash).await?;
         known.learn(&read.accounts);
     }
     Ok(())
 }
 
 /// Tells a market what is known of the slots that it misses, until it misses what is not: that is given back.
-fn tell(market: &mut AnyLending, known: &Known) -> Result<Vec<Want>, String> {
-    let mut told = Vec::new();
+fn tell(market: &mut AnyLending, known: &StateCache) -> Result<Vec<StateKey>, String> {
+    let mut fetched = Vec::new();
     loop {
         let (mut rest, mut values, mut slots) = (Vec::new(), BTreeMap::<Address, Vec<(U256, U256)>>::new(), Vec::new());
         for (at, slot) in market.missing() {
@@ -274,26 +274,26 @@ fn tell(market: &mut AnyLending, known: &Known) -> Result<Vec<Want>, String> {
                     values.entry(at).or_default().push((slot, value));
                     slots.push((at, slot));
                 }
-                None => rest.push(Want::Slot(at, slot)),
+                None => rest.push(StateKey::Slot(at, slot)),
             }
         }
         if slots.is_empty() {
             return Ok(rest);
         }
-        if slots == told {
+        if slots == fetched {
             return Err("asks again for slots that it was told".to_owned());
         }
         for (at, changes) in &values {
             market.apply_slots(*at, changes).map_err(|error| format!("contradicts itself ({error})"))?;
         }
-        told = slots;
+        fetched = slots;
     }
 }
 
 /// Runs the markets' questions, so that all they read is known, and tells the markets what is answered.
 async fn ask(
-    site: &Site,
-    known: &mut Known,
+    discovery: &Discovery,
+    known: &mut StateCache,
     markets: &mut [Open<'_>],
     found: &mut Found,
     hear: Hear<'_>,
@@ -302,8 +302,8 @@ async fn ask(
     let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
     // What is not known counts as empty at first: fewer rounds than one read after the other.
     let look = |(_, question): &(_, Question)| Look { from: PROBER, to: question.to, data: question.data.clone() };
-    site.warm(known, asked.iter().map(look).collect(), &mut rounds).await?;
-    let (_, answers) = site.settle(known, (), asked, ask_question, &mut rounds).await?;
+    discovery.warm(known, asked.iter().map(look).collect(), &mut rounds).await?;
+    let (_, answers) = discovery.settle(known, (), asked, ask_question, &mut rounds).await?;
     let mut read = BTreeSet::new();
     for ((index, question), (answer, contracts)) in &answers {
         if matches!(question.about, About::Price(_)) {
@@ -320,7 +320,7 @@ async fn ask(
     }
     // What a token keeps of everyone is no business of ours, and nobody would forget it.
     let call = |contract: &Address| (*contract, own::balance_of(PROBER));
-    let balances = site.answers(known, read.iter().map(call).collect(), &mut rounds).await?;
+    let balances = discovery.answers(known, read.iter().map(call).collect(), &mut rounds).await?;
     let plain = read.into_iter().zip(balances).filter(|(_, balance)| own::number(balance.as_ref()).is_none());
     found.whole = plain.map(|(contract, _)| contract).collect();
     Ok(())
@@ -357,17 +357,17 @@ fn answered(market: &mut AnyLending, question: &Question, answer: Option<&Bytes>
 ///
 /// # Errors
 /// The block's rules are not known.
-pub fn markets(loaded: &Loaded, rules: Rules) -> Result<(Vec<AnyLending>, Vec<Want>), BootstrapError> {
-    let mut known = Known::default();
+pub fn markets(loaded: &Loaded, rules: Rules) -> Result<(Vec<AnyLending>, Vec<StateKey>), BootstrapError> {
+    let mut known = StateCache::default();
     known.learn(&loaded.accounts);
     known.hashes.extend(loaded.hashes.iter().copied());
-    let mut markets: Vec<AnyLending> = loaded.markets.iter().filter_map(AnyLending::seeded).collect();
-    let mut wants = Vec::new();
+    let mut markets: Vec<AnyLending> = loaded.markets.iter().filter_map(AnyLending::from_spec).collect();
+    let mut state_keys = Vec::new();
     for market in &mut markets {
-        wants.extend(tell(market, &known).unwrap_or_default());
+        state_keys.extend(tell(market, &known).unwrap_or_default());
     }
     let fork = rules.fork(loaded.head.number, loaded.head.timestamp)?;
-    let mut machine = Machine::new(rules.chain_id, fork, Terms::from(&loaded.head).env(fork), known.db());
+    let mut machine = Machine::new(rules.chain_id, fork, BlockFields::from(&loaded.head).env(fork), known.db());
     let mut probe = EvmProbe::new(&mut machine);
     for (index, question) in questions(markets.iter()) {
         let answer = probe.call(question.to, &question.data).output.map(Bytes::from);
@@ -375,6 +375,6 @@ pub fn markets(loaded: &Loaded, rules: Rules) -> Result<(Vec<AnyLending>, Vec<Wa
             answered(market, &question, answer.as_ref());
         }
     }
-    wants.extend(known::wants(probe.into_missed()));
-    Ok((markets, wants))
+    state_keys.extend(state_cache::state_keys(probe.into_missed()));
+    Ok((markets, state_keys))
 }

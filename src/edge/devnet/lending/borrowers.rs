@@ -91,8 +91,9 @@ pub(super) async fn borrow(
     all: &[Borrower],
 ) -> Result<(), DevnetError> {
     let token = |address| tokens.iter().find(|token| token.address == address);
-    let pledge = |b: &Borrower| Some(market.pledge(token(b.collateral)?, b.account, b.collateral_usd));
-    chain.run(all.iter().filter_map(pledge).flatten().collect()).await?;
+    let supply_collateral =
+        |b: &Borrower| Some(market.supply_collateral(token(b.collateral)?, b.account, b.collateral_usd));
+    chain.run(all.iter().filter_map(supply_collateral).flatten().collect()).await?;
 
     chain.endow(&all.iter().map(|b| (b.account, ether(1))).collect::<Vec<_>>()).await?;
     let accounts: Vec<Value> = all.iter().map(|b| json!([b.account])).collect();

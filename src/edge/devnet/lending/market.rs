@@ -11,7 +11,7 @@ use crate::edge::devnet::chain::Step;
 use crate::edge::devnet::lending::abi;
 use crate::edge::devnet::lending::morpho_blue;
 use crate::edge::devnet::seed::Token;
-use crate::protocols::lending::seed::Pair;
+use crate::protocols::lending::market_spec::Pair;
 
 /// Dollars of each reserve that the lender brings.
 const LENT_USD: u64 = 50_000_000;
@@ -35,20 +35,20 @@ impl Market {
     /// The chain's account lends of every token that can be owed.
     pub(super) async fn fund(&self, chain: &mut Chain, tokens: &[Token]) -> Result<(), DevnetError> {
         let me = chain.me();
-        let lend = |token: &Token| match self.pair {
-            None => Some(self.pledge(token, me, LENT_USD)),
-            Some(pair) if pair.loan == token.address => Some(morpho_blue::lend(self, &pair, token, me, LENT_USD)),
+        let supply = |token: &Token| match self.pair {
+            None => Some(self.supply_collateral(token, me, LENT_USD)),
+            Some(pair) if pair.loan == token.address => Some(morpho_blue::supply(self, &pair, token, me, LENT_USD)),
             Some(_) => None,
         };
-        chain.run(tokens.iter().filter_map(lend).flatten().collect()).await?;
+        chain.run(tokens.iter().filter_map(supply).flatten().collect()).await?;
         Ok(())
     }
 
     /// Supplies so many dollars of a token for somebody to borrow on.
-    pub(super) fn pledge(&self, token: &Token, owner: Address, usd: u64) -> [Step; 2] {
+    pub(super) fn supply_collateral(&self, token: &Token, owner: Address, usd: u64) -> [Step; 2] {
         let (asset, amount) = (token.address, token.worth(usd));
         let supply = match self.pair {
-            Some(pair) => morpho_blue::pledge(self, &pair, amount, owner),
+            Some(pair) => morpho_blue::supply_collateral(self, &pair, amount, owner),
             // Both versions of Aave know it by this name.
             None => abi::depositCall { asset, amount, owner, referral: 0 }.abi_encode(),
         };

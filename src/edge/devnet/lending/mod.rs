@@ -29,7 +29,7 @@ use crate::edge::devnet::dice::Dice;
 use crate::edge::devnet::seed::Token;
 use crate::edge::devnet::seed::place;
 use crate::edge::devnet::wallet::Wallet;
-use crate::protocols::lending::seed::Seed;
+use crate::protocols::lending::market_spec::MarketSpec;
 
 pub use borrowers::Borrower;
 pub use feeds::Feed;
@@ -57,8 +57,8 @@ pub struct Lending {
 impl Lending {
     /// The markets as rows of a configuration, each with its borrowers.
     #[must_use]
-    pub fn seeds(&self) -> Vec<Seed> {
-        let seed = |(place, market): (usize, &Market)| Seed {
+    pub fn seeds(&self) -> Vec<MarketSpec> {
+        let seed = |(place, market): (usize, &Market)| MarketSpec {
             protocol: market.name.to_owned(),
             address: market.pool,
             oracle: market.oracle,

@@ -25,7 +25,7 @@ use crate::edge::devnet::lending::made_up;
 use crate::edge::devnet::lending::market::Market;
 use crate::edge::devnet::seed::Token;
 use crate::edge::devnet::seed::place::Placement;
-use crate::protocols::lending::seed::Pair;
+use crate::protocols::lending::market_spec::Pair;
 
 const MORPHO: Address = address!("0xBBBBBbbBBb9cC5e90e3b3Af64bdAF62C37EEFFCb");
 /// Compiled by `contracts/script/lenders.mjs`.
@@ -97,14 +97,14 @@ pub(super) fn id(market: &Market, pair: &Pair) -> B256 {
 }
 
 /// The chain's account lends so many dollars of a market's loan token, for `owner`.
-pub(super) fn lend(market: &Market, pair: &Pair, token: &Token, owner: Address, usd: u64) -> [Step; 2] {
+pub(super) fn supply(market: &Market, pair: &Pair, token: &Token, owner: Address, usd: u64) -> [Step; 2] {
     let (params, assets) = (params(market, pair), token.worth(usd));
     let call = abi::supplyCall { params, assets, shares: U256::ZERO, owner, data: Bytes::new() };
     market.pay(token, assets, call.abi_encode())
 }
 
 /// Calldata: the caller secures what `owner` will owe.
-pub(super) fn pledge(market: &Market, pair: &Pair, assets: U256, owner: Address) -> Vec<u8> {
+pub(super) fn supply_collateral(market: &Market, pair: &Pair, assets: U256, owner: Address) -> Vec<u8> {
     abi::supplyCollateralCall { params: params(market, pair), assets, owner, data: Bytes::new() }.abi_encode()
 }
 

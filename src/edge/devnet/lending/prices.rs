@@ -50,10 +50,16 @@ pub struct Prices {
 }
 
 impl Prices {
-    /// Sends an answer every so often, in at `door`; what is read is read at `node`.
-    pub(in crate::edge::devnet) fn start(lending: &Lending, seed: u64, node: Rpc, door: Rpc, every: Duration) -> Self {
+    /// Sends an answer every so often, in at `builder_rpc`; what is read is read at `node`.
+    pub(in crate::edge::devnet) fn start(
+        lending: &Lending,
+        seed: u64,
+        node: Rpc,
+        builder_rpc: Rpc,
+        every: Duration,
+    ) -> Self {
         let (tell, sent) = watch::channel([0; 2]);
-        let walk = Walk { lending: lending.clone(), node, door, dice: Dice::new(seed, 4) };
+        let walk = Walk { lending: lending.clone(), node, builder_rpc, dice: Dice::new(seed, 4) };
         Self { sent, task: tokio::spawn(walk.go(every, tell)) }
     }
 
@@ -124,7 +130,7 @@ struct Answer {
 struct Walk {
     lending: Lending,
     node: Rpc,
-    door: Rpc,
+    builder_rpc: Rpc,
     dice: Dice,
 }
 
@@ -184,7 +190,7 @@ impl Walk {
             input: Feed::answer(answer.round, answer.price).into(),
             ..TxEip1559::default()
         });
-        self.door.call::<B256>("eth_sendRawTransaction", json!([signed.raw])).await?;
+        self.builder_rpc.call::<B256>("eth_sendRawTransaction", json!([signed.raw])).await?;
         Ok(())
     }
 
@@ -236,7 +242,7 @@ mod tests {
             let all = afloat.len();
             let opening = 1_000_000_000;
             let (mut prices, mut dice) = ([opening; 6], Dice::new(seed, 4));
-            let (mut sunk, mut times) = (0, 0);
+            let (mut liquidatable, mut times) = (0, 0);
             for _ in 0..MINUTE {
                 let turn = Turn::roll(&mut dice);
                 let price = turn.price(opening, prices[turn.feed]);
@@ -252,11 +258,14 @@ mod tests {
                 large += afloat.iter().filter(|one| !stands(one) && one.0.collateral_usd > 1_000_000).count();
                 afloat.retain(stands);
                 prices[turn.feed] = price;
-                (sunk, times) = (sunk + here, times + usize::from(here > 0));
+                (liquidatable, times) = (liquidatable + here, times + usize::from(here > 0));
                 twins += usize::from(here > 1);
             }
-            println!("seed {seed}: {sunk} of {all} sink, at {times} answers");
-            assert!(sunk >= 4 && times >= 3 && sunk < all / 2, "seed {seed}: {sunk} of {all} at {times} answers");
+            println!("seed {seed}: {liquidatable} of {all} sink, at {times} answers");
+            assert!(
+                liquidatable >= 4 && times >= 3 && liquidatable < all / 2,
+                "seed {seed}: {liquidatable} of {all} at {times} answers"
+            );
         }
         println!("{twins} times several at once, {large} large ones, {recovered} afloat again at once");
         assert!(twins > 20 && recovered > 20 && large > 10);

@@ -36,12 +36,12 @@ use crate::edge::devnet::lending::Borrower;
 use crate::edge::devnet::lending::Feed;
 use crate::edge::devnet::lending::Lending;
 use crate::edge::devnet::rivals::Strength;
-use crate::edge::devnet::rivals::door::Door;
+use crate::edge::devnet::rivals::builder_client::BuilderClient;
 use crate::edge::devnet::rivals::market::Log;
 use crate::edge::devnet::rivals::node::Next;
 use crate::edge::devnet::rivals::node::Node;
 use crate::edge::devnet::rivals::node::Ran;
-use crate::edge::devnet::rivals::node::Victim;
+use crate::edge::devnet::rivals::node::TargetTx;
 use crate::edge::devnet::seed;
 use crate::edge::devnet::seed::Token;
 use crate::edge::rpc::RpcError;
@@ -58,7 +58,7 @@ alloy::sol! {
 /// Between two looks at the node.
 const POLL: Duration = Duration::from_millis(25);
 /// Dollars of each token that can be owed.
-const PURSE_USD: u64 = 1_000_000_000;
+const FUNDING_USD: u64 = 1_000_000_000;
 /// Places of those tokens.
 const OWED: [usize; 3] = [1, 2, 3];
 /// Tried in one simulation.
@@ -76,7 +76,7 @@ pub struct Tally {
     /// Answers that it has looked behind, pending and mined.
     pub answers: u64,
     /// Liquidations that would have gone through there.
-    pub sunk: u64,
+    pub liquidatable: u64,
     /// Bundles that the builder has taken.
     pub sent: u64,
 }
@@ -104,7 +104,7 @@ impl Liquidator {
         let tokens: Vec<Token> = OWED.iter().filter_map(|place| devnet.tokens.get(*place).copied()).collect();
         let markets: HashSet<Address> = lending.markets.iter().map(|market| market.pool).collect();
         let mut chain = Chain::new(devnet.rpc.clone(), owner.clone());
-        seed::enrich(&mut chain, &tokens, PURSE_USD, markets.into_iter().collect()).await?;
+        seed::enrich(&mut chain, &tokens, FUNDING_USD, markets.into_iter().collect()).await?;
         Ok(Some(owner))
     }
 
@@ -120,7 +120,7 @@ impl Liquidator {
         let paid_by = owner.address();
         let worker = Worker {
             node: Node::new(devnet.rpc.clone()),
-            door: Door::new(builder, Wallet::fresh()?)?,
+            builder_client: BuilderClient::new(builder, Wallet::fresh()?)?,
             lending,
             units: devnet.tokens.iter().map(|token| (token.address, token.decimals)).collect(),
             owner,
@@ -144,7 +144,7 @@ impl Drop for Liquidator {
 
 struct Worker {
     node: Node,
-    door: Door,
+    builder_client: BuilderClient,
     lending: Lending,
     /// Decimals of every token.
     units: HashMap<Address, u8>,
@@ -189,10 +189,10 @@ impl Worker {
         self.queue.extend(self.node.heard().await?.into_iter().map(|hash| (due, hash)));
         let now = Instant::now();
         let ready: Vec<B256> = self.queue.extract_if(.., |(due, _)| *due <= now).map(|(_, hash)| hash).collect();
-        for victim in self.node.victims(&ready).await? {
-            let moves = |feed: &&Feed| Some(feed.aggregator) == victim.to;
+        for target in self.node.targets(&ready).await? {
+            let moves = |feed: &&Feed| Some(feed.aggregator) == target.to;
             if let Some(feed) = self.lending.feeds.iter().find(moves).copied() {
-                self.take(&feed, Some(&victim)).await?;
+                self.take(&feed, Some(&target)).await?;
             }
         }
         Ok(())
@@ -219,7 +219,7 @@ impl Worker {
     }
 
     /// Looks for the best liquidation behind an answer of a feed, pending or mined, and bids for it.
-    async fn take(&mut self, feed: &Feed, behind: Option<&Victim>) -> Result<(), RpcError> {
+    async fn take(&mut self, feed: &Feed, behind: Option<&TargetTx>) -> Result<(), RpcError> {
         self.tally.answers += 1;
         // The account decides: a rival who does not look at all never looks at the same ones.
         let covered = |b: &&Borrower| u16::from(b.account[19]) * 100 < u16::from(self.strength.coverage) * 256;
@@ -228,24 +228,24 @@ impl Worker {
         let mut best: Option<Find> = None;
         for some in near.chunks(ABREAST) {
             for find in self.try_all(feed, behind, some).await? {
-                self.tally.sunk += 1;
+                self.tally.liquidatable += 1;
                 if best.as_ref().is_none_or(|best| best.gain < find.gain) {
                     best = Some(find);
                 }
             }
         }
         let Some(raw) = best.and_then(|find| self.bid(&find)) else { return Ok(()) };
-        let txs: Vec<&Bytes> = behind.map(|victim| &victim.raw).into_iter().chain([&raw]).collect();
-        self.tally.sent += u64::from(self.door.send(self.next.number, &txs).await);
+        let txs: Vec<&Bytes> = behind.map(|target| &target.raw).into_iter().chain([&raw]).collect();
+        self.tally.sent += u64::from(self.builder_client.send(self.next.number, &txs).await);
         Ok(())
     }
 
     /// Those of some borrowers who can be liquidated, were each the first.
-    async fn try_all(&self, feed: &Feed, behind: Option<&Victim>, some: &[Borrower]) -> Result<Vec<Find>, RpcError> {
+    async fn try_all(&self, feed: &Feed, behind: Option<&TargetTx>, some: &[Borrower]) -> Result<Vec<Find>, RpcError> {
         let inputs = self.inputs(some).await?;
         let answer = json!({"to": feed.proxy, "input": Bytes::from(latestAnswerCall {}.abi_encode())});
         let tries: Vec<Value> = some.iter().zip(&inputs).map(|(b, input)| self.call(b.pool, input)).collect();
-        let calls: Vec<&Value> = behind.map(|victim| &victim.call).into_iter().chain([&answer]).chain(&tries).collect();
+        let calls: Vec<&Value> = behind.map(|target| &target.call).into_iter().chain([&answer]).chain(&tries).collect();
         let ran = self.node.simulate(&self.next, &calls).await?;
         let first = calls.len() - tries.len();
         // An answer that does not go through moves nothing.

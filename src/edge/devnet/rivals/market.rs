@@ -159,7 +159,7 @@ impl Market {
         best.1
     }
 
-    /// Whether what there is to earn is mostly the victim's making.
+    /// Whether what there is to earn is mostly the target's making.
     pub(super) fn made(&self, idea: &Idea, moved: &Moved) -> bool {
         let earns = |moved| self.estimate(&idea.steps, moved).map_or(0.0, |(_, profit)| profit);
         earns(&Moved::new()) < earns(moved) / 2.0

@@ -1,8 +1,8 @@
-//! Rivals: searchers of another make, simple on purpose, that bid for the same victims. Whoever is to be tested against a
+//! Rivals: searchers of another make, simple on purpose, that bid for the same targets. Whoever is to be tested against a
 //! market needs one that can be lost to.
 //!
-//! They share nothing with `hot` but the executor's calldata: prices by `eth_call`, victims by `eth_simulateV1`, the
-//! best input in floats and what it earns from QuoterV2, after the victim. They backrun one victim with one cycle.
+//! They share nothing with `hot` but the executor's calldata: prices by `eth_call`, targets by `eth_simulateV1`, the
+//! best input in floats and what it earns from QuoterV2, after the target. They backrun one target with one cycle.
 //!
 //! Where people owe there is one of another kind, a [`Liquidator`]: it has money, and no wish to sell.
 //!
@@ -11,9 +11,9 @@
 //! - Of what it sends in a block at most one lands: its transactions share a nonce.
 //!
 //! # Cost
-//! Each victim takes the node 2 to 6 simulations, of some milliseconds each.
+//! Each target takes the node 2 to 6 simulations, of some milliseconds each.
 
-mod door;
+mod builder_client;
 mod liquidator;
 mod market;
 mod node;
@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use crate::edge::devnet::Devnet;
 use crate::edge::devnet::DevnetError;
 use crate::edge::devnet::Wallet;
-use crate::edge::devnet::rivals::door::Door;
+use crate::edge::devnet::rivals::builder_client::BuilderClient;
 use crate::edge::devnet::rivals::searcher::Searcher;
 
 pub use liquidator::Liquidator;
@@ -77,12 +77,12 @@ impl Strength {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Pending transactions it has looked at.
-    pub victims: u64,
+    pub targets: u64,
     /// Of them, those that swap.
     pub swaps: u64,
     /// Of them, those behind which it found a cycle that ends with more than it began with.
     pub openings: u64,
-    /// Of them, those that are the victim's making: before it, the cycle seemed to earn less than half.
+    /// Of them, those that are the target's making: before it, the cycle seemed to earn less than half.
     pub made: u64,
     /// All openings by the hops of the cycle: two, three, four.
     pub by_hops: [u64; 3],
@@ -128,8 +128,8 @@ impl Hired {
         let identity = Wallet::fresh()?;
         let (tell, tally) = watch::channel(Tally::default());
         let (known_by, paid_by) = (identity.address(), owner.address());
-        let door = Door::new(builder, identity)?;
-        let task = tokio::spawn(Searcher::new(devnet, door, owner, executor, strength, tell).run());
+        let builder_client = BuilderClient::new(builder, identity)?;
+        let task = tokio::spawn(Searcher::new(devnet, builder_client, owner, executor, strength, tell).run());
         Ok(Rival { strength, identity: known_by, owner: paid_by, executor, tally, task })
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct Next {
 
 /// A pending transaction, and its bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Victim {
+pub(super) struct TargetTx {
     /// As a simulation takes it.
     pub(super) call: Value,
     pub(super) raw: Bytes,
@@ -109,7 +109,7 @@ impl Node {
     }
 
     /// Those of them that are their senders' next: only such can stand alone in a bundle.
-    pub(super) async fn victims(&self, hashes: &[B256]) -> Result<Vec<Victim>, RpcError> {
+    pub(super) async fn targets(&self, hashes: &[B256]) -> Result<Vec<TargetTx>, RpcError> {
         let params: Vec<Value> = hashes.iter().map(|hash| json!([hash])).collect();
         let shown: Vec<Option<Shown>> = self.rpc.batch("eth_getTransactionByHash", &params).await?;
         let raw: Vec<Option<Bytes>> = self.rpc.batch("eth_getRawTransactionByHash", &params).await?;
@@ -118,12 +118,12 @@ impl Node {
         let senders: Vec<Value> = held.iter().map(|(tx, _)| json!([tx.from, "latest"])).collect();
         let nonces: Vec<U64> = self.rpc.batch("eth_getTransactionCount", &senders).await?;
         let next = held.into_iter().zip(nonces).filter(|((tx, _), nonce)| tx.nonce == *nonce);
-        let victim = |((tx, raw), _): ((Shown, Bytes), U64)| {
+        let target = |((tx, raw), _): ((Shown, Bytes), U64)| {
             let Shown { from, to, gas, value, input, .. } = tx;
             let call = json!({"from": from, "to": to, "gas": gas, "value": value, "input": input});
-            Victim { call, raw, to }
+            TargetTx { call, raw, to }
         };
-        Ok(next.map(victim).collect())
+        Ok(next.map(target).collect())
     }
 
     /// Answers of view calls at the head.

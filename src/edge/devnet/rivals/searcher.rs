@@ -23,7 +23,7 @@ use crate::edge::devnet::Wallet;
 use crate::edge::devnet::abi;
 use crate::edge::devnet::rivals::Strength;
 use crate::edge::devnet::rivals::Tally;
-use crate::edge::devnet::rivals::door::Door;
+use crate::edge::devnet::rivals::builder_client::BuilderClient;
 use crate::edge::devnet::rivals::market::Curve;
 use crate::edge::devnet::rivals::market::Idea;
 use crate::edge::devnet::rivals::market::Market;
@@ -32,7 +32,7 @@ use crate::edge::devnet::rivals::market::Step;
 use crate::edge::devnet::rivals::market::pair_out;
 use crate::edge::devnet::rivals::node::Next;
 use crate::edge::devnet::rivals::node::Node;
-use crate::edge::devnet::rivals::node::Victim;
+use crate::edge::devnet::rivals::node::TargetTx;
 use crate::edge::devnet::seed::Venue;
 use crate::edge::rpc::RpcError;
 use crate::protocols::amm::Family;
@@ -52,7 +52,7 @@ const WHOLE_BPS: u64 = 10_000;
 /// A rival at work.
 pub(super) struct Searcher {
     node: Node,
-    door: Door,
+    builder_client: BuilderClient,
     market: Market,
     quoter: Address,
     owner: Wallet,
@@ -70,7 +70,7 @@ pub(super) struct Searcher {
 impl Searcher {
     pub(super) fn new(
         devnet: &Devnet,
-        door: Door,
+        builder_client: BuilderClient,
         owner: Wallet,
         executor: Address,
         strength: Strength,
@@ -78,7 +78,7 @@ impl Searcher {
     ) -> Self {
         Self {
             node: Node::new(devnet.rpc.clone()),
-            door,
+            builder_client,
             market: Market::new(devnet, strength.hops),
             quoter: devnet.contracts.quoter,
             owner,
@@ -121,9 +121,9 @@ impl Searcher {
         let now = Instant::now();
         let ready = self.queue.partition_point(|(due, _)| *due <= now);
         let hashes: Vec<B256> = self.queue.drain(..ready).map(|(_, hash)| hash).collect();
-        for victim in self.node.victims(&hashes).await? {
-            self.tally.victims += 1;
-            self.backrun(&victim).await?;
+        for target in self.node.targets(&hashes).await? {
+            self.tally.targets += 1;
+            self.backrun(&target).await?;
         }
         Ok(())
     }
@@ -142,31 +142,31 @@ impl Searcher {
         Ok(())
     }
 
-    async fn backrun(&mut self, victim: &Victim) -> Result<(), RpcError> {
-        let ran = self.node.simulate(&self.next, &[&victim.call]).await?;
+    async fn backrun(&mut self, target: &TargetTx) -> Result<(), RpcError> {
+        let ran = self.node.simulate(&self.next, &[&target.call]).await?;
         let moved = ran.first().filter(|ran| ran.succeeded()).map(|ran| self.market.moved(&ran.logs));
         let Some(moved) = moved.filter(|moved| !moved.is_empty()) else { return Ok(()) };
         self.tally.swaps += 1;
         let Some(idea) = self.market.best(&moved) else { return Ok(()) };
-        let Some(outs) = self.quote(&idea, &moved, victim).await? else { return Ok(()) };
+        let Some(outs) = self.quote(&idea, &moved, target).await? else { return Ok(()) };
         let earned = outs.last().and_then(|out| out.checked_sub(idea.amount_in)).filter(|earned| *earned > 0);
         let Some(earned) = earned else { return Ok(()) };
         self.tally.openings += 1;
         self.tally.made += u64::from(self.market.made(&idea, &moved));
         self.tally.by_hops[idea.steps.len().clamp(2, 4) - 2] += 1;
-        let Some(raw) = self.bid(&idea, &outs, earned, victim).await? else { return Ok(()) };
+        let Some(raw) = self.bid(&idea, &outs, earned, target).await? else { return Ok(()) };
         self.tally.worth += 1;
-        self.tally.sent += u64::from(self.door.send(self.next.number, &[&victim.raw, &raw]).await);
+        self.tally.sent += u64::from(self.builder_client.send(self.next.number, &[&target.raw, &raw]).await);
         Ok(())
     }
 
-    /// What each hop gives after the victim, to the unit: pairs by their rule, V3 by QuoterV2.
-    async fn quote(&self, idea: &Idea, moved: &Moved, victim: &Victim) -> Result<Option<Vec<u128>>, RpcError> {
+    /// What each hop gives after the target, to the unit: pairs by their rule, V3 by QuoterV2.
+    async fn quote(&self, idea: &Idea, moved: &Moved, target: &TargetTx) -> Result<Option<Vec<u128>>, RpcError> {
         let (mut amount, mut outs) = (U256::from(idea.amount_in), Vec::new());
         for step in &idea.steps {
             let out = match self.market.curve(moved, step.pool) {
                 Some(Curve::Pair(reserves)) => pair_out(reserves, step.zero_for_one, amount),
-                Some(Curve::Range(..)) => self.ask_quoter(step, amount, victim).await?,
+                Some(Curve::Range(..)) => self.ask_quoter(step, amount, target).await?,
                 None => None,
             };
             let Some(out) = out else { return Ok(None) };
@@ -177,13 +177,13 @@ impl Searcher {
         Ok(Some(outs))
     }
 
-    async fn ask_quoter(&self, step: &Step, amount: U256, victim: &Victim) -> Result<Option<U256>, RpcError> {
+    async fn ask_quoter(&self, step: &Step, amount: U256, target: &TargetTx) -> Result<Option<U256>, RpcError> {
         let [token_in, token_out] = self.ends(step);
         let fee = U24::from(self.market.pools[step.pool].fee_pips);
         let params = abi::Quote { tokenIn: token_in, tokenOut: token_out, amountIn: amount, fee, limit: U160::ZERO };
         let input: Bytes = abi::quoteExactInputSingleCall { params }.abi_encode().into();
         let question = json!({"to": self.quoter, "input": input});
-        let ran = self.node.simulate(&self.next, &[&victim.call, &question]).await?;
+        let ran = self.node.simulate(&self.next, &[&target.call, &question]).await?;
         let answer = ran.get(1).filter(|ran| ran.succeeded());
         let quote = answer.and_then(|ran| abi::quoteExactInputSingleCall::abi_decode_returns(&ran.return_data).ok());
         Ok(quote.map(|quote| quote.amountOut))
@@ -195,8 +195,14 @@ impl Searcher {
         if step.zero_for_one { [a, b] } else { [b, a] }
     }
 
-    /// Its transaction behind the victim, signed, when it works there and leaves a gain.
-    async fn bid(&self, idea: &Idea, outs: &[u128], earned: u128, victim: &Victim) -> Result<Option<Bytes>, RpcError> {
+    /// Its transaction behind the target, signed, when it works there and leaves a gain.
+    async fn bid(
+        &self,
+        idea: &Idea,
+        outs: &[u128],
+        earned: u128,
+        target: &TargetTx,
+    ) -> Result<Option<Bytes>, RpcError> {
         let hop = |(step, amount_out): (&Step, &u128)| {
             let pool = &self.market.pools[step.pool];
             let family = if pool.venue == Venue::UniswapV3 { Family::V3 } else { Family::V2 };
@@ -214,7 +220,7 @@ impl Searcher {
         };
         let Ok(input) = run.encode() else { return Ok(None) };
         let call = json!({"from": self.owner.address(), "to": self.executor, "gas": U64::from(GAS), "input": input});
-        let ran = self.node.simulate(&self.next, &[&victim.call, &call]).await?;
+        let ran = self.node.simulate(&self.next, &[&target.call, &call]).await?;
         let Some(gas) = ran.get(1).filter(|ran| ran.succeeded()).map(|ran| ran.gas_used.to::<u64>()) else {
             return Ok(None);
         };

@@ -30,7 +30,7 @@ use crate::edge::devnet::chain::Step;
 use crate::edge::devnet::chain::ether;
 use crate::edge::devnet::dice::Dice;
 use crate::edge::devnet::seed::place::Placement;
-use crate::edge::devnet::seed::tokens::Purse;
+use crate::edge::devnet::seed::tokens::Funding;
 use crate::protocols::executor;
 use crate::protocols::executor::liquidation;
 
@@ -135,10 +135,10 @@ pub(super) async fn seed(chain: &mut Chain, seed: u64, senders: &[Address]) -> R
     place::place(chain, &placements).await?;
 
     let routers = vec![contracts.v2_router, contracts.sushi_router, contracts.v3_router, contracts.position_manager];
-    let purse = |holder, usd| Purse { holder, usd, spenders: routers.clone() };
-    let mut purses = vec![purse(chain.me(), MAKER_USD)];
-    purses.extend(senders.iter().map(|sender| purse(*sender, SENDER_USD)));
-    tokens::fill(chain, &tokens, &purses).await?;
+    let funding = |holder, usd| Funding { holder, usd, spenders: routers.clone() };
+    let mut funds = vec![funding(chain.me(), MAKER_USD)];
+    funds.extend(senders.iter().map(|sender| funding(*sender, SENDER_USD)));
+    tokens::fill(chain, &tokens, &funds).await?;
     chain.endow(&senders.iter().map(|sender| (*sender, ether(SENDER_ETHER))).collect::<Vec<_>>()).await?;
 
     let plans = plan::of(&mut dice);
@@ -163,7 +163,7 @@ pub(super) async fn enrich(
     let holder = chain.me();
     // What it tips must be there for the whole of a gas limit.
     chain.endow(&[(holder, ether(SENDER_ETHER))]).await?;
-    tokens::add(chain, tokens, &Purse { holder, usd, spenders }).await
+    tokens::add(chain, tokens, &Funding { holder, usd, spenders }).await
 }
 
 /// Deploys the executor in the name of its owner, who must be the chain's account, and gives it ether.

@@ -93,20 +93,20 @@ pub(super) fn placements(tokens: &[Token]) -> Result<Vec<Placement>, DevnetError
 }
 
 /// Who shall hold what, worth so many dollars of each token, and who may spend it without limit.
-pub(super) struct Purse {
+pub(super) struct Funding {
     pub(super) holder: Address,
     pub(super) usd: u64,
     pub(super) spenders: Vec<Address>,
 }
 
-/// Fills the purses.
-pub(super) async fn fill(chain: &mut Chain, tokens: &[Token], purses: &[Purse]) -> Result<(), DevnetError> {
+/// Fills the sender funds.
+pub(super) async fn fill(chain: &mut Chain, tokens: &[Token], funds: &[Funding]) -> Result<(), DevnetError> {
     let mut writes = Vec::new();
     for token in tokens {
         let mut supply = U256::ZERO;
-        for purse in purses {
-            supply += token.worth(purse.usd);
-            writes.extend(held(token, purse));
+        for funding in funds {
+            supply += token.worth(funding.usd);
+            writes.extend(held(token, funding));
         }
         if token.address == WETH {
             // Its supply is the ether it holds.
@@ -116,31 +116,31 @@ pub(super) async fn fill(chain: &mut Chain, tokens: &[Token], purses: &[Purse]) 
         }
     }
     chain.rpc.batch::<Value>("anvil_setStorageAt", &writes).await?;
-    check(chain, tokens, purses).await
+    check(chain, tokens, funds).await
 }
 
 /// One more purse, of tokens that are no ether. Their supply is not counted anew: nobody here asks for it.
-pub(super) async fn add(chain: &Chain, tokens: &[Token], purse: &Purse) -> Result<(), DevnetError> {
-    let writes: Vec<Value> = tokens.iter().flat_map(|token| held(token, purse)).collect();
+pub(super) async fn add(chain: &Chain, tokens: &[Token], funding: &Funding) -> Result<(), DevnetError> {
+    let writes: Vec<Value> = tokens.iter().flat_map(|token| held(token, funding)).collect();
     chain.rpc.batch::<Value>("anvil_setStorageAt", &writes).await?;
-    check(chain, tokens, std::slice::from_ref(purse)).await
+    check(chain, tokens, std::slice::from_ref(funding)).await
 }
 
 /// A purse's balance and allowances, as they are written into storage.
-fn held(token: &Token, purse: &Purse) -> Vec<Value> {
+fn held(token: &Token, funding: &Funding) -> Vec<Value> {
     let write = |slot: B256, value: U256| json!([token.address, slot, B256::from(value)]);
-    let slot = mapping(purse.holder, B256::from(U256::from(SLOT_BALANCE)));
-    let allowances = mapping(purse.holder, B256::from(U256::from(SLOT_ALLOWANCE)));
+    let slot = mapping(funding.holder, B256::from(U256::from(SLOT_BALANCE)));
+    let allowances = mapping(funding.holder, B256::from(U256::from(SLOT_ALLOWANCE)));
     let allow = |spender: &Address| write(mapping(*spender, allowances), U256::MAX);
-    std::iter::once(write(slot, token.worth(purse.usd))).chain(purse.spenders.iter().map(allow)).collect()
+    std::iter::once(write(slot, token.worth(funding.usd))).chain(funding.spenders.iter().map(allow)).collect()
 }
 
-async fn check(chain: &Chain, tokens: &[Token], purses: &[Purse]) -> Result<(), DevnetError> {
-    let Some(purse) = purses.last() else { return Ok(()) };
-    let call = abi::balanceOfCall { owner: purse.holder }.abi_encode();
+async fn check(chain: &Chain, tokens: &[Token], funds: &[Funding]) -> Result<(), DevnetError> {
+    let Some(funding) = funds.last() else { return Ok(()) };
+    let call = abi::balanceOfCall { owner: funding.holder }.abi_encode();
     let calls: Vec<_> = tokens.iter().map(|token| (token.address, call.clone())).collect();
     for (token, answer) in tokens.iter().zip(chain.ask(&calls).await?) {
-        if U256::try_from_be_slice(&answer) != Some(token.worth(purse.usd)) {
+        if U256::try_from_be_slice(&answer) != Some(token.worth(funding.usd)) {
             return Err(DevnetError::Layout(token.symbol));
         }
     }

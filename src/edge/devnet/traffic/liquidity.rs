@@ -8,10 +8,10 @@ use crate::edge::devnet::abi;
 use crate::edge::devnet::dice::Dice;
 use crate::edge::devnet::seed::Position;
 use crate::edge::devnet::seed::pools;
-use crate::edge::devnet::traffic::deal::Deal;
-use crate::edge::devnet::traffic::deal::Kind;
-use crate::edge::devnet::traffic::deal::Market;
-use crate::edge::devnet::traffic::deal::NEVER;
+use crate::edge::devnet::traffic::intent::Intent;
+use crate::edge::devnet::traffic::intent::Market;
+use crate::edge::devnet::traffic::intent::NEVER;
+use crate::edge::devnet::traffic::intent::Purpose;
 
 const GAS_MINT: u64 = 900_000;
 const GAS_BURN: u64 = 500_000;
@@ -23,7 +23,7 @@ impl Market {
     }
 
     /// A new position around the opening price.
-    pub(super) fn mint(&self, sender: usize, dice: &mut Dice) -> Option<Deal> {
+    pub(super) fn mint(&self, sender: usize, dice: &mut Dice) -> Option<Intent> {
         let order = self.draw(dice, true)?;
         let [token0, token1] = order.pool.tokens.map(|token| self.tokens.get(token).copied());
         let (token0, token1) = (token0?, token1?);
@@ -43,11 +43,11 @@ impl Market {
             recipient: self.senders[sender],
             deadline: NEVER,
         };
-        Some(self.manage(Kind::Mint, sender, abi::mintCall { params }.abi_encode(), GAS_MINT))
+        Some(self.manage(Purpose::Mint, sender, abi::mintCall { params }.abi_encode(), GAS_MINT))
     }
 
     /// More into a position that is there.
-    pub(super) fn increase(&self, dice: &mut Dice) -> Option<Deal> {
+    pub(super) fn increase(&self, dice: &mut Dice) -> Option<Intent> {
         let position = self.position(dice)?;
         let pool = self.pools.get(position.pool)?;
         let usd = dice.magnitude(1_000, pool.depth_usd / 20);
@@ -61,11 +61,11 @@ impl Market {
             deadline: NEVER,
         };
         let data = abi::increaseLiquidityCall { params }.abi_encode();
-        Some(self.manage(Kind::Mint, position.sender, data, GAS_MINT))
+        Some(self.manage(Purpose::Mint, position.sender, data, GAS_MINT))
     }
 
     /// A part of what a position holds, up to 45 in 100: two pending ones can both succeed.
-    pub(super) fn burn(&self, position: &Position, held: u128, dice: &mut Dice) -> Deal {
+    pub(super) fn burn(&self, position: &Position, held: u128, dice: &mut Dice) -> Intent {
         let liquidity = held / 100 * u128::from(5 + dice.below(40));
         let params = abi::DecreaseParams {
             tokenId: position.id,
@@ -75,17 +75,17 @@ impl Market {
             deadline: NEVER,
         };
         let data = abi::decreaseLiquidityCall { params }.abi_encode();
-        self.manage(Kind::Burn, position.sender, data, GAS_BURN)
+        self.manage(Purpose::Burn, position.sender, data, GAS_BURN)
     }
 
     /// What has been taken out, and the fees, to the owner.
-    pub(super) fn collect(&self, position: &Position) -> Deal {
+    pub(super) fn collect(&self, position: &Position) -> Intent {
         let recipient = self.senders[position.sender];
         let params = abi::CollectParams { tokenId: position.id, recipient, max0: u128::MAX, max1: u128::MAX };
-        self.manage(Kind::Burn, position.sender, abi::collectCall { params }.abi_encode(), GAS_BURN)
+        self.manage(Purpose::Burn, position.sender, abi::collectCall { params }.abi_encode(), GAS_BURN)
     }
 
-    fn manage(&self, kind: Kind, sender: usize, data: Vec<u8>, gas: u64) -> Deal {
-        Deal { kind, sender, to: self.contracts.position_manager, value: U256::ZERO, data: data.into(), gas }
+    fn manage(&self, kind: Purpose, sender: usize, data: Vec<u8>, gas: u64) -> Intent {
+        Intent { kind, sender, to: self.contracts.position_manager, value: U256::ZERO, data: data.into(), gas }
     }
 }

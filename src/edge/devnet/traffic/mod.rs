@@ -9,8 +9,8 @@
 //! - Swaps ask for no least output: whoever trades here bears any slippage.
 //! - One transaction is on its way at a time: some hundreds a second, whatever the rate.
 
-mod deal;
 mod drift;
+mod intent;
 mod liquidity;
 mod trader;
 
@@ -25,7 +25,7 @@ use crate::edge::devnet::DevnetError;
 use crate::edge::devnet::traffic::trader::Trader;
 use crate::edge::rpc::Rpc;
 
-pub use deal::Kind;
+pub use intent::Purpose;
 
 /// One tick in a hundred is a burst of 10 to 29 transactions, which makes 118.5 of 100 ticks.
 const BURST_PERCENT: u64 = 1;
@@ -35,7 +35,7 @@ const PER_TICK: f64 = 1.185;
 /// What has been sent so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    by_kind: [u64; Kind::ALL.len()],
+    by_kind: [u64; Purpose::ALL.len()],
     /// Of them, those that took the place of an earlier one by the same nonce and higher fees.
     pub replacements: u64,
     /// Bursts.
@@ -47,11 +47,11 @@ pub struct Counts {
 impl Counts {
     /// Taken by the node, of one kind.
     #[must_use]
-    pub const fn of(&self, kind: Kind) -> u64 {
+    pub const fn of(&self, kind: Purpose) -> u64 {
         self.by_kind[kind as usize]
     }
 
-    fn count(&mut self, kind: Kind) {
+    fn count(&mut self, kind: Purpose) {
         self.by_kind[kind as usize] += 1;
     }
 
@@ -71,12 +71,12 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    pub(super) fn start(devnet: &Devnet, door: &Rpc, per_second: f64) -> Result<Self, DevnetError> {
+    pub(super) fn start(devnet: &Devnet, builder_rpc: &Rpc, per_second: f64) -> Result<Self, DevnetError> {
         let tick = Duration::try_from_secs_f64(PER_TICK / per_second).ok().filter(|tick| !tick.is_zero());
         let tick = tick.ok_or(DevnetError::Rate(per_second))?;
         let (stop, stopped) = watch::channel(false);
         let (tell, counts) = watch::channel(Counts::default());
-        let task = tokio::spawn(run(Trader::new(devnet, door.clone()), tick, stopped, tell));
+        let task = tokio::spawn(run(Trader::new(devnet, builder_rpc.clone()), tick, stopped, tell));
         Ok(Self { stop, counts, task })
     }
 

@@ -18,9 +18,9 @@ use crate::edge::devnet::dice::Dice;
 use crate::edge::devnet::seed::Pool;
 use crate::edge::devnet::seed::Position;
 use crate::edge::devnet::traffic::Counts;
-use crate::edge::devnet::traffic::deal::Deal;
-use crate::edge::devnet::traffic::deal::Market;
 use crate::edge::devnet::traffic::drift;
+use crate::edge::devnet::traffic::intent::Intent;
+use crate::edge::devnet::traffic::intent::Market;
 use crate::edge::devnet::wallet::Wallet;
 use crate::edge::rpc::Rpc;
 use crate::edge::rpc::RpcError;
@@ -46,7 +46,7 @@ pub(super) struct Trader {
     /// Where it reads.
     rpc: Rpc,
     /// Where transactions go.
-    door: Rpc,
+    builder_rpc: Rpc,
     market: Market,
     wallets: Vec<Wallet>,
     /// Next nonce of each sender; `None` when only the node knows.
@@ -60,10 +60,10 @@ pub(super) struct Trader {
 }
 
 impl Trader {
-    pub(super) fn new(devnet: &Devnet, door: Rpc) -> Self {
+    pub(super) fn new(devnet: &Devnet, builder_rpc: Rpc) -> Self {
         Self {
             rpc: devnet.rpc.clone(),
-            door,
+            builder_rpc,
             market: Market::new(devnet),
             wallets: devnet.senders.clone(),
             nonces: vec![None; devnet.senders.len()],
@@ -86,26 +86,27 @@ impl Trader {
 
     async fn try_act(&mut self) -> Result<(), RpcError> {
         self.look_at_prices().await?;
-        let deal = if self.dice.chance(BURN_PERCENT) { self.burn().await? } else { self.market.deal(&mut self.dice) };
-        let Some(deal) = deal else { return Ok(()) };
+        let intent =
+            if self.dice.chance(BURN_PERCENT) { self.burn().await? } else { self.market.intent(&mut self.dice) };
+        let Some(intent) = intent else { return Ok(()) };
         let tip = self.dice.magnitude(TIP[0], TIP[1]).into();
         let base_fee = self.base_fee().await?;
-        let nonce = self.nonce(deal.sender).await?;
+        let nonce = self.nonce(intent.sender).await?;
         let fees = [2 * base_fee + tip, tip];
-        self.send(&deal, nonce, fees).await?;
+        self.send(&intent, nonce, fees).await?;
         if !self.dice.chance(REPLACE_PERCENT) {
             return Ok(());
         }
-        let Some(better) = self.market.deal(&mut self.dice) else { return Ok(()) };
+        let Some(better) = self.market.intent(&mut self.dice) else { return Ok(()) };
         // A quarter more than before: nodes ask for a tenth.
         let fees = fees.map(|fee| fee + fee / 4 + 1);
-        self.send(&Deal { sender: deal.sender, ..better }, nonce, fees).await?;
+        self.send(&Intent { sender: intent.sender, ..better }, nonce, fees).await?;
         self.counts.replacements += 1;
         Ok(())
     }
 
     /// Takes liquidity out of a position, or collects what is due to it.
-    async fn burn(&mut self) -> Result<Option<Deal>, RpcError> {
+    async fn burn(&mut self) -> Result<Option<Intent>, RpcError> {
         let Some(position) = self.market.position(&mut self.dice) else { return Ok(None) };
         if self.dice.chance(40) {
             return Ok(Some(self.market.collect(&position)));
@@ -121,23 +122,23 @@ impl Trader {
         Ok(abi::positionsCall::abi_decode_returns(&answer).map_or(0, |state| state.liquidity))
     }
 
-    async fn send(&mut self, deal: &Deal, nonce: u64, fees: [u128; 2]) -> Result<(), RpcError> {
-        let signed = self.wallets[deal.sender].sign(TxEip1559 {
+    async fn send(&mut self, intent: &Intent, nonce: u64, fees: [u128; 2]) -> Result<(), RpcError> {
+        let signed = self.wallets[intent.sender].sign(TxEip1559 {
             chain_id: 1,
             nonce,
-            gas_limit: deal.gas,
+            gas_limit: intent.gas,
             max_fee_per_gas: fees[0],
             max_priority_fee_per_gas: fees[1],
-            to: TxKind::Call(deal.to),
-            value: deal.value,
-            input: deal.data.clone(),
+            to: TxKind::Call(intent.to),
+            value: intent.value,
+            input: intent.data.clone(),
             ..TxEip1559::default()
         });
         // Until the node says yes, only the node knows.
-        self.nonces[deal.sender] = None;
-        self.door.call::<B256>("eth_sendRawTransaction", json!([signed.raw])).await?;
-        self.nonces[deal.sender] = Some(nonce + 1);
-        self.counts.count(deal.kind);
+        self.nonces[intent.sender] = None;
+        self.builder_rpc.call::<B256>("eth_sendRawTransaction", json!([signed.raw])).await?;
+        self.nonces[intent.sender] = Some(nonce + 1);
+        self.counts.count(intent.kind);
         Ok(())
     }
 

@@ -23,10 +23,10 @@ use alloy_primitives::U256;
 use serde_json::json;
 use tokio::sync::broadcast;
 
-use crate::edge::builder;
-use crate::edge::builder::Builder;
-use crate::edge::builder::BuilderError;
-use crate::edge::builder::Entry;
+use crate::edge::block_builder;
+use crate::edge::block_builder::BlockBuilder;
+use crate::edge::block_builder::BlockBuilderError;
+use crate::edge::block_builder::Entry;
 use crate::edge::devnet;
 use crate::edge::devnet::Contracts;
 use crate::edge::devnet::Counts;
@@ -103,11 +103,11 @@ impl Options {
         }
         // Before seconds are spent on a chain that nobody could send bundles to. The builder asks again.
         if self.listen.ip().is_loopback() {
-            let cannot = |cause| BuilderError::Listen { at: self.listen, cause };
+            let cannot = |cause| BlockBuilderError::Listen { at: self.listen, cause };
             drop(TcpListener::bind(self.listen).map_err(cannot)?);
             return Ok(());
         }
-        Err(BuilderError::Public(self.listen).into())
+        Err(BlockBuilderError::Public(self.listen).into())
     }
 }
 
@@ -145,7 +145,7 @@ pub struct World {
     /// The chain: contracts, tokens, pools, the executor and its owner.
     pub devnet: Devnet,
     /// The block builder.
-    pub builder: Builder,
+    pub builder: BlockBuilder,
     /// The key that relays are to know our searcher by.
     pub identity: Wallet,
     /// What it was made from.
@@ -170,21 +170,22 @@ impl World {
         for strength in &options.rivals {
             hired.push(Hired::hire(&devnet, *strength).await?);
         }
-        let purse = if options.rivals.is_empty() { None } else { Liquidator::hire(&devnet).await? };
+        let funding = if options.rivals.is_empty() { None } else { Liquidator::hire(&devnet).await? };
         // After the rivals' contracts, which ask for more gas than a block of a slow world has.
         devnet.open(options.gas_limit()).await?;
         let node = devnet.anvil.http();
-        let front = builder::Options { listen: options.listen, slot: options.slot, ..builder::Options::new(&node) };
-        let builder = Builder::start(front).await?;
+        let front =
+            block_builder::Options { listen: options.listen, slot: options.slot, ..block_builder::Options::new(&node) };
+        let builder = BlockBuilder::start(front).await?;
         let reports = Reports::start(&devnet, &builder);
-        let door = Rpc::new(&builder.url(), TIMEOUT).ok_or_else(|| DevnetError::Url(builder.url()))?;
+        let builder_rpc = Rpc::new(&builder.url(), TIMEOUT).ok_or_else(|| DevnetError::Url(builder.url()))?;
         let rivals = hired.into_iter().map(|hired| hired.start(&devnet, &builder.url())).collect::<Result<_, _>>()?;
-        let liquidator = match purse.zip(options.rivals.first().copied()) {
+        let liquidator = match funding.zip(options.rivals.first().copied()) {
             Some((owner, strength)) => Liquidator::start(&devnet, &builder.url(), owner, strength)?,
             None => None,
         };
-        let traffic = devnet.trade_through(&door, options.per_second)?;
-        let prices = devnet.answer_prices(&door, options.slot);
+        let traffic = devnet.trade_through(&builder_rpc, options.per_second)?;
+        let prices = devnet.answer_prices(&builder_rpc, options.slot);
         Ok(Self { devnet, builder, identity: Wallet::fresh()?, options, rivals, liquidator, traffic, prices, reports })
     }
 

@@ -12,12 +12,12 @@ use tokio::sync::broadcast;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::edge::builder::Builder;
-use crate::edge::builder::Built;
-use crate::edge::builder::Entry;
-use crate::edge::builder::Fate;
-use crate::edge::builder::LeftOut;
-use crate::edge::builder::Verdicts;
+use crate::edge::block_builder::BlockBuilder;
+use crate::edge::block_builder::Built;
+use crate::edge::block_builder::Entry;
+use crate::edge::block_builder::Fate;
+use crate::edge::block_builder::LeftOut;
+use crate::edge::block_builder::Verdicts;
 use crate::edge::devnet::Devnet;
 use crate::edge::rpc::Rpc;
 use crate::edge::rpc::RpcError;
@@ -78,7 +78,7 @@ pub(super) struct Reports {
 }
 
 impl Reports {
-    pub(super) fn start(devnet: &Devnet, builder: &Builder) -> Self {
+    pub(super) fn start(devnet: &Devnet, builder: &BlockBuilder) -> Self {
         let tell = broadcast::Sender::new(KEPT);
         let reporter = Reporter {
             rpc: devnet.rpc.clone(),

@@ -7,8 +7,8 @@
 //!   such node is connected. A node that lags behind, or sits on another fork, moves nothing until it is ahead.
 //! - No answer is a gap, never a guess: all nodes are asked in turn, with back-off, before anything later is handed on.
 
+mod followed;
 mod heard;
-mod known;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ use crate::edge::ingest::feed::Feed;
 use crate::edge::ingest::feed::SourceId;
 use crate::edge::ingest::inlet::Note;
 use crate::edge::ingest::queue::Queue;
+use crate::edge::ingest::sequence::followed::Followed;
 use crate::edge::ingest::sequence::heard::Heard;
-use crate::edge::ingest::sequence::known::Known;
 use crate::edge::ingest::supervise::Backoff;
 
 /// Blocks caught up with one by one; a longer absence is cheaper to load anew.
@@ -58,7 +58,7 @@ pub(in crate::edge::ingest) struct Sequence {
     /// By source; `None` where a source has no node to ask.
     chains: Vec<Option<Chain>>,
     backoff: Backoff,
-    known: Known,
+    known: Followed,
     up: BTreeSet<SourceId>,
     /// The tip, while its logs are due.
     owed: Option<BlockId>,
@@ -81,7 +81,7 @@ impl Sequence {
             watched,
             chains,
             backoff,
-            known: Known::new(after),
+            known: Followed::new(after),
             up: BTreeSet::new(),
             owed: None,
             gap: false,

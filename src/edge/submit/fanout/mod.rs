@@ -9,7 +9,7 @@
 //! # Cost
 //! A body and a signature a dialect, a reference-counted copy of the body a relay.
 
-pub mod line;
+pub mod connection;
 
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,8 @@ use crate::edge::rpc::install_tls;
 use crate::edge::submit::Answer;
 use crate::edge::submit::Armed;
 use crate::edge::submit::Dialect;
+use crate::edge::submit::DialectName;
 use crate::edge::submit::Identity;
-use crate::edge::submit::Kind;
 use crate::edge::submit::Message;
 use crate::edge::submit::Reply;
 use crate::edge::submit::Setup;
@@ -28,7 +28,7 @@ use crate::edge::submit::SetupError;
 use crate::edge::submit::config;
 use crate::edge::submit::identity::HEADER;
 use crate::edge::submit::reply;
-use crate::hot::build::SignedBundle;
+use crate::hot::bundle::SignedBundle;
 use crate::hot::send::Relays;
 use crate::types::secret::SignError;
 
@@ -188,11 +188,11 @@ impl Submitter {
         block: u64,
         body: impl Fn(&dyn Dialect, &mut Vec<u8>),
     ) -> Result<Prepared, SignError> {
-        let mut messages = Vec::with_capacity(Kind::ALL.len());
-        for kind in Kind::ALL {
+        let mut messages = Vec::with_capacity(DialectName::ALL.len());
+        for kind in DialectName::ALL {
             let mut speakers = self.relays.iter().filter(|relay| relay.dialect == kind).peekable();
             if speakers.peek().is_some() {
-                let identity = self.identity.as_ref().filter(|_| speakers.any(config::Relay::wants_signature));
+                let identity = self.identity.as_ref().filter(|_| speakers.any(config::Relay::needs_signature));
                 let mut text = Vec::new();
                 body(kind.dialect(), &mut text);
                 messages.push(Message::seal(kind, text, identity)?);
@@ -231,7 +231,7 @@ impl Submitter {
         if patience.is_zero() {
             return reply;
         }
-        let signature = message.signature.as_deref().filter(|_| relay.wants_signature());
+        let signature = message.signature.as_deref().filter(|_| relay.needs_signature());
         let mut request = self.client.post(&relay.url).header("Content-Type", "application/json").timeout(patience);
         if let Some(signature) = signature {
             request = request.header(HEADER, signature);

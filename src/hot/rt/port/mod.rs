@@ -1,6 +1,6 @@
 //! Sockets that a hot thread polls. Edge dials them, and hands them in once they stand; none of them ever waits here.
 
-pub mod ear;
+pub mod node_socket;
 
 use std::io;
 use std::io::{Read, Write};

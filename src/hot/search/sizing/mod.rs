@@ -1,8 +1,8 @@
 //! The best integer input of a cycle: the one that leaves the most of the start token.
 //!
 //! Three steps: [`curve`] composes the pools' stretches into the real-valued curve and finds its peak (pools that offer
-//! no stretches: [`bracket`] searches on exact quotes); [`sieve`] guesses which integers near it lose least to rounding;
-//! [`polish`] walks those and others exactly, with a bound on what any integer could pay that also says when to stop.
+//! no stretches: [`bracket`] searches on exact quotes); [`rounding`] guesses which integers near it lose least to rounding;
+//! [`refine`] walks those and others exactly, with a bound on what any integer could pay that also says when to stop.
 //!
 //! # Invariants
 //! - Amounts are exact quotes. The curve picks where to look and what not to look at; it never supplies an amount.
@@ -16,28 +16,28 @@ pub mod bracket;
 pub mod ceiling;
 pub mod curve;
 pub mod path;
-pub mod polish;
+pub mod refine;
+pub mod rounding;
 pub mod side;
-pub mod sieve;
 
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::sizing::curve::Curve;
 use crate::hot::search::sizing::curve::Reach;
 use crate::hot::search::sizing::path::Path;
-use crate::hot::search::sizing::polish::Polish;
+use crate::hot::search::sizing::refine::Refine;
 use crate::protocols::amm::Amm;
 
 /// How much work a cycle is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
-    /// Most exact walks of a cycle. At least one is made. The sieve's guesses are in proportion: eight a walk.
+    /// Most exact walks of a cycle. At least one is made. The rounding search's guesses are in proportion: eight a walk.
     pub evaluations: u32,
     /// Stops when no input could add more than `profit >> tolerance_bits`, nor more than one unit; or, with less than 128,
-    /// when none could add more than what rounding takes, and the sieve has looked for that. 128 and up: exact.
+    /// when none could add more than what rounding takes, and the rounding search has looked for that. 128 and up: exact.
     pub tolerance_bits: u32,
     /// Walks spent on the last unit, once no input can add more than that. Rounding moves profits by a unit or so from
     /// input to input, so that some tries near the peak mostly find it; a proof that it is not there would take them all.
-    /// With none, the sieve is left out as well where the tolerance is met without it.
+    /// With none, the rounding search is left out as well where the tolerance is met without it.
     pub last_unit: u32,
 }
 
@@ -102,7 +102,7 @@ impl Best {
 #[derive(Debug, Default)]
 pub struct Sizer {
     curve: Curve,
-    polish: Polish,
+    refine: Refine,
 }
 
 impl Sizer {
@@ -119,21 +119,21 @@ impl Sizer {
 
     /// The best input. `None` when none leaves a profit (or, out of budget, none was found).
     pub fn best<P: Amm>(&mut self, path: &Path<'_, P>, effort: Effort) -> Option<Best> {
-        self.polish.begin(effort);
+        self.refine.begin(effort);
         if self.curve.trace(path, Reach::Whole) {
             if self.curve.peak().profit_most < 1.0 {
                 return None;
             }
             let (grid, start) = self.curve.grid();
-            return self.polish.run(path, Some(&self.curve), grid, start);
+            return self.refine.run(path, Some(&self.curve), grid, start);
         }
-        let (grid, start) = bracket::peak(path, &mut self.polish);
-        self.polish.run(path, None, grid, start)
+        let (grid, start) = bracket::peak(path, &mut self.refine);
+        self.refine.run(path, None, grid, start)
     }
 
     /// Exact walks made for the last cycle, also when it came to nothing.
     #[must_use]
     pub const fn evaluations(&self) -> u32 {
-        self.polish.evaluations()
+        self.refine.evaluations()
     }
 }

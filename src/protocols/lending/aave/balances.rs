@@ -18,7 +18,7 @@ pub type Compounded = fn(rate: U256, elapsed: U256) -> Option<U256>;
 
 /// At what an asset counts for an account.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub struct Valuation {
     /// Price of a whole token, in base currency.
     pub price: U256,
     /// Liquidation threshold, in hundredths of a percent.
@@ -113,7 +113,7 @@ impl Reserves {
         position: &Position,
         at: u64,
         grow: Compounded,
-        terms: impl Fn(Address, Config) -> Result<Terms, Refusal>,
+        terms: impl Fn(Address, Config) -> Result<Valuation, Refusal>,
     ) -> Result<Health, Refusal> {
         let count = self.count()?;
         position.flags.ok_or(Refusal::Cold)?;

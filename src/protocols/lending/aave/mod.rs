@@ -23,7 +23,7 @@ use crate::protocols::lending::aave::reserves::Reserves;
 use crate::protocols::lending::discover;
 use crate::protocols::lending::discover::Heard;
 use crate::protocols::lending::discover::Place;
-use crate::protocols::lending::seed::Seed;
+use crate::protocols::lending::market_spec::MarketSpec;
 
 alloy::sol! {
     function getAssetPrice(address asset) external view returns (uint256);
@@ -44,7 +44,7 @@ pub fn heard(topics: &[B256], _data: &[u8]) -> Option<Heard> {
 ///
 /// # Errors
 /// There is no such pool.
-pub fn open(probe: &mut dyn Probe, place: &Place, protocol: &str, provider: &[u8]) -> Result<Seed, String> {
+pub fn open(probe: &mut dyn Probe, place: &Place, protocol: &str, provider: &[u8]) -> Result<MarketSpec, String> {
     let oracle = match place.oracle {
         Some(oracle) => oracle,
         None => {
@@ -52,7 +52,7 @@ pub fn open(probe: &mut dyn Probe, place: &Place, protocol: &str, provider: &[u8
             discover::ask_address(probe, provider, &getPriceOracleCall {}.abi_encode())?
         }
     };
-    Ok(Seed { protocol: protocol.to_owned(), address: place.address, oracle, ..Seed::default() })
+    Ok(MarketSpec { protocol: protocol.to_owned(), address: place.address, oracle, ..MarketSpec::default() })
 }
 
 /// What the pool must answer of an account that stands so.
@@ -125,7 +125,7 @@ impl<'a> Sides<'a> {
     /// It is healthy, or has no such side.
     pub fn check(&self, health: &Health) -> Result<(), Refusal> {
         let [debt, collateral] = self.ids;
-        if !health.sinks() {
+        if !health.is_liquidatable() {
             return Err(Refusal::Healthy);
         }
         if self.configs[1].threshold().is_zero() || !self.position.secures(collateral) {

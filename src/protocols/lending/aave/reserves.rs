@@ -31,7 +31,7 @@ const MOST_RESERVES: u64 = 128;
 
 /// What a contract of the market is.
 #[derive(Clone, Copy, Debug)]
-enum Site {
+enum ContractRole {
     Pool,
     Supply(usize),
     Stable(usize),
@@ -40,7 +40,7 @@ enum Site {
 
 /// What a slot of the pool holds.
 #[derive(Clone, Copy, Debug)]
-enum Target {
+enum SlotContent {
     Count,
     Paused,
     Asset(usize),
@@ -63,8 +63,8 @@ pub struct Reserves {
     by_account: HashMap<Address, u32>,
     /// Slots of accounts: position, and number of the mapping.
     by_slot: HashMap<U256, (u32, u64)>,
-    sites: HashMap<Address, Site>,
-    targets: HashMap<U256, Target>,
+    sites: HashMap<Address, ContractRole>,
+    targets: HashMap<U256, SlotContent>,
     prices: HashMap<Address, U256>,
 }
 
@@ -73,8 +73,8 @@ impl Reserves {
     #[must_use]
     pub fn new(pool: Address, layout: Layout) -> Self {
         let mut targets = HashMap::default();
-        targets.insert(U256::from(layout.count.0), Target::Count);
-        targets.extend(layout.paused.map(|slot| (U256::from(slot), Target::Paused)));
+        targets.insert(U256::from(layout.count.0), SlotContent::Count);
+        targets.extend(layout.paused.map(|slot| (U256::from(slot), SlotContent::Paused)));
         Self {
             pool,
             oracle: Address::ZERO,
@@ -86,7 +86,7 @@ impl Reserves {
             positions: Vec::new(),
             by_account: HashMap::default(),
             by_slot: HashMap::default(),
-            sites: std::iter::once((pool, Site::Pool)).collect(),
+            sites: std::iter::once((pool, ContractRole::Pool)).collect(),
             targets,
             prices: HashMap::default(),
         }
@@ -249,7 +249,7 @@ impl Reserves {
     #[must_use]
     pub fn is_term(&self, at: Address, slot: U256) -> bool {
         let target = self.targets.get(&slot).filter(|_| at == self.pool);
-        matches!(target, Some(Target::Word(_, 0) | Target::Category(_)))
+        matches!(target, Some(SlotContent::Word(_, 0) | SlotContent::Category(_)))
     }
 
     /// Whose position a slot is a part of.
@@ -335,7 +335,7 @@ impl Reserves {
         let mut changed = false;
         for (slot, value) in changes {
             changed |= match (self.targets.get(slot).copied(), self.by_slot.get(slot).copied()) {
-                (Some(target), _) if matches!(site, Site::Pool) => self.set_target(target, *value)?,
+                (Some(target), _) if matches!(site, ContractRole::Pool) => self.set_target(target, *value)?,
                 (_, Some((position, number))) => self.set_position(site, position, number, *value),
                 _ => false,
             };
@@ -343,16 +343,16 @@ impl Reserves {
         Ok(if changed { Applied::Changed } else { Applied::Irrelevant })
     }
 
-    fn set_target(&mut self, target: Target, value: U256) -> Result<bool, ApplyError> {
+    fn set_target(&mut self, target: SlotContent, value: U256) -> Result<bool, ApplyError> {
         match target {
-            Target::Count => self.set_count(slots::field(value, self.layout.count.1, 16)),
-            Target::Paused => {
+            SlotContent::Count => self.set_count(slots::field(value, self.layout.count.1, 16)),
+            SlotContent::Paused => {
                 let paused = slots::field(value, 0, 8) != 0;
                 Ok(self.paused.replace(paused) != Some(paused))
             }
-            Target::Category(id) => Ok(self.categories.insert(id, Some(value)) != Some(Some(value))),
-            Target::Asset(id) => Ok(self.set_asset(id, slots::word_address(value))),
-            Target::Word(id, word) => Ok(self.set_word(id, word, value)),
+            SlotContent::Category(id) => Ok(self.categories.insert(id, Some(value)) != Some(Some(value))),
+            SlotContent::Asset(id) => Ok(self.set_asset(id, slots::word_address(value))),
+            SlotContent::Word(id, word) => Ok(self.set_word(id, word, value)),
         }
     }
 
@@ -362,7 +362,7 @@ impl Reserves {
         }
         let count = count as usize;
         for id in self.reserves.len()..count {
-            self.targets.insert(slots::of(U256::from(id), self.layout.list), Target::Asset(id));
+            self.targets.insert(slots::of(U256::from(id), self.layout.list), SlotContent::Asset(id));
             self.reserves.push(Reserve::default());
         }
         Ok(self.count.replace(count) != Some(count))
@@ -376,7 +376,7 @@ impl Reserves {
         *reserve = Reserve { asset: Some(asset), ..Reserve::default() };
         let first = slots::of_address(asset, self.layout.reserves);
         let slot = |word| first.wrapping_add(U256::from(word));
-        self.targets.extend((0..RESERVE_WORDS).map(|word| (slot(word), Target::Word(id, word))));
+        self.targets.extend((0..RESERVE_WORDS).map(|word| (slot(word), SlotContent::Word(id, word))));
         true
     }
 
@@ -385,7 +385,7 @@ impl Reserves {
         if reserve.words[word].replace(value) == Some(value) {
             return false;
         }
-        let sites = [Site::Supply(id), Site::Stable(id), Site::Variable(id)];
+        let sites = [ContractRole::Supply(id), ContractRole::Stable(id), ContractRole::Variable(id)];
         if let Some((_, site)) = TOKENS.into_iter().zip(sites).find(|(token, _)| *token == word) {
             self.sites.insert(slots::word_address(value), site);
         }
@@ -400,13 +400,13 @@ impl Reserves {
         if let Some((categories, _)) = self.layout.categories
             && id != 0
         {
-            self.targets.insert(slots::of(U256::from(id), categories), Target::Category(id));
+            self.targets.insert(slots::of(U256::from(id), categories), SlotContent::Category(id));
             self.categories.entry(id).or_default();
         }
     }
 
-    fn set_position(&mut self, site: Site, position: u32, number: u64, value: U256) -> bool {
-        if let (Site::Pool, Some((_, users))) = (site, self.layout.categories)
+    fn set_position(&mut self, site: ContractRole, position: u32, number: u64, value: U256) -> bool {
+        if let (ContractRole::Pool, Some((_, users))) = (site, self.layout.categories)
             && users == number
         {
             let category = slots::field(value, 0, 8) as u8;
@@ -418,16 +418,16 @@ impl Reserves {
         let Some(position) = positions.get_mut(position as usize) else { return false };
         let (low, high) = (slots::low(value), slots::high(value));
         match site {
-            Site::Pool => number == layout.users && position.flags.replace(value) != Some(value),
-            Site::Supply(id) => number == layout.supply && position.set(id, Field::Supply, low),
-            Site::Variable(id) => number == layout.variable && position.set(id, Field::Variable, low),
-            Site::Stable(id) if number == layout.since => position.set(id, Field::Since, low),
-            Site::Stable(id) if layout.rate == Some(number) => position.set(id, Field::Rate, low),
-            Site::Stable(id) if number == layout.principal => {
+            ContractRole::Pool => number == layout.users && position.flags.replace(value) != Some(value),
+            ContractRole::Supply(id) => number == layout.supply && position.set(id, Field::Supply, low),
+            ContractRole::Variable(id) => number == layout.variable && position.set(id, Field::Variable, low),
+            ContractRole::Stable(id) if number == layout.since => position.set(id, Field::Since, low),
+            ContractRole::Stable(id) if layout.rate == Some(number) => position.set(id, Field::Rate, low),
+            ContractRole::Stable(id) if number == layout.principal => {
                 let packed = layout.rate.is_none() && position.set(id, Field::Rate, high);
                 position.set(id, Field::Principal, low) | packed
             }
-            Site::Stable(_) => false,
+            ContractRole::Stable(_) => false,
         }
     }
 }

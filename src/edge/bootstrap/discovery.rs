@@ -1,0 +1,197 @@
+//! A block to work at: a machine behind it, and rounds of asking until nothing is missing.
+//!
+//! # Invariants
+//! - The machine runs off the async threads, and is made anew for each round: revm's is not `Send`, and must not be held
+//!   while a node is waited for.
+//! - A round asks everything that is open, then reads all that was missed at once, so that there are as many rounds as
+//!   the longest chain of reads that depend on each other, and not as many as there are reads.
+
+use alloy_primitives::{Address, Bytes};
+
+use crate::edge::bootstrap::BootstrapError;
+use crate::edge::bootstrap::Look;
+use crate::edge::bootstrap::Rules;
+use crate::edge::bootstrap::state_cache;
+use crate::edge::bootstrap::state_cache::StateCache;
+use crate::edge::chain::Chain;
+use crate::edge::chain::Head;
+use crate::hot::evm::block::BlockFields;
+use crate::hot::evm::db::Cold;
+use crate::hot::evm::db::Db;
+use crate::hot::evm::db::Unknown;
+use crate::hot::evm::fork::Fork;
+use crate::hot::evm::machine::ExecuteError;
+use crate::hot::evm::machine::Machine;
+use crate::hot::evm::probe::EvmProbe;
+use crate::protocols;
+use crate::protocols::AnyPool;
+use crate::protocols::DiscoveryCache;
+use crate::protocols::discover::Probe;
+
+/// More rounds than any contract's getters need: each follows one more pointer.
+const MOST_ROUNDS: usize = 64;
+
+/// A block to work at.
+#[derive(Clone, Debug)]
+pub(super) struct Discovery {
+    pub(super) chain: Chain,
+    pub(super) head: Head,
+    chain_id: u64,
+    fork: Fork,
+}
+
+/// What a round of asking tells of itself: its number, how many questions are open, how much was missed.
+pub(super) type OnRound<'a> = &'a mut (dyn FnMut(usize, usize, usize) + Send);
+
+/// One question's answer and what it did without.
+pub(super) type Asked<T> = (T, Vec<Cold>);
+
+impl Discovery {
+    pub(super) fn new(chain: &Chain, rules: Rules, head: Head) -> Result<Self, BootstrapError> {
+        let fork = rules.fork(head.number, head.timestamp)?;
+        Ok(Self { chain: chain.clone(), head, chain_id: rules.chain_id, fork })
+    }
+
+    /// Runs `job` on a machine over `db`.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        db: Db,
+        job: impl FnOnce(&mut Machine) -> T + Send + 'static,
+    ) -> Result<T, BootstrapError> {
+        let (chain_id, fork, env) = (self.chain_id, self.fork, terms(&self.head).env(self.fork));
+        let run = tokio::task::spawn_blocking(move || job(&mut Machine::new(chain_id, fork, env, db)));
+        run.await.map_err(|_| BootstrapError::Stopped)
+    }
+
+    /// Asks until nothing is missing; what is missed is read behind this block.
+    pub(super) async fn settle<I, S, T>(
+        &self,
+        known: &mut StateCache,
+        mut state: S,
+        mut open: Vec<I>,
+        ask: fn(&mut Machine, &mut S, &I) -> Asked<T>,
+        fetched: OnRound<'_>,
+    ) -> Result<(S, Vec<(I, T)>), BootstrapError>
+    where
+        I: Send + 'static,
+        S: Send + 'static,
+        T: Send + 'static,
+    {
+        let mut settled = Vec::new();
+        for round in 1..=MOST_ROUNDS {
+            let asked;
+            (state, asked) = self
+                .run(known.db(), move |machine| {
+                    let answers: Vec<_> =
+                        open.into_iter().map(|item| (ask(machine, &mut state, &item), item)).collect();
+                    (state, answers)
+                })
+                .await?;
+            open = Vec::new();
+            let mut state_keys = Vec::new();
+            for ((answer, missed), item) in asked {
+                let missed = state_cache::state_keys(missed);
+                if round == MOST_ROUNDS || known.missing(missed.iter().copied()).is_empty() {
+                    settled.push((item, answer));
+                } else {
+                    state_keys.extend(missed);
+                    open.push(item);
+                }
+            }
+            if open.is_empty() {
+                break;
+            }
+            let missing = known.missing(state_keys);
+            let size = missing.accounts.len() + missing.slots.len();
+            fetched(round, open.len(), size);
+            let read = missing.read(&self.chain, self.head.hash).await?;
+            known.learn(&read.accounts);
+            known.hashes.extend(read.hashes);
+        }
+        Ok((state, settled))
+    }
+
+    /// Asks contracts whether they are pools.
+    pub(super) async fn pools(
+        &self,
+        known: &mut StateCache,
+        discovery_cache: DiscoveryCache,
+        addresses: Vec<Address>,
+        fetched: OnRound<'_>,
+    ) -> Result<(DiscoveryCache, Vec<(Address, Result<AnyPool, String>)>), BootstrapError> {
+        self.settle(known, discovery_cache, addresses, ask_pool, fetched).await
+    }
+
+    /// What contracts answer on our machine, in the order asked. `None`: one reverts.
+    pub(super) async fn answers(
+        &self,
+        known: &mut StateCache,
+        calls: Vec<(Address, Bytes)>,
+        fetched: OnRound<'_>,
+    ) -> Result<Vec<Option<Bytes>>, BootstrapError> {
+        let open = calls.into_iter().enumerate().map(|(place, (to, data))| (place, to, data)).collect();
+        let (_, mut answers) = self.settle(known, (), open, ask_view, fetched).await?;
+        answers.sort_unstable_by_key(|((place, ..), _)| *place);
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// Runs looks, so that all they read is known.
+    pub(super) async fn warm(
+        &self,
+        known: &mut StateCache,
+        looks: Vec<Look>,
+        fetched: OnRound<'_>,
+    ) -> Result<(), BootstrapError> {
+        self.settle(known, (), looks, ask_look, fetched).await?;
+        Ok(())
+    }
+}
+
+/// A block's terms as the EVM takes them.
+pub(super) fn terms(head: &Head) -> BlockFields {
+    BlockFields {
+        number: head.number,
+        timestamp: head.timestamp,
+        beneficiary: head.beneficiary,
+        gas_limit: head.gas_limit,
+        base_fee: head.base_fee.unwrap_or(0),
+        mix_hash: head.mix_hash,
+        excess_blob_gas: head.excess_blob_gas,
+        ..BlockFields::default()
+    }
+}
+
+fn ask_pool(
+    machine: &mut Machine,
+    discovery_cache: &mut DiscoveryCache,
+    address: &Address,
+) -> Asked<Result<AnyPool, String>> {
+    let mut probe = EvmProbe::new(machine);
+    let answer = match protocols::discover(&mut probe, discovery_cache, *address, false) {
+        Ok(Some(pool)) => Ok(pool),
+        Ok(None) => Err("is no pool of a known protocol, or has no price yet".to_owned()),
+        Err(reason) => Err(reason),
+    };
+    (answer, probe.into_missed())
+}
+
+fn ask_look(machine: &mut Machine, _: &mut (), look: &Look) -> Asked<()> {
+    // Makes the prober known.
+    let _probe = EvmProbe::new(machine);
+    let db = machine.db_mut();
+    db.set_unknown(Unknown::AssumeEmpty);
+    db.clear_notes();
+    let outcome = machine.call(look.from, look.to, look.data.clone());
+    let mut missed = machine.db().assumed().to_vec();
+    if let Err(ExecuteError::Cold(cold)) = outcome {
+        missed.push(cold);
+    }
+    ((), missed)
+}
+
+/// `None`: it reverts.
+fn ask_view(machine: &mut Machine, _: &mut (), (_, to, data): &(usize, Address, Bytes)) -> Asked<Option<Bytes>> {
+    let mut probe = EvmProbe::new(machine);
+    let answer = probe.call(*to, data).output.map(Bytes::from);
+    (answer, probe.into_missed())
+}

@@ -1,0 +1,304 @@
+//! What is known of the chain's state behind one block, and what of it is watched.
+//!
+//! # Invariants
+//! - A key (account or slot) once known stays, so that a block's changes of it are told; its value may be lost, by a
+//!   block undone, and is then read again when it is wanted.
+//! - A slot's account is known before the slot is told to a machine: revm would take an untold account for an empty one.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use alloy_primitives::map::AddressMap;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use revm::state::AccountInfo;
+use revm::state::Bytecode;
+
+use crate::edge::chain::Chain;
+use crate::edge::chain::ChainError;
+use crate::hot::event::AccountUpdate;
+use crate::hot::event::FetchedState;
+use crate::hot::event::StateKey;
+use crate::hot::evm::db::Cold;
+use crate::hot::evm::db::Db;
+use crate::hot::evm::db::Unknown;
+
+/// One account.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Account {
+    /// Balance and nonce.
+    pub(super) holding: Option<(U256, u64)>,
+    pub(super) code: Option<Bytecode>,
+    pub(super) slots: BTreeMap<U256, Option<U256>>,
+    /// A pool: every change of its storage is wanted, of slots not known before, too.
+    pub(super) pool: bool,
+    /// What a price is read from: the same is wanted of it, since each round of answers may lie in a slot of its own.
+    pub(super) whole: bool,
+}
+
+impl Account {
+    /// All of it but its slots.
+    pub(super) fn info(&self) -> Option<AccountInfo> {
+        let ((balance, nonce), code) = (self.holding?, self.code.clone()?);
+        Some(AccountInfo { balance, nonce, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() })
+    }
+
+    /// All of it but its slots, as news; if it is known.
+    fn update(&self, address: Address) -> Option<AccountUpdate> {
+        let info = self.info()?;
+        let code = Some(info.code.map(|code| code.original_bytes()).unwrap_or_default());
+        let (balance, nonce) = (Some(info.balance), Some(info.nonce));
+        Some(AccountUpdate { address, balance, nonce, code, ..AccountUpdate::default() })
+    }
+
+    /// Its code cannot change any more: a contract's, that is no delegation.
+    pub(super) fn has_fixed_code(&self) -> bool {
+        self.code.as_ref().is_some_and(|code| !code.is_empty() && !code.is_eip7702())
+    }
+}
+
+/// What is known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StateCache {
+    pub(super) accounts: AddressMap<Account>,
+    pub(super) hashes: BTreeMap<u64, B256>,
+}
+
+/// What is not, and has to be read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Missing {
+    pub(super) accounts: BTreeSet<Address>,
+    /// Accounts of which the code is known.
+    pub(super) holdings: BTreeSet<Address>,
+    pub(super) slots: BTreeSet<(Address, U256)>,
+    pub(super) hashes: BTreeSet<u64>,
+}
+
+impl Missing {
+    pub(super) fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.holdings.is_empty() && self.slots.is_empty() && self.hashes.is_empty()
+    }
+
+    /// Reads all of it behind block `at`.
+    pub(super) async fn read(&self, chain: &Chain, at: B256) -> Result<FetchedState, ChainError> {
+        let list = |set: &BTreeSet<Address>| set.iter().copied().collect::<Vec<_>>();
+        let (whole, halves) = (list(&self.accounts), list(&self.holdings));
+        let keys: Vec<(Address, U256)> = self.slots.iter().copied().collect();
+        let numbers: Vec<u64> = self.hashes.iter().copied().collect();
+        let (accounts, holdings, values, hashes) = tokio::try_join!(
+            chain.accounts(at, &whole),
+            chain.holdings(at, &halves),
+            chain.slots(at, &keys),
+            chain.hashes(at, &numbers),
+        )?;
+        let mut update: BTreeMap<Address, AccountUpdate> =
+            accounts.into_iter().chain(holdings).map(|account| (account.address, account)).collect();
+        for ((address, slot), value) in keys.into_iter().zip(values) {
+            let of = || AccountUpdate { address, ..AccountUpdate::default() };
+            update.entry(address).or_insert_with(of).slots.push((slot, value));
+        }
+        Ok(FetchedState { at, accounts: update.into_values().collect(), hashes })
+    }
+}
+
+impl StateCache {
+    /// What of `state_keys` has no value.
+    pub(super) fn missing(&self, state_keys: impl IntoIterator<Item = StateKey>) -> Missing {
+        let mut missing = Missing::default();
+        for want in state_keys {
+            match want {
+                StateKey::Account(address) => self.miss(&mut missing, address),
+                StateKey::Slot(address, slot) => {
+                    self.miss(&mut missing, address);
+                    let account = self.accounts.get(&address);
+                    if account.and_then(|account| *account.slots.get(&slot)?).is_none() {
+                        missing.slots.insert((address, slot));
+                    }
+                }
+                StateKey::BlockHash(number) => {
+                    if !self.hashes.contains_key(&number) {
+                        missing.hashes.insert(number);
+                    }
+                }
+            }
+        }
+        missing
+    }
+
+    fn miss(&self, missing: &mut Missing, address: Address) {
+        let account = self.accounts.get(&address);
+        let (holding, code) = account.map_or((false, false), |a| (a.holding.is_some(), a.code.is_some()));
+        let fixed = account.is_some_and(Account::has_fixed_code);
+        match (holding, code, fixed) {
+            (true, true, _) => (),
+            (false, _, true) => {
+                missing.holdings.insert(address);
+            }
+            _ => {
+                missing.accounts.insert(address);
+            }
+        }
+    }
+
+    /// What a slot holds, if it is known.
+    pub(super) fn slot(&self, at: Address, slot: U256) -> Option<U256> {
+        *self.accounts.get(&at)?.slots.get(&slot)?
+    }
+
+    /// Everything known that has no value.
+    pub(super) fn lost(&self) -> Missing {
+        let accounts = self.accounts.keys().map(|address| StateKey::Account(*address));
+        let slots = self.accounts.iter().flat_map(|(a, account)| account.slots.keys().map(|s| StateKey::Slot(*a, *s)));
+        self.missing(accounts.chain(slots))
+    }
+
+    /// Makes keys known, without values.
+    pub(super) fn expect(&mut self, state_keys: &[StateKey]) {
+        for want in state_keys {
+            match want {
+                StateKey::Account(address) => {
+                    self.accounts.entry(*address).or_default();
+                }
+                StateKey::Slot(address, slot) => {
+                    self.accounts.entry(*address).or_default().slots.entry(*slot).or_default();
+                }
+                StateKey::BlockHash(_) => (),
+            }
+        }
+    }
+
+    /// Takes what is told as what is.
+    pub(super) fn learn(&mut self, fetched: &[AccountUpdate]) {
+        for update in fetched {
+            let account = self.accounts.entry(update.address).or_default();
+            if update.destroyed {
+                // Whatever it held is zero from here on, and so are the slots that were known.
+                account.slots.values_mut().for_each(|value| *value = Some(U256::ZERO));
+                (account.holding, account.code) = (Some((U256::ZERO, 0)), Some(Bytecode::default()));
+            }
+            let (balance, nonce) = account.holding.unzip();
+            account.holding = update.balance.or(balance).zip(update.nonce.or(nonce));
+            if let Some(code) = &update.code {
+                account.code = Some(bytecode(code));
+            }
+            account.slots.extend(update.slots.iter().map(|(slot, value)| (*slot, Some(*value))));
+        }
+    }
+
+    /// Forgets all values and keeps the keys; code that cannot change stays.
+    pub(super) fn forget(&mut self) {
+        self.hashes.clear();
+        for account in self.accounts.values_mut() {
+            account.holding = None;
+            account.slots.values_mut().for_each(|value| *value = None);
+            if !account.has_fixed_code() {
+                account.code = None;
+            }
+        }
+    }
+
+    /// A machine's state: all that has a value, and nothing else.
+    pub(super) fn db(&self) -> Db {
+        let mut db = Db::default();
+        db.set_unknown(Unknown::Refuse);
+        for (address, account) in &self.accounts {
+            let Some(info) = account.info() else { continue };
+            db.tell_account(*address, info);
+            for (slot, value) in &account.slots {
+                if let Some(value) = value {
+                    db.tell_slot(*address, *slot, *value);
+                }
+            }
+        }
+        for (number, hash) in &self.hashes {
+            db.tell_block_hash(*number, *hash);
+        }
+        db
+    }
+
+    /// All of it, in order of address.
+    pub(super) fn all(&self) -> Vec<AccountUpdate> {
+        let update = |(address, account): (&Address, &Account)| {
+            let slots = account.slots.iter().filter_map(|(slot, value)| Some((*slot, (*value)?))).collect();
+            Some(AccountUpdate { slots, ..account.update(*address)? })
+        };
+        let mut all: Vec<AccountUpdate> = self.accounts.iter().filter_map(update).collect();
+        all.sort_unstable_by_key(|account| account.address);
+        all
+    }
+
+    /// What of `state_keys` is known.
+    pub(super) fn fetched(&self, at: B256, state_keys: &[StateKey]) -> FetchedState {
+        let account = |want: &StateKey| match want {
+            StateKey::Account(address) => Some((*address, self.accounts.get(address)?.update(*address)?)),
+            StateKey::Slot(..) | StateKey::BlockHash(_) => None,
+        };
+        let slot = |want: &StateKey| match want {
+            StateKey::Slot(address, slot) => {
+                Some((*address, (*slot, (*self.accounts.get(address)?.slots.get(slot)?)?)))
+            }
+            StateKey::Account(_) | StateKey::BlockHash(_) => None,
+        };
+        let hash = |want: &StateKey| match want {
+            StateKey::BlockHash(number) => Some((*number, *self.hashes.get(number)?)),
+            StateKey::Account(_) | StateKey::Slot(..) => None,
+        };
+        let mut accounts: BTreeMap<Address, AccountUpdate> = state_keys.iter().filter_map(account).collect();
+        for (address, slot) in state_keys.iter().filter_map(slot) {
+            let of = || AccountUpdate { address, ..AccountUpdate::default() };
+            accounts.entry(address).or_insert_with(of).slots.push(slot);
+        }
+        FetchedState {
+            at,
+            accounts: accounts.into_values().collect(),
+            hashes: state_keys.iter().filter_map(hash).collect(),
+        }
+    }
+
+    /// What of `changes` is of known things, and differs from what is known of them.
+    pub(super) fn sift(&self, changes: Vec<AccountUpdate>) -> Vec<AccountUpdate> {
+        self.pick(changes, true)
+    }
+
+    /// Of changes those of what is known, whatever is known of it. What we hold may be ahead of what the engine was told: an
+    /// answer that came too late to be passed on; or, of a node that answers for a block while it makes the next one
+    /// (anvil), what that next one holds.
+    pub(super) fn concern(&self, changes: Vec<AccountUpdate>) -> Vec<AccountUpdate> {
+        self.pick(changes, false)
+    }
+
+    fn pick(&self, changes: Vec<AccountUpdate>, only_new: bool) -> Vec<AccountUpdate> {
+        let sifted = changes.into_iter().filter_map(|mut update| {
+            let account = self.accounts.get(&update.address)?;
+            let (balance, nonce) = account.holding.unzip();
+            update.balance = update.balance.filter(|value| !only_new || balance != Some(*value));
+            update.nonce = update.nonce.filter(|value| !only_new || nonce != Some(*value));
+            let code = account.code.as_ref().map(Bytecode::original_bytes);
+            update.code = update.code.filter(|value| code.as_ref() != Some(value));
+            let new = |slot: &U256, value: U256| match account.slots.get(slot) {
+                Some(known) => !only_new || *known != Some(value),
+                None => account.pool || account.whole,
+            };
+            update.slots.retain(|(slot, value)| new(slot, *value));
+            let AccountUpdate { balance, nonce, code, slots, destroyed, .. } = &update;
+            let says = balance.is_some() || nonce.is_some() || code.is_some() || !slots.is_empty() || *destroyed;
+            says.then_some(update)
+        });
+        sifted.collect()
+    }
+}
+
+/// What a machine missed, as a want. Code has no want of its own: it comes with its account.
+pub(super) fn state_keys(missed: impl IntoIterator<Item = Cold>) -> Vec<StateKey> {
+    let want = |cold| match cold {
+        Cold::Account(address) => Some(StateKey::Account(address)),
+        Cold::Slot(address, slot) => Some(StateKey::Slot(address, slot)),
+        Cold::BlockHash(number) => Some(StateKey::BlockHash(number)),
+        Cold::Code(_) => None,
+    };
+    missed.into_iter().filter_map(want).collect()
+}
+
+fn bytecode(code: &Bytes) -> Bytecode {
+    // What is no valid delegation is run as it stands, as the chain does.
+    Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code.clone()))
+}

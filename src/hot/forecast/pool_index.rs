@@ -1,0 +1,85 @@
+//! Which pool of the table a hop means: by factory, tokens and fee, or by address.
+//!
+//! # Invariants
+//! - A pool stands here only if CREATE2's arithmetic says that the factory made it: a pair of the same tokens by somebody
+//!   else is not what the router would find.
+//! - A pair stands here only with the fee that the routers forecast with.
+
+use alloy_primitives::map::HashMap;
+
+use crate::hot::forecast::why::Why;
+use crate::hot::state::pools::Pools;
+use crate::protocols::AnyPool;
+use crate::protocols::amm::Amm;
+use crate::protocols::amm::Leg;
+use crate::protocols::calldata::Factory;
+use crate::protocols::calldata::RouterHop;
+use crate::types::id::PoolId;
+use crate::types::id::TokenId;
+
+/// Factory, tokens in the contract's order, fee.
+type Key = (Factory, TokenId, TokenId, u32);
+
+/// Billionths.
+const WHOLE: u64 = 1_000_000_000;
+
+/// Pools by how they were made.
+#[derive(Debug, Default)]
+pub(super) struct PoolIndex {
+    made: HashMap<Key, PoolId>,
+    /// Pools looked at.
+    seen: usize,
+}
+
+impl PoolIndex {
+    pub(super) fn extend(&mut self, pools: &Pools<AnyPool>) {
+        for index in self.seen..pools.len() {
+            let id = PoolId::new(index);
+            if let Some(key) = key(pools, pools.pool(id)) {
+                self.made.insert(key, id);
+            }
+        }
+        self.seen = pools.len();
+    }
+
+    pub(super) fn find(&self, pools: &Pools<AnyPool>, hop: &RouterHop) -> Result<(PoolId, Leg), Why> {
+        match *hop {
+            RouterHop::Made { by, fee, token_in, token_out } => {
+                let [a, b] = if token_in < token_out { [token_in, token_out] } else { [token_out, token_in] };
+                let ids = pools.find_token(a).zip(pools.find_token(b)).ok_or(Why::NoPool)?;
+                let id = *self.made.get(&(by, ids.0, ids.1, fee)).ok_or(Why::NoPool)?;
+                Ok((id, pools.pool(id).leg(token_in, token_out).ok_or(Why::NoPool)?))
+            }
+            RouterHop::At { pool, zero_for_one, keeps } => {
+                let id = pools.find(pool).ok_or(Why::NoPool)?;
+                let pool = pools.pool(id);
+                let [a, b] = pool.tokens() else { return Err(Why::NoPool) };
+                let (token_in, token_out) = if zero_for_one { (*a, *b) } else { (*b, *a) };
+                let leg = pool.leg(token_in, token_out).ok_or(Why::NoPool)?;
+                if keeps == kept(pool, leg) { Ok((id, leg)) } else { Err(Why::Fee) }
+            }
+        }
+    }
+}
+
+/// Billionths of the input that reach a pair's curve; a pool of V3 has no such number.
+fn kept(pool: &AnyPool, leg: Leg) -> Option<u32> {
+    let AnyPool::UniswapV2(pair) = pool else { return None };
+    let fee = pair.fees()[leg.token_in()];
+    let (rest, whole) = (u64::from(fee.den() - fee.num()) * WHOLE, u64::from(fee.den()));
+    // One that is no whole number of billionths is nobody's word: zero keeps nothing, and agrees with none.
+    u32::try_from(if rest.is_multiple_of(whole) { rest / whole } else { 0 }).ok()
+}
+
+fn key(pools: &Pools<AnyPool>, pool: &AnyPool) -> Option<Key> {
+    let (factories, fee): (&[Factory], u32) = match pool {
+        AnyPool::UniswapV2(pair) if pair.fees().iter().all(|fee| (fee.num(), fee.den()) == (3, 1_000)) => {
+            (&[Factory::UniswapV2, Factory::Sushi], 0)
+        }
+        AnyPool::UniswapV2(_) => return None,
+        AnyPool::UniswapV3(pool) => (&[Factory::UniswapV3], pool.fee_pips()),
+    };
+    let [a, b] = <[_; 2]>::try_from(pool.tokens()).ok()?;
+    let factory = factories.iter().find(|factory| factory.made(pool.address(), [a, b], fee))?;
+    Some((*factory, pools.find_token(a)?, pools.find_token(b)?, fee))
+}

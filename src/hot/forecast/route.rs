@@ -1,0 +1,122 @@
+//! What our own run costs, remembered: gas of routes that were proven before, so that a bundle can be built without a proof.
+//!
+//! # Invariants
+//! - Only a proof of the same pools in the same directions, paid the same way, says what a route costs. The largest seen
+//!   counts.
+//! - A [`Forecast`] exists only for such a route. Its amounts are the candidate's own; the executor reverts on chain unless
+//!   it earns exactly them, so that a wrong one costs nothing.
+//!
+//! # Limits
+//! An estimate: a tick more is forecast with [`TICK_GAS`], other amounts in the calldata with [`CALLDATA_GAS`]. The proof that
+//! follows says what it was.
+
+use alloy_primitives::map::HashMap;
+
+use crate::hot::search::Candidate;
+use crate::hot::search::MAX_HOPS;
+use crate::hot::simulate::Proven;
+use crate::hot::state::pools::Edge;
+use crate::protocols::AnyPool;
+use crate::types::amount::Gas;
+use crate::types::amount::Wei;
+use crate::types::id::PoolId;
+
+/// Gas of crossing a tick that is initialised: measured at 20 to 25 thousand on Uniswap's pool.
+pub const TICK_GAS: u64 = 25_000;
+/// Gas that other amounts may cost in the calldata: 12 for each byte that is not zero any more, 16 bytes an amount.
+pub const CALLDATA_GAS: u64 = 600;
+
+/// A route: its edges, and whether the bid was more than the executor held in ether.
+type Key = ([Option<Edge>; MAX_HOPS], bool);
+
+#[derive(Clone, Copy, Debug)]
+struct LearntCost {
+    gas: Gas,
+    /// What was paid in the proof that cost it.
+    paid: Wei,
+    crossed: u32,
+}
+
+/// A candidate whose cost is known from its route, and which the EVM has not run.
+#[derive(Clone, Debug)]
+pub struct Forecast {
+    candidate: Candidate,
+    gas: Gas,
+    paid: Wei,
+}
+
+impl Forecast {
+    /// What search believes.
+    #[must_use]
+    pub const fn candidate(&self) -> &Candidate {
+        &self.candidate
+    }
+
+    /// Gas that the executor's transaction is forecast to use.
+    #[must_use]
+    pub const fn gas(&self) -> Gas {
+        self.gas
+    }
+
+    /// The bid that this gas was measured with.
+    #[must_use]
+    pub const fn paid(&self) -> Wei {
+        self.paid
+    }
+}
+
+/// Gas by route.
+#[derive(Debug, Default)]
+pub struct Routes(HashMap<Key, LearntCost>);
+
+impl Routes {
+    /// Remembers what a proof cost. `held`: ether of the executor before it.
+    pub fn learn<'a>(&mut self, pool: impl Fn(PoolId) -> &'a AnyPool, proven: &Proven, held: Wei) {
+        let Some(candidate) = proven.candidate() else { return };
+        let (gas, paid) = (proven.gas_used(), proven.builder_paid());
+        let known = LearntCost { gas, paid, crossed: crossed(pool, candidate) };
+        let entry = self.0.entry(key(candidate, paid > held)).or_insert(known);
+        if known.gas > entry.gas {
+            *entry = known;
+        }
+    }
+
+    /// What the candidate would cost. `unwraps`: the bid is more than the executor holds in ether.
+    pub fn forecast<'a>(
+        &self,
+        pool: impl Fn(PoolId) -> &'a AnyPool,
+        candidate: &Candidate,
+        unwraps: bool,
+    ) -> Option<Forecast> {
+        let known = self.0.get(&key(candidate, unwraps))?;
+        let more = u64::from(crossed(pool, candidate).saturating_sub(known.crossed));
+        let gas = Gas(known.gas.0 + CALLDATA_GAS + TICK_GAS * more);
+        Some(Forecast { candidate: *candidate, gas, paid: known.paid })
+    }
+
+    /// Routes known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// None is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn key(candidate: &Candidate, unwraps: bool) -> Key {
+    let mut edges = [None; MAX_HOPS];
+    for (slot, edge) in edges.iter_mut().zip(candidate.hops()) {
+        *slot = Some(*edge);
+    }
+    (edges, unwraps)
+}
+
+/// Initialised ticks that a candidate's swaps cross.
+fn crossed<'a>(pool: impl Fn(PoolId) -> &'a AnyPool, candidate: &Candidate) -> u32 {
+    let hop = |(edge, amount): (&Edge, &u128)| pool(edge.pool).crossed(edge.leg, *amount);
+    candidate.hops().iter().zip(candidate.amounts()).map(hop).sum()
+}

@@ -1,0 +1,432 @@
+//! Between the feed and the hot threads: every block with what it changed, every pending transaction, every answer to a miss.
+//!
+//! # Invariants
+//! - Hot threads hear of the chain in its order, and of nothing behind a block before the block.
+//! - What cannot be had of a block (its changes) is not guessed: the whole state is loaded anew.
+//!
+//! # Limits
+//! - While a block's changes are fetched nothing is judged: pending transactions wait in ingest's queue.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use alloy_primitives::{Address, B256};
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::edge::bootstrap::Keep;
+use crate::edge::bootstrap::Reseeded;
+use crate::edge::chain::BlockId;
+use crate::edge::chain::ChainError;
+use crate::edge::chain::Head;
+use crate::edge::chain::Log;
+use crate::edge::ingest::Ingest;
+use crate::edge::ingest::feed::Feed;
+use crate::edge::ingest::feed::Pending;
+use crate::edge::ingest::queue::Outlet;
+use crate::hot::event::FetchedState;
+use crate::hot::event::StateKey;
+use crate::hot::rt::inbox::Feeder;
+use crate::live::mempool::Mempool;
+use crate::live::mempool::Miss;
+use crate::live::report::Look;
+use crate::live::report::Offer;
+use crate::live::report::Report;
+use crate::live::report::Seen;
+use crate::live::report::Work;
+use crate::live::state_loader::StateLoader;
+use crate::live::stats::meter::Meters;
+use crate::live::submission::inclusion;
+use crate::live::worker::io::share;
+use crate::metrics::count::Counter;
+use crate::protocols::AnyPool;
+
+/// The way to a hot thread.
+pub type ToWorker = Feeder<Work, Offer>;
+
+/// Between two tries to load the state.
+const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+/// Times that the base state's misses are fetched behind one block: each fetch shows the next, and some want cannot be met.
+const BASE_MISSES: u32 = 64;
+
+/// What was fetched meanwhile.
+enum Fetched {
+    State(Arc<FetchedState>, Option<Arc<Pending>>),
+    Pool(Address, Arc<FetchedState>, Arc<AnyPool>),
+    Unusable(Address),
+    Unread(Address),
+    Nothing,
+}
+
+/// Keeps the hot threads up to date.
+pub struct Dispatcher {
+    feeders: Vec<ToWorker>,
+    source: StateLoader,
+    keep: Arc<Keep>,
+    newest: Arc<AtomicU64>,
+    meters: Arc<Meters>,
+    to_settle: mpsc::UnboundedSender<inclusion::Note>,
+    head: Option<Head>,
+    at: BlockId,
+    mempool: Mempool,
+    /// Pools to be read anew at the tip.
+    to_read: HashSet<Address>,
+    /// ... being read.
+    seeding: HashSet<Address>,
+    fetches: JoinSet<Fetched>,
+    tip: watch::Sender<B256>,
+    /// Misses of the base state that were asked for behind this tip.
+    base_misses: u32,
+    looks: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>,
+    /// How often the state was loaded anew.
+    loads: u64,
+}
+
+/// What a dispatcher is made of.
+pub struct Parts {
+    /// One for each hot thread.
+    pub feeders: Vec<ToWorker>,
+    /// The state's source.
+    pub source: StateLoader,
+    /// What keeps it current.
+    pub keep: Keep,
+    /// The highest block heard of.
+    pub newest: Arc<AtomicU64>,
+    /// The run's numbers.
+    pub meters: Arc<Meters>,
+    /// Who follows bundles.
+    pub to_settle: mpsc::UnboundedSender<inclusion::Note>,
+    /// Where the tip's hash is told.
+    pub tip: watch::Sender<B256>,
+    /// The block behind which the hot threads begin.
+    pub at: BlockId,
+    /// Who asks how the state stands.
+    pub looks: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>,
+}
+
+impl Dispatcher {
+    /// A dispatcher.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { feeders, source, keep, newest, meters, to_settle, tip, at, looks } = parts;
+        newest.store(at.number, Ordering::Relaxed);
+        Self {
+            feeders,
+            source,
+            keep: Arc::new(keep),
+            newest,
+            meters,
+            to_settle,
+            head: None,
+            at,
+            mempool: Mempool::default(),
+            to_read: HashSet::new(),
+            seeding: HashSet::new(),
+            fetches: JoinSet::new(),
+            tip,
+            base_misses: 0,
+            looks,
+            loads: 0,
+        }
+    }
+
+    /// Keeps on until it is stopped, or the feed ends.
+    pub async fn run(
+        self,
+        ingest: Arc<Ingest>,
+        feed: Outlet,
+        reports: mpsc::UnboundedReceiver<Report>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        ingest.value_by(Arc::clone(&self.meters.edge().worth));
+        tokio::select! {
+            biased;
+            // An error: whoever could stop it is gone. Wherever it stands: a node that is gone may be asked for ever.
+            _ = stopped.changed() => (),
+            () = self.keep_on(&ingest, feed, reports) => (),
+        }
+    }
+
+    async fn keep_on(mut self, ingest: &Ingest, mut feed: Outlet, mut reports: mpsc::UnboundedReceiver<Report>) {
+        loop {
+            tokio::select! {
+                biased;
+                Some(report) = reports.recv() => self.report(report, ingest).await,
+                Some(asker) = self.looks.recv() => self.all(&Work::Look(asker)),
+                Some(fetched) = self.fetches.join_next() => self.fetched(fetched.unwrap_or(Fetched::Nothing)),
+                item = feed.recv() => match item {
+                    Some(item) => self.feed(item, ingest).await,
+                    None => return,
+                },
+            }
+        }
+    }
+
+    async fn feed(&mut self, item: Feed, ingest: &Ingest) {
+        match item {
+            Feed::Head(head) => {
+                // From here on nothing is judged behind the old one.
+                self.newest.fetch_max(head.number, Ordering::Relaxed);
+                self.head = Some(head);
+            }
+            Feed::Logs { block, logs } => match self.head.take() {
+                Some(head) if head.id() == block => self.block(&head, &logs, ingest).await,
+                // Undone before its logs came.
+                _ => (),
+            },
+            // A bundle of ours that a builder let out is no trigger.
+            Feed::Pending(pending) if pending.sender() == self.source.owner() => (),
+            Feed::Pending(pending) => {
+                self.meters.edge().counters.add(Counter::Pending);
+                self.pending(Arc::from(pending));
+            }
+            Feed::Undo { from, to } => self.undo(from, to),
+            Feed::Gap { cause, .. } => {
+                self.meters.edge().counters.add(Counter::Gaps);
+                tracing::warn!(?cause, "the feed has a gap");
+            }
+            Feed::Recovered { at } => tracing::info!(block = at.number, "the feed has no gap any more"),
+            Feed::Lost { at } => {
+                tracing::warn!(block = at.number, "the chain was lost");
+                // Its logs will never come.
+                self.head = None;
+                self.reload(ingest).await;
+            }
+        }
+    }
+
+    async fn block(&mut self, head: &Head, logs: &[Log], ingest: &Ingest) {
+        let _ending = self.to_settle.send(inclusion::Note::Grown(head.id()));
+        // The state was loaded behind a later block than this one, or this very one.
+        if head.number < self.at.number || head.id() == self.at {
+            return;
+        }
+        // It was loaded behind a block that has been undone since, before the feed came to it.
+        if head.parent != self.at.hash {
+            tracing::warn!(block = head.number, "no child of the block that the state was loaded behind");
+            return self.reload(ingest).await;
+        }
+        let update = match self.keep.update(head, logs).await {
+            Ok(update) => update,
+            Err(error) => {
+                self.meters.edge().counters.add(Counter::EdgeErrors);
+                tracing::warn!(block = head.number, %error, "no changes of a block to be had");
+                return self.reload(ingest).await;
+            }
+        };
+        self.stand(head.id());
+        self.meters.edge().counters.add(Counter::Blocks);
+        self.all(&Work::Block(Arc::new(update)));
+        self.offer_again(head.number);
+        let made = logs.iter().filter_map(|log| self.source.created(log));
+        self.to_read.extend(made);
+        self.reseed();
+    }
+
+    /// From here on this is the tip: what was found behind another is not sent.
+    fn stand(&mut self, at: BlockId) {
+        self.at = at;
+        self.tip.send_replace(at.hash);
+        self.mempool.turn();
+        self.base_misses = 0;
+    }
+
+    fn offer_again(&mut self, number: u64) {
+        for pending in self.mempool.again(number) {
+            offer(&self.feeders, &self.meters, pending, Look::Again);
+        }
+    }
+
+    fn pending(&mut self, pending: Arc<Pending>) {
+        let (hash, value) = (pending.hash(), self.meters.edge().worth.of(pending.shape()));
+        let forgotten = self.mempool.add(Arc::clone(&pending), value, self.at.number);
+        self.meters.edge().counters.add_many(Counter::Forgotten, forgotten as u64);
+        match self.mempool.missed_early(&hash) {
+            Some(state_keys) => self.missed(self.at.hash, state_keys, Some(hash)),
+            None => offer(&self.feeders, &self.meters, &pending, Look::First),
+        }
+    }
+
+    fn undo(&mut self, from: BlockId, to: BlockId) {
+        self.head = None;
+        self.meters.edge().counters.add_many(Counter::Undone, from.number.saturating_sub(to.number));
+        if self.at.number > to.number {
+            self.stand(to);
+            self.keep.rewind(to.hash);
+            self.all(&Work::Undo(to.hash));
+        }
+        // Also when the head alone had come: nothing would be judged until there is one as high again.
+        self.newest.store(self.at.number, Ordering::Relaxed);
+        let _ending = self.to_settle.send(inclusion::Note::Undone { above: to.number });
+    }
+
+    async fn report(&mut self, report: Report, ingest: &Ingest) {
+        match report {
+            Report::Mined(hashes) => hashes.iter().for_each(|hash| self.mempool.remove(hash)),
+            Report::Missed { at, state_keys, again } => self.missed(at, state_keys, again),
+            Report::Broken(pools) => {
+                tracing::warn!(?pools, "pools in quarantine");
+                self.to_read.extend(pools);
+                self.reseed();
+            }
+            Report::Placed(pool) => {
+                if self.to_read.remove(&pool) {
+                    self.meters.edge().counters.add(Counter::Reseeded);
+                }
+            }
+            // Each thread says it, and of every block until it is given the state anew: once is enough.
+            Report::Desync { loads, .. } if loads < self.loads => (),
+            Report::Desync { why, .. } => {
+                tracing::warn!(%why, "the state is adrift");
+                self.reload(ingest).await;
+            }
+        }
+    }
+
+    fn missed(&mut self, at: B256, state_keys: Vec<StateKey>, again: Option<B256>) {
+        if at != self.at.hash {
+            return;
+        }
+        let Some(hash) = again else {
+            if self.base_misses < BASE_MISSES {
+                self.base_misses += 1;
+                self.fetch(at, state_keys, None, false);
+            }
+            return;
+        };
+        if let Some(Miss { pending, state_keys, first }) = self.mempool.miss(hash, state_keys) {
+            self.fetch(at, state_keys, Some(pending), first);
+        }
+    }
+
+    /// `first`: nothing was fetched for the transaction so far.
+    fn fetch(&mut self, at: B256, state_keys: Vec<StateKey>, pending: Option<Arc<Pending>>, first: bool) {
+        let (keep, meters) = (Arc::clone(&self.keep), Arc::clone(&self.meters));
+        self.fetches.spawn(async move {
+            match fetch(&keep, at, &state_keys, pending.as_deref().filter(|_| first)).await {
+                Ok(fetched) => {
+                    meters.edge().counters.add(Counter::Fetched);
+                    Fetched::State(Arc::new(fetched), pending)
+                }
+                Err(error) => {
+                    meters.edge().counters.add(Counter::EdgeErrors);
+                    tracing::debug!(%error, "a miss was not answered");
+                    Fetched::Nothing
+                }
+            }
+        });
+    }
+
+    /// Reads pools anew that are in quarantine, or new.
+    fn reseed(&mut self) {
+        for pool in self.to_read.iter().copied().filter(|pool| self.seeding.insert(*pool)) {
+            let (keep, at) = (Arc::clone(&self.keep), self.at.hash);
+            self.fetches.spawn(async move {
+                match keep.reseed(at, pool).await {
+                    Ok(Reseeded { fetched, pool: Ok(read) }) => Fetched::Pool(pool, Arc::new(fetched), Arc::new(read)),
+                    Ok(Reseeded { pool: Err(reason), .. }) => {
+                        tracing::info!(%pool, reason, "a pool cannot be used");
+                        Fetched::Unusable(pool)
+                    }
+                    Err(error) => {
+                        tracing::info!(%pool, %error, "a pool was not read");
+                        Fetched::Unread(pool)
+                    }
+                }
+            });
+        }
+    }
+
+    fn fetched(&mut self, fetched: Fetched) {
+        if let Fetched::Pool(pool, ..) | Fetched::Unusable(pool) | Fetched::Unread(pool) = &fetched {
+            self.seeding.remove(pool);
+        }
+        match fetched {
+            Fetched::State(fetched, again) if fetched.at == self.at.hash => {
+                self.all(&Work::FetchedState(fetched, again.is_none()));
+                if let Some(pending) = again {
+                    let new = self.mempool.is_new(&pending.hash(), self.at.number);
+                    offer(&self.feeders, &self.meters, &pending, if new { Look::AfterMiss } else { Look::Again });
+                }
+            }
+            Fetched::Pool(_, fetched, pool) if fetched.at == self.at.hash => {
+                let at = fetched.at;
+                self.all(&Work::FetchedState(fetched, false));
+                self.all(&Work::Pool(at, pool));
+            }
+            Fetched::Unusable(pool) => {
+                self.to_read.remove(&pool);
+            }
+            // Behind another block by now: transactions are offered again there, pools read again.
+            Fetched::State(..) | Fetched::Pool(..) | Fetched::Unread(_) | Fetched::Nothing => (),
+        }
+    }
+
+    /// Loads everything anew; tries until it succeeds, as without it nothing can be said.
+    async fn reload(&mut self, ingest: &Ingest) {
+        self.meters.edge().counters.add(Counter::Reloads);
+        let loaded = loop {
+            match self.source.load(&mut |progress| tracing::debug!(?progress, "loading anew")).await {
+                Ok(loaded) => break loaded,
+                Err(error) => {
+                    self.meters.edge().counters.add(Counter::EdgeErrors);
+                    tracing::warn!(%error, "the state was not loaded; tried again");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        };
+        // As at the start: what has become unusable meanwhile is not to go unsaid.
+        loaded.notes.iter().for_each(|note| tracing::warn!(note));
+        self.keep = Arc::new(self.source.keep(&loaded));
+        self.fetches = JoinSet::new();
+        self.seeding.clear();
+        self.stand(BlockId { number: loaded.head.number, hash: loaded.head.hash });
+        let _ending = self.to_settle.send(inclusion::Note::Lost);
+        let head = self.head.as_ref().map_or(0, |head| head.number);
+        self.newest.store(loaded.head.number.max(head), Ordering::Relaxed);
+        self.loads += 1;
+        self.to_read.clear();
+        ingest.watch(self.source.watched(&loaded));
+        self.all(&Work::Load(Arc::new(loaded)));
+        self.offer_again(self.at.number);
+    }
+
+    fn all(&self, work: &Work) {
+        for feeder in &self.feeders {
+            // A thread that is gone has panicked; the supervisor in `live` ends the run.
+            let _gone = feeder.chain(work.clone());
+        }
+    }
+}
+
+/// Each transaction to one thread, always the same.
+fn offer(feeders: &[ToWorker], meters: &Meters, pending: &Arc<Pending>, look: Look) {
+    let hash = pending.hash();
+    let index = share(hash, feeders.len());
+    if let Some(feeder) = feeders.get(index) {
+        let value = meters.edge().worth.of(pending.shape());
+        let offer = Offer { pending: Arc::clone(pending), look };
+        let taken = if look == Look::Again { feeder.later(value, offer) } else { feeder.pending(value, offer) };
+        meters.edge().counters.add(Counter::Offered);
+        if !taken {
+            meters.edge().counters.add(Counter::PendingDropped);
+        }
+    }
+}
+
+/// A transaction's first misses: all that it reads, in one go. What a proof misses, and what is still missing then: that.
+async fn fetch(
+    keep: &Keep,
+    at: B256,
+    state_keys: &[StateKey],
+    first: Option<&Pending>,
+) -> Result<FetchedState, ChainError> {
+    let Some(pending) = first else { return keep.fetch(at, state_keys).await };
+    // What is missing for sure, whatever the node makes of the transaction.
+    let (mut fetched, more) = tokio::try_join!(keep.fetch(at, state_keys), keep.prefetch(at, &pending.tx))?;
+    fetched.accounts.extend(more.accounts);
+    fetched.hashes.extend(more.hashes);
+    Ok(fetched)
+}

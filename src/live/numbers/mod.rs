@@ -1,6 +1,0 @@
-//! The numbers of a run, and how they are shown.
-
-pub mod book;
-pub mod export;
-pub mod meter;
-pub mod show;

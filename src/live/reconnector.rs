@@ -1,0 +1,239 @@
+//! Keeps the ports of the hot threads' worker I/Os dialled: at the start, and whenever one breaks.
+//!
+//! # Invariants
+//! - A port is dialled anew until it stands, with a back-off that grows and is never the same twice.
+//! - Nonces are drawn from the system's source, on a thread of their own that ends with the worker I/O.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam::channel;
+use eyre::WrapErr;
+use rand::TryRng;
+use rand::rngs::SysRng;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::edge::ingest::Backoff;
+use crate::edge::ingest::node_socket;
+use crate::edge::record::Clock;
+use crate::edge::submit::connection;
+use crate::edge::submit::keys;
+use crate::hot::rt::inbox;
+use crate::hot::rt::inbox::Supply;
+use crate::hot::rt::port::Broken;
+use crate::hot::rt::thread;
+use crate::hot::rt::worth::Worth;
+use crate::hot::send::RequestEncoder;
+use crate::live::stats::meter::Meters;
+use crate::live::submission::send_gate::SendGate;
+use crate::live::worker::io;
+use crate::live::worker::io::BrokenSocket;
+use crate::live::worker::io::Dialled;
+use crate::live::worker::io::Port;
+use crate::live::worker::io::WorkerIo;
+use crate::metrics::count::Counter;
+use crate::types::onetime::OneTime;
+use crate::types::secret::Place;
+
+/// Connections to each relay: while one waits for its answer, the next bundle goes down another.
+const CONNECTIONS: usize = 4;
+/// Ports that may stand ready for a thread at once.
+const ROOM: usize = 256;
+
+/// Where to, and how.
+#[derive(Clone)]
+pub struct Dials {
+    node_sockets: Vec<node_socket::Dial>,
+    connections: Vec<connection::Dial>,
+}
+
+impl Dials {
+    /// To the nodes of a configuration, and to the relays that `connections` lead to.
+    #[must_use]
+    pub fn new(config: &Config, connections: Vec<connection::Dial>) -> Self {
+        Self {
+            node_sockets: node_socket::dials(&config.node, Duration::from_millis(config.ingest.timeout_ms)),
+            connections,
+        }
+    }
+}
+
+/// Makes worker I/Os.
+pub struct Reconnector {
+    dials: Dials,
+    backoff: Backoff,
+    patience: io::Patience,
+    identity: Option<Place>,
+    nonces: usize,
+    room: usize,
+    owner: alloy_primitives::Address,
+    send_gate: Arc<SendGate>,
+    clock: Clock,
+    meters: Arc<Meters>,
+    replies: mpsc::UnboundedSender<io::ConnectionReply>,
+    /// One a worker's own I/O, to be run by tokio.
+    tasks: Vec<Dialler>,
+}
+
+impl Reconnector {
+    /// `replies`: where relays' answers go.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        dials: Dials,
+        (send_gate, clock, meters): (Arc<SendGate>, Clock, Arc<Meters>),
+        owner: alloy_primitives::Address,
+        replies: mpsc::UnboundedSender<io::ConnectionReply>,
+    ) -> Self {
+        let ns = |ms: u64| ms.saturating_mul(1_000_000);
+        let patience = io::Patience {
+            ping_ns: ns(config.ingest.ping_ms),
+            silence_ns: ns(config.ingest.silence_ms),
+            answer_ns: ns(config.relay.iter().map(|relay| relay.timeout_ms).max().unwrap_or_default()),
+        };
+        let [least, most] = [config.ingest.retry_least_ms, config.ingest.retry_most_ms].map(Duration::from_millis);
+        let identity = config.executor.as_ref().and_then(|executor| executor.identity.clone());
+        let backoff = Backoff { least, most };
+        let (nonces, room) = (config.threads.nonces, config.ingest.pending_room);
+        Self {
+            dials,
+            backoff,
+            patience,
+            identity,
+            nonces,
+            room,
+            owner,
+            send_gate,
+            clock,
+            meters,
+            replies,
+            tasks: Vec::new(),
+        }
+    }
+
+    /// A worker's own I/O for a thread: its index, of so many; `worth` is where it learns what transactions bring.
+    ///
+    /// # Errors
+    /// The identity key cannot be read, or the system has no randomness or no thread to give.
+    pub fn io(&mut self, share: (usize, usize), worth: Arc<Worth>) -> eyre::Result<WorkerIo> {
+        let identity = self.identity.as_ref().map(keys::read).transpose().wrap_err("executor.identity")?;
+        let nonces = identity.is_some().then(|| nonces(self.nonces)).transpose()?.flatten();
+        let mut seed = [0; 32];
+        SysRng.try_fill_bytes(&mut seed).wrap_err("the system's randomness")?;
+        let (put, ports) = inbox::supply(ROOM);
+        let (lost, missing) = mpsc::unbounded_channel();
+        self.tasks.push(Dialler {
+            dials: self.dials.clone(),
+            backoff: self.backoff,
+            put,
+            missing,
+            meters: self.meters.clone(),
+        });
+        Ok(WorkerIo::new(io::Parts {
+            ports,
+            lost,
+            replies: self.replies.clone(),
+            encoder: RequestEncoder::new(identity, nonces, seed),
+            send_gate: self.send_gate.clone(),
+            patience: self.patience,
+            owner: self.owner,
+            worth,
+            room: self.room,
+            share,
+            clock: self.clock,
+        }))
+    }
+
+    /// What keeps the worker I/Os' ports dialled.
+    #[must_use]
+    pub fn tasks(&mut self) -> Vec<Dialler> {
+        std::mem::take(&mut self.tasks)
+    }
+}
+
+/// One worker I/O's.
+pub struct Dialler {
+    dials: Dials,
+    backoff: Backoff,
+    put: channel::Sender<Dialled>,
+    missing: mpsc::UnboundedReceiver<BrokenSocket>,
+    meters: Arc<Meters>,
+}
+
+impl Dialler {
+    /// Dials until the worker I/O is gone.
+    pub async fn run(mut self) {
+        let mut under_way = JoinSet::new();
+        for dial in &self.dials.node_sockets {
+            under_way.spawn(stand(Port::NodeSocket(dial.clone()), self.backoff, self.put.clone()));
+        }
+        for dial in self.dials.connections.iter().flat_map(|dial| std::iter::repeat_n(dial, CONNECTIONS)) {
+            under_way.spawn(stand(Port::RelayConnection(dial.clone()), self.backoff, self.put.clone()));
+        }
+        while let Some(lost) = self.missing.recv().await {
+            self.meters.edge().counters.add(Counter::SocketsLost);
+            let again = match lost {
+                Port::NodeSocket(node) => {
+                    self.dials.node_sockets.iter().find(|dial| dial.node() == node).cloned().map(Port::NodeSocket)
+                }
+                Port::RelayConnection(relay) => {
+                    self.dials.connections.iter().find(|dial| dial.relay() == relay).cloned().map(Port::RelayConnection)
+                }
+            };
+            if let Some(dial) = again {
+                under_way.spawn(stand(dial, self.backoff, self.put.clone()));
+            }
+            while under_way.try_join_next().is_some() {}
+        }
+    }
+}
+
+/// Dials until it stands.
+async fn stand(dial: Port<node_socket::Dial, connection::Dial>, backoff: Backoff, put: channel::Sender<Dialled>) {
+    for tries in 0.. {
+        let this = dial.clone();
+        let dialled = tokio::task::spawn_blocking(move || match this {
+            Port::NodeSocket(dial) => dial.node_socket().map(Port::NodeSocket),
+            Port::RelayConnection(dial) => dial.line().map(Port::RelayConnection),
+        });
+        match dialled.await {
+            Ok(Ok(port)) => {
+                // Full or gone: a worker's own I/O that takes nothing in has no use for more.
+                let _unused = put.try_send(port);
+                return;
+            }
+            Ok(Err(Broken(why))) => tracing::debug!(why, tries, "a port of a hot thread does not stand"),
+            // Dialling panicked, or the runtime is ending.
+            Err(_) => return,
+        }
+        tokio::time::sleep(backoff.delay(tries)).await;
+    }
+}
+
+/// A supply of so many nonces, and the thread that fills it up. `None` for no nonces.
+///
+/// # Errors
+/// The system has no thread to give.
+pub fn nonces(room: usize) -> eyre::Result<Option<Supply<OneTime>>> {
+    if room == 0 {
+        return Ok(None);
+    }
+    let (put, take) = inbox::supply(room);
+    let fill = move || {
+        thread::give_way();
+        loop {
+            let mut drawn = [0; 32];
+            // Without randomness there are no nonces, and signatures are deterministic: slower, and as good.
+            if SysRng.try_fill_bytes(&mut drawn).is_err() {
+                return;
+            }
+            if OneTime::new(&mut drawn).is_some_and(|nonce| put.send(nonce).is_err()) {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("nonces".to_owned()).spawn(fill).wrap_err("a thread for nonces")?;
+    Ok(Some(take))
+}

@@ -1,0 +1,139 @@
+//! Where the state comes from: what is loaded for a configuration, and what is watched from then on.
+
+use std::collections::BTreeSet;
+
+use alloy_primitives::Address;
+
+use crate::config::Config;
+use crate::edge::bootstrap;
+use crate::edge::bootstrap::BootstrapError;
+use crate::edge::bootstrap::Hear;
+use crate::edge::bootstrap::Keep;
+use crate::edge::bootstrap::Loaded;
+use crate::edge::bootstrap::Look;
+use crate::edge::bootstrap::Rules;
+use crate::edge::bootstrap::Wanted;
+use crate::edge::chain::Chain;
+use crate::edge::chain::Log;
+use crate::hot::evm::own;
+use crate::hot::evm::own::Own;
+use crate::protocols::amm::Amm;
+
+/// Times that the state is read before the node is not believed any more.
+const TRIES: usize = 3;
+
+/// Loads the lending markets of a configuration and nothing else, for whoever looks and does not act: nobody's accounts are
+/// needed. What is learnt is kept in a file of its own beside the searcher's, which may be running.
+///
+/// # Errors
+/// As [`StateLoader::load`].
+pub async fn lending(chain: &Chain, config: &Config, hear: Hear<'_>) -> Result<(Loaded, Rules), BootstrapError> {
+    let snapshot = config.bootstrap.snapshot.as_ref().map(|path| {
+        let mut path = path.clone().into_os_string();
+        path.push(".positions");
+        path.into()
+    });
+    let settings = bootstrap::Config { snapshot, ..config.bootstrap.clone() };
+    let wanted = Wanted { lending: config.lending.clone(), ..Wanted::default() };
+    let rules = rules(config);
+    Ok((load(chain, &settings, rules, &wanted, hear).await?, rules))
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules { chain_id: config.chain.id, fixed: config.chain.rules().fixed() }
+}
+
+async fn load(
+    chain: &Chain,
+    config: &bootstrap::Config,
+    rules: Rules,
+    wanted: &Wanted,
+    hear: Hear<'_>,
+) -> Result<Loaded, BootstrapError> {
+    let mut tries = 1;
+    loop {
+        match bootstrap::load(chain, config, rules, wanted, hear).await {
+            Err(wrong @ BootstrapError::Wrong { .. }) if tries < TRIES => {
+                tracing::warn!(%wrong, tries, "read again");
+                tries += 1;
+            }
+            loaded => return loaded,
+        }
+    }
+}
+
+/// One node, and what is wanted of it.
+#[derive(Clone, Debug)]
+pub struct StateLoader {
+    chain: Chain,
+    config: bootstrap::Config,
+    rules: Rules,
+    wanted: Wanted,
+    own: Own,
+}
+
+impl StateLoader {
+    /// What a searcher of this configuration wants, for our accounts.
+    #[must_use]
+    pub fn new(chain: Chain, config: &Config, own: Own) -> Self {
+        // What every proof of ours reads: our balances of the tokens that profits are kept in.
+        let balance = |holder, token| Look { from: own.owner, to: token, data: own::balance_of(holder) };
+        let holders = || [Some(own.executor), own.liquidator].into_iter().flatten();
+        let tokens = || config.search.base_tokens.iter().copied();
+        let wanted = Wanted {
+            factories: config.factory.clone(),
+            pools: config.pool.clone(),
+            lending: config.lending.clone(),
+            accounts: [own.owner].into_iter().chain(holders()).chain(tokens()).collect(),
+            looks: holders().flat_map(|holder| tokens().map(move |token| balance(holder, token))).collect(),
+        };
+        Self { chain, config: config.bootstrap.clone(), rules: rules(config), wanted, own }
+    }
+
+    /// Who sends our transactions.
+    #[must_use]
+    pub const fn owner(&self) -> Address {
+        self.own.owner
+    }
+
+    /// Our accounts.
+    #[must_use]
+    pub const fn own(&self) -> Own {
+        self.own
+    }
+
+    /// The node.
+    #[must_use]
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Loads all of it behind the node's latest block. What was not read right is read again: a node that is taking a block
+    /// in may answer for the latest block with the next one's state (anvil does, for some milliseconds).
+    ///
+    /// # Errors
+    /// The node does not answer as due, or what it answers is not right three times.
+    pub async fn load(&self, hear: Hear<'_>) -> Result<Loaded, BootstrapError> {
+        load(&self.chain, &self.config, self.rules, &self.wanted, hear).await
+    }
+
+    /// Keeps what was loaded current.
+    #[must_use]
+    pub fn keep(&self, loaded: &Loaded) -> Keep {
+        Keep::new(self.chain.clone(), self.rules, loaded)
+    }
+
+    /// Whose logs are due: pools, those who make them, and lending contracts.
+    #[must_use]
+    pub fn watched(&self, loaded: &Loaded) -> Vec<Address> {
+        let factories = self.wanted.factories.iter().map(|factory| factory.address);
+        let lenders: BTreeSet<Address> = loaded.markets.iter().map(|seed| seed.address).collect();
+        factories.chain(loaded.pools.iter().map(Amm::address)).chain(lenders).collect()
+    }
+
+    /// The pool that a log says has been made.
+    #[must_use]
+    pub fn created(&self, log: &Log) -> Option<Address> {
+        self.wanted.factories.iter().find_map(|factory| factory.created(log))
+    }
+}

@@ -1,0 +1,204 @@
+//! What became of our bundles since the run began, and the status that `demo --json` writes and `/status` serves.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use alloy_primitives::I256;
+use serde::Serialize;
+
+use crate::edge::ledger::row::Bundle;
+use crate::edge::ledger::row::Outcome;
+use crate::hot::engine::choice::LIQUIDATION;
+use crate::hot::refused::Refused;
+use crate::live::stats::meter::Latency;
+use crate::live::stats::meter::Meters;
+use crate::metrics::count::Counter;
+use crate::metrics::stage::Stage;
+
+/// The book.
+#[derive(Debug)]
+pub struct Stats {
+    began: Instant,
+    seed: u64,
+    pages: Mutex<Pages>,
+}
+
+#[derive(Clone, Debug)]
+struct Pages {
+    by_strategy: BTreeMap<String, u64>,
+    by_protocol: BTreeMap<String, u64>,
+    by_hops: BTreeMap<String, u64>,
+    landed: u64,
+    lost: u64,
+    lost_explained: u64,
+    mismatched: u64,
+    predicted: I256,
+    realised: I256,
+    /// Those lost to another searcher.
+    outbid: u64,
+}
+
+/// The object of SPEC.md.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// Since the start.
+    pub seconds: u64,
+    /// Of the demo's world; 0 elsewhere.
+    pub seed: u64,
+    /// Followed.
+    pub blocks: u64,
+    /// Pending transactions heard of.
+    pub pending_seen: u64,
+    /// Candidates that the EVM proved.
+    pub opportunities: u64,
+    /// To relays, or that would have been.
+    pub bundles_sent: u64,
+    /// In the chain.
+    pub bundles_landed: u64,
+    /// ... by strategy.
+    pub landed_by_strategy: BTreeMap<String, u64>,
+    /// ... by protocol on the path; a bundle counts once for each.
+    pub landed_by_protocol: BTreeMap<String, u64>,
+    /// ... by length of the path.
+    pub landed_by_hops: BTreeMap<String, u64>,
+    /// Landed with another profit than predicted.
+    pub mismatched: u64,
+    /// Of those that landed, after gas and bid.
+    pub profit_predicted_wei: String,
+    /// By balances.
+    pub profit_realised_wei: String,
+    /// Not in the chain.
+    pub lost: u64,
+    /// ... and the chain shows why.
+    pub lost_explained: u64,
+    /// ... to another searcher.
+    pub outbid: u64,
+    /// Triggers and candidates that came to nothing, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Everything else that is counted.
+    pub counters: BTreeMap<&'static str, u64>,
+    /// By stage.
+    pub latency_us: BTreeMap<&'static str, Percentiles>,
+}
+
+/// Of one stage, in µs.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Percentiles {
+    /// Half were faster.
+    pub p50: f64,
+    /// 99 of 100 were faster.
+    pub p99: f64,
+    /// 999 of 1000 were faster.
+    pub p999: f64,
+    /// Samples.
+    pub n: u64,
+}
+
+impl From<Latency> for Percentiles {
+    fn from(latency: Latency) -> Self {
+        Self { p50: latency.p50_us, p99: latency.p99_us, p999: latency.p999_us, n: latency.count }
+    }
+}
+
+fn keys(names: &[&str]) -> BTreeMap<String, u64> {
+    names.iter().map(|name| ((*name).to_owned(), 0)).collect()
+}
+
+impl Stats {
+    /// An empty book; `seed` of the world it is about, if it is one of ours.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let pages = Pages {
+            by_strategy: keys(&["backrun", "atomic_arb", "liquidation"]),
+            by_protocol: keys(&["uniswap_v2", "uniswap_v3", "aave_v2", "aave_v3", "morpho_blue"]),
+            by_hops: keys(&["2", "3", "4"]),
+            landed: 0,
+            lost: 0,
+            lost_explained: 0,
+            mismatched: 0,
+            predicted: I256::ZERO,
+            realised: I256::ZERO,
+            outbid: 0,
+        };
+        Self { began: Instant::now(), seed, pages: Mutex::new(pages) }
+    }
+
+    /// A bundle has an outcome.
+    pub fn settle(&self, bundle: &Bundle, outcome: &Outcome) {
+        self.pages().turn(bundle, outcome, true);
+    }
+
+    /// A reorg took the outcome back.
+    pub fn revive(&self, bundle: &Bundle, outcome: &Outcome) {
+        self.pages().turn(bundle, outcome, false);
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn status(&self, meters: &Meters) -> Status {
+        let pages = self.pages().clone();
+        Status {
+            seconds: self.began.elapsed().as_secs(),
+            seed: self.seed,
+            blocks: meters.count(Counter::Blocks),
+            pending_seen: meters.count(Counter::Pending),
+            opportunities: meters.count(Counter::Opportunities),
+            bundles_sent: meters.count(Counter::Sent),
+            bundles_landed: pages.landed,
+            landed_by_strategy: pages.by_strategy,
+            landed_by_protocol: pages.by_protocol,
+            landed_by_hops: pages.by_hops,
+            mismatched: pages.mismatched,
+            profit_predicted_wei: pages.predicted.to_string(),
+            profit_realised_wei: pages.realised.to_string(),
+            lost: pages.lost,
+            lost_explained: pages.lost_explained,
+            outbid: pages.outbid,
+            refused: Refused::ALL.iter().map(|reason| (reason.name(), meters.refused(*reason))).collect(),
+            counters: Counter::ALL.iter().map(|counter| (counter.name(), meters.count(*counter))).collect(),
+            latency_us: Stage::ALL.iter().map(|stage| (stage.name(), meters.latency(*stage).into())).collect(),
+        }
+    }
+}
+
+impl Pages {
+    fn turn(&mut self, bundle: &Bundle, outcome: &Outcome, forward: bool) {
+        let step = |count: &mut u64| *count = if forward { *count + 1 } else { count.saturating_sub(1) };
+        let add = |sum: &mut I256, amount: I256| {
+            *sum = if forward { sum.saturating_add(amount) } else { sum.saturating_sub(amount) };
+        };
+        match outcome {
+            Outcome::Landed { realised, .. } => {
+                step(&mut self.landed);
+                step(self.by_strategy.entry(bundle.strategy.clone()).or_default());
+                // A liquidation is no cycle: its path names markets, too.
+                if bundle.strategy != LIQUIDATION {
+                    step(self.by_hops.entry(bundle.pools.len().to_string()).or_default());
+                }
+                for protocol in &bundle.protocols {
+                    step(self.by_protocol.entry(protocol.clone()).or_default());
+                }
+                if *realised != bundle.predicted {
+                    step(&mut self.mismatched);
+                }
+                add(&mut self.predicted, bundle.predicted);
+                add(&mut self.realised, *realised);
+            }
+            Outcome::Lost { reason } => {
+                step(&mut self.lost);
+                if !matches!(reason, crate::edge::ledger::landed::Reason::Unknown) {
+                    step(&mut self.lost_explained);
+                }
+                if matches!(reason, crate::edge::ledger::landed::Reason::Outbid { .. }) {
+                    step(&mut self.outbid);
+                }
+            }
+            Outcome::Unsent => (),
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Follows every bundle to its block: landed, or not and why; what it earned, by balances.
+//!
+//! # Invariants
+//! - The chain alone says what landed. A reorg takes it back: the bundle is open again.
+//! - Every bundle of the ledger without an outcome is followed up, those of an earlier run as well.
+//! - The liquidations of every block that was heard of and read are written down, whosever they are.
+//!
+//! # Limits
+//! - Realised profit is what changed for owner and contracts of ours from the block's parent to the block: ether, wrapped ether, and the
+//!   token that the cycle starts from, valued as it was predicted. Whoever sends them anything in that block is counted in.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256, Bytes, I256, U256};
+use tokio::sync::mpsc;
+
+use crate::edge::chain::BlockId;
+use crate::edge::chain::Chain;
+use crate::edge::chain::ChainError;
+use crate::edge::ledger::Ledger;
+use crate::edge::ledger::LedgerError;
+use crate::edge::ledger::landed;
+use crate::edge::ledger::landed::Block;
+use crate::edge::ledger::landed::Followed;
+use crate::edge::ledger::landed::Landed;
+use crate::edge::ledger::landed::Reason;
+use crate::edge::ledger::landed::Watch;
+use crate::edge::ledger::others;
+use crate::edge::ledger::row::Outcome;
+use crate::edge::ledger::row::Row;
+use crate::hot::evm::own;
+use crate::hot::evm::own::Own;
+use crate::live::report::Report;
+use crate::live::stats::totals::Stats;
+use crate::live::submission::mined;
+
+/// What happened to the chain.
+#[derive(Debug)]
+pub enum Note {
+    /// It has grown by the block of this number and hash.
+    Grown(BlockId),
+    /// Blocks above this number are undone.
+    Undone {
+        /// The highest number that still is.
+        above: u64,
+    },
+    /// The chain was lost: which blocks are undone nobody says.
+    Lost,
+}
+
+/// Blocks held for bundles that are written down after their block came: they are late, and it shall be said.
+const HELD: usize = 32;
+
+/// Follows bundles.
+pub struct InclusionTracker {
+    ledger: Arc<Ledger>,
+    chain: Chain,
+    own: Own,
+    /// Lending contracts whose liquidations are written down.
+    markets: Vec<Address>,
+    stats: Arc<Stats>,
+    held: VecDeque<(Block, B256)>,
+    /// Where a transaction was mined, of the blocks held.
+    mined: HashMap<B256, u64>,
+    /// The highest block seen.
+    highest: u64,
+    /// When the run began, in unix milliseconds: bundles of earlier ones are settled, and are not this run's numbers.
+    since_ms: u64,
+}
+
+impl InclusionTracker {
+    /// A inclusion tracker for our accounts.
+    #[must_use]
+    pub fn new((ledger, since_ms): (Arc<Ledger>, u64), chain: Chain, own: Own, stats: Arc<Stats>) -> Self {
+        let (held, markets) = (VecDeque::with_capacity(HELD), Vec::new());
+        Self { ledger, chain, own, markets, stats, held, mined: HashMap::new(), highest: 0, since_ms }
+    }
+
+    /// Writes down who liquidates whom in these lending contracts, too.
+    #[must_use]
+    pub fn watching(mut self, markets: Vec<Address>) -> Self {
+        self.markets = markets;
+        self
+    }
+
+    /// Works until nobody tells it of blocks any more. `mined` is told what each block holds.
+    pub async fn run(mut self, mut notes: mpsc::UnboundedReceiver<Note>, mined: mpsc::UnboundedSender<Report>) {
+        while let Some(note) = notes.recv().await {
+            let done = match note {
+                Note::Grown(block) => self.grown(block, &mined).await,
+                Note::Undone { above } => self.undo(above).await,
+                Note::Lost => match self.last_that_stands().await {
+                    Some(above) => self.undo(above).await,
+                    None => Ok(()),
+                },
+            };
+            if let Err(error) = done {
+                tracing::error!(%error, "the ledger does not take an outcome");
+            }
+        }
+    }
+
+    async fn grown(&mut self, id: BlockId, to: &mpsc::UnboundedSender<Report>) -> Result<(), LedgerError> {
+        let mut heard = false;
+        match mined::mined(&self.chain, id.hash).await {
+            // A reorg took it meanwhile: that will be said.
+            Ok(None) => return Ok(()),
+            Ok(Some((block, parent))) => {
+                let _ending = to.send(Report::Mined(block.txs.iter().map(|tx| tx.hash).collect()));
+                self.hold(block, parent);
+                heard = true;
+            }
+            // Its bundles are settled by number, at the next block.
+            Err(error) => tracing::warn!(block = id.number, %error, "a block's receipts are not to be had"),
+        }
+        self.settle_all(id.number).await?;
+        match self.held.back() {
+            Some((block, _)) if heard => self.attribute(block).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes down who liquidated whom in a block, others as well: who won what we did not.
+    async fn attribute(&self, block: &Block) -> Result<(), LedgerError> {
+        let all = others::of(&self.chain, block, (self.own.owner, &self.markets)).await;
+        if all.is_empty() {
+            return Ok(());
+        }
+        self.ledger.attribute(block.number, all).done().await
+    }
+
+    fn hold(&mut self, block: Block, parent: B256) {
+        if self.held.len() == HELD {
+            self.held.pop_front();
+            let oldest = self.held.front().map_or(0, |(block, _)| block.number);
+            self.mined.retain(|_, number| *number >= oldest);
+        }
+        self.mined.extend(block.txs.iter().map(|tx| (tx.hash, block.number)));
+        self.held.push_back((block, parent));
+    }
+
+    async fn settle_all(&mut self, tip: u64) -> Result<(), LedgerError> {
+        self.highest = self.highest.max(tip);
+        for row in self.ledger.open_bundles()? {
+            if row.bundle.target <= tip {
+                self.settle(&row).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle(&self, row: &Row) -> Result<(), LedgerError> {
+        let target = row.bundle.target;
+        let found = match self.held.iter().find(|(block, _)| block.number == target) {
+            Some(held) => held.clone(),
+            // Of an earlier run, or the feed began behind it.
+            None => match mined::mined_at(&self.chain, target).await {
+                Ok(Some(mined)) => mined,
+                // Asked again at the next block.
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    tracing::warn!(target, %error, "a block is not to be had");
+                    return Ok(());
+                }
+            },
+        };
+        let followed = landed::follow(&self.watch(row), &found.0);
+        let outcome = match followed {
+            Followed::NotYet => return Ok(()),
+            Followed::Landed(at) => match self.landed(row, at, (found.1, found.0.coinbase)).await {
+                Some(outcome) => outcome,
+                None => return Ok(()),
+            },
+            Followed::NotLanded(reason) => Outcome::Lost { reason: self.traced(reason, found.0.coinbase).await },
+        };
+        match self.ledger.settle(row.bundle.uuid, outcome.clone()).done().await {
+            Ok(()) if row.bundle.decided_ms >= self.since_ms => self.stats.settle(&row.bundle, &outcome),
+            // Of an earlier run. Or the sender gave it up meanwhile: that is its outcome.
+            Ok(()) | Err(LedgerError::Settled { .. }) => (),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn watch<'a>(&self, row: &'a Row) -> Watch<'a> {
+        let bundle = &row.bundle;
+        Watch {
+            target: bundle.target,
+            trigger: bundle.trigger,
+            ours: bundle.ours,
+            owner: self.own.owner,
+            pools: &bundle.pools,
+            positions: &bundle.positions,
+            sent_ms: row.answers.iter().map(|answer| answer.sent_ms).max(),
+            trigger_mined: bundle.trigger.and_then(|trigger| self.mined.get(&trigger).copied()),
+        }
+    }
+
+    /// A rival's payment by transfer shows in no receipt.
+    async fn traced(&self, reason: Reason, coinbase: Address) -> Reason {
+        let Reason::Outbid { by, paid } = reason else { return reason };
+        let transferred = self.chain.coinbase_transfers(by, coinbase).await.unwrap_or_default();
+        Reason::Outbid { by, paid: paid.saturating_add(transferred) }
+    }
+
+    /// `None`: the block has been undone meanwhile. It will be said, and the bundle looked at again.
+    async fn landed(&self, row: &Row, at: Landed, (parent, coinbase): (B256, Address)) -> Option<Outcome> {
+        let mut tries = 0;
+        let realised = loop {
+            match self.realised(row, at.hash, parent).await {
+                Ok(realised) => break realised,
+                Err(_) if self.is_gone(&at).await => return None,
+                Err(error) => {
+                    tracing::warn!(%error, "balances are not to be had; asked again");
+                    tries += 1;
+                    if tries == TRIES {
+                        // Open still: tried again behind the next block.
+                        return None;
+                    }
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        };
+        let bundle = &row.bundle;
+        if realised != bundle.predicted {
+            let gas_cost = signed(bundle.value) - signed(bundle.bid) - bundle.predicted;
+            let (predicted, pools) = (bundle.predicted, &bundle.pools);
+            tracing::error!(
+                uuid = %bundle.uuid, block = at.block, ours = %bundle.ours, strategy = bundle.strategy, %predicted, %realised,
+                %gas_cost, fee = %at.fee, gas = at.gas, index = at.index, ?pools, "a landed bundle earned not what was predicted"
+            );
+        }
+        let transferred = self.chain.coinbase_transfers(row.bundle.ours, coinbase).await.unwrap_or_default();
+        let paid = at.paid.saturating_add(transferred);
+        Some(Outcome::Landed { at: Landed { paid, ..at }, realised })
+    }
+
+    async fn is_gone(&self, at: &Landed) -> bool {
+        self.chain.at(at.block).await.is_ok_and(|now| now.is_none_or(|now| now.hash != at.hash))
+    }
+
+    /// What the block left us, in wei.
+    async fn realised(&self, row: &Row, block: B256, parent: B256) -> Result<I256, ChainError> {
+        let bundle = &row.bundle;
+        let (before, after) =
+            tokio::try_join!(self.holdings(parent, bundle.token), self.holdings(block, bundle.token))?;
+        let ether = signed(after.ether) - signed(before.ether);
+        let gain = signed(after.token) - signed(before.token);
+        let gross = signed(bundle.gross);
+        // As predicted it is worth what was predicted; anything else is valued in proportion.
+        let worth = if bundle.token == self.own.weth || gross.is_zero() {
+            gain
+        } else if gain == gross {
+            signed(bundle.value)
+        } else {
+            gain.saturating_mul(signed(bundle.value)) / gross
+        };
+        let wrapped = if bundle.token == self.own.weth { I256::ZERO } else { signed(after.weth) - signed(before.weth) };
+        Ok(ether + wrapped + worth)
+    }
+
+    async fn holdings(&self, at: B256, token: Address) -> Result<Holdings, ChainError> {
+        let contracts: Vec<Address> = [self.own.executor].into_iter().chain(self.own.liquidator).collect();
+        let of = |token: Address| contracts.iter().map(move |contract| (token, own::balance_of(*contract)));
+        let asked: Vec<(Address, Bytes)> = of(token).chain(of(self.own.weth)).collect();
+        let ours: Vec<Address> = contracts.iter().copied().chain([self.own.owner]).collect();
+        let (accounts, tokens) = tokio::try_join!(self.chain.holdings(at, &ours), self.chain.views(at, &asked))?;
+        let ether = accounts.iter().filter_map(|account| account.balance).sum();
+        // A token that says no number says nothing of what was earned: as good as no answer.
+        let unreadable = || self.chain.unreadable("eth_call", "a balance that is no number");
+        let numbers: Option<Vec<U256>> = tokens.iter().map(|answer| own::number(Some(answer))).collect();
+        let numbers = numbers.filter(|numbers| numbers.len() == asked.len()).ok_or_else(unreadable)?;
+        let (of_token, of_weth) = numbers.split_at(contracts.len());
+        // No sum of balances of one token overflows, unless it lies.
+        let sum = |all: &[U256]| all.iter().fold(U256::ZERO, |sum, one| sum.saturating_add(*one));
+        Ok(Holdings { ether, token: sum(of_token), weth: sum(of_weth) })
+    }
+
+    /// The block below the lowest of those held that is not of the chain any more. `None`: all are.
+    async fn last_that_stands(&self) -> Option<u64> {
+        for (block, _) in &self.held {
+            let mut now = self.chain.at(block.number).await;
+            for _ in 1..TRIES {
+                if now.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(RETRY).await;
+                now = self.chain.at(block.number).await;
+            }
+            // Without an answer it is taken to be gone: its bundles are open again, and followed anew.
+            if now.is_ok_and(|now| now.is_some_and(|now| now.hash == block.hash)) {
+                continue;
+            }
+            return Some(block.number.saturating_sub(1));
+        }
+        None
+    }
+
+    async fn undo(&mut self, above: u64) -> Result<(), LedgerError> {
+        self.held.retain(|(block, _)| block.number <= above);
+        self.mined.retain(|_, number| *number <= above);
+        self.ledger.forget(above).done().await?;
+        for target in above + 1..=self.highest + 1 {
+            for row in self.ledger.for_block(target)? {
+                self.revive(&row).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an outcome that the chain gave back.
+    async fn revive(&self, row: &Row) -> Result<(), LedgerError> {
+        let Some(outcome) = row.outcome.as_ref().filter(|outcome| !matches!(outcome, Outcome::Unsent)) else {
+            return Ok(());
+        };
+        self.ledger.revive(row.bundle.uuid).done().await?;
+        if row.bundle.decided_ms >= self.since_ms {
+            self.stats.revive(&row.bundle, outcome);
+        }
+        Ok(())
+    }
+}
+
+/// Tries to read balances, or a block, before it is left for the next one.
+const TRIES: u32 = 5;
+/// Between two tries.
+const RETRY: std::time::Duration = std::time::Duration::from_millis(500);
+
+struct Holdings {
+    ether: U256,
+    token: U256,
+    weth: U256,
+}
+
+/// No balance on earth has the highest bit.
+fn signed(amount: U256) -> I256 {
+    I256::try_from(amount).unwrap_or(I256::MAX)
+}

@@ -1,0 +1,112 @@
+//! May this bundle still go out? Asked by the sender at the edge, and by hot threads that send themselves.
+//!
+//! # Invariants
+//! - No bundle for a block that somebody has heard of, none once sending was halted, and no more for a block than the limit.
+//! - A hot thread writes to a relay before the ledger writes down the bundle. So that a crash between the two does not
+//!   end in the same bundle being sent again, the ledger holds a *lease*: the highest block that bundles may have gone out
+//!   for. It is on disk before a hot thread sends under it, and the next run sends nothing for a block under it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use alloy_primitives::B256;
+use tokio::sync::watch;
+
+use crate::edge::ledger::Ledger;
+
+/// Blocks ahead of the newest that a lease is taken for: the block in hand, and the next while its own is being written.
+const AHEAD: u64 = 2;
+/// Low bits of [`SendGate::sent`], for the count. More bundles a block than they hold, no limit allows.
+const COUNT_BITS: u32 = 24;
+
+/// What sends share.
+#[derive(Debug)]
+pub struct SendGate {
+    newest: Arc<AtomicU64>,
+    halted: AtomicBool,
+    /// Bundles may have gone out in an earlier run up to this block.
+    floor: u64,
+    /// Hot threads may send up to this block.
+    lease: AtomicU64,
+    /// High bits of the parent's hash, and bundles sent behind it.
+    sent: AtomicU64,
+    most: u64,
+}
+
+impl SendGate {
+    /// `newest`: the highest block heard of. `floor`: the last run's lease. `most`: bundles a block.
+    #[must_use]
+    pub fn new(newest: Arc<AtomicU64>, floor: u64, most: u32) -> Self {
+        let most = u64::from(most).min((1 << COUNT_BITS) - 1);
+        Self { newest, halted: AtomicBool::new(false), floor, lease: AtomicU64::new(0), sent: AtomicU64::new(0), most }
+    }
+
+    /// From here on nothing goes out.
+    pub fn halt(&self) {
+        self.halted.store(true, Ordering::Relaxed);
+    }
+
+    /// A bundle for `block` would not be late, nor sent twice.
+    #[must_use]
+    pub fn stands(&self, block: u64) -> bool {
+        let ahead = self.newest.load(Ordering::Relaxed) < block && self.floor < block;
+        ahead && !self.halted.load(Ordering::Relaxed)
+    }
+
+    /// Takes one of the places that bundles behind `parent` have. False: none is left.
+    #[must_use]
+    pub fn take(&self, parent: B256) -> bool {
+        const COUNT: u64 = (1 << COUNT_BITS) - 1;
+        let [a, b, c, d, e, ..] = parent.0;
+        let behind = u64::from_be_bytes([a, b, c, d, e, 0, 0, 0]);
+        let next = |sent: u64| {
+            let count = if sent & !COUNT == behind { sent & COUNT } else { 0 };
+            (count < self.most).then_some(behind | (count + 1))
+        };
+        self.sent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+    }
+
+    /// Whether a hot thread may send for `block`, behind `parent`, and a place is left; it is then taken.
+    #[must_use]
+    pub fn pass(&self, block: u64, parent: B256) -> bool {
+        self.stands(block) && block <= self.lease.load(Ordering::Relaxed) && self.take(parent)
+    }
+}
+
+/// Takes a lease for every new block, until nobody tells of blocks any more.
+pub async fn keep_lease(send_gate: Arc<SendGate>, ledger: Arc<Ledger>, mut tip: watch::Receiver<B256>) {
+    loop {
+        let until = send_gate.newest.load(Ordering::Relaxed) + AHEAD;
+        if until > send_gate.lease.load(Ordering::Relaxed) {
+            match ledger.lease(until).done().await {
+                Ok(()) => send_gate.lease.store(until, Ordering::Relaxed),
+                Err(error) => tracing::error!(%error, "the ledger gives no lease: hot threads do not send"),
+            }
+        }
+        if tip.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_late_unleased_or_one_too_many_does_not_go_out() {
+        let newest = Arc::new(AtomicU64::new(9));
+        let send_gate = SendGate::new(newest.clone(), 10, 2);
+        let [ten, eleven] = [B256::repeat_byte(10), B256::repeat_byte(11)];
+        assert!(!send_gate.stands(10), "under the floor");
+        assert!(send_gate.stands(11) && !send_gate.pass(11, ten), "no lease yet");
+        send_gate.lease.store(12, Ordering::Relaxed);
+        assert!(send_gate.pass(11, ten) && send_gate.take(ten) && !send_gate.pass(11, ten) && !send_gate.take(ten));
+        assert!(send_gate.pass(12, eleven));
+        assert!(!send_gate.pass(13, eleven), "beyond the lease");
+        newest.store(12, Ordering::Relaxed);
+        assert!(!send_gate.pass(12, eleven), "late");
+        send_gate.halt();
+        assert!(!send_gate.stands(13));
+    }
+}

@@ -1,0 +1,287 @@
+//! Signed bundles into the ledger, then to the relays.
+//!
+//! # Invariants
+//! - A bundle is on disk before it is sent: after a crash it is known of, and not sent twice. One that a hot thread has
+//!   sent is written down right after: what stands for it meanwhile is in [`crate::live::submission::send_gate`].
+//! - One bundle a block and opportunity; none that was found behind another block than the tip.
+//! - Without `--live` nothing is sent: the ledger holds what would have been.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use alloy_primitives::{B256, I256, keccak256};
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::edge::ledger::Ack;
+use crate::edge::ledger::Ledger;
+use crate::edge::ledger::LedgerError;
+use crate::edge::ledger::row;
+use crate::edge::record::Clock;
+use crate::edge::submit::Answer;
+use crate::edge::submit::Reply;
+use crate::edge::submit::Submission;
+use crate::edge::submit::Submitter;
+use crate::hot::bundle::ProfitSplit;
+use crate::live::report::Found;
+use crate::live::report::Sent;
+use crate::live::stats::meter::Meters;
+use crate::live::submission::send_gate::SendGate;
+use crate::live::worker::io;
+use crate::live::worker::io::Silence;
+use crate::metrics::count::Counter;
+use crate::metrics::stage::Stage;
+
+/// What hot threads found, and what relays said to them.
+pub type Heard = (mpsc::UnboundedReceiver<Box<Found>>, mpsc::UnboundedReceiver<io::ConnectionReply>);
+
+/// Sends.
+pub struct Sender {
+    ledger: Arc<Ledger>,
+    submitter: Arc<Submitter>,
+    clock: Clock,
+    send_gate: Arc<SendGate>,
+    tip: watch::Receiver<B256>,
+    meters: Arc<Meters>,
+    /// Longest a relay is waited for: an answer behind its block says nothing any more.
+    patience: Duration,
+}
+
+impl Sender {
+    /// A sender.
+    #[must_use]
+    pub fn new(
+        (ledger, submitter): (Arc<Ledger>, Arc<Submitter>),
+        (clock, send_gate, tip): (Clock, Arc<SendGate>, watch::Receiver<B256>),
+        meters: Arc<Meters>,
+        patience: Duration,
+    ) -> Self {
+        Self { ledger, submitter, clock, send_gate, tip, meters, patience }
+    }
+
+    /// Works until nobody finds bundles any more, then waits for the answers under way. `live`: what is decided is sent.
+    pub async fn run(self, (mut found, mut replies): Heard, live: bool) {
+        let this = Arc::new(self);
+        let mut under_way = JoinSet::new();
+        loop {
+            tokio::select! {
+                // What was sent is written down before what was said to it.
+                biased;
+                next = found.recv() => match next {
+                    Some(found) => this.found(found, live, &mut under_way),
+                    None => break,
+                },
+                Some(reply) = replies.recv() => drop(under_way.spawn(Arc::clone(&this).said(reply))),
+            }
+            while under_way.try_join_next().is_some() {}
+        }
+        // The hot threads are gone: what they heard is all there.
+        while let Ok(reply) = replies.try_recv() {
+            under_way.spawn(Arc::clone(&this).said(reply));
+        }
+        under_way.join_all().await;
+    }
+
+    fn found(self: &Arc<Self>, found: Box<Found>, live: bool, under_way: &mut JoinSet<()>) {
+        if let Some(sent) = found.sent {
+            // Asked for here and now, so that it comes before any answer.
+            let written = self.ledger.decide(self.row(sent.uuid, &found, sent.terms, live));
+            under_way.spawn(Arc::clone(self).sent(found, sent, written));
+        } else if self.send_gate.take(found.parent) {
+            under_way.spawn(Arc::clone(self).send(found, live));
+        } else {
+            // Each hot thread keeps to the limit by itself; together they must.
+            self.meters.edge().counters.add(Counter::NotSent);
+        }
+    }
+
+    /// A hot thread has sent it: it is written down, and goes to the relays that thread has no connection to.
+    async fn sent(self: Arc<Self>, found: Box<Found>, sent: Sent, written: Ack) {
+        self.count(&found, sent.at_ns);
+        self.meters.edge().counters.add(Counter::SentInLine);
+        if let Err(error) = written.done().await {
+            let (uuid, block) = (sent.uuid, found.bundle.block());
+            tracing::error!(%uuid, block, %error, "the ledger does not take a bundle that has gone out");
+            return;
+        }
+        if sent.withdrawn {
+            return self.take_back(sent.uuid, found.bundle.block()).await;
+        }
+        if !self.submitter.has_others(sent.relays) || !self.stands(&found) {
+            return;
+        }
+        match self.submitter.prepare_as(sent.uuid, &found.bundle) {
+            Ok(prepared) => {
+                let sent_ms = self.unix_ms(self.clock.now_ns());
+                let deadline = Instant::now() + self.patience;
+                let submission = self.submitter.send_to_others(prepared, sent.relays, deadline).await;
+                self.answers(sent.uuid, sent_ms, submission.replies.unwrap_or_default()).await;
+            }
+            Err(error) => tracing::error!(uuid = %sent.uuid, %error, "a bundle goes to no other relays"),
+        }
+    }
+
+    /// The EVM did not agree with what a hot thread had sent. A relay that does not hear of it keeps a bundle that earns what it
+    /// says, or reverts and is left out.
+    async fn take_back(&self, uuid: Uuid, block: u64) {
+        match self.submitter.prepare_cancel(uuid, block) {
+            Ok(prepared) => drop(self.submitter.send(prepared, Instant::now() + self.patience).await),
+            Err(error) => tracing::error!(%uuid, %error, "a bundle is not taken back"),
+        }
+    }
+
+    /// A relay has answered a hot thread.
+    async fn said(self: Arc<Self>, reply: io::ConnectionReply) {
+        let said = match &reply.said {
+            Ok((status, body)) => Ok((*status, &body[..])),
+            Err(Silence::Late) => Err(Answer::Timeout),
+            Err(Silence::Broken) => Err(Answer::Unknown("connection broke".to_owned())),
+        };
+        let took = Duration::from_nanos(reply.took_ns);
+        let sent_ms = self.unix_ms(self.clock.now_ns().saturating_sub(reply.took_ns));
+        if let Some(heard) = self.submitter.heard(reply.relay, said, took) {
+            self.answers(reply.uuid, sent_ms, vec![heard]).await;
+        }
+    }
+
+    fn count(&self, found: &Found, at_ns: u64) {
+        let edge = self.meters.edge();
+        edge.time(Stage::Submit, Duration::from_nanos(at_ns.saturating_sub(found.signed_ns)));
+        if found.fresh {
+            edge.time(Stage::Total, Duration::from_nanos(at_ns.saturating_sub(found.heard_ns)));
+        }
+        edge.counters.add(Counter::Sent);
+    }
+
+    async fn send(self: Arc<Self>, mut found: Box<Found>, live: bool) {
+        let prepared = match self.submitter.prepare(&found.bundle) {
+            Ok(prepared) => prepared,
+            Err(error) => return self.drop_it(&found, &error),
+        };
+        let uuid = prepared.uuid();
+        let mut terms = *found.bundle.terms();
+        if let Some(verdict) = found.verdict.take() {
+            // The EVM runs while the relays' requests are written and signed; the ledger holds what it says.
+            let Ok(Some(real)) = verdict.await else { return self.meters.edge().counters.add(Counter::NotSent) };
+            terms = real;
+        }
+        if !self.stands(&found) {
+            return self.meters.edge().counters.add(Counter::NotSent);
+        }
+        match self.ledger.decide(self.row(uuid, &found, terms, live)).done().await {
+            Ok(()) => (),
+            // The same opportunity, met twice: behind the block, and again after a miss.
+            Err(LedgerError::Taken { .. }) => return self.meters.edge().counters.add(Counter::NotSent),
+            Err(error) => return self.drop_it(&found, &error),
+        }
+        // The disk took its time.
+        if !self.stands(&found) {
+            self.meters.edge().counters.add(Counter::NotSent);
+            return self.unsent(uuid).await;
+        }
+        let now = self.clock.now_ns();
+        self.count(&found, now);
+        let sent_ms = self.unix_ms(now);
+        let submission = self.submitter.send(prepared, Instant::now() + self.patience).await;
+        match submission {
+            Submission { replies: Some(replies), .. } => self.answers(uuid, sent_ms, replies).await,
+            Submission { replies: None, .. } => self.unsent(uuid).await,
+        }
+    }
+
+    /// It was found behind the tip, nobody has heard of a later block, and sending goes on.
+    fn stands(&self, found: &Found) -> bool {
+        self.send_gate.stands(found.bundle.block()) && *self.tip.borrow() == found.parent
+    }
+
+    async fn answers(&self, uuid: Uuid, sent_ms: u64, replies: Vec<Reply>) {
+        for reply in replies {
+            let relay = reply.relay.clone();
+            if !reply.answer.may_land() {
+                tracing::warn!(relay, answer = ?reply.answer, "a relay did not take a bundle");
+            }
+            if let Err(error) = self.ledger.answer(uuid, answer(reply, sent_ms)).done().await {
+                tracing::error!(relay, %error, "the ledger does not take an answer");
+            }
+        }
+    }
+
+    async fn unsent(&self, uuid: Uuid) {
+        match self.ledger.settle(uuid, row::Outcome::Unsent).done().await {
+            // Its block has come, and whoever follows bundles was faster.
+            Ok(()) | Err(LedgerError::Settled { .. }) => (),
+            Err(error) => tracing::error!(%error, "the ledger does not take an outcome"),
+        }
+    }
+
+    fn drop_it(&self, found: &Found, error: &dyn std::fmt::Display) {
+        self.meters.edge().counters.add(Counter::NotSent);
+        tracing::error!(block = found.bundle.block(), %error, "a bundle is not sent");
+    }
+
+    fn row(&self, uuid: Uuid, found: &Found, terms: ProfitSplit, live: bool) -> row::Bundle {
+        let bundle = &found.bundle;
+        let mut protocols: Vec<String> = found.hops.iter().map(|hop| hop.protocol.to_string()).collect();
+        protocols.sort_unstable();
+        protocols.dedup();
+        let first = found.hops.first().map(|hop| hop.amount_in);
+        row::Bundle {
+            uuid,
+            target: bundle.block(),
+            parent: found.parent,
+            opportunity: fingerprint(found),
+            replaces: None,
+            trigger: bundle.trigger(),
+            txs: bundle.trigger().into_iter().chain([bundle.ours()]).collect(),
+            ours: bundle.ours(),
+            pools: found.hops.iter().map(|hop| hop.pool).collect(),
+            positions: found.liquidates.clone(),
+            strategy: found.strategy.to_owned(),
+            protocols,
+            token: found.token,
+            gross: found.gross,
+            value: terms.value.0,
+            amounts: first.into_iter().chain(found.hops.iter().map(|hop| hop.amount_out)).collect(),
+            live,
+            predicted: I256::try_from(terms.take.0).unwrap_or(I256::MAX),
+            bid: terms.bid.0,
+            decided_ms: self.unix_ms(found.signed_ns),
+        }
+    }
+
+    fn unix_ms(&self, since_start_ns: u64) -> u64 {
+        self.clock.unix_start_ns().saturating_add(since_start_ns) / 1_000_000
+    }
+}
+
+/// The block below, trigger, position and path, in order. Amounts are not in it: the same cycle sized anew is the same opportunity; behind
+/// another block, after a reorg, it is another.
+fn fingerprint(found: &Found) -> B256 {
+    let mut bytes = found.parent.to_vec();
+    bytes.extend_from_slice(found.bundle.trigger().unwrap_or_default().as_slice());
+    for position in &found.liquidates {
+        bytes.extend_from_slice(position.market.as_slice());
+        bytes.extend_from_slice(position.id.unwrap_or_default().as_slice());
+        bytes.extend_from_slice(position.account.as_slice());
+    }
+    for hop in &found.hops {
+        bytes.extend_from_slice(hop.pool.as_slice());
+        bytes.extend_from_slice(hop.token_in.as_slice());
+    }
+    keccak256(bytes)
+}
+
+fn answer(reply: Reply, sent_ms: u64) -> row::Answer {
+    let took_us = u64::try_from(reply.took.as_micros()).unwrap_or(u64::MAX);
+    let status = i64::from(reply.status.unwrap_or(0));
+    let reply_row = match reply.answer {
+        Answer::Accepted(hash) => row::RelayReply::Accepted { hash: Some(hash) },
+        Answer::Refused { code, message } => row::RelayReply::Refused { code: code.unwrap_or(status), message },
+        Answer::Unknown(_) => row::RelayReply::Unknown { text: reply.excerpt },
+        Answer::Timeout => row::RelayReply::Silent { cause: "no answer in time".to_owned() },
+        Answer::Unsent(cause) => row::RelayReply::Silent { cause },
+    };
+    row::Answer { relay: reply.relay, sent_ms, took_us, reply: reply_row }
+}

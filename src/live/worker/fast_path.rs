@@ -1,0 +1,117 @@
+//! The worker's fast path: bundles that are handed out before the EVM has run, and their verdicts behind them.
+
+use revm::context::TxEnv;
+use tokio::sync::oneshot;
+
+use crate::hot::bundle::ProfitSplit;
+use crate::hot::bundle::Raw;
+use crate::hot::engine::Engine;
+use crate::hot::engine::choice;
+use crate::hot::engine::fast_path;
+use crate::hot::engine::fast_path::FastPath;
+use crate::hot::engine::fast_path::FastPathResult;
+use crate::hot::engine::fast_path::ProvisionalBundle;
+use crate::hot::engine::fast_path::Verdict;
+use crate::hot::forecast::Why;
+use crate::hot::simulate::Opportunity;
+use crate::live::report::Found;
+use crate::live::worker::Case;
+use crate::live::worker::Worker;
+use crate::live::worker::found;
+use crate::live::worker::none_newer;
+use crate::metrics::count::Counter;
+use crate::metrics::span::Span;
+use crate::metrics::stage::Stage;
+
+impl Worker {
+    /// A pending transaction by maths first. What is signed goes down the worker I/O at once, and is taken back if the EVM does not
+    /// agree; where there is no worker I/O it goes to the sender, who waits for the verdict before anything of it reaches a relay.
+    pub(super) fn look_first(&mut self, tx: TxEnv, case: Case, raw: Raw<'_>) {
+        let (say, verdict) = oneshot::channel();
+        let (mut span, mut handed) = (Span::start(), None);
+        let (clock, to_send, meter, io) = (&self.clock, &self.to_send, &self.meter, &mut self.io);
+        let hand = |engine: &Engine, provisional: &ProvisionalBundle| {
+            meter.time(Stage::Build, span.lap());
+            if io.as_ref().is_some_and(|io| io.has_taken_back(provisional.parent, provisional.bundle.trigger())) {
+                return meter.counters.add(Counter::NotSent);
+            }
+            let signed_ns = clock.now_ns();
+            let sent = io.as_mut().and_then(|io| io.send(&provisional.bundle, provisional.parent));
+            let (opportunity, gas) = (Opportunity::from(*provisional.on.candidate()), provisional.on.gas());
+            let mut found =
+                Box::new(found(engine, provisional.bundle.clone(), (&opportunity, gas), Some(case), signed_ns));
+            found.sent = sent;
+            if sent.is_some() {
+                // The ledger hears of it once it is known what it really earns.
+                handed = Some(found);
+                return;
+            }
+            found.verdict = Some(verdict);
+            // Nobody listens any more: the run is ending.
+            let _ending = to_send.send(found);
+        };
+        let FastPathResult { outcome, made, first } =
+            fast_path::look(&mut self.engine, &mut self.signer, tx, (raw, &none_newer(&self.newest)), hand);
+        self.count(&first);
+        self.learn(&outcome, case);
+        self.note(&outcome, Some(case));
+        let confirmed = self.confirm(&first, (say, handed));
+        if confirmed {
+            self.meter.counters.add(Counter::Built);
+        } else {
+            self.deliver(&made, Some(case));
+        }
+        let decision = || {
+            let mut decision = choice::decision(&self.engine, &outcome, &made);
+            decision.first = first.said();
+            decision
+        };
+        self.recorder.decided(decision, made.choice.as_ref());
+        self.complain(outcome, Some(case));
+    }
+
+    /// Tells whoever waits for it what the EVM said of a provisional bundle. Whether it agreed.
+    fn confirm(
+        &mut self,
+        first: &FastPath,
+        (say, handed): (oneshot::Sender<Option<ProfitSplit>>, Option<Box<Found>>),
+    ) -> bool {
+        let FastPath::Sent(provisional, verdict) = first else { return false };
+        let terms = if let Verdict::Confirmed(terms) = verdict { Some(*terms) } else { None };
+        match handed {
+            Some(mut found) => {
+                if let (None, Some(io)) = (terms, &mut self.io) {
+                    io.took_back(provisional.parent, provisional.bundle.trigger());
+                }
+                if let Some(sent) = &mut found.sent {
+                    sent.terms = terms.unwrap_or(sent.terms);
+                    sent.withdrawn = terms.is_none();
+                }
+                // As above.
+                let _ending = self.to_send.send(found);
+            }
+            None => drop(say.send(terms)),
+        }
+        terms.is_some()
+    }
+
+    fn count(&self, first: &FastPath) {
+        let counters = &self.meter.counters;
+        match first {
+            FastPath::Closed => return,
+            FastPath::Left(Why::Barred) => return counters.add(Counter::ForecastShape),
+            FastPath::Left(Why::Unproven) => return counters.add(Counter::ForecastToken),
+            FastPath::Left(_) => return counters.add(Counter::ForecastLeft),
+            FastPath::Nothing | FastPath::Sent(..) => counters.add(Counter::ForecastResolved),
+        }
+        let FastPath::Sent(_, verdict) = first else { return };
+        counters.add(Counter::ForecastSent);
+        counters.add(match verdict {
+            Verdict::Confirmed(_) => Counter::ForecastConfirmed,
+            Verdict::Differs => Counter::ForecastDiffered,
+            Verdict::Failed => Counter::ForecastFailed,
+            Verdict::Stopped => Counter::ForecastStopped,
+            Verdict::Refused(_) => Counter::ForecastRefused,
+        });
+    }
+}

@@ -1,0 +1,380 @@
+//! The spinning worker I/O of one hot thread (`threads.spin`): a node's socket in, relays' sockets out, nothing between that sleeps.
+//!
+//! # Invariants
+//! - Every thread hears every node, and looks at its own share of the transactions, by their hash: none is looked at twice.
+//! - What the edge's own sockets bring of the same transaction is known here, and left.
+//! - A port that broke is handed back by its name, and edge dials anew; until then the edge's way serves.
+//! - A bundle whose connection broke under it has no answer, and is not sent again.
+//! - Behind a trigger whose bundle was sent on maths and taken back nothing more is sent for that block: it could be the same.
+//!
+//! # Limits
+//! - Transactions of types that are not read here, and nodes that announce hashes alone, come over the edge's sockets.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::edge::record::Clock;
+use crate::hot::bundle::SignedBundle;
+use crate::hot::decode::PendingTx;
+use crate::hot::rt::bins::Bins;
+use crate::hot::rt::inbox::Supply;
+use crate::hot::rt::port::Broken;
+use crate::hot::rt::port::node_socket::Heard;
+use crate::hot::rt::port::node_socket::NodeSocket;
+use crate::hot::rt::worth::Shape;
+use crate::hot::rt::worth::Worth;
+use crate::hot::send::RequestEncoder;
+use crate::hot::send::connection::RelayConnection;
+use crate::hot::send::connection::Said;
+use crate::live::report::Sent;
+use crate::live::submission::send_gate::SendGate;
+
+/// Hashes that are remembered: some minutes of mainnet's.
+const REMEMBERED: usize = 1 << 15;
+/// Frames of each node that are read before one is looked at.
+const AT_ONCE: usize = 256;
+/// Polls between two looks at the clock, and at connections that owe no answer.
+const ROUND: u32 = 1 << 10;
+
+/// A port, or the place of one.
+#[derive(Clone, Debug)]
+pub enum Port<E, L> {
+    /// To a node.
+    NodeSocket(E),
+    /// To a relay.
+    RelayConnection(L),
+}
+
+/// A connection that was dialled for the worker I/O.
+pub type Dialled = Port<NodeSocket, RelayConnection>;
+/// One that broke: the index of its node or relay.
+pub type BrokenSocket = Port<usize, usize>;
+
+/// What came down a connection.
+#[derive(Debug)]
+pub struct ConnectionReply {
+    /// Of which bundle.
+    pub uuid: Uuid,
+    /// The relay's index.
+    pub relay: usize,
+    /// From write to read, in ns.
+    pub took_ns: u64,
+    /// Status and body, or what happened instead.
+    pub said: Result<(u16, Vec<u8>), Silence>,
+}
+
+/// No answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// Not in time.
+    Late,
+    /// The connection broke.
+    Broken,
+}
+
+/// When a port is taken for dead.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Between pings of a node, in ns.
+    pub ping_ns: u64,
+    /// Nothing heard of a node, in ns.
+    pub silence_ns: u64,
+    /// No answer of a relay, in ns.
+    pub answer_ns: u64,
+}
+
+/// What a worker's own I/O is made of.
+pub struct Parts {
+    /// Connections, as they are dialled.
+    pub ports: Supply<Dialled>,
+    /// Where those go that broke.
+    pub lost: mpsc::UnboundedSender<BrokenSocket>,
+    /// Where answers go.
+    pub replies: mpsc::UnboundedSender<ConnectionReply>,
+    /// Writes and signs requests.
+    pub encoder: RequestEncoder,
+    /// Asked before every send.
+    pub send_gate: Arc<SendGate>,
+    /// When a port is taken for dead.
+    pub patience: Patience,
+    /// Whose transactions are ours, and no triggers.
+    pub owner: Address,
+    /// What a transaction is worth.
+    pub worth: Arc<Worth>,
+    /// Transactions that may wait; beyond it those worth least are dropped.
+    pub room: usize,
+    /// This thread, of so many.
+    pub share: (usize, usize),
+    /// The run's clock.
+    pub clock: Clock,
+}
+
+struct Node {
+    node_socket: NodeSocket,
+    heard_ns: u64,
+    pinged_ns: u64,
+}
+
+struct Relay {
+    line: RelayConnection,
+    said_ns: u64,
+}
+
+/// One thread's.
+pub struct WorkerIo {
+    parts: Parts,
+    nodes: Vec<Node>,
+    connections: Vec<Relay>,
+    recent: Recent,
+    /// The one that is read into.
+    tx: PendingTx,
+    /// Buffers for others.
+    spare: Vec<PendingTx>,
+    waiting: Bins<Waiting>,
+    dropped: u64,
+    rounds: u32,
+    /// Triggers whose bundles were taken back, behind this parent.
+    taken_back: (B256, HashSet<B256>),
+}
+
+/// Heard, and not yet looked at.
+#[derive(Debug)]
+struct Waiting {
+    tx: PendingTx,
+    at_ns: u64,
+}
+
+impl WorkerIo {
+    /// A worker's own I/O without any port yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            waiting: Bins::new(parts.room),
+            parts,
+            nodes: Vec::new(),
+            connections: Vec::new(),
+            recent: Recent::new(),
+            tx: PendingTx::default(),
+            spare: Vec::new(),
+            dropped: 0,
+            rounds: 0,
+            taken_back: (B256::ZERO, HashSet::new()),
+        }
+    }
+
+    /// Whether a transaction was not met before; from now on it was.
+    pub fn is_new(&mut self, hash: B256) -> bool {
+        self.recent.add(hash)
+    }
+
+    /// The transaction of this thread's share that is worth most, and when it came. `None`: nothing to do now.
+    pub fn hear(&mut self) -> Option<(PendingTx, u64)> {
+        self.rounds = self.rounds.wrapping_add(1);
+        if self.rounds.is_multiple_of(ROUND) {
+            self.look_after();
+        }
+        self.listen(false);
+        // No more than so many: a node that tells faster than this reads must not keep us here.
+        for _ in 0..AT_ONCE {
+            if !self.read() {
+                break;
+            }
+        }
+        let Waiting { tx, at_ns } = self.waiting.pop()?;
+        Some((tx, at_ns))
+    }
+
+    /// Reads a frame of each node. False: nobody has said anything.
+    fn read(&mut self) -> bool {
+        let mut any = false;
+        for index in 0..self.nodes.len() {
+            match self.nodes[index].node_socket.hear() {
+                Ok(Heard::Nothing) => {}
+                Ok(Heard::Life) => self.nodes[index].heard_ns = self.parts.clock.now_ns(),
+                Ok(Heard::Frame(frame)) => {
+                    any = true;
+                    let at_ns = self.parts.clock.now_ns();
+                    self.nodes[index].heard_ns = at_ns;
+                    self.take_in(frame.as_str(), at_ns);
+                }
+                Err(Broken(why)) => {
+                    self.drop_node(index, &why);
+                    return any;
+                }
+            }
+        }
+        any
+    }
+
+    fn take_in(&mut self, frame: &str, at_ns: u64) {
+        if self.tx.read(frame).is_err() || !self.is_ours() {
+            return;
+        }
+        let value = self.parts.worth.of(shape(&self.tx));
+        let spare = self.spare.pop().unwrap_or_default();
+        let tx = std::mem::replace(&mut self.tx, spare);
+        if let Some(Waiting { tx, .. }) = self.waiting.push(value, Waiting { tx, at_ns }) {
+            self.spare.push(tx);
+            self.dropped += 1;
+        }
+    }
+
+    /// Gives the buffers of a transaction back. How many were dropped for want of room since.
+    pub fn done(&mut self, tx: PendingTx) -> u64 {
+        self.spare.push(tx);
+        std::mem::take(&mut self.dropped)
+    }
+
+    fn is_ours(&mut self) -> bool {
+        let (index, of) = self.parts.share;
+        let hash = self.tx.hash();
+        share(hash, of) == index && self.tx.sender() != self.parts.owner && self.recent.add(hash)
+    }
+
+    /// Sends a bundle down all connections that are free. `None`: it did not go anywhere.
+    pub fn send(&mut self, bundle: &SignedBundle, parent: B256) -> Option<Sent> {
+        if self.connections.iter().all(|relay| !relay.line.is_free())
+            || !self.parts.send_gate.pass(bundle.block(), parent)
+        {
+            return None;
+        }
+        let (uuid, relays) =
+            self.parts.encoder.send(bundle, self.connections.iter_mut().map(|relay| &mut relay.line))?;
+        let at_ns = self.parts.clock.now_ns();
+        for relay in self.connections.iter_mut().filter(|relay| relay.line.under_way() == Some(uuid)) {
+            relay.said_ns = at_ns;
+        }
+        Some(Sent { uuid, relays, at_ns, terms: *bundle.terms(), withdrawn: false })
+    }
+
+    /// What was sent behind a trigger, for the block after `parent`, is withdrawn.
+    pub fn took_back(&mut self, parent: B256, trigger: Option<B256>) {
+        if self.taken_back.0 != parent {
+            self.taken_back.0 = parent;
+            self.taken_back.1.clear();
+        }
+        self.taken_back.1.extend(trigger);
+    }
+
+    /// Whether that has happened.
+    #[must_use]
+    pub fn has_taken_back(&self, parent: B256, trigger: Option<B256>) -> bool {
+        self.taken_back.0 == parent && trigger.is_some_and(|trigger| self.taken_back.1.contains(&trigger))
+    }
+
+    /// Reads answers: of connections that owe one, or of `all`, so that one that was closed is found out.
+    fn listen(&mut self, all: bool) {
+        let mut index = 0;
+        while index < self.connections.len() {
+            let relay = &mut self.connections[index];
+            if relay.line.is_free() && !all {
+                index += 1;
+                continue;
+            }
+            let (under_way, said_ns) = (relay.line.under_way(), relay.said_ns);
+            let name = relay.line.relay();
+            match relay.line.listen() {
+                Ok(None) => index += 1,
+                Ok(Some(Said { uuid, status, body })) => {
+                    self.reply(uuid, name, said_ns, Ok((status, body)));
+                    index += 1;
+                }
+                Err(Broken(why)) => {
+                    tracing::debug!(relay = name, why, "a line broke");
+                    self.drop_connection(index, under_way, Silence::Broken);
+                }
+            }
+        }
+    }
+
+    fn reply(&self, uuid: Uuid, relay: usize, said_ns: u64, said: Result<(u16, Vec<u8>), Silence>) {
+        let took_ns = self.parts.clock.now_ns().saturating_sub(said_ns);
+        // Nobody listens any more: the run is ending.
+        let _ending = self.parts.replies.send(ConnectionReply { uuid, relay, took_ns, said });
+    }
+
+    /// What needs a clock, and new ports.
+    fn look_after(&mut self) {
+        let now = self.parts.clock.now_ns();
+        while let Some(port) = self.parts.ports.take() {
+            match port {
+                Port::NodeSocket(node_socket) => self.nodes.push(Node { node_socket, heard_ns: now, pinged_ns: now }),
+                Port::RelayConnection(line) => self.connections.push(Relay { line, said_ns: now }),
+            }
+        }
+        let Patience { ping_ns, silence_ns, answer_ns } = self.parts.patience;
+        if let Some(index) = self.nodes.iter().position(|node| now.saturating_sub(node.heard_ns) > silence_ns) {
+            self.drop_node(index, "nothing heard");
+        }
+        for node in self.nodes.iter_mut().filter(|node| now.saturating_sub(node.pinged_ns) > ping_ns) {
+            node.pinged_ns = now;
+            // One that broke is found out by the next look at it.
+            let _broken = node.node_socket.ping();
+        }
+        let late = |relay: &Relay| !relay.line.is_free() && now.saturating_sub(relay.said_ns) > answer_ns;
+        if let Some(index) = self.connections.iter().position(late) {
+            let under_way = self.connections[index].line.under_way();
+            self.drop_connection(index, under_way, Silence::Late);
+        }
+        self.listen(true);
+    }
+
+    fn drop_node(&mut self, index: usize, why: &str) {
+        let node = self.nodes.swap_remove(index);
+        tracing::debug!(node = node.node_socket.node(), why, "an ear broke");
+        // As in `reply`.
+        let _ending = self.parts.lost.send(Port::NodeSocket(node.node_socket.node()));
+    }
+
+    fn drop_connection(&mut self, index: usize, under_way: Option<Uuid>, silence: Silence) {
+        let relay = self.connections.swap_remove(index);
+        if let Some(uuid) = under_way {
+            self.reply(uuid, relay.line.relay(), relay.said_ns, Err(silence));
+        }
+        // As in `reply`.
+        let _ending = self.parts.lost.send(Port::RelayConnection(relay.line.relay()));
+    }
+}
+
+/// Where a transaction goes, and what it calls.
+#[must_use]
+pub fn shape(tx: &PendingTx) -> Shape {
+    Shape::new(tx.to().as_ref().map(|to| &to.0.0), tx.input())
+}
+
+/// Which of so many threads looks at a transaction.
+#[must_use]
+pub fn share(hash: B256, of: usize) -> usize {
+    usize::from(hash[31]) % of.max(1)
+}
+
+/// The hashes met last.
+struct Recent {
+    met: HashSet<B256>,
+    order: VecDeque<B256>,
+}
+
+impl Recent {
+    fn new() -> Self {
+        // Twice the room: a table that is never more than half full is never grown.
+        Self { met: HashSet::with_capacity(2 * REMEMBERED), order: VecDeque::with_capacity(REMEMBERED) }
+    }
+
+    /// False: it is there already.
+    fn add(&mut self, hash: B256) -> bool {
+        if !self.met.insert(hash) {
+            return false;
+        }
+        if self.order.len() >= REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.met.remove(&oldest);
+        }
+        self.order.push_back(hash);
+        true
+    }
+}

@@ -1,0 +1,409 @@
+//! A hot thread: its own engine, its own signer; events in, bundles out. With a [`WorkerIo`] it hears and sends by itself.
+//!
+//! # Invariants
+//! - It waits for nobody but its inbox; what it has to say goes into a channel that never blocks.
+//! - A pending transaction is judged behind the newest block heard of, or put off: the dispatcher offers it again then. What is
+//!   being looked for when a newer block is heard of is called off, and decides nothing.
+
+mod fast_path;
+pub mod io;
+pub mod journal;
+pub mod worker_set;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use alloy::eips::eip2718::Encodable2718;
+use alloy_primitives::{B256, U256};
+use revm::context::TxEnv;
+use tokio::sync::mpsc;
+
+use crate::edge::bootstrap::Loaded;
+use crate::edge::record::Clock;
+use crate::hot::bundle::BundleSigner;
+use crate::hot::bundle::Raw;
+use crate::hot::bundle::SignedBundle;
+use crate::hot::bundle::Target;
+use crate::hot::engine::Engine;
+use crate::hot::engine::choice;
+use crate::hot::engine::choice::Choice;
+use crate::hot::engine::choice::Made;
+use crate::hot::engine::plan::InitialState;
+use crate::hot::engine::plan::Plan;
+use crate::hot::event::Event;
+use crate::hot::event::Outcome;
+use crate::hot::event::StateKey;
+use crate::hot::event::Trigger;
+use crate::hot::evm::block;
+use crate::hot::evm::machine::ExecuteError;
+use crate::hot::refused::Refused;
+use crate::hot::rt::inbox::Ended;
+use crate::hot::rt::inbox::Inbox;
+use crate::hot::rt::inbox::Item;
+use crate::hot::rt::worth::Shape;
+use crate::hot::simulate::Opportunity;
+use crate::live::report::Found;
+use crate::live::report::Look;
+use crate::live::report::Offer;
+use crate::live::report::Report;
+use crate::live::report::Seen;
+use crate::live::report::Work;
+use crate::live::stats::meter::Meter;
+use crate::live::worker::io::WorkerIo;
+use crate::live::worker::journal::JournalRecorder;
+use crate::metrics::count::Counter;
+use crate::metrics::span::Span;
+use crate::metrics::stage::Stage;
+use crate::protocols::AnyPool;
+use crate::protocols::amm::Amm;
+use crate::types::amount::Gas;
+
+/// Wei.
+const GWEI: u64 = 1_000_000_000;
+
+/// The ways out: to the dispatcher, to the sender, to the journal.
+pub type Outlets = (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>, JournalRecorder);
+
+/// One hot thread's worker.
+pub struct Worker {
+    plan: Plan,
+    engine: Engine,
+    signer: BundleSigner,
+    clock: Clock,
+    /// The highest block that edge has heard of.
+    newest: Arc<AtomicU64>,
+    meter: Arc<Meter>,
+    out: mpsc::UnboundedSender<Report>,
+    to_send: mpsc::UnboundedSender<Box<Found>>,
+    recorder: JournalRecorder,
+    /// How often the state was loaded anew.
+    loads: u64,
+    /// Its own sockets, when it spins.
+    io: Option<Box<WorkerIo>>,
+}
+
+/// The pending transaction in hand.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    hash: B256,
+    /// When it was heard of, ns since the run's start.
+    at_ns: u64,
+    look: Look,
+    shape: Shape,
+}
+
+impl Worker {
+    /// A worker behind `loaded`. To be made on its own thread.
+    #[must_use]
+    pub fn new(
+        plan: Plan,
+        loaded: &Arc<Loaded>,
+        signer: BundleSigner,
+        (clock, newest): (Clock, Arc<AtomicU64>),
+        meter: Arc<Meter>,
+        (out, to_send, mut recorder): Outlets,
+    ) -> Self {
+        let engine = plan.engine(&initial_state(loaded));
+        recorder.fed(&Work::Load(Arc::clone(loaded)));
+        Self { plan, engine, signer, clock, newest, meter, out, to_send, recorder, loads: 0, io: None }
+    }
+
+    /// With sockets of its own.
+    #[must_use]
+    pub fn with_io(mut self, io: Option<Box<WorkerIo>>) -> Self {
+        self.io = io;
+        self
+    }
+
+    /// Works until the inbox ends.
+    pub fn run(mut self, inbox: &mut Inbox<Work, Offer>) {
+        let outcome = self.solve(Event::Head);
+        self.settle(outcome, None);
+        if self.io.is_some() {
+            return self.spin(inbox);
+        }
+        while let Some(item) = inbox.read() {
+            self.item(item, inbox.dropped());
+        }
+    }
+
+    /// What concerns the chain first, then what the worker I/O hears, then what the edge offers.
+    fn spin(mut self, inbox: &mut Inbox<Work, Offer>) {
+        loop {
+            match inbox.chain() {
+                Ok(Some(work)) => self.chain(work),
+                Ok(None) if self.hear() => {}
+                Ok(None) => match inbox.waiting() {
+                    Some(item) => self.item(item, inbox.dropped()),
+                    None => std::hint::spin_loop(),
+                },
+                Err(Ended) => return,
+            }
+        }
+    }
+
+    /// `dropped`: pending transactions for which there was no room meanwhile.
+    fn item(&mut self, item: Item<Work, Offer>, dropped: u64) {
+        self.meter.counters.add_many(Counter::PendingDropped, dropped);
+        match item {
+            Item::Chain(work) => self.chain(work),
+            Item::Pending(offer) => self.offered(&offer),
+        }
+    }
+
+    fn chain(&mut self, work: Work) {
+        self.recorder.fed(&work);
+        let event = match work {
+            Work::Block(update) => Event::Block(update),
+            Work::Undo(to) => Event::Undo(to),
+            Work::FetchedState(fetched, again) => {
+                self.engine.on_event(Event::FetchedState(fetched));
+                if !again {
+                    return;
+                }
+                Event::Head
+            }
+            Work::Pool(at, pool) => {
+                if at == self.at() {
+                    self.say(Report::Placed(pool.address()));
+                }
+                Event::Pool(at, Box::new(AnyPool::clone(&pool)))
+            }
+            Work::Load(loaded) => {
+                self.engine = self.plan.engine(&initial_state(&loaded));
+                self.loads += 1;
+                Event::Head
+            }
+            Work::Look(to) => {
+                if let Some(seen) = self.seen() {
+                    // Nobody waits for it any more.
+                    drop(to.send(seen));
+                }
+                return;
+            }
+        };
+        let outcome = self.solve(event);
+        self.settle(outcome, None);
+    }
+
+    /// Hands the engine an event, for as long as no newer block is heard of.
+    fn solve(&mut self, event: Event) -> Outcome {
+        self.engine.on_event_while(event, &none_newer(&self.newest))
+    }
+
+    /// Looks at what the worker I/O has heard. False: nothing.
+    fn hear(&mut self) -> bool {
+        let Some((tx, at_ns)) = self.io.as_mut().and_then(|io| io.hear()) else { return false };
+        self.meter.counters.add(Counter::Heard);
+        let case = Case { hash: tx.hash(), at_ns, look: Look::First, shape: io::shape(&tx) };
+        let raw = |to: &mut Target| choice::target(&tx, to);
+        if self.begin(case) {
+            self.recorder.heard(&tx);
+            self.judge(tx.env(), case, &raw);
+        }
+        if let Some(io) = &mut self.io {
+            self.meter.counters.add_many(Counter::PendingDropped, io.done(tx));
+        }
+        true
+    }
+
+    fn offered(&mut self, offer: &Offer) {
+        let Offer { pending, look } = offer;
+        let case = Case { hash: pending.hash(), at_ns: pending.at_ns, look: *look, shape: pending.shape() };
+        // The worker I/O was faster.
+        if *look == Look::First && self.io.as_mut().is_some_and(|io| !io.is_new(case.hash)) {
+            return;
+        }
+        if self.begin(case) {
+            self.recorder.offered(pending);
+            let raw = |to: &mut Target| to.write(case.hash, |raw| pending.tx.inner().encode_2718(raw));
+            self.judge(block::tx_env(&pending.tx), case, &raw);
+        }
+    }
+
+    /// Whether a transaction can be judged now: not behind a block that is no longer the newest.
+    fn begin(&mut self, case: Case) -> bool {
+        let behind = self.engine.tip().map_or(0, |tip| tip.head().number);
+        if behind < self.newest.load(Ordering::Relaxed) {
+            self.meter.counters.add(Counter::PendingStale);
+            return false;
+        }
+        self.time_first(Stage::Decode, case);
+        self.meter.counters.add(Counter::Looked);
+        true
+    }
+
+    fn judge(&mut self, tx: TxEnv, case: Case, raw: Raw<'_>) {
+        if self.engine.forecaster().is_some() {
+            self.look_first(tx, case, raw);
+        } else {
+            let outcome = self.solve(Event::Pending(Box::new(tx)));
+            self.learn(&outcome, case);
+            self.settle(outcome, Some((case, raw)));
+        }
+        self.time_first(Stage::Decision, case);
+    }
+
+    /// At the first look at a transaction: how long ago it was heard of.
+    fn time_first(&self, stage: Stage, case: Case) {
+        if case.look == Look::First {
+            let waited = self.clock.now_ns().saturating_sub(case.at_ns);
+            self.meter.time(stage, Duration::from_nanos(waited));
+        }
+    }
+
+    /// What the like of it can be expected to bring. One that did not run, or was called off, says nothing of that.
+    fn learn(&self, outcome: &Outcome, case: Case) {
+        let Some(Trigger::Ran(_)) = &outcome.trigger else { return };
+        if outcome.cancelled {
+            return;
+        }
+        let idle = |(reason, _)| matches!(reason, Refused::TriggerFailed | Refused::NoPool);
+        let brought = outcome.proven.iter().filter_map(|proven| proven.opportunity().value()).max().unwrap_or_default();
+        let gwei = u64::try_from(brought.0 / U256::from(GWEI)).unwrap_or(u64::MAX);
+        self.meter.worth.learn(case.shape, !outcome.refused.iter().any(idle), gwei);
+    }
+
+    /// Counts, reports, and makes bundles of what was proven.
+    fn settle(&mut self, outcome: Outcome, of: Option<(Case, Raw<'_>)>) {
+        let case = of.map(|(case, _)| case);
+        self.note(&outcome, case);
+        self.build(&outcome, of);
+        self.complain(outcome, case);
+    }
+
+    fn note(&self, outcome: &Outcome, case: Option<Case>) {
+        self.meter.refuse(&outcome.refused);
+        self.meter.counters.add_many(Counter::Cancelled, u64::from(outcome.cancelled));
+        if case.is_none_or(|case| case.look != Look::Again) && !outcome.spent.search.is_zero() {
+            self.meter.time(Stage::Search, outcome.spent.search);
+            if case.is_some() {
+                self.meter.time(Stage::WhatIf, outcome.spent.execute);
+            }
+        }
+        if let Some(Trigger::Stopped(ExecuteError::Invalid(_))) = &outcome.trigger {
+            self.meter.counters.add(Counter::Invalid);
+        }
+        if !outcome.proven.is_empty() {
+            self.meter.time(Stage::Simulate, outcome.spent.simulate);
+            self.meter.counters.add_many(Counter::Opportunities, outcome.proven.len() as u64);
+        }
+    }
+
+    fn miss(&self, state_keys: Vec<StateKey>, case: Option<Case>) {
+        if state_keys.is_empty() {
+            return;
+        }
+        self.meter.counters.add_many(Counter::Misses, state_keys.len() as u64);
+        let again = case.map(|case| case.hash);
+        self.say(Report::Missed { at: self.at(), state_keys, again });
+    }
+
+    fn complain(&mut self, outcome: Outcome, case: Option<Case>) {
+        self.miss(outcome.wanted, case);
+        if !outcome.broken.is_empty() {
+            self.meter.counters.add_many(Counter::Quarantined, outcome.broken.len() as u64);
+            self.say(Report::Broken(outcome.broken));
+        }
+        if let Some(desync) = outcome.desync {
+            self.say(Report::Desync { why: desync, loads: self.loads });
+        }
+    }
+
+    /// One bundle an event, and the rest of what was decided into the journal.
+    fn build(&mut self, outcome: &Outcome, of: Option<(Case, Raw<'_>)>) {
+        let mut span = Span::start();
+        let made = choice::choose(&mut self.engine, &mut self.signer, &outcome.proven, of.map(|(_, raw)| raw));
+        if made.choice.is_some() {
+            self.meter.time(Stage::Build, span.lap());
+        }
+        self.deliver(&made, of.map(|(case, _)| case));
+        self.recorder.decided(|| choice::decision(&self.engine, outcome, &made), made.choice.as_ref());
+    }
+
+    /// Hands out what was made: down the worker I/O's lines, where it has any, and to the sender.
+    fn deliver(&mut self, made: &Made, case: Option<Case>) {
+        self.meter.refuse(&made.refused);
+        if made.refused.iter().any(|(reason, _)| reason == Refused::Cold) {
+            self.miss(self.engine.missed().to_vec(), case);
+        }
+        if let Some(Choice { bundle, proof, parent }) = &made.choice {
+            self.meter.counters.add(Counter::Built);
+            if self.io.as_ref().is_some_and(|io| io.has_taken_back(*parent, bundle.trigger())) {
+                return self.meter.counters.add(Counter::NotSent);
+            }
+            let signed_ns = self.clock.now_ns();
+            let sent = self.io.as_mut().and_then(|io| io.send(bundle, *parent));
+            let on = (proof.opportunity(), proof.gas_used());
+            let found = Found { sent, ..found(&self.engine, bundle.clone(), on, case, signed_ns) };
+            // As in `say`.
+            let _ending = self.to_send.send(Box::new(found));
+        }
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        let pools = self.engine.pools();
+        let one = |pool: &AnyPool| {
+            let out = pools.find(pool.address()).is_none_or(|id| pools.is_quarantined(id));
+            (pool.clone(), out)
+        };
+        let head = *self.engine.tip()?.head();
+        Some(Seen { head, nonce: self.engine.nonce(), pools: pools.iter().map(one).collect() })
+    }
+
+    fn at(&self) -> B256 {
+        at(&self.engine)
+    }
+
+    fn say(&self, report: Report) {
+        // Nobody listens any more: the run is ending, and so will the inbox.
+        let _ending = self.out.send(report);
+    }
+}
+
+/// Whether no block above a number has been heard of.
+fn none_newer(newest: &AtomicU64) -> impl Fn(u64) -> bool + '_ {
+    |number| newest.load(Ordering::Relaxed) <= number
+}
+
+/// The state, as an engine takes it.
+fn initial_state(loaded: &Loaded) -> InitialState<'_> {
+    InitialState {
+        head: &loaded.head,
+        accounts: &loaded.accounts,
+        hashes: &loaded.hashes,
+        pools: &loaded.pools,
+        markets: &loaded.markets,
+    }
+}
+
+/// A bundle, as the sender takes it.
+fn found(
+    engine: &Engine,
+    bundle: SignedBundle,
+    (opportunity, gas): (&Opportunity, Gas),
+    case: Option<Case>,
+    signed_ns: u64,
+) -> Found {
+    let path = choice::path(engine, opportunity);
+    Found {
+        bundle,
+        parent: at(engine),
+        strategy: choice::strategy(opportunity, case.is_some()),
+        token: engine.pools().token(opportunity.token()),
+        gross: path.gross,
+        gas,
+        hops: path.hops,
+        liquidates: choice::positions(opportunity),
+        heard_ns: case.map_or(signed_ns, |case| case.at_ns),
+        signed_ns,
+        sent: None,
+        verdict: None,
+        fresh: case.is_some_and(|case| case.look != Look::Again),
+    }
+}
+
+fn at(engine: &Engine) -> B256 {
+    engine.tip().map_or(B256::ZERO, |tip| tip.head().hash)
+}

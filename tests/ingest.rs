@@ -14,12 +14,15 @@ mod node;
 #[path = "common/socket.rs"]
 mod proxy;
 
+use std::sync::Arc;
+
 use alloy_primitives::Address;
 use follower::Follower;
 use node::{Bodies, FakeNode, POOL};
 use peregrine::edge::chain::BlockId;
 use peregrine::edge::ingest::{Config, Ingest, Node, SOURCES, start};
 use peregrine::edge::record::{Clock, JournalHandle};
+use tokio::sync::watch;
 
 /// Quick to lose patience, so that the tests are.
 fn config() -> Config {
@@ -39,6 +42,20 @@ fn follow(nodes: &[Node], config: &Config) -> (Ingest, Follower) {
 }
 
 fn follow_after(nodes: &[Node], config: &Config, after: Option<BlockId>, watched: Vec<Address>) -> (Ingest, Follower) {
+    follow_list(nodes, config, after, watched_of(watched))
+}
+
+/// A list that stays as it is.
+fn watched_of(watched: Vec<Address>) -> watch::Receiver<Arc<[Address]>> {
+    watch::channel(Arc::from(watched)).1
+}
+
+fn follow_list(
+    nodes: &[Node],
+    config: &Config,
+    after: Option<BlockId>,
+    watched: watch::Receiver<Arc<[Address]>>,
+) -> (Ingest, Follower) {
     let (ingest, outlet) = start(nodes, config, after, watched, JournalHandle::none(Clock::start())).unwrap();
     (ingest, Follower::new(outlet))
 }
@@ -140,7 +157,8 @@ async fn of_two_nodes_the_first_wins_and_the_standing_says_so() {
 #[tokio::test]
 async fn a_new_address_list_is_in_force_from_the_next_block() {
     let node = FakeNode::start().await;
-    let (ingest, mut follower) = follow_after(&[node.row("a")], &config(), None, Vec::new());
+    let (list, watched) = watch::channel(Arc::from([]));
+    let (_ingest, mut follower) = follow_list(&[node.row("a")], &config(), None, watched);
     node.subscribed(1).await;
     // Nothing watched: the block's logs are due all the same, and empty.
     let heads = async {
@@ -150,7 +168,7 @@ async fn a_new_address_list_is_in_force_from_the_next_block() {
     };
     heads.await;
     follower.step().await;
-    ingest.watch(vec![POOL]);
+    list.send_replace(Arc::from([POOL]));
     let from = node.mine();
     follower.chain.clear();
     follower.reaches(&node).await;

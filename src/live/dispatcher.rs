@@ -26,6 +26,7 @@ use crate::edge::ingest::Ingest;
 use crate::edge::ingest::feed::Feed;
 use crate::edge::ingest::feed::Pending;
 use crate::edge::ingest::queue::Outlet;
+use crate::hot::event::BlockUpdate;
 use crate::hot::event::FetchedState;
 use crate::hot::event::StateKey;
 use crate::hot::rt::inbox::Feeder;
@@ -39,6 +40,8 @@ use crate::live::report::Work;
 use crate::live::state_loader::StateLoader;
 use crate::live::stats::meter::Meters;
 use crate::live::submission::inclusion;
+use crate::live::watchlist::Site;
+use crate::live::watchlist::Watchlist;
 use crate::live::worker::io::share;
 use crate::metrics::count::Counter;
 use crate::protocols::AnyPool;
@@ -55,7 +58,8 @@ const BASE_MISSES: u32 = 64;
 enum Fetched {
     State(Arc<FetchedState>, Option<Arc<Pending>>),
     Pool(Address, Arc<FetchedState>, Arc<AnyPool>),
-    Unusable(Address),
+    /// ... and behind which block.
+    Unusable(Address, B256),
     Unread(Address),
     Nothing,
 }
@@ -64,6 +68,8 @@ enum Fetched {
 pub struct Dispatcher {
     feeders: Vec<ToWorker>,
     source: StateLoader,
+    /// Whose logs are due.
+    watchlist: Watchlist,
     keep: Arc<Keep>,
     newest: Arc<AtomicU64>,
     meters: Arc<Meters>,
@@ -90,6 +96,8 @@ pub struct Parts {
     pub feeders: Vec<ToWorker>,
     /// The state's source.
     pub source: StateLoader,
+    /// Whose logs are due.
+    pub watchlist: Watchlist,
     /// What keeps it current.
     pub keep: Keep,
     /// The highest block heard of.
@@ -110,11 +118,12 @@ impl Dispatcher {
     /// A dispatcher.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { feeders, source, keep, newest, meters, to_settle, tip, at, looks } = parts;
+        let Parts { feeders, source, watchlist, keep, newest, meters, to_settle, tip, at, looks } = parts;
         newest.store(at.number, Ordering::Relaxed);
         Self {
             feeders,
             source,
+            watchlist,
             keep: Arc::new(keep),
             newest,
             meters,
@@ -145,34 +154,34 @@ impl Dispatcher {
             biased;
             // An error: whoever could stop it is gone. Wherever it stands: a node that is gone may be asked for ever.
             _ = stopped.changed() => (),
-            () = self.keep_on(&ingest, feed, reports) => (),
+            () = self.keep_on(feed, reports) => (),
         }
     }
 
-    async fn keep_on(mut self, ingest: &Ingest, mut feed: Outlet, mut reports: mpsc::UnboundedReceiver<Report>) {
+    async fn keep_on(mut self, mut feed: Outlet, mut reports: mpsc::UnboundedReceiver<Report>) {
         loop {
             tokio::select! {
                 biased;
-                Some(report) = reports.recv() => self.report(report, ingest).await,
+                Some(report) = reports.recv() => self.report(report).await,
                 Some(asker) = self.looks.recv() => self.all(&Work::Look(asker)),
                 Some(fetched) = self.fetches.join_next() => self.fetched(fetched.unwrap_or(Fetched::Nothing)),
                 item = feed.recv() => match item {
-                    Some(item) => self.feed(item, ingest).await,
+                    Some(item) => self.feed(item).await,
                     None => return,
                 },
             }
         }
     }
 
-    async fn feed(&mut self, item: Feed, ingest: &Ingest) {
+    async fn feed(&mut self, item: Feed) {
         match item {
             Feed::Head(head) => {
                 // From here on nothing is judged behind the old one.
                 self.newest.fetch_max(head.number, Ordering::Relaxed);
                 self.head = Some(head);
             }
-            Feed::Logs { block, logs } => match self.head.take() {
-                Some(head) if head.id() == block => self.block(&head, &logs, ingest).await,
+            Feed::Logs { block, logs, watched } => match self.head.take() {
+                Some(head) if head.id() == block => self.block(&head, logs, &watched).await,
                 // Undone before its logs came.
                 _ => (),
             },
@@ -192,12 +201,13 @@ impl Dispatcher {
                 tracing::warn!(block = at.number, "the chain was lost");
                 // Its logs will never come.
                 self.head = None;
-                self.reload(ingest).await;
+                self.reload().await;
             }
         }
     }
 
-    async fn block(&mut self, head: &Head, logs: &[Log], ingest: &Ingest) {
+    /// `asked`: whose logs these are.
+    async fn block(&mut self, head: &Head, logs: Vec<Log>, asked: &[Address]) {
         let _ending = self.to_settle.send(inclusion::Note::Grown(head.id()));
         // The state was loaded behind a later block than this one, or this very one.
         if head.number < self.at.number || head.id() == self.at {
@@ -206,23 +216,50 @@ impl Dispatcher {
         // It was loaded behind a block that has been undone since, before the feed came to it.
         if head.parent != self.at.hash {
             tracing::warn!(block = head.number, "no child of the block that the state was loaded behind");
-            return self.reload(ingest).await;
+            return self.reload().await;
         }
-        let update = match self.keep.update(head, logs).await {
-            Ok(update) => update,
+        let (update, logs) = match self.learn(head, logs, asked).await {
+            Ok(learnt) => learnt,
             Err(error) => {
                 self.meters.edge().counters.add(Counter::EdgeErrors);
                 tracing::warn!(block = head.number, %error, "no changes of a block to be had");
-                return self.reload(ingest).await;
+                return self.reload().await;
             }
         };
         self.stand(head.id());
+        self.watchlist.grow(head.number);
         self.meters.edge().counters.add(Counter::Blocks);
         self.all(&Work::Block(Arc::new(update)));
         self.offer_again(head.number);
-        let made = logs.iter().filter_map(|log| self.source.created(log));
-        self.to_read.extend(made);
+        logs.iter().for_each(|log| self.hear(log));
         self.reseed();
+    }
+
+    /// What the block changed, with the logs of all whose logs are due by now: of a site that has come to be watched since ingest
+    /// asked, none is left out.
+    async fn learn(
+        &self,
+        head: &Head,
+        mut logs: Vec<Log>,
+        asked: &[Address],
+    ) -> Result<(BlockUpdate, Vec<Log>), ChainError> {
+        let lacking = self.watchlist.lacking(asked);
+        if !lacking.is_empty() {
+            let more = self.source.chain().logs(head.hash, &lacking).await?;
+            logs.extend(more.into_iter().filter(|log| lacking.binary_search(&log.address).is_ok()));
+            logs.sort_by_key(|log| log.log_index);
+        }
+        Ok((self.keep.update(head, &logs).await?, logs))
+    }
+
+    /// A log of the tip: pools that it announces, or that are new and speak for themselves, are to be read.
+    fn hear(&mut self, log: &Log) {
+        if let Some(pool) = self.watchlist.announced(log) {
+            self.watchlist.add(Site::Pool(pool), self.at.number);
+            self.to_read.insert(pool);
+        } else if self.watchlist.is_new(Site::Pool(log.address)) {
+            self.to_read.insert(log.address);
+        }
     }
 
     /// From here on this is the tip: what was found behind another is not sent.
@@ -255,6 +292,8 @@ impl Dispatcher {
         if self.at.number > to.number {
             self.stand(to);
             self.keep.rewind(to.hash);
+            // Pools among them: the hot threads quarantine them, and say so.
+            let _lost = self.watchlist.undo(to.number);
             self.all(&Work::Undo(to.hash));
         }
         // Also when the head alone had come: nothing would be judged until there is one as high again.
@@ -262,7 +301,7 @@ impl Dispatcher {
         let _ending = self.to_settle.send(inclusion::Note::Undone { above: to.number });
     }
 
-    async fn report(&mut self, report: Report, ingest: &Ingest) {
+    async fn report(&mut self, report: Report) {
         match report {
             Report::Mined(hashes) => hashes.iter().for_each(|hash| self.mempool.remove(hash)),
             Report::Missed { at, state_keys, again } => self.missed(at, state_keys, again),
@@ -280,7 +319,7 @@ impl Dispatcher {
             Report::Desync { loads, .. } if loads < self.loads => (),
             Report::Desync { why, .. } => {
                 tracing::warn!(%why, "the state is adrift");
-                self.reload(ingest).await;
+                self.reload().await;
             }
         }
     }
@@ -328,7 +367,7 @@ impl Dispatcher {
                     Ok(Reseeded { fetched, pool: Ok(read) }) => Fetched::Pool(pool, Arc::new(fetched), Arc::new(read)),
                     Ok(Reseeded { pool: Err(reason), .. }) => {
                         tracing::info!(%pool, reason, "a pool cannot be used");
-                        Fetched::Unusable(pool)
+                        Fetched::Unusable(pool, at)
                     }
                     Err(error) => {
                         tracing::info!(%pool, %error, "a pool was not read");
@@ -340,7 +379,7 @@ impl Dispatcher {
     }
 
     fn fetched(&mut self, fetched: Fetched) {
-        if let Fetched::Pool(pool, ..) | Fetched::Unusable(pool) | Fetched::Unread(pool) = &fetched {
+        if let Fetched::Pool(pool, ..) | Fetched::Unusable(pool, _) | Fetched::Unread(pool) = &fetched {
             self.seeding.remove(pool);
         }
         match fetched {
@@ -351,21 +390,25 @@ impl Dispatcher {
                     offer(&self.feeders, &self.meters, &pending, if new { Look::AfterMiss } else { Look::Again });
                 }
             }
-            Fetched::Pool(_, fetched, pool) if fetched.at == self.at.hash => {
+            Fetched::Pool(address, fetched, pool) if fetched.at == self.at.hash => {
                 let at = fetched.at;
+                // Behind this block it is read, and every later one's logs are handed on with it among the watched.
+                self.watchlist.take_up(Site::Pool(address), self.at.number);
                 self.all(&Work::FetchedState(fetched, false));
                 self.all(&Work::Pool(at, pool));
             }
-            Fetched::Unusable(pool) => {
+            Fetched::Unusable(pool, at) if at == self.at.hash => {
                 self.to_read.remove(&pool);
+                self.watchlist.give_up(Site::Pool(pool), self.at.number);
             }
-            // Behind another block by now: transactions are offered again there, pools read again.
-            Fetched::State(..) | Fetched::Pool(..) | Fetched::Unread(_) | Fetched::Nothing => (),
+            // Behind another block by now: pools are read again there, transactions offered again.
+            Fetched::Pool(..) | Fetched::Unusable(..) => self.reseed(),
+            Fetched::State(..) | Fetched::Unread(_) | Fetched::Nothing => (),
         }
     }
 
     /// Loads everything anew; tries until it succeeds, as without it nothing can be said.
-    async fn reload(&mut self, ingest: &Ingest) {
+    async fn reload(&mut self) {
         self.meters.edge().counters.add(Counter::Reloads);
         let loaded = loop {
             match self.source.load(&mut |progress| tracing::debug!(?progress, "loading anew")).await {
@@ -388,7 +431,7 @@ impl Dispatcher {
         self.newest.store(loaded.head.number.max(head), Ordering::Relaxed);
         self.loads += 1;
         self.to_read.clear();
-        ingest.watch(self.source.watched(&loaded));
+        self.watchlist.reload(&loaded);
         self.all(&Work::Load(Arc::new(loaded)));
         self.offer_again(self.at.number);
     }

@@ -26,6 +26,7 @@ mod start;
 mod state_loader;
 pub mod stats;
 pub mod submission;
+mod watchlist;
 pub mod worker;
 
 use std::net::SocketAddr;

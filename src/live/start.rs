@@ -47,6 +47,7 @@ use crate::live::submission::inclusion::InclusionTracker;
 use crate::live::submission::send_gate;
 use crate::live::submission::send_gate::SendGate;
 use crate::live::submission::sender::Sender;
+use crate::live::watchlist::Watchlist;
 use crate::live::worker::io;
 use crate::live::worker::journal;
 use crate::live::worker::worker_set::WorkerSet;
@@ -159,9 +160,14 @@ impl Prepared<'_> {
         let worker_set = self.worker_set(&meters, (reports.clone(), to_send), reconnector);
         let (running, reconnector) = worker_set.start(&self.loaded)?;
         reconnector.into_iter().for_each(|dialler| tasks.run(dialler.run()));
-        let watched = self.source.watched(&self.loaded);
-        let (ingest, outlet) =
-            ingest::start(&self.config.node, &self.config.ingest, Some(self.at), watched, self.journal_handle.clone())?;
+        let watchlist = self.source.watchlist(&self.loaded);
+        let (ingest, outlet) = ingest::start(
+            &self.config.node,
+            &self.config.ingest,
+            Some(self.at),
+            watchlist.follow(),
+            self.journal_handle.clone(),
+        )?;
         let ingest = Arc::new(ingest);
         let exporter = exporter(self.config, &meters, &stats, &ingest).await?;
         submitter.warm().await;
@@ -174,7 +180,7 @@ impl Prepared<'_> {
         tasks.run(self.tracker(&stats).run(notes, reports));
         let (stop, stopped) = watch::channel(false);
         let (looks, asked) = mpsc::unbounded_channel();
-        let dispatcher = self.dispatcher(running.feeders, &meters, (to_settle, tip, asked));
+        let dispatcher = self.dispatcher((running.feeders, watchlist), &meters, (to_settle, tip, asked));
         tasks.run(dispatcher.run(ingest.clone(), outlet, heard, stopped));
         Ok(Searcher {
             stats,
@@ -243,12 +249,13 @@ impl Prepared<'_> {
 
     fn dispatcher(
         &self,
-        feeders: Vec<dispatcher::ToWorker>,
+        (feeders, watchlist): (Vec<dispatcher::ToWorker>, Watchlist),
         meters: &Arc<Meters>,
         (to_settle, tip, looks): TipChannels,
     ) -> Dispatcher {
         Dispatcher::new(dispatcher::Parts {
             feeders,
+            watchlist,
             keep: self.source.keep(&self.loaded),
             source: self.source.clone(),
             newest: self.newest.clone(),

@@ -1,6 +1,4 @@
-//! Where the state comes from: what is loaded for a configuration, and what is watched from then on.
-
-use std::collections::BTreeSet;
+//! Where the state comes from: what is loaded for a configuration. Whose logs are due from then on is `watchlist`'s to say.
 
 use alloy_primitives::Address;
 
@@ -14,10 +12,10 @@ use crate::edge::bootstrap::Look;
 use crate::edge::bootstrap::Rules;
 use crate::edge::bootstrap::Wanted;
 use crate::edge::chain::Chain;
-use crate::edge::chain::Log;
 use crate::hot::evm::own;
 use crate::hot::evm::own::Own;
-use crate::protocols::amm::Amm;
+use crate::live::watchlist::Announcers;
+use crate::live::watchlist::Watchlist;
 
 /// Times that the state is read before the node is not believed any more.
 const TRIES: usize = 3;
@@ -123,17 +121,10 @@ impl StateLoader {
         Keep::new(self.chain.clone(), self.rules, loaded)
     }
 
-    /// Whose logs are due: pools, those who make them, and lending contracts.
+    /// Whose logs are due from then on.
     #[must_use]
-    pub fn watched(&self, loaded: &Loaded) -> Vec<Address> {
-        let factories = self.wanted.factories.iter().map(|factory| factory.address);
-        let lenders: BTreeSet<Address> = loaded.markets.iter().map(|seed| seed.address).collect();
-        factories.chain(loaded.pools.iter().map(Amm::address)).chain(lenders).collect()
-    }
-
-    /// The pool that a log says has been made.
-    #[must_use]
-    pub fn created(&self, log: &Log) -> Option<Address> {
-        self.wanted.factories.iter().find_map(|factory| factory.created(log))
+    pub fn watchlist(&self, loaded: &Loaded) -> Watchlist {
+        let lenders = self.wanted.lending.iter().map(|row| row.address).collect();
+        Watchlist::new(Announcers { factories: self.wanted.factories.clone(), lenders }, loaded)
     }
 }

@@ -15,6 +15,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::config;
+use crate::watched_of;
 
 /// Returns code that logs nothing with no topic: `LOG0` and stop.
 const LOGGER: &str = "0x6560006000a0006000526006601af3";
@@ -90,7 +91,7 @@ impl Reader {
                     assert!(self.tip.is_none_or(|tip| tip.hash == head.parent), "not the tip's child");
                     self.tip = Some(head.id());
                 }
-                Feed::Logs { block, logs } => self.logs.push((block, logs.len())),
+                Feed::Logs { block, logs, .. } => self.logs.push((block, logs.len())),
                 Feed::Pending(tx) => self.pending.push((tx.hash(), tx.sender())),
                 Feed::Undo { from, to } => {
                     assert_eq!(self.tip, Some(from));
@@ -120,7 +121,8 @@ async fn a_real_node_is_followed_through_blocks_logs_transactions_and_a_reorg() 
 
     let ws = anvil.url.replacen("http", "ws", 1);
     let row = Node { name: "anvil".to_owned(), ws: Some(ws), http: None, ipc: None };
-    let (ingest, outlet) = start(&[row], &config(), None, vec![logger], JournalHandle::none(Clock::start())).unwrap();
+    let (ingest, outlet) =
+        start(&[row], &config(), None, watched_of(vec![logger]), JournalHandle::none(Clock::start())).unwrap();
     let mut reader = Reader { outlet, tip: None, logs: Vec::new(), pending: Vec::new(), undone: 0 };
     reader.reaches(anvil.tip().await).await;
     // Subscriptions are confirmed one by one: told until heard, then counted.

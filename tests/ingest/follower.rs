@@ -94,7 +94,7 @@ impl Follower {
                 self.chain.push(head.id());
                 self.owed = Some(head.id());
             }
-            Feed::Logs { block, logs } => {
+            Feed::Logs { block, logs, .. } => {
                 assert_eq!(self.owed.take(), Some(block), "logs that are not due");
                 assert!(logs.iter().all(|log| log.address == POOL && log.block_hash == block.hash));
                 self.logs.insert(block.hash, logs.iter().map(|log| log.log_index).collect());

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use crate::config;
 use crate::follower::Follower;
 use crate::node::{FakeNode, POOL};
+use crate::watched_of;
 
 fn frames() -> impl Strategy<Value = Vec<Frame>> {
     let old =
@@ -110,7 +111,8 @@ async fn a_run_leaves_every_raw_frame_with_its_arrival() {
     let clock = Clock::start();
     let (journal_handle, writer) = Writer::open(&path, clock).unwrap();
     let node = FakeNode::start().await;
-    let (ingest, outlet) = start(&[node.row("a")], &config(), None, vec![POOL], journal_handle.clone()).unwrap();
+    let (ingest, outlet) =
+        start(&[node.row("a")], &config(), None, watched_of(vec![POOL]), journal_handle.clone()).unwrap();
     let mut follower = Follower::new(outlet);
     node.subscribed(1).await;
     follower.reaches(&node).await;

@@ -6,6 +6,8 @@
 //! - No [`Feed::Pending`] is handed on between a head and its logs, nor between a [`Feed::Gap`] and its
 //!   [`Feed::Recovered`]: it would be judged on a state that is not the chain's.
 
+use std::sync::Arc;
+
 use alloy::consensus::Transaction as _;
 use alloy::consensus::TxEnvelope;
 use alloy::consensus::transaction::Recovered;
@@ -24,12 +26,14 @@ pub type SourceId = u16;
 pub enum Feed {
     /// The chain has grown by one block.
     Head(Head),
-    /// All logs of that block by the watched addresses.
+    /// All logs of that block by the addresses that were watched when they were asked for.
     Logs {
         /// Their block.
         block: BlockId,
         /// In the block's order.
         logs: Vec<Log>,
+        /// Those addresses, in order: whoever has come to watch more asks for the rest.
+        watched: Arc<[Address]>,
     },
     /// A transaction that may be next; each once.
     Pending(Box<Pending>),

@@ -172,7 +172,6 @@ pub struct SourceStats {
 pub struct Ingest {
     names: Vec<String>,
     shared: Arc<Shared>,
-    watched: watch::Sender<Arc<[Address]>>,
     _tasks: JoinSet<()>,
 }
 
@@ -181,12 +180,13 @@ const CHAIN_ROOM: usize = 4096;
 /// Notes between the sources and `sequence`.
 const NOTES: usize = 4096;
 
-/// Starts all sources; within a tokio runtime. The feed begins behind `after`, or at the node's latest block.
+/// Starts all sources; within a tokio runtime. The feed begins behind `after`, or at the node's latest block. `watched`: whose
+/// logs are due, in order; whoever owns the list tells what it becomes.
 pub fn start(
     nodes: &[Node],
     config: &Config,
     after: Option<BlockId>,
-    watched: Vec<Address>,
+    watched: watch::Receiver<Arc<[Address]>>,
     journal_handle: JournalHandle,
 ) -> Result<(Ingest, Outlet), StartError> {
     let timeout = Duration::from_millis(config.timeout_ms);
@@ -201,7 +201,6 @@ pub fn start(
     let queue = Queue::new(CHAIN_ROOM, config.pending_room);
     let (txs, heads) = (Race::new(sources.len()), Race::new(sources.len()));
     let shared = Arc::new(Shared { queue: queue.clone(), txs, heads, bad: inlet::Bad::default(), journal_handle });
-    let (watcher, watched) = watch::channel(Arc::from(watched));
     let (notes, heard) = mpsc::channel(NOTES);
     let [least, most] = [config.retry_least_ms, config.retry_most_ms].map(Duration::from_millis);
     let backoff = Backoff { least, most };
@@ -219,15 +218,10 @@ pub fn start(
         };
         names.push(name);
     }
-    Ok((Ingest { names, shared, watched: watcher, _tasks: tasks }, Outlet::new(queue)))
+    Ok((Ingest { names, shared, _tasks: tasks }, Outlet::new(queue)))
 }
 
 impl Ingest {
-    /// From now on the logs of these addresses are due.
-    pub fn watch(&self, addresses: Vec<Address>) {
-        self.watched.send_replace(Arc::from(addresses));
-    }
-
     /// From now on pending transactions leave in the order of what is learnt there, and the others are dropped first.
     pub fn value_by(&self, worth: Arc<Worth>) {
         self.shared.queue.value_by(worth);

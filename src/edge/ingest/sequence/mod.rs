@@ -248,10 +248,9 @@ impl Sequence {
         // What a source announced of this very block is as true as the answer: the two are joined.
         let mut logs = self.heard.take(block.hash);
         logs.extend(asked.into_iter().filter(|log| log.block_hash == block.hash).map(|log| (log.log_index, log)));
-        let watched: BTreeSet<&Address> = watched.iter().collect();
-        let logs = logs.into_values().filter(|log| watched.contains(&log.address)).collect();
+        let logs = logs.into_values().filter(|log| watched.binary_search(&log.address).is_ok()).collect();
         self.owed = None;
-        self.send(Feed::Logs { block, logs }, self.gap || self.climbing).await
+        self.send(Feed::Logs { block, logs, watched }, self.gap || self.climbing).await
     }
 
     async fn lose(&mut self, source: SourceId, at: BlockId) -> Result<(), StepError> {

@@ -1,0 +1,206 @@
+//! Whose logs are due: the one owner of that list. It follows from the sites of the state: the pools and the markets that are
+//! in use, those that are new and may come into use, and the contracts that announce new ones.
+//!
+//! # Invariants
+//! - A site is on the list from the block behind which it is read or announced, until it is of no use. Ingest may have asked for
+//!   a block's logs before that: [`Watchlist::lacking`] says whose are still to be asked for, so that no block is left out.
+//! - What is new and not in use is watched for [`PROBATION`] blocks and no longer.
+//! - What undone blocks have changed of it is taken back.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use alloy_primitives::Address;
+use alloy_primitives::B256;
+use tokio::sync::watch;
+
+use crate::edge::bootstrap::Factory;
+use crate::edge::bootstrap::Loaded;
+use crate::edge::chain::Log;
+use crate::hot::engine::tip::DEPTH;
+use crate::protocols::AnyLending;
+use crate::protocols::amm::Amm;
+use crate::protocols::lending::Lending;
+
+/// Blocks that a new site is watched for while it cannot be used: a pool without a price gets one with its first liquidity.
+pub const PROBATION: u64 = 256;
+
+/// Where a part of the state lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Site {
+    /// A pool's contract.
+    Pool(Address),
+    /// A lending contract, and which of its markets; zero where it is one.
+    Market(Address, B256),
+}
+
+impl Site {
+    /// Whose logs speak of it.
+    #[must_use]
+    pub const fn emitter(&self) -> Address {
+        match self {
+            Self::Pool(address) | Self::Market(address, _) => *address,
+        }
+    }
+}
+
+/// How a site stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// The state holds it.
+    Used,
+    /// It was announced, and is not in use. Watched up to this block.
+    New(u64),
+}
+
+/// Contracts that announce new sites.
+#[derive(Clone, Debug, Default)]
+pub struct Announcers {
+    /// Who makes pools.
+    pub factories: Vec<Factory>,
+    /// Lending contracts: they speak of their borrowers, and of new markets where they hold many.
+    pub lenders: BTreeSet<Address>,
+}
+
+/// Whose logs are due.
+#[derive(Debug)]
+pub struct Watchlist {
+    announcers: Announcers,
+    sites: BTreeMap<Site, Standing>,
+    /// What has changed at which block, and how it stood before; oldest first.
+    changes: VecDeque<(u64, Site, Option<Standing>)>,
+    fetched: watch::Sender<Arc<[Address]>>,
+}
+
+impl Watchlist {
+    /// The list of a state that was loaded.
+    #[must_use]
+    pub fn new(announcers: Announcers, loaded: &Loaded) -> Self {
+        let (fetched, _) = watch::channel(Arc::from([]));
+        let mut list = Self { announcers, sites: BTreeMap::new(), changes: VecDeque::new(), fetched };
+        list.reload(loaded);
+        list
+    }
+
+    /// The state was loaded anew: nothing of before holds.
+    pub fn reload(&mut self, loaded: &Loaded) {
+        let pools = loaded.pools.iter().map(|pool| Site::Pool(pool.address()));
+        let market = |market: AnyLending| Site::Market(market.address(), market.id().unwrap_or_default());
+        let markets = loaded.markets.iter().filter_map(AnyLending::from_spec).map(market);
+        self.sites = pools.chain(markets).map(|site| (site, Standing::Used)).collect();
+        self.changes.clear();
+        self.tell();
+    }
+
+    /// For whoever asks for logs: the addresses, in order, and whatever they become.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<Arc<[Address]>> {
+        self.fetched.subscribe()
+    }
+
+    /// Whose logs are due and were not asked for by whoever asked for those of `asked`, which are in order.
+    #[must_use]
+    pub fn lacking(&self, asked: &[Address]) -> Vec<Address> {
+        let due = self.fetched.borrow();
+        if std::ptr::eq(due.as_ptr(), asked.as_ptr()) {
+            return Vec::new();
+        }
+        due.iter().filter(|address| asked.binary_search(address).is_err()).copied().collect()
+    }
+
+    /// The pool that a log says has been made.
+    #[must_use]
+    pub fn announced(&self, log: &Log) -> Option<Address> {
+        self.announcers.factories.iter().find_map(|factory| factory.created(log))
+    }
+
+    /// Whether the state holds it.
+    #[must_use]
+    pub fn is_used(&self, site: Site) -> bool {
+        self.sites.get(&site) == Some(&Standing::Used)
+    }
+
+    /// Whether it is new, and not in use so far.
+    #[must_use]
+    pub fn is_new(&self, site: Site) -> bool {
+        matches!(self.sites.get(&site), Some(Standing::New(_)))
+    }
+
+    /// A block announces a site.
+    pub fn add(&mut self, site: Site, block: u64) {
+        if !self.sites.contains_key(&site) {
+            self.set(site, block, Some(Standing::New(block.saturating_add(PROBATION))));
+            self.tell();
+        }
+    }
+
+    /// The state holds it from this block on.
+    pub fn take_up(&mut self, site: Site, block: u64) {
+        if !self.is_used(site) {
+            self.set(site, block, Some(Standing::Used));
+            self.tell();
+        }
+    }
+
+    /// The state held it, and cannot use it any more. One that is new has its time.
+    pub fn give_up(&mut self, site: Site, block: u64) {
+        if self.is_used(site) {
+            self.set(site, block, None);
+            self.tell();
+        }
+    }
+
+    /// The chain has grown: what was new for long enough is not watched any more, and what cannot be undone is forgotten.
+    pub fn grow(&mut self, block: u64) {
+        let over = |(site, standing): (&Site, &Standing)| match standing {
+            Standing::New(until) if *until < block => Some(*site),
+            Standing::New(_) | Standing::Used => None,
+        };
+        let over: Vec<Site> = self.sites.iter().filter_map(over).collect();
+        over.iter().for_each(|site| self.set(*site, block, None));
+        if !over.is_empty() {
+            self.tell();
+        }
+        let kept = block.saturating_sub(DEPTH as u64);
+        while self.changes.front().is_some_and(|(at, ..)| *at < kept) {
+            self.changes.pop_front();
+        }
+    }
+
+    /// The blocks above this one are undone. What was in use and is not any more.
+    pub fn undo(&mut self, above: u64) -> Vec<Site> {
+        let before = self.sites.clone();
+        while let Some((_, site, standing)) = self.changes.pop_back_if(|(at, ..)| *at > above) {
+            match standing {
+                Some(standing) => self.sites.insert(site, standing),
+                None => self.sites.remove(&site),
+            };
+        }
+        if self.sites == before {
+            return Vec::new();
+        }
+        self.tell();
+        let lost = |(site, standing): (&Site, &Standing)| *standing == Standing::Used && !self.is_used(*site);
+        before.iter().filter(|(site, standing)| lost((site, standing))).map(|(site, _)| *site).collect()
+    }
+
+    fn set(&mut self, site: Site, block: u64, standing: Option<Standing>) {
+        let before = match standing {
+            Some(standing) => self.sites.insert(site, standing),
+            None => self.sites.remove(&site),
+        };
+        self.changes.push_back((block, site, before));
+    }
+
+    fn tell(&self) {
+        let Announcers { factories, lenders } = &self.announcers;
+        let announcers = factories.iter().map(|factory| factory.address).chain(lenders.iter().copied());
+        let all: BTreeSet<Address> = announcers.chain(self.sites.keys().map(Site::emitter)).collect();
+        self.fetched.send_replace(all.into_iter().collect());
+    }
+}
+
+#[cfg(test)]
+mod tests;

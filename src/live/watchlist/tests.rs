@@ -1,0 +1,79 @@
+//! The list against what happens to the state's sites.
+
+use alloy_primitives::Address;
+
+use crate::edge::bootstrap::Factory;
+use crate::edge::bootstrap::Loaded;
+use crate::live::watchlist::Announcers;
+use crate::live::watchlist::PROBATION;
+use crate::live::watchlist::Site;
+use crate::live::watchlist::Watchlist;
+
+const FACTORY: Address = Address::with_last_byte(1);
+const LENDER: Address = Address::with_last_byte(2);
+const POOL: Address = Address::with_last_byte(3);
+const SITE: Site = Site::Pool(POOL);
+
+fn list() -> Watchlist {
+    let factory = Factory { name: "f".to_owned(), protocol: "uniswap_v2".to_owned(), address: FACTORY, from_block: 0 };
+    Watchlist::new(Announcers { factories: vec![factory], lenders: [LENDER].into() }, &Loaded::default())
+}
+
+fn due(list: &Watchlist) -> Vec<Address> {
+    list.follow().borrow().to_vec()
+}
+
+#[test]
+fn whoever_announces_is_watched_and_a_new_pool_from_its_announcement_on() {
+    let mut list = list();
+    let before = list.follow().borrow().clone();
+    assert_eq!(*before, [FACTORY, LENDER]);
+    assert!(list.lacking(&before).is_empty());
+    list.add(SITE, 10);
+    assert_eq!(due(&list), [FACTORY, LENDER, POOL]);
+    assert_eq!(list.lacking(&before), [POOL], "logs that were asked for before lack its own");
+    list.take_up(SITE, 11);
+    list.grow(11 + 2 * PROBATION);
+    assert_eq!(due(&list), [FACTORY, LENDER, POOL], "one in use stays");
+    assert!(list.is_used(SITE) && !list.is_new(SITE));
+}
+
+#[test]
+fn one_that_never_comes_into_use_is_watched_for_its_probation_and_no_longer() {
+    let mut list = list();
+    list.add(SITE, 10);
+    list.give_up(SITE, 10);
+    list.grow(10 + PROBATION);
+    assert!(list.is_new(SITE));
+    list.grow(11 + PROBATION);
+    assert_eq!(due(&list), [FACTORY, LENDER]);
+}
+
+#[test]
+fn one_that_cannot_be_used_any_more_is_watched_no_longer() {
+    let mut list = list();
+    list.take_up(SITE, 10);
+    list.give_up(SITE, 12);
+    assert_eq!(due(&list), [FACTORY, LENDER]);
+}
+
+#[test]
+fn undone_blocks_take_back_what_they_changed_and_say_what_has_fallen_out_of_use() {
+    let mut list = list();
+    list.add(SITE, 10);
+    list.take_up(SITE, 11);
+    list.give_up(SITE, 12);
+    assert_eq!((list.undo(11), list.is_used(SITE)), (vec![], true), "used again, as before");
+    assert_eq!((list.undo(10), list.is_new(SITE)), (vec![SITE], true));
+    assert_eq!((list.undo(9), due(&list)), (vec![], vec![FACTORY, LENDER]));
+    assert_eq!(list.undo(0), []);
+}
+
+#[test]
+fn a_state_that_is_loaded_anew_makes_the_list_anew_and_nothing_of_before_is_taken_back() {
+    let mut list = list();
+    list.add(SITE, 10);
+    list.reload(&Loaded::default());
+    assert_eq!(due(&list), [FACTORY, LENDER]);
+    assert_eq!((list.undo(0), due(&list)), (vec![], vec![FACTORY, LENDER]));
+}

@@ -9,6 +9,8 @@ mod faults;
 mod liquidates;
 #[path = "live/load.rs"]
 mod load;
+#[path = "live/newborn.rs"]
+mod newborn;
 #[path = "common/relay.rs"]
 mod relay;
 #[path = "live/relays.rs"]

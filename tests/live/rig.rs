@@ -8,6 +8,7 @@ use std::time::Duration;
 use alloy_primitives::{B256, hex};
 use peregrine::config::Config;
 use peregrine::edge::block_builder::{self, BlockBuilder, Built};
+use peregrine::edge::bootstrap::Factory;
 use peregrine::edge::chain::Chain;
 use peregrine::edge::devnet::{Devnet, Options, Traffic, Wallet};
 use peregrine::edge::ingest;
@@ -55,6 +56,8 @@ pub struct Rig {
     pub chain: Chain,
     pub socket: socket::Proxy,
     pub folder: TempDir,
+    /// Who makes pools besides.
+    pub factories: Vec<Factory>,
     traffic: Traffic,
     /// What the traffic sends goes through it.
     door: requests::Proxy,
@@ -120,6 +123,7 @@ impl Rig {
             chain,
             socket,
             folder,
+            factories: Vec::new(),
             traffic,
             door,
             asked: AtomicU64::new(0),
@@ -151,6 +155,7 @@ impl Rig {
         let (ws, http) = (Some(self.socket.ws.clone()), Some(self.requests.url.clone()));
         config.node = vec![ingest::Node { name: "devnet".to_owned(), ws, http, ipc: None }];
         config.factory = session::factories(&self.net.contracts);
+        config.factory.extend(self.factories.iter().cloned());
         config.lending = session::lending(self.net.lending.as_ref());
         config.executor = Some(Executor {
             address: self.net.executor,

@@ -3,6 +3,7 @@
 //! - `anvil`: the node.
 //! - `seed`: protocols, tokens, pools, the executor, money.
 //! - [`lending`]: lending markets, their prices and their borrowers, where asked for.
+//! - `opening`: pools that are made while the chain runs.
 //! - `traffic`: people who trade, badly.
 //! - [`rivals`]: other searchers, of any strength.
 //! - [`world`]: all of it at once, with the block builder in front and a report a block.
@@ -17,6 +18,7 @@ mod anvil;
 mod chain;
 mod dice;
 pub mod lending;
+mod opening;
 pub mod rivals;
 mod seed;
 mod traffic;
@@ -39,6 +41,7 @@ use crate::edge::rpc::RpcError;
 
 pub use anvil::Anvil;
 pub use anvil::Spec;
+pub use opening::Call;
 pub use seed::Contracts;
 pub use seed::Pool;
 pub use seed::Position;

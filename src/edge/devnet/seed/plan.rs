@@ -19,14 +19,14 @@ pub enum Venue {
 
 /// A pool to be made.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PoolPlan {
-    pub(super) venue: Venue,
+pub(in crate::edge::devnet) struct PoolPlan {
+    pub(in crate::edge::devnet) venue: Venue,
     /// Places in the token list.
-    pub(super) tokens: [usize; 2],
+    pub(in crate::edge::devnet) tokens: [usize; 2],
     /// In millionths.
-    pub(super) fee_pips: u32,
+    pub(in crate::edge::devnet) fee_pips: u32,
     /// Dollars on each side.
-    pub(super) depth_usd: u64,
+    pub(in crate::edge::devnet) depth_usd: u64,
 }
 
 /// What V2 and Sushi charge.

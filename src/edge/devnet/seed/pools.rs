@@ -13,10 +13,11 @@ use crate::edge::devnet::chain::Chain;
 use crate::edge::devnet::chain::Step;
 use crate::edge::devnet::dice::Dice;
 use crate::edge::devnet::seed::Contracts;
-use crate::edge::devnet::seed::plan::PoolPlan;
 use crate::edge::devnet::seed::plan::Venue;
 use crate::edge::devnet::seed::tokens::Token;
 use crate::protocols::math::tick;
+
+pub(in crate::edge::devnet) use crate::edge::devnet::seed::plan::PoolPlan;
 
 /// Half the width of the position that is never taken out: a factor of 20 in price either way.
 const WIDE: i32 = 30_000;
@@ -82,11 +83,11 @@ pub(in crate::edge::devnet) fn opening_tick(token0: &Token, token1: &Token) -> i
 }
 
 /// What it takes to make the pools.
-pub(super) struct Maker<'a> {
-    pub(super) contracts: &'a Contracts,
-    pub(super) tokens: &'a [Token],
-    pub(super) senders: &'a [Address],
-    pub(super) me: Address,
+pub(in crate::edge::devnet) struct Maker<'a> {
+    pub(in crate::edge::devnet) contracts: &'a Contracts,
+    pub(in crate::edge::devnet) tokens: &'a [Token],
+    pub(in crate::edge::devnet) senders: &'a [Address],
+    pub(in crate::edge::devnet) me: Address,
 }
 
 impl Maker<'_> {
@@ -102,15 +103,33 @@ impl Maker<'_> {
         // Whose position the manager's next number is.
         let mut owners = Vec::new();
         for (place, plan) in plans.iter().enumerate() {
-            let (a, b) = (&self.tokens[plan.tokens[0]], &self.tokens[plan.tokens[1]]);
-            match plan.venue {
-                Venue::UniswapV2 => steps.push(self.v2(self.contracts.v2_router, plan, a, b)),
-                Venue::Sushi => steps.push(self.v2(self.contracts.sushi_router, plan, a, b)),
-                Venue::UniswapV3 => self.v3(&mut steps, &mut owners, place, plan, dice),
-            }
+            self.add(&mut steps, &mut owners, place, plan, dice);
         }
         chain.run(steps).await?;
         Ok((self.find(chain, plans).await?, self.positions(chain, &owners).await?))
+    }
+
+    /// The making of one pool.
+    pub(in crate::edge::devnet) fn steps(&self, plan: &PoolPlan, dice: &mut Dice) -> Vec<Step> {
+        let mut steps = Vec::new();
+        self.add(&mut steps, &mut Vec::new(), 0, plan, dice);
+        steps
+    }
+
+    fn add(
+        &self,
+        steps: &mut Vec<Step>,
+        owners: &mut Vec<(usize, Option<usize>)>,
+        place: usize,
+        plan: &PoolPlan,
+        dice: &mut Dice,
+    ) {
+        let (a, b) = (&self.tokens[plan.tokens[0]], &self.tokens[plan.tokens[1]]);
+        match plan.venue {
+            Venue::UniswapV2 => steps.push(self.v2(self.contracts.v2_router, plan, a, b)),
+            Venue::Sushi => steps.push(self.v2(self.contracts.sushi_router, plan, a, b)),
+            Venue::UniswapV3 => self.v3(steps, owners, place, plan, dice),
+        }
     }
 
     fn v2(&self, router: Address, plan: &PoolPlan, a: &Token, b: &Token) -> Step {
@@ -176,7 +195,11 @@ impl Maker<'_> {
         if self.tokens[a].address < self.tokens[b].address { [a, b] } else { [b, a] }
     }
 
-    async fn find(&self, chain: &Chain, plans: &[PoolPlan]) -> Result<Vec<Pool>, DevnetError> {
+    pub(in crate::edge::devnet) async fn find(
+        &self,
+        chain: &Chain,
+        plans: &[PoolPlan],
+    ) -> Result<Vec<Pool>, DevnetError> {
         let call = |plan: &PoolPlan| {
             let [a, b] = plan.tokens.map(|token| self.tokens[token].address);
             match plan.venue {

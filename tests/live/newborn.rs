@@ -1,0 +1,228 @@
+//! Pools that are made while the searcher runs.
+
+use alloy::consensus::TxEip1559;
+use alloy::sol_types::{SolCall, SolEvent, SolValue};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex, keccak256};
+use peregrine::edge::block_builder::{Entry, Fate};
+use peregrine::edge::bootstrap::Factory;
+use peregrine::edge::devnet::{Call, Venue, Wallet};
+use peregrine::edge::ledger::row::Outcome;
+use peregrine::live::Searcher;
+use peregrine::protocols::amm::Amm;
+use serde_json::{Value, json};
+
+use crate::rig::{Rig, until};
+use crate::truth;
+
+alloy::sol! {
+    function transfer(address to, uint256 amount) external;
+    function mint(address to) external;
+    function getReserves() external view returns (uint112 reserve0, uint112 reserve1, uint32 at);
+    function swap(uint256 out0, uint256 out1, address to, bytes data) external;
+    event PairCreated(address indexed token0, address indexed token1, address pair, uint256 count);
+}
+
+/// Swaps that a new pool must live through.
+const SWAPS: usize = 6;
+/// Dollars on each side of a new pool, and of one swap.
+const DEPTH: u64 = 600_000;
+const SWAP: u64 = 15_000;
+/// WETH, and a token that neither Sushi has with it nor V3 at this fee.
+const TOKENS: [usize; 2] = [0, 7];
+const V3_FEE: u32 = 500;
+
+/// Somebody who makes transactions, one after the other.
+struct Hand {
+    wallet: Wallet,
+    nonce: u64,
+}
+
+impl Hand {
+    async fn of(rig: &Rig, wallet: Wallet) -> Self {
+        let nonce = rig.ask("eth_getTransactionCount", json!([wallet.address(), "latest"])).await;
+        Self { wallet, nonce: serde_json::from_value::<U256>(nonce).unwrap().to() }
+    }
+
+    /// At the builder's door, all of them; dearer than the traffic, so that they are in the next block.
+    async fn send(&mut self, rig: &Rig, calls: &[Call]) {
+        for call in calls {
+            let signed = self.wallet.sign(TxEip1559 {
+                chain_id: 1,
+                nonce: self.nonce,
+                gas_limit: 6_000_000,
+                max_fee_per_gas: 1_000_000_000_000,
+                max_priority_fee_per_gas: 50_000_000_000,
+                to: TxKind::Call(call.to),
+                input: call.data.clone(),
+                ..TxEip1559::default()
+            });
+            self.nonce += 1;
+            rig.tell("eth_sendRawTransaction", json!([signed.raw])).await;
+        }
+    }
+}
+
+/// Whether every thread holds the pool.
+async fn holds(rig: &Rig, searcher: &Searcher, pool: Address) {
+    until("every thread holds the new pool", async || {
+        let seen = searcher.look().await;
+        !seen.is_empty() && seen.iter().all(|seen| seen.pools.iter().any(|(held, _)| held.address() == pool))
+    })
+    .await;
+    rig.followed(searcher).await;
+}
+
+/// Bundles through the pool that landed.
+fn landed(searcher: &Searcher, pool: Address) -> usize {
+    let rows = searcher.ledger().all().unwrap().into_iter();
+    let through = |row: &peregrine::edge::ledger::row::Row| row.bundle.pools.contains(&pool);
+    rows.filter(|row| matches!(row.outcome, Some(Outcome::Landed { .. })) && through(row)).count()
+}
+
+/// A block, once there is a bundle for it or none is to be had.
+async fn block(rig: &Rig, searcher: &Searcher) {
+    rig.followed(searcher).await;
+    let target = Some(searcher.tip() + 1);
+    until("a bundle, or none to be had", async || {
+        let waits = |entry: &Entry| entry.target == target && entry.fate == Fate::Waiting;
+        rig.waiting_for(20) || rig.builder.bundles().iter().any(waits)
+    })
+    .await;
+    rig.block(0).await;
+    rig.followed(searcher).await;
+}
+
+/// A pool that was made lives through its swaps, is searched and earns.
+async fn lives(
+    rig: Rig,
+    searcher: Searcher,
+    (hand, pool): (&mut Hand, Address),
+    swap: impl AsyncFn(&Rig) -> Vec<Call>,
+) {
+    holds(&rig, &searcher, pool).await;
+    for _ in 0..SWAPS {
+        let calls = swap(&rig).await;
+        hand.send(&rig, &calls).await;
+        block(&rig, &searcher).await;
+    }
+    let mut blocks = 0;
+    while landed(&searcher, pool) == 0 {
+        assert!(blocks < 40, "nothing earned through {pool}: {:?}", searcher.status());
+        block(&rig, &searcher).await;
+        blocks += 1;
+    }
+    let seen = truth::whole(&rig, &searcher).await;
+    assert!(seen.iter().all(|seen| seen.pools.iter().any(|(held, _)| held.address() == pool)));
+    println!("{} bundles landed through {pool}", landed(&searcher, pool));
+    let status = rig.close(searcher).await;
+    assert_eq!(status.counters["peregrine_pools_quarantined_total"], 0);
+    assert_eq!(status.counters["peregrine_reloads_total"], 0);
+    assert_eq!(status.counters["peregrine_pools_reseeded_total"], 1, "it is read once");
+}
+
+async fn made_by_router(seed: u64, kind: (Venue, u32)) {
+    let rig = Rig::start(seed).await;
+    let searcher = rig.search().await;
+    rig.blocks(&searcher, 1).await;
+    let mut hand = Hand::of(&rig, rig.net.maker().unwrap()).await;
+    hand.send(&rig, &rig.net.opening(kind, TOKENS, DEPTH).unwrap()).await;
+    rig.block(0).await;
+    let pool = rig.net.opened(kind, TOKENS, DEPTH).await.unwrap();
+    lives(rig, searcher, (&mut hand, pool.address), async |rig: &Rig| {
+        vec![rig.net.sale(&pool, TOKENS[1], SWAP).unwrap()]
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_v2_pool_made_while_it_runs_is_read_once_followed_searched_and_earns() {
+    made_by_router(301, (Venue::Sushi, 3_000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_v3_pool_made_while_it_runs_is_read_once_followed_searched_and_earns() {
+    made_by_router(302, (Venue::UniswapV3, V3_FEE)).await;
+}
+
+/// Where the odd pair, its code, and who announces it lie.
+const PAIR: Address = address!("0x000000000000000000000000000000000000da1e");
+const PAIR_CODE: Address = address!("0x000000000000000000000000000000000000c0de");
+const ANNOUNCER: Address = address!("0x000000000000000000000000000000000000ab1e");
+/// Logs what it is called with: three topics, then the data.
+const ANNOUNCES: &str = "0x606036038060605f376040356020355f35835fa300";
+/// A pair's slots.
+const FACTORY: u64 = 5;
+const TOKEN0: u64 = 6;
+const TOKEN1: u64 = 7;
+const RESERVES: u64 = 8;
+const UNLOCKED: u64 = 12;
+
+/// A pair whose reserves are kept XORed with a constant: its storage says nothing, its logs do.
+fn scrambled(key: B256) -> String {
+    let flip = format!("7f{}60085418600855", hex::encode(key));
+    let call = format!("365f5f375f5f365f73{}5af4", hex::encode(PAIR_CODE));
+    let head = format!("{flip}{call}{flip}3d5f5f3e");
+    let done = head.len() / 2 + 6;
+    format!("0x{head}60{done:02x}573d5ffd5b3d5ff3")
+}
+
+/// Puts the odd pair of these tokens there, empty, and whoever will announce it.
+async fn place(rig: &Rig, [token0, token1]: [Address; 2]) {
+    let sushi = rig.net.pools.iter().find(|pool| pool.venue == Venue::Sushi).unwrap().address;
+    let code: Value = rig.ask("eth_getCode", json!([sushi, "latest"])).await;
+    let key = keccak256("odd packing");
+    for (at, code) in [(PAIR_CODE, code), (PAIR, json!(scrambled(key))), (ANNOUNCER, json!(ANNOUNCES))] {
+        rig.ask("anvil_setCode", json!([at, code])).await;
+    }
+    let word = |address: Address| address.into_word();
+    let slots = [
+        (FACTORY, word(rig.net.contracts.sushi_factory)),
+        (TOKEN0, word(token0)),
+        (TOKEN1, word(token1)),
+        (RESERVES, key),
+        (UNLOCKED, B256::from(U256::ONE)),
+    ];
+    for (slot, value) in slots {
+        rig.ask("anvil_setStorageAt", json!([PAIR, B256::from(U256::from(slot)), value])).await;
+    }
+}
+
+fn call(to: Address, call: impl SolCall) -> Call {
+    Call { to, data: call.abi_encode().into() }
+}
+
+async fn words(rig: &Rig, to: Address, call: impl SolCall) -> Vec<U256> {
+    let call = json!([{"to": to, "data": Bytes::from(call.abi_encode())}, "latest"]);
+    let answer: Bytes = serde_json::from_value(rig.ask("eth_call", call).await).unwrap();
+    answer.chunks_exact(32).map(U256::from_be_slice).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_fed_pool_made_while_it_runs_does_not_keep_its_reserves_of_birth_and_earns() {
+    let mut rig = Rig::start(303).await;
+    let protocol = "uniswap_v2".to_owned();
+    rig.factories.push(Factory { name: "odd".to_owned(), protocol, address: ANNOUNCER, from_block: 0 });
+    let mut sides = TOKENS.map(|place| rig.net.tokens[place]);
+    sides.sort_unstable_by_key(|token| token.address);
+    let tokens = sides.map(|token| token.address);
+    place(&rig, tokens).await;
+    let searcher = rig.search().await;
+    rig.blocks(&searcher, 1).await;
+    let mut hand = Hand::of(&rig, rig.net.maker().unwrap()).await;
+    let me = hand.wallet.address();
+    let pay = |side: usize, usd| call(tokens[side], transferCall { to: PAIR, amount: sides[side].worth(usd) });
+    let topics = (PairCreated::SIGNATURE_HASH, tokens[0], tokens[1], PAIR, U256::ONE).abi_encode();
+    let made =
+        [pay(0, DEPTH), pay(1, DEPTH), call(PAIR, mintCall { to: me }), Call { to: ANNOUNCER, data: topics.into() }];
+    hand.send(&rig, &made).await;
+    rig.block(0).await;
+    lives(rig, searcher, (&mut hand, PAIR), async |rig: &Rig| {
+        let reserves = words(rig, PAIR, getReservesCall {}).await;
+        let paid = sides[0].worth(SWAP);
+        // A tenth less than it would give: others may trade before.
+        let out = reserves[1] * paid / (reserves[0] + paid) * U256::from(9) / U256::from(10);
+        let (out0, data) = (U256::ZERO, Bytes::new());
+        vec![pay(0, SWAP), call(PAIR, swapCall { out0, out1: out, to: me, data })]
+    })
+    .await;
+}

@@ -13,6 +13,7 @@ use crate::hot::refused::Tally;
 use crate::hot::simulate::Opportunity;
 use crate::hot::simulate::Proven;
 use crate::protocols::AnyPool;
+use crate::protocols::lending::market_spec::MarketSpec;
 
 pub use crate::types::update::{AccountUpdate, BlockUpdate, Desync, FetchedState, Head, LogUpdate, StateKey};
 
@@ -28,6 +29,8 @@ pub enum Event {
     /// A pool as it stands behind the block of this hash: new, or in the place of one that was quarantined. Stale at any
     /// other tip.
     Pool(B256, Box<AnyPool>),
+    /// A lending market that is new behind the block of this hash: what it holds has been told. Stale at any other tip.
+    Market(B256, Box<MarketSpec>),
     /// A new head: its state is the base. All cycles are looked at.
     Head,
     /// A transaction that may be next. The cycles of the pools it moves are looked at, on the state it leaves.

@@ -7,6 +7,8 @@
 //! # Limits
 //! - While a block's changes are fetched nothing is judged: pending transactions wait in ingest's queue.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::edge::bootstrap::Keep;
+use crate::edge::bootstrap::Opened;
 use crate::edge::bootstrap::Reseeded;
 use crate::edge::chain::BlockId;
 use crate::edge::chain::ChainError;
@@ -45,6 +48,7 @@ use crate::live::watchlist::Watchlist;
 use crate::live::worker::io::share;
 use crate::metrics::count::Counter;
 use crate::protocols::AnyPool;
+use crate::protocols::lending::market_spec::MarketSpec;
 
 /// The way to a hot thread.
 pub type ToWorker = Feeder<Work, Offer>;
@@ -61,6 +65,9 @@ enum Fetched {
     /// ... and behind which block.
     Unusable(Address, B256),
     Unread(Address),
+    /// `None`: it cannot be used.
+    Market(Site, Arc<FetchedState>, Option<Arc<MarketSpec>>),
+    UnreadMarket(Site),
     Nothing,
 }
 
@@ -81,6 +88,12 @@ pub struct Dispatcher {
     to_read: HashSet<Address>,
     /// ... being read.
     seeding: HashSet<Address>,
+    /// Markets that were opened since the load, and who has borrowed in each.
+    borrowers: BTreeMap<Site, BTreeSet<Address>>,
+    /// Those of them to be read at the tip.
+    unopened: BTreeSet<Site>,
+    /// ... being read.
+    opening: BTreeSet<Site>,
     fetches: JoinSet<Fetched>,
     tip: watch::Sender<B256>,
     /// Misses of the base state that were asked for behind this tip.
@@ -133,6 +146,9 @@ impl Dispatcher {
             mempool: Mempool::default(),
             to_read: HashSet::new(),
             seeding: HashSet::new(),
+            borrowers: BTreeMap::new(),
+            unopened: BTreeSet::new(),
+            opening: BTreeSet::new(),
             fetches: JoinSet::new(),
             tip,
             base_misses: 0,
@@ -233,6 +249,7 @@ impl Dispatcher {
         self.offer_again(head.number);
         logs.iter().for_each(|log| self.hear(log));
         self.reseed();
+        self.open();
     }
 
     /// What the block changed, with the logs of all whose logs are due by now: of a site that has come to be watched since ingest
@@ -259,6 +276,46 @@ impl Dispatcher {
             self.to_read.insert(pool);
         } else if self.watchlist.is_new(Site::Pool(log.address)) {
             self.to_read.insert(log.address);
+        } else if let Some((market, account)) = self.watchlist.named(log) {
+            self.hear_of(market, account);
+        }
+    }
+
+    /// A market is spoken of: one that was not loaded is to be read, and whoever borrows there is remembered until it is, and
+    /// should that be undone.
+    fn hear_of(&mut self, market: Site, account: Option<Address>) {
+        let used = self.watchlist.is_used(market);
+        if used && !self.borrowers.contains_key(&market) {
+            return;
+        }
+        self.borrowers.entry(market).or_default().extend(account);
+        if !used {
+            self.watchlist.add(market, self.at.number);
+            self.unopened.insert(market);
+        }
+    }
+
+    /// Reads markets that are new.
+    fn open(&mut self) {
+        for market in self.unopened.iter().copied().filter(|market| self.opening.insert(*market)) {
+            let Site::Market(contract, id) = market else { continue };
+            let Some(row) = self.watchlist.row(contract).cloned() else { continue };
+            let accounts = self.borrowers.get(&market).into_iter().flatten().copied().collect();
+            let (keep, at) = (Arc::clone(&self.keep), self.at.hash);
+            self.fetches.spawn(async move {
+                match keep.open_market(at, &row, (id, accounts)).await {
+                    Ok(Opened { fetched, spec }) => {
+                        if let Err(reason) = &spec {
+                            tracing::info!(%contract, %id, reason, "a market cannot be used");
+                        }
+                        Fetched::Market(market, Arc::new(fetched), spec.ok().map(Arc::new))
+                    }
+                    Err(error) => {
+                        tracing::info!(%contract, %id, %error, "a market was not read");
+                        Fetched::UnreadMarket(market)
+                    }
+                }
+            });
         }
     }
 
@@ -292,8 +349,10 @@ impl Dispatcher {
         if self.at.number > to.number {
             self.stand(to);
             self.keep.rewind(to.hash);
-            // Pools among them: the hot threads quarantine them, and say so.
-            let _lost = self.watchlist.undo(to.number);
+            // Pools among them: the hot threads quarantine them, and say so. Markets they let go of.
+            let lost = self.watchlist.undo(to.number);
+            self.unopened.extend(lost.into_iter().filter(|site| matches!(site, Site::Market(..))));
+            self.open();
             self.all(&Work::Undo(to.hash));
         }
         // Also when the head alone had come: nothing would be judged until there is one as high again.
@@ -382,6 +441,9 @@ impl Dispatcher {
         if let Fetched::Pool(pool, ..) | Fetched::Unusable(pool, _) | Fetched::Unread(pool) = &fetched {
             self.seeding.remove(pool);
         }
+        if let Fetched::Market(market, ..) | Fetched::UnreadMarket(market) = &fetched {
+            self.opening.remove(market);
+        }
         match fetched {
             Fetched::State(fetched, again) if fetched.at == self.at.hash => {
                 self.all(&Work::FetchedState(fetched, again.is_none()));
@@ -401,9 +463,18 @@ impl Dispatcher {
                 self.to_read.remove(&pool);
                 self.watchlist.give_up(Site::Pool(pool), self.at.number);
             }
+            Fetched::Market(market, fetched, spec) if fetched.at == self.at.hash => {
+                self.unopened.remove(&market);
+                let Some(spec) = spec else { return };
+                let at = fetched.at;
+                self.watchlist.take_up(market, self.at.number);
+                self.all(&Work::FetchedState(fetched, false));
+                self.all(&Work::Market(at, spec));
+            }
+            Fetched::Market(..) => self.open(),
             // Behind another block by now: pools are read again there, transactions offered again.
             Fetched::Pool(..) | Fetched::Unusable(..) => self.reseed(),
-            Fetched::State(..) | Fetched::Unread(_) | Fetched::Nothing => (),
+            Fetched::State(..) | Fetched::Unread(_) | Fetched::UnreadMarket(_) | Fetched::Nothing => (),
         }
     }
 
@@ -431,6 +502,9 @@ impl Dispatcher {
         self.newest.store(loaded.head.number.max(head), Ordering::Relaxed);
         self.loads += 1;
         self.to_read.clear();
+        self.borrowers.clear();
+        self.unopened.clear();
+        self.opening.clear();
         self.watchlist.reload(&loaded);
         self.all(&Work::Load(Arc::new(loaded)));
         self.offer_again(self.at.number);

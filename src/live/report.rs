@@ -18,6 +18,7 @@ use crate::hot::event::Head;
 use crate::hot::event::StateKey;
 use crate::hot::send::Relays;
 use crate::protocols::AnyPool;
+use crate::protocols::lending::market_spec::MarketSpec;
 use crate::protocols::lending::taken::Position;
 use crate::types::amount::Gas;
 use crate::types::decision::Hop;
@@ -33,6 +34,8 @@ pub enum Work {
     FetchedState(Arc<FetchedState>, bool),
     /// A pool behind the block of this hash: new, or read anew.
     Pool(B256, Arc<AnyPool>),
+    /// A lending market that is new behind the block of this hash.
+    Market(B256, Arc<MarketSpec>),
     /// All that was known is void: this is the state.
     Load(Arc<Loaded>),
     /// How does the state stand, behind all that was said before?

@@ -124,7 +124,7 @@ impl StateLoader {
     /// Whose logs are due from then on.
     #[must_use]
     pub fn watchlist(&self, loaded: &Loaded) -> Watchlist {
-        let lenders = self.wanted.lending.iter().map(|row| row.address).collect();
-        Watchlist::new(Announcers { factories: self.wanted.factories.clone(), lenders }, loaded)
+        let (factories, lenders) = (self.wanted.factories.clone(), self.wanted.lending.clone());
+        Watchlist::new(Announcers { factories, lenders }, loaded)
     }
 }

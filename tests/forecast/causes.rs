@@ -113,7 +113,7 @@ pub fn undone(path: &Path) {
                 let ran = matches!(&looked.outcome.trigger, Some(Trigger::Ran(result)) if result.is_success());
                 assert!(!resolved || !ran || engine.disagreement().is_none(), "{hash} after {undone} reorgs");
             }
-            Fed::Load(_) | Fed::Undo(_) | Fed::Pool { .. } => (),
+            Fed::Load(_) | Fed::Undo(_) | Fed::Pool { .. } | Fed::Market { .. } => (),
         }
     }
     let (agreed, differed) = now.as_ref().and_then(Engine::forecaster).expect("a reckoner").judged();

@@ -11,12 +11,14 @@ use peregrine::edge::ledger::row::{Outcome, Row};
 use peregrine::live::Searcher;
 use serde_json::json;
 
+use crate::newborn::Hand;
 use crate::rig::{Rig, until};
 use crate::truth;
 
 alloy::sol! {
     function latestAnswer() external view returns (uint256);
     function latestRound() external view returns (uint256);
+    function position(bytes32 id, address user) external view returns (uint256 supplied, uint128 owed, uint128 collateral);
     function balanceOf(address account) external view returns (uint256);
     function getUserAccountData(address user) external view returns (uint256 collateral, uint256 debt, uint256 available, uint256 threshold, uint256 ltv, uint256 factor);
 }
@@ -176,4 +178,42 @@ async fn a_position_that_is_healthy_again_before_the_block_is_left_alone_and_not
     let after = (purse(&rig).await, rig.ask("eth_getBalance", json!([rig.net.owner.address(), "latest"])).await);
     assert_eq!(before, after, "nothing was spent");
     rig.close(searcher).await;
+}
+
+/// What somebody holds as collateral in a market of Morpho's.
+async fn pledged(rig: &Rig, market: (Address, B256), user: Address) -> U256 {
+    let call =
+        json!([{"to": market.0, "data": Bytes::from(positionCall { id: market.1, user }.abi_encode())}, "latest"]);
+    let answer: Bytes = serde_json::from_value(rig.ask("eth_call", call).await).unwrap();
+    U256::from_be_slice(&answer[64..96])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_market_opened_while_it_runs_is_followed_and_its_borrower_liquidated() {
+    let rig = Rig::start_lending(311).await;
+    let searcher = rig.search().await;
+    rig.blocks(&searcher, 1).await;
+    let market = lending(&rig).another().unwrap();
+    let mut hand = Hand::of(&rig, rig.net.maker().unwrap()).await;
+    let (user, market) = (rig.net.maker().unwrap().address(), (market.pool, market.id().unwrap()));
+    hand.send(&rig, &rig.net.opening_market(400_000, 985).unwrap()).await;
+    rig.block(0).await;
+    let before = pledged(&rig, market, user).await;
+    assert!(!before.is_zero(), "the market is open and somebody owes there");
+    rig.blocks(&searcher, 2).await;
+    let mut blocks = 0;
+    // Whoever takes from it is ours: there is nobody else who liquidates.
+    while pledged(&rig, market, user).await == before {
+        assert!(blocks < 20, "{:?}", searcher.status());
+        let (trigger, raw) = answer(&rig, &lending(&rig).feeds[MOVING[0]], 985, (nonce(&rig).await, 0)).await;
+        send(&rig, &raw).await;
+        rig.chance_behind(trigger).await;
+        rig.block(4).await;
+        rig.followed(&searcher).await;
+        blocks += 1;
+    }
+    until("a liquidation that landed", async || !landed(&searcher).is_empty()).await;
+    let status = rig.close(searcher).await;
+    assert_eq!(status.counters["peregrine_reloads_total"], 0);
+    assert_eq!(status.counters["peregrine_pools_quarantined_total"], 0);
 }

@@ -32,19 +32,19 @@ const TOKENS: [usize; 2] = [0, 7];
 const V3_FEE: u32 = 500;
 
 /// Somebody who makes transactions, one after the other.
-struct Hand {
+pub struct Hand {
     wallet: Wallet,
     nonce: u64,
 }
 
 impl Hand {
-    async fn of(rig: &Rig, wallet: Wallet) -> Self {
+    pub async fn of(rig: &Rig, wallet: Wallet) -> Self {
         let nonce = rig.ask("eth_getTransactionCount", json!([wallet.address(), "latest"])).await;
         Self { wallet, nonce: serde_json::from_value::<U256>(nonce).unwrap().to() }
     }
 
     /// At the builder's door, all of them; dearer than the traffic, so that they are in the next block.
-    async fn send(&mut self, rig: &Rig, calls: &[Call]) {
+    pub async fn send(&mut self, rig: &Rig, calls: &[Call]) {
         for call in calls {
             let signed = self.wallet.sign(TxEip1559 {
                 chain_id: 1,

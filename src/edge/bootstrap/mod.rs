@@ -48,6 +48,7 @@ pub use config::Factory;
 pub use config::PoolRow;
 pub use keep::ChangeSource;
 pub use keep::Keep;
+pub use keep::Opened;
 pub use keep::Reseeded;
 pub use lending::LendingRow;
 pub use lending::markets;

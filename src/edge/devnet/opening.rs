@@ -1,4 +1,4 @@
-//! Pools that are made while the chain runs: what the account that made the others has to call for it.
+//! Pools and markets that are made while the chain runs: what the account that made the others has to call for it.
 
 use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
@@ -111,6 +111,17 @@ impl Devnet {
                 Call { to: self.contracts.v3_router, data }
             }
         })
+    }
+
+    /// What [`Self::maker`] calls to open [`Lending::another`](crate::edge::devnet::lending::Lending::another), and to owe there so
+    /// many thousandths of what may be owed on so many dollars.
+    ///
+    /// # Errors
+    /// Chance: see [`DevnetError::Key`].
+    pub fn opening_market(&self, usd: u64, per_mille: u64) -> Result<Vec<Call>, DevnetError> {
+        let owner = self.maker()?.address();
+        let steps = self.lending.as_ref().and_then(|lending| lending.opening(&self.tokens, owner, (usd, per_mille)));
+        Ok(steps.into_iter().flatten().filter_map(Call::of).collect())
     }
 
     fn as_maker(&self, me: Address) -> Maker<'_> {

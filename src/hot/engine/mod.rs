@@ -167,6 +167,7 @@ impl Engine {
             Event::Undo(to) => self.undo(to),
             Event::FetchedState(fetched) => self.fetched(&fetched),
             Event::Pool(at, pool) => self.pool(at, *pool),
+            Event::Market(at, seed) => self.market(at, &seed),
             Event::Head => {
                 self.forget_pending();
                 self.base(newest)
@@ -227,7 +228,8 @@ impl Engine {
         let undone = tip.above(to);
         let desync = tip.undo(&mut self.machine, &mut self.pools, to, &mut broken).err();
         let accounts = undone.iter().flat_map(|update| &update.accounts);
-        self.markets.rewind(accounts, &mut self.machine, &mut self.unread);
+        let down_to = tip.head().number;
+        self.markets.rewind((accounts, down_to), &mut self.machine, &mut self.unread);
         self.read_nonce();
         Outcome { desync, broken, ..Outcome::default() }
     }
@@ -262,6 +264,14 @@ impl Engine {
         }
         if let (Some(id), Some(tip)) = (id, &mut self.tip) {
             tip.fetched(id);
+        }
+        Outcome::default()
+    }
+
+    fn market(&mut self, at: B256, seed: &MarketSpec) -> Outcome {
+        self.forget_pending();
+        if let Some(tip) = self.tip.as_ref().filter(|tip| tip.head().hash == at) {
+            self.markets.open(seed, tip.head().number, &mut self.machine, &mut self.unread);
         }
         Outcome::default()
     }

@@ -17,12 +17,14 @@ use alloy_primitives::B256;
 use tokio::sync::watch;
 
 use crate::edge::bootstrap::Factory;
+use crate::edge::bootstrap::LendingRow;
 use crate::edge::bootstrap::Loaded;
 use crate::edge::chain::Log;
 use crate::hot::engine::tip::DEPTH;
 use crate::protocols::AnyLending;
 use crate::protocols::amm::Amm;
 use crate::protocols::lending::Lending;
+use crate::protocols::lending::discover::Heard;
 
 /// Blocks that a new site is watched for while it cannot be used: a pool without a price gets one with its first liquidity.
 pub const PROBATION: u64 = 256;
@@ -61,7 +63,7 @@ pub struct Announcers {
     /// Who makes pools.
     pub factories: Vec<Factory>,
     /// Lending contracts: they speak of their borrowers, and of new markets where they hold many.
-    pub lenders: BTreeSet<Address>,
+    pub lenders: Vec<LendingRow>,
 }
 
 /// Whose logs are due.
@@ -114,6 +116,22 @@ impl Watchlist {
     #[must_use]
     pub fn announced(&self, log: &Log) -> Option<Address> {
         self.announcers.factories.iter().find_map(|factory| factory.created(log))
+    }
+
+    /// The market that a log opens or names, of a contract all of whose markets are followed; and who has borrowed there by it.
+    #[must_use]
+    pub fn named(&self, log: &Log) -> Option<(Site, Option<Address>)> {
+        let heard = self.announcers.lenders.iter().find_map(|row| row.heard(log))?;
+        Some(match heard {
+            Heard::Market(market) => (Site::Market(log.address, market), None),
+            Heard::Borrower { market, account } => (Site::Market(log.address, market), Some(account)),
+        })
+    }
+
+    /// The row by which all markets of a contract are followed.
+    #[must_use]
+    pub fn row(&self, contract: Address) -> Option<&LendingRow> {
+        self.announcers.lenders.iter().find(|row| row.address == contract && row.market.is_none())
     }
 
     /// Whether the state holds it.
@@ -196,7 +214,7 @@ impl Watchlist {
 
     fn tell(&self) {
         let Announcers { factories, lenders } = &self.announcers;
-        let announcers = factories.iter().map(|factory| factory.address).chain(lenders.iter().copied());
+        let announcers = factories.iter().map(|factory| factory.address).chain(lenders.iter().map(|row| row.address));
         let all: BTreeSet<Address> = announcers.chain(self.sites.keys().map(Site::emitter)).collect();
         self.fetched.send_replace(all.into_iter().collect());
     }

@@ -3,6 +3,7 @@
 use alloy_primitives::Address;
 
 use crate::edge::bootstrap::Factory;
+use crate::edge::bootstrap::LendingRow;
 use crate::edge::bootstrap::Loaded;
 use crate::live::watchlist::Announcers;
 use crate::live::watchlist::PROBATION;
@@ -16,7 +17,16 @@ const SITE: Site = Site::Pool(POOL);
 
 fn list() -> Watchlist {
     let factory = Factory { name: "f".to_owned(), protocol: "uniswap_v2".to_owned(), address: FACTORY, from_block: 0 };
-    Watchlist::new(Announcers { factories: vec![factory], lenders: [LENDER].into() }, &Loaded::default())
+    let lender = LendingRow {
+        name: "l".to_owned(),
+        protocol: "morpho_blue".to_owned(),
+        address: LENDER,
+        oracle: None,
+        from_block: 0,
+        market: None,
+        accounts: Vec::new(),
+    };
+    Watchlist::new(Announcers { factories: vec![factory], lenders: vec![lender] }, &Loaded::default())
 }
 
 fn due(list: &Watchlist) -> Vec<Address> {

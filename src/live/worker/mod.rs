@@ -57,6 +57,7 @@ use crate::metrics::span::Span;
 use crate::metrics::stage::Stage;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
+use crate::protocols::lending::market_spec::MarketSpec;
 use crate::types::amount::Gas;
 
 /// Wei.
@@ -170,6 +171,7 @@ impl Worker {
                 }
                 Event::Pool(at, Box::new(AnyPool::clone(&pool)))
             }
+            Work::Market(at, seed) => Event::Market(at, Box::new(MarketSpec::clone(&seed))),
             Work::Load(loaded) => {
                 self.engine = self.plan.engine(&initial_state(&loaded));
                 self.loads += 1;

@@ -237,6 +237,7 @@ fn decide(
             Event::Head
         }
         Fed::Pool { at, pool } => Event::Pool(at, Box::new(pool.into_owned())),
+        Fed::Market { at, seed } => Event::Market(at, Box::new(seed.into_owned())),
         Fed::Pending { hash, sender, raw } => {
             let tx = TxEnvelope::decode_2718(&mut &raw[..]).map_err(|error| format!("transaction {hash}: {error}"))?;
             let tx = Recovered::new_unchecked(tx, sender);

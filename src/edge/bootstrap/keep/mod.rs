@@ -35,9 +35,12 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::edge::bootstrap::BootstrapError;
+use crate::edge::bootstrap::LendingRow;
 use crate::edge::bootstrap::Loaded;
 use crate::edge::bootstrap::Rules;
 use crate::edge::bootstrap::discovery::Discovery;
+use crate::edge::bootstrap::lending;
+use crate::edge::bootstrap::snapshot::Snapshot;
 use crate::edge::bootstrap::state_cache::Missing;
 use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::Chain;
@@ -53,6 +56,7 @@ use crate::hot::event::StateKey;
 use crate::protocols::AnyPool;
 use crate::protocols::DiscoveryCache;
 use crate::protocols::amm::Amm;
+use crate::protocols::lending::market_spec::MarketSpec;
 
 /// How a block's changes are learnt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +76,15 @@ pub struct Reseeded {
     pub fetched: FetchedState,
     /// The pool; or why it cannot be used.
     pub pool: Result<AnyPool, String>,
+}
+
+/// A market that was read while the chain went on.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// What it holds and whatever else answers its questions, as they are behind the block.
+    pub fetched: FetchedState,
+    /// What makes it; or why it cannot be used.
+    pub spec: Result<MarketSpec, String>,
 }
 
 /// Keeps the state current.
@@ -219,6 +232,38 @@ impl Keep {
             fetched = FetchedState { at, ..FetchedState::default() };
         }
         Ok(Reseeded { fetched, pool: answer })
+    }
+
+    /// Reads a market of a contract that holds many, and whatever it asks: one that is new. These have borrowed in it.
+    ///
+    /// # Errors
+    /// The node does not answer as due.
+    pub async fn open_market(
+        &self,
+        at: B256,
+        row: &LendingRow,
+        (market, accounts): (B256, Vec<Address>),
+    ) -> Result<Opened, BootstrapError> {
+        let head = self.chain.block(at).await?;
+        let head = head.ok_or_else(|| BootstrapError::NoBlock { host: self.chain.host().to_owned() })?;
+        let discovery = Discovery::new(&self.chain, self.rules, head)?;
+        let row = LendingRow { market: Some(market), accounts, ..row.clone() };
+        let (mut known, nothing) = (StateCache::default(), Snapshot::default());
+        let found =
+            lending::load(&discovery, &mut known, (std::slice::from_ref(&row), 1), &nothing, &mut |_| ()).await?;
+        let mut fetched = FetchedState { at, accounts: known.all(), hashes: known.hashes.into_iter().collect() };
+        let state_keys: Vec<StateKey> = fetched.accounts.iter().flat_map(state_keys_of).collect();
+        if self.expect(at, &state_keys).is_some() {
+            for contract in found.whole {
+                self.lock().known.accounts.entry(contract).or_default().whole = true;
+            }
+            self.take(&fetched);
+        } else {
+            fetched = FetchedState { at, ..FetchedState::default() };
+        }
+        let refused = found.unusable.into_iter().next().map(|(_, reason)| reason);
+        let spec = found.specs.into_iter().next();
+        Ok(Opened { fetched, spec: spec.ok_or_else(|| refused.unwrap_or_else(|| "gave no answer".to_owned())) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -6,9 +6,6 @@
 //! - Behind [`load`] every slot that a market misses is known, and everything that answering its questions reads: the hot side
 //!   finds both in `Loaded::accounts`.
 //! - A market that cannot be used is listed with the reason, and is no seed: nothing of it is watched, and nothing sent.
-//!
-//! # Limits
-//! - Of a contract that holds many markets those opened since the load are followed from the next load on.
 
 mod row;
 

@@ -4,7 +4,9 @@ use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
 use crate::edge::bootstrap::BootstrapError;
+use crate::edge::chain::Log;
 use crate::protocols;
+use crate::protocols::lending::discover::Heard;
 use crate::protocols::lending::discover::Lender;
 
 /// A lending contract whose borrowers are followed.
@@ -64,6 +66,14 @@ impl LendingRow {
         let again = |(at, row): &(usize, &Self)| rows.iter().take(*at).any(|before| both(before, row));
         let (_, row) = rows.iter().enumerate().find(again)?;
         Some(("lending.address", format!("{} twice", row.address), "each market in one row"))
+    }
+
+    /// What a log says of it, if it is of a contract all of whose markets are followed.
+    #[must_use]
+    pub fn heard(&self, log: &Log) -> Option<Heard> {
+        let all = |lender: &Lender| lender.many && self.market.is_none() && log.address == self.address && !log.removed;
+        let lender = protocols::lender(&self.protocol).filter(all)?;
+        lender.topics.contains(log.topics.first()?).then(|| (lender.heard)(&log.topics, &log.data)).flatten()
     }
 
     /// How its markets and borrowers are found.

@@ -25,11 +25,13 @@ use alloy_primitives::keccak256;
 
 use crate::edge::devnet::DevnetError;
 use crate::edge::devnet::chain::Chain;
+use crate::edge::devnet::chain::Step;
 use crate::edge::devnet::dice::Dice;
 use crate::edge::devnet::seed::Token;
 use crate::edge::devnet::seed::place;
 use crate::edge::devnet::wallet::Wallet;
 use crate::protocols::lending::market_spec::MarketSpec;
+use crate::protocols::lending::market_spec::Pair;
 
 pub use borrowers::Borrower;
 pub use feeds::Feed;
@@ -66,6 +68,37 @@ impl Lending {
             accounts: self.borrowers.iter().filter(|b| b.market == place).map(|b| b.account).collect(),
         };
         self.markets.iter().enumerate().map(seed).collect()
+    }
+}
+
+impl Lending {
+    /// One more of Morpho's markets: of the first one's tokens, oracle and rates, with the last one's bound on what may be owed.
+    #[must_use]
+    pub fn another(&self) -> Option<Market> {
+        let mut pairs = self.markets.iter().filter_map(|market| Some((*market, market.pair?)));
+        let (first, pair) = pairs.next()?;
+        let (_, last) = pairs.next_back()?;
+        Some(Market { pair: Some(Pair { lltv: last.lltv, ..pair }), ..first })
+    }
+
+    /// What `owner`, whose tokens these are, calls to make that market, lend there, and owe so many thousandths of what may be owed
+    /// on so many dollars.
+    pub(in crate::edge::devnet) fn opening(
+        &self,
+        tokens: &[Token],
+        owner: Address,
+        (usd, per_mille): (u64, u64),
+    ) -> Option<Vec<Step>> {
+        let market = self.another()?;
+        let pair = market.pair?;
+        let of = |address| tokens.iter().find(|token| token.address == address);
+        let (loan, collateral) = (of(pair.loan)?, of(pair.collateral)?);
+        let owed = usd * market.most(collateral) / 10_000 * per_mille / 1_000;
+        let mut steps = vec![Step::call("a market", market.pool, morpho_blue::create(&market, &pair))];
+        steps.extend(morpho_blue::supply(&market, &pair, loan, owner, usd));
+        steps.extend(market.supply_collateral(collateral, owner, usd));
+        steps.push(Step::call("a loan", market.pool, market.borrow(loan, owner, owed)));
+        Some(steps)
     }
 }
 

@@ -80,10 +80,15 @@ pub(super) async fn open(chain: &mut Chain, tokens: &[Token]) -> Result<Vec<Mark
             enabled.push(pair.lltv);
             steps.push(set(abi::enableLltvCall { lltv: pair.lltv }.abi_encode()));
         }
-        steps.push(set(abi::createMarketCall { params: params(market, &pair) }.abi_encode()));
+        steps.push(set(create(market, &pair)));
     }
     chain.run(steps).await?;
     Ok(markets)
+}
+
+/// Calldata: makes the market.
+pub(super) fn create(market: &Market, pair: &Pair) -> Vec<u8> {
+    abi::createMarketCall { params: params(market, pair) }.abi_encode()
 }
 
 fn params(market: &Market, pair: &Pair) -> abi::MarketParams {

@@ -119,6 +119,13 @@ pub enum Fed<'a> {
         /// EIP-2718.
         raw: Bytes,
     },
+    /// A lending market, new behind the block of a hash.
+    Market {
+        /// The block.
+        at: B256,
+        /// What makes it.
+        seed: Cow<'a, MarketSpec>,
+    },
 }
 
 impl Fed<'_> {
@@ -132,6 +139,7 @@ impl Fed<'_> {
             Self::FetchedState { .. } => "told",
             Self::Pool { .. } => "pool",
             Self::Pending { .. } => "pending",
+            Self::Market { .. } => "market",
         }
     }
 }

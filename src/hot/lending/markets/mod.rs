@@ -71,6 +71,8 @@ pub struct Markets {
     /// Pairs of debt and collateral of which a liquidation has been prewarmed, or waits to be.
     paired: HashSet<(usize, Address, Address)>,
     to_prewarm: Vec<Prewarm>,
+    /// Behind which block each of the last markets was opened, those of the start apart.
+    opened: Vec<u64>,
 }
 
 /// A pair of which somebody has a position: market, account, debt, collateral.
@@ -84,6 +86,29 @@ impl Markets {
         let mut book = Self { markets: markets.map(MarketState::new).collect(), ..Self::default() };
         book.absorb(machine, state_keys);
         book
+    }
+
+    /// Takes a market that is new behind this block, as far as the machine's state knows it.
+    pub fn open(&mut self, spec: &MarketSpec, block: u64, machine: &mut Machine, state_keys: &mut Vec<StateKey>) {
+        let Some(market) = AnyLending::from_spec(spec) else { return };
+        self.revert();
+        self.markets.push(MarketState::new(market));
+        self.opened.push(block);
+        self.absorb(machine, state_keys);
+    }
+
+    /// Lets go of the markets that were opened above this block.
+    fn close(&mut self, above: u64) {
+        let gone = self.opened.iter().rev().take_while(|block| **block > above).count();
+        if gone == 0 {
+            return;
+        }
+        self.opened.truncate(self.opened.len() - gone);
+        let left = self.markets.len() - gone;
+        self.markets.truncate(left);
+        self.paired.retain(|(place, ..)| *place < left);
+        self.to_prewarm.retain(|(place, ..)| *place < left);
+        self.find_sites();
     }
 
     /// True without markets.
@@ -125,11 +150,11 @@ impl Markets {
         }
     }
 
-    /// Takes back what blocks have changed: these are the slots that they wrote, and the machine's state is what it was below
-    /// them. What is not known there any more stays as it was until it has been read again.
+    /// Takes back what blocks above this one have changed: these are the slots that they wrote, and the machine's state is what it
+    /// was below them. A market that was opened behind one of them is let go of. What is not known there any more stays as it was until it has been read again.
     pub fn rewind<'a>(
         &mut self,
-        undone: impl Iterator<Item = &'a AccountUpdate>,
+        (undone, down_to): (impl Iterator<Item = &'a AccountUpdate>, u64),
         machine: &mut Machine,
         state_keys: &mut Vec<StateKey>,
     ) {
@@ -137,6 +162,7 @@ impl Markets {
             return;
         }
         self.revert();
+        self.close(down_to);
         for account in undone.filter(|account| self.sites.contains_key(&account.address)) {
             self.stale.extend(account.slots.iter().map(|(slot, _)| (account.address, *slot)));
         }

@@ -4,8 +4,10 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Stage {
-    /// From a notification's arrival to the decoded transaction in a hot thread's hands: parsing, and waiting for its turn.
+    /// Parsing a transaction's frame, and nothing else.
     Decode,
+    /// From the decoded transaction to the look at it: waiting for its turn, in the edge's queue and in a hot thread's.
+    Queue,
     /// Running the pending transaction.
     WhatIf,
     /// Applying what it did to the pools, screening, sizing.
@@ -24,8 +26,9 @@ pub enum Stage {
 
 impl Stage {
     /// All of them, in the order of the path.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Decode,
+        Self::Queue,
         Self::WhatIf,
         Self::Search,
         Self::Simulate,
@@ -40,6 +43,7 @@ impl Stage {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Decode => "decode",
+            Self::Queue => "queue",
             Self::WhatIf => "what_if",
             Self::Search => "search",
             Self::Simulate => "simulate",

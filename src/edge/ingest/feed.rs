@@ -82,6 +82,10 @@ pub struct Pending {
     pub tx: Recovered<TxEnvelope>,
     /// When it was first heard of, ns since the run's start; by its hash alone, where a node announces hashes.
     pub at_ns: u64,
+    /// How long its body took to parse, in ns.
+    pub decode_ns: u64,
+    /// When that was done, ns since the run's start: from then on it waits for its turn.
+    pub ready_ns: u64,
     /// Whose body came first.
     pub source: SourceId,
 }

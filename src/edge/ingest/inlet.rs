@@ -177,11 +177,11 @@ impl Inlet {
         self.note(Note::Log(self.source, log)).await;
     }
 
-    /// A transaction was announced with its body.
-    pub fn pending(&self, tx: Recovered<TxEnvelope>, at_ns: u64) {
+    /// A transaction was announced with its body, which began to be parsed at `began_ns`.
+    pub fn pending(&self, tx: Recovered<TxEnvelope>, at_ns: u64, began_ns: u64) {
         let hash = *tx.inner().tx_hash();
         self.shared.txs.told(hash, self.source, at_ns);
-        self.body(tx);
+        self.body(tx, began_ns);
     }
 
     /// A transaction was announced by hash. Whether its body is to be fetched.
@@ -197,10 +197,12 @@ impl Inlet {
         self.shared.txs.wanted(hash)
     }
 
-    /// The body of a transaction that was announced before.
-    pub fn body(&self, tx: Recovered<TxEnvelope>) {
+    /// The body of a transaction that was announced before; it began to be parsed at `began_ns`.
+    pub fn body(&self, tx: Recovered<TxEnvelope>, began_ns: u64) {
         if let Some(at_ns) = self.shared.txs.take(*tx.inner().tx_hash()) {
-            self.shared.queue.pending(Box::new(Pending { tx, at_ns, source: self.source }));
+            let ready_ns = self.now_ns();
+            let decode_ns = ready_ns.saturating_sub(began_ns);
+            self.shared.queue.pending(Box::new(Pending { tx, at_ns, decode_ns, ready_ns, source: self.source }));
         }
     }
 

@@ -143,9 +143,13 @@ pub struct WorkerIo {
 
 /// Heard, and not yet looked at.
 #[derive(Debug)]
-struct Waiting {
-    tx: PendingTx,
-    at_ns: u64,
+pub struct Waiting {
+    /// As it was read; its buffers are given back by [`WorkerIo::done`].
+    pub tx: PendingTx,
+    /// When it was heard of, ns since the run's start.
+    pub at_ns: u64,
+    /// When it was read.
+    pub ready_ns: u64,
 }
 
 impl WorkerIo {
@@ -171,8 +175,8 @@ impl WorkerIo {
         self.recent.add(hash)
     }
 
-    /// The transaction of this thread's share that is worth most, and when it came. `None`: nothing to do now.
-    pub fn hear(&mut self) -> Option<(PendingTx, u64)> {
+    /// The transaction of this thread's share that is worth most. `None`: nothing to do now.
+    pub fn hear(&mut self) -> Option<Waiting> {
         self.rounds = self.rounds.wrapping_add(1);
         if self.rounds.is_multiple_of(ROUND) {
             self.look_after();
@@ -184,8 +188,7 @@ impl WorkerIo {
                 break;
             }
         }
-        let Waiting { tx, at_ns } = self.waiting.pop()?;
-        Some((tx, at_ns))
+        self.waiting.pop()
     }
 
     /// Reads a frame of each node. False: nobody has said anything.
@@ -214,10 +217,11 @@ impl WorkerIo {
         if self.tx.read(frame).is_err() || !self.is_ours() {
             return;
         }
+        let ready_ns = self.parts.clock.now_ns();
         let value = self.parts.worth.of(shape(&self.tx));
         let spare = self.spare.pop().unwrap_or_default();
         let tx = std::mem::replace(&mut self.tx, spare);
-        if let Some(Waiting { tx, .. }) = self.waiting.push(value, Waiting { tx, at_ns }) {
+        if let Some(Waiting { tx, .. }) = self.waiting.push(value, Waiting { tx, at_ns, ready_ns }) {
             self.spare.push(tx);
             self.dropped += 1;
         }

@@ -50,6 +50,7 @@ use crate::live::report::Report;
 use crate::live::report::Seen;
 use crate::live::report::Work;
 use crate::live::stats::meter::Meter;
+use crate::live::worker::io::Waiting;
 use crate::live::worker::io::WorkerIo;
 use crate::live::worker::journal::JournalRecorder;
 use crate::metrics::count::Counter;
@@ -90,6 +91,9 @@ struct Case {
     hash: B256,
     /// When it was heard of, ns since the run's start.
     at_ns: u64,
+    /// How long it took to parse, and when that was done.
+    decode_ns: u64,
+    ready_ns: u64,
     look: Look,
     shape: Shape,
 }
@@ -196,9 +200,12 @@ impl Worker {
 
     /// Looks at what the worker I/O has heard. False: nothing.
     fn hear(&mut self) -> bool {
-        let Some((tx, at_ns)) = self.io.as_mut().and_then(|io| io.hear()) else { return false };
+        let Some(Waiting { tx, at_ns, ready_ns }) = self.io.as_mut().and_then(|io| io.hear()) else {
+            return false;
+        };
         self.meter.counters.add(Counter::Heard);
-        let case = Case { hash: tx.hash(), at_ns, look: Look::First, shape: io::shape(&tx) };
+        let decode_ns = ready_ns.saturating_sub(at_ns);
+        let case = Case { hash: tx.hash(), at_ns, decode_ns, ready_ns, look: Look::First, shape: io::shape(&tx) };
         let raw = |to: &mut Target| choice::target(&tx, to);
         if self.begin(case) {
             self.recorder.heard(&tx);
@@ -212,7 +219,14 @@ impl Worker {
 
     fn offered(&mut self, offer: &Offer) {
         let Offer { pending, look } = offer;
-        let case = Case { hash: pending.hash(), at_ns: pending.at_ns, look: *look, shape: pending.shape() };
+        let case = Case {
+            hash: pending.hash(),
+            at_ns: pending.at_ns,
+            decode_ns: pending.decode_ns,
+            ready_ns: pending.ready_ns,
+            look: *look,
+            shape: pending.shape(),
+        };
         // The worker I/O was faster.
         if *look == Look::First && self.io.as_mut().is_some_and(|io| !io.is_new(case.hash)) {
             return;
@@ -231,7 +245,10 @@ impl Worker {
             self.meter.counters.add(Counter::PendingStale);
             return false;
         }
-        self.time_first(Stage::Decode, case);
+        if case.look == Look::First {
+            self.meter.time(Stage::Decode, Duration::from_nanos(case.decode_ns));
+            self.time_first(Stage::Queue, case, case.ready_ns);
+        }
         self.meter.counters.add(Counter::Looked);
         true
     }
@@ -244,14 +261,14 @@ impl Worker {
             self.learn(&outcome, case);
             self.settle(outcome, Some((case, raw)));
         }
-        self.time_first(Stage::Decision, case);
+        self.time_first(Stage::Decision, case, case.at_ns);
     }
 
-    /// At the first look at a transaction: how long ago it was heard of.
-    fn time_first(&self, stage: Stage, case: Case) {
+    /// At the first look at a transaction: how long ago `since_ns` was.
+    fn time_first(&self, stage: Stage, case: Case, since_ns: u64) {
         if case.look == Look::First {
-            let waited = self.clock.now_ns().saturating_sub(case.at_ns);
-            self.meter.time(stage, Duration::from_nanos(waited));
+            let took = self.clock.now_ns().saturating_sub(since_ns);
+            self.meter.time(stage, Duration::from_nanos(took));
         }
     }
 

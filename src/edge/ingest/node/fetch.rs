@@ -33,8 +33,9 @@ fn take(inlet: &Inlet, body: serde_json::Value) {
     let at_ns = inlet.now_ns();
     let text = body.to_string();
     inlet.fetched(at_ns, text.as_bytes());
+    let began_ns = inlet.now_ns();
     match serde_json::from_value::<Transaction>(body) {
-        Ok(tx) => inlet.body(tx.inner),
+        Ok(tx) => inlet.body(tx.inner, began_ns),
         Err(error) => inlet.bad(at_ns, &text, error),
     }
 }

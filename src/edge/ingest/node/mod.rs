@@ -192,7 +192,10 @@ impl Session {
                 }
                 Err(error) => Err(error),
             },
-            Topic::Bodies | Topic::Hashes => wire::pending(text).map(|announced| self.pending(announced, at_ns)),
+            Topic::Bodies | Topic::Hashes => {
+                let began_ns = self.inlet.now_ns();
+                wire::pending(text).map(|announced| self.pending(announced, at_ns, began_ns))
+            }
             Topic::Other => Ok(()),
         };
         if let Err(error) = decoded {
@@ -201,9 +204,9 @@ impl Session {
     }
 
     /// A node that was asked for bodies may send hashes all the same.
-    fn pending(&self, announced: Announced, at_ns: u64) {
+    fn pending(&self, announced: Announced, at_ns: u64, began_ns: u64) {
         match announced {
-            Announced::Full(tx) => self.inlet.pending(*tx, at_ns),
+            Announced::Full(tx) => self.inlet.pending(*tx, at_ns, began_ns),
             Announced::Hash(hash) => {
                 if self.inlet.announced(hash, at_ns) {
                     // Full: the node announces faster than it answers. Others may bring the body.

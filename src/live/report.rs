@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};
 use tokio::sync::mpsc;
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::edge::bootstrap::Loaded;
@@ -100,6 +99,20 @@ pub enum Report {
     },
 }
 
+/// From a hot thread to the sender.
+#[derive(Debug)]
+pub enum Handed {
+    /// A bundle.
+    Found(Box<Found>),
+    /// What the EVM says of one that was handed over as [`Found::provisional`]. It follows the bundle on the same way.
+    Verdict {
+        /// The bundle's hash.
+        bundle: B256,
+        /// What it really costs and earns; `None`: it is withdrawn.
+        terms: Option<ProfitSplit>,
+    },
+}
+
 /// A bundle, and all that the ledger is to know of it.
 #[derive(Debug)]
 pub struct Found {
@@ -125,9 +138,8 @@ pub struct Found {
     pub signed_ns: u64,
     /// A hot thread has sent it already.
     pub sent: Option<Sent>,
-    /// It was signed on maths alone: nothing of it is sent before this says the terms that it really has. `None` in it, or
-    /// nobody there any more: it is withdrawn.
-    pub verdict: Option<oneshot::Receiver<Option<ProfitSplit>>>,
+    /// It was signed on maths alone: nothing of it is sent before its [`Handed::Verdict`] says the terms that it really has.
+    pub provisional: bool,
     /// The trigger's first block: the time since it was heard of, fetches of what was missing included, is ours.
     pub fresh: bool,
 }

@@ -35,7 +35,7 @@ use crate::live::dispatcher;
 use crate::live::dispatcher::Dispatcher;
 use crate::live::reconnector::Dials;
 use crate::live::reconnector::Reconnector;
-use crate::live::report::Found;
+use crate::live::report::Handed;
 use crate::live::report::Report;
 use crate::live::report::Seen;
 use crate::live::state_loader::StateLoader;
@@ -142,7 +142,7 @@ struct Prepared<'a> {
 }
 
 type Replies = mpsc::UnboundedSender<io::ConnectionReply>;
-type Out = (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>);
+type Out = (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Handed>);
 type TipChannels =
     (mpsc::UnboundedSender<inclusion::Note>, watch::Sender<B256>, mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>);
 

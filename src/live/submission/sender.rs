@@ -6,11 +6,13 @@
 //! - One bundle a block and opportunity; none that was found behind another block than the tip.
 //! - Without `--live` nothing is sent: the ledger holds what would have been.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{B256, I256, keccak256};
 use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -26,6 +28,7 @@ use crate::edge::submit::Submission;
 use crate::edge::submit::Submitter;
 use crate::hot::bundle::ProfitSplit;
 use crate::live::report::Found;
+use crate::live::report::Handed;
 use crate::live::report::Sent;
 use crate::live::stats::meter::Meters;
 use crate::live::submission::send_gate::SendGate;
@@ -35,7 +38,14 @@ use crate::metrics::count::Counter;
 use crate::metrics::stage::Stage;
 
 /// What hot threads found, and what relays said to them.
-pub type Heard = (mpsc::UnboundedReceiver<Box<Found>>, mpsc::UnboundedReceiver<io::ConnectionReply>);
+pub type Heard = (mpsc::UnboundedReceiver<Handed>, mpsc::UnboundedReceiver<io::ConnectionReply>);
+
+/// What the EVM says of a bundle; nobody there any more: it is withdrawn.
+type Verdict = oneshot::Receiver<Option<ProfitSplit>>;
+
+/// Who waits for what the EVM says of which bundle, by its hash. A trigger is one thread's alone, and its verdict comes
+/// before it is looked at again: no bundle is in here twice.
+type Unjudged = HashMap<B256, oneshot::Sender<Option<ProfitSplit>>>;
 
 /// Sends.
 pub struct Sender {
@@ -64,33 +74,48 @@ impl Sender {
     /// Works until nobody finds bundles any more, then waits for the answers under way. `live`: what is decided is sent.
     pub async fn run(self, (mut found, mut replies): Heard, live: bool) {
         let this = Arc::new(self);
-        let mut under_way = JoinSet::new();
+        let (mut under_way, mut unjudged) = (JoinSet::new(), Unjudged::new());
         loop {
             tokio::select! {
                 // What was sent is written down before what was said to it.
                 biased;
                 next = found.recv() => match next {
-                    Some(found) => this.found(found, live, &mut under_way),
+                    Some(Handed::Found(found)) => this.found(found, live, (&mut under_way, &mut unjudged)),
+                    Some(Handed::Verdict { bundle, terms }) => {
+                        // Nobody waits for it: there was no place for the bundle.
+                        let _unsent = unjudged.remove(&bundle).map(|waits| waits.send(terms));
+                    }
                     None => break,
                 },
                 Some(reply) = replies.recv() => drop(under_way.spawn(Arc::clone(&this).said(reply))),
             }
             while under_way.try_join_next().is_some() {}
         }
-        // The hot threads are gone: what they heard is all there.
+        // The hot threads are gone: what they heard is all there, and of what is not judged nothing more will be said.
+        drop(unjudged);
         while let Ok(reply) = replies.try_recv() {
             under_way.spawn(Arc::clone(&this).said(reply));
         }
         under_way.join_all().await;
     }
 
-    fn found(self: &Arc<Self>, found: Box<Found>, live: bool, under_way: &mut JoinSet<()>) {
+    fn found(
+        self: &Arc<Self>,
+        found: Box<Found>,
+        live: bool,
+        (under_way, unjudged): (&mut JoinSet<()>, &mut Unjudged),
+    ) {
         if let Some(sent) = found.sent {
             // Asked for here and now, so that it comes before any answer.
             let written = self.ledger.decide(self.row(sent.uuid, &found, sent.terms, live));
             under_way.spawn(Arc::clone(self).sent(found, sent, written));
         } else if self.send_gate.take(found.parent) {
-            under_way.spawn(Arc::clone(self).send(found, live));
+            let verdict = found.provisional.then(|| {
+                let (say, verdict) = oneshot::channel();
+                unjudged.insert(found.bundle.hash(), say);
+                verdict
+            });
+            under_way.spawn(Arc::clone(self).send(found, verdict, live));
         } else {
             // Each hot thread keeps to the limit by itself; together they must.
             self.meters.edge().counters.add(Counter::NotSent);
@@ -155,14 +180,14 @@ impl Sender {
         edge.counters.add(Counter::Sent);
     }
 
-    async fn send(self: Arc<Self>, mut found: Box<Found>, live: bool) {
+    async fn send(self: Arc<Self>, found: Box<Found>, verdict: Option<Verdict>, live: bool) {
         let prepared = match self.submitter.prepare(&found.bundle) {
             Ok(prepared) => prepared,
             Err(error) => return self.drop_it(&found, &error),
         };
         let uuid = prepared.uuid();
         let mut terms = *found.bundle.terms();
-        if let Some(verdict) = found.verdict.take() {
+        if let Some(verdict) = verdict {
             // The EVM runs while the relays' requests are written and signed; the ledger holds what it says.
             let Ok(Some(real)) = verdict.await else { return self.meters.edge().counters.add(Counter::NotSent) };
             terms = real;

@@ -1,9 +1,7 @@
 //! The worker's fast path: bundles that are handed out before the EVM has run, and their verdicts behind them.
 
 use revm::context::TxEnv;
-use tokio::sync::oneshot;
 
-use crate::hot::bundle::ProfitSplit;
 use crate::hot::bundle::Raw;
 use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
@@ -15,6 +13,7 @@ use crate::hot::engine::fast_path::Verdict;
 use crate::hot::forecast::Why;
 use crate::hot::simulate::Opportunity;
 use crate::live::report::Found;
+use crate::live::report::Handed;
 use crate::live::worker::Case;
 use crate::live::worker::Worker;
 use crate::live::worker::found;
@@ -23,12 +22,21 @@ use crate::metrics::count::Counter;
 use crate::metrics::span::Span;
 use crate::metrics::stage::Stage;
 
+/// Which way a provisional bundle has left.
+enum Left {
+    /// None has.
+    Not,
+    /// Down the worker I/O's lines. The ledger hears of it once it is known what it really earns.
+    InLine(Box<Found>),
+    /// To the sender, who waits for the verdict.
+    ToSender,
+}
+
 impl Worker {
     /// A pending transaction by maths first. What is signed goes down the worker I/O at once, and is taken back if the EVM does not
     /// agree; where there is no worker I/O it goes to the sender, who waits for the verdict before anything of it reaches a relay.
     pub(super) fn look_first(&mut self, tx: TxEnv, case: Case, raw: Raw<'_>) {
-        let (say, verdict) = oneshot::channel();
-        let (mut span, mut handed) = (Span::start(), None);
+        let (mut span, mut left) = (Span::start(), Left::Not);
         let (clock, to_send, meter, io) = (&self.clock, &self.to_send, &self.meter, &mut self.io);
         let hand = |engine: &Engine, provisional: &ProvisionalBundle| {
             meter.time(Stage::Build, span.lap());
@@ -42,20 +50,20 @@ impl Worker {
                 Box::new(found(engine, provisional.bundle.clone(), (&opportunity, gas), Some(case), signed_ns));
             found.sent = sent;
             if sent.is_some() {
-                // The ledger hears of it once it is known what it really earns.
-                handed = Some(found);
+                left = Left::InLine(found);
                 return;
             }
-            found.verdict = Some(verdict);
+            found.provisional = true;
             // Nobody listens any more: the run is ending.
-            let _ending = to_send.send(found);
+            let _ending = to_send.send(Handed::Found(found));
+            left = Left::ToSender;
         };
         let FastPathResult { outcome, made, first } =
             fast_path::look(&mut self.engine, &mut self.signer, tx, (raw, &none_newer(&self.newest)), hand);
         self.count(&first);
         self.learn(&outcome, case);
         self.note(&outcome, Some(case));
-        let confirmed = self.confirm(&first, (say, handed));
+        let confirmed = self.confirm(&first, left);
         if confirmed {
             self.meter.counters.add(Counter::Built);
         } else {
@@ -71,15 +79,11 @@ impl Worker {
     }
 
     /// Tells whoever waits for it what the EVM said of a provisional bundle. Whether it agreed.
-    fn confirm(
-        &mut self,
-        first: &FastPath,
-        (say, handed): (oneshot::Sender<Option<ProfitSplit>>, Option<Box<Found>>),
-    ) -> bool {
+    fn confirm(&mut self, first: &FastPath, left: Left) -> bool {
         let FastPath::Sent(provisional, verdict) = first else { return false };
         let terms = if let Verdict::Confirmed(terms) = verdict { Some(*terms) } else { None };
-        match handed {
-            Some(mut found) => {
+        match left {
+            Left::InLine(mut found) => {
                 if let (None, Some(io)) = (terms, &mut self.io) {
                     io.took_back(provisional.parent, provisional.bundle.trigger());
                 }
@@ -88,9 +92,13 @@ impl Worker {
                     sent.withdrawn = terms.is_none();
                 }
                 // As above.
-                let _ending = self.to_send.send(found);
+                let _ending = self.to_send.send(Handed::Found(found));
             }
-            None => drop(say.send(terms)),
+            Left::ToSender => {
+                // As above.
+                let _ending = self.to_send.send(Handed::Verdict { bundle: provisional.bundle.hash(), terms });
+            }
+            Left::Not => (),
         }
         terms.is_some()
     }

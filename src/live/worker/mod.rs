@@ -44,6 +44,7 @@ use crate::hot::rt::inbox::Item;
 use crate::hot::rt::worth::Shape;
 use crate::hot::simulate::Opportunity;
 use crate::live::report::Found;
+use crate::live::report::Handed;
 use crate::live::report::Look;
 use crate::live::report::Offer;
 use crate::live::report::Report;
@@ -65,7 +66,7 @@ use crate::types::amount::Gas;
 const GWEI: u64 = 1_000_000_000;
 
 /// The ways out: to the dispatcher, to the sender, to the journal.
-pub type Outlets = (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>, JournalRecorder);
+pub type Outlets = (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Handed>, JournalRecorder);
 
 /// One hot thread's worker.
 pub struct Worker {
@@ -77,7 +78,7 @@ pub struct Worker {
     newest: Arc<AtomicU64>,
     meter: Arc<Meter>,
     out: mpsc::UnboundedSender<Report>,
-    to_send: mpsc::UnboundedSender<Box<Found>>,
+    to_send: mpsc::UnboundedSender<Handed>,
     recorder: JournalRecorder,
     /// How often the state was loaded anew.
     loads: u64,
@@ -357,7 +358,7 @@ impl Worker {
             let on = (proof.opportunity(), proof.gas_used());
             let found = Found { sent, ..found(&self.engine, bundle.clone(), on, case, signed_ns) };
             // As in `say`.
-            let _ending = self.to_send.send(Box::new(found));
+            let _ending = self.to_send.send(Handed::Found(Box::new(found)));
         }
     }
 
@@ -418,7 +419,7 @@ fn found(
         heard_ns: case.map_or(signed_ns, |case| case.at_ns),
         signed_ns,
         sent: None,
-        verdict: None,
+        provisional: false,
         fresh: case.is_some_and(|case| case.look != Look::Again),
     }
 }

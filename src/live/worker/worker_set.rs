@@ -21,7 +21,7 @@ use crate::live::dispatcher::ToWorker;
 use crate::live::reconnector;
 use crate::live::reconnector::Dialler;
 use crate::live::reconnector::Reconnector;
-use crate::live::report::Found;
+use crate::live::report::Handed;
 use crate::live::report::Report;
 use crate::live::stats::meter::Meters;
 use crate::live::worker::Worker;
@@ -42,7 +42,7 @@ pub struct WorkerSet<'a> {
     /// The run's numbers.
     pub meters: &'a Arc<Meters>,
     /// To the dispatcher, and to the sender.
-    pub out: (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Box<Found>>),
+    pub out: (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Handed>),
     /// The journal.
     pub journal_handle: &'a JournalHandle,
     /// Who dials for worker I/Os, where threads spin.

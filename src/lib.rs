@@ -23,7 +23,8 @@
 //! | [`hot::forecast`] | what a known router's calldata does to pools, by maths; the EVM confirms it behind |
 //! | [`hot::engine`] | the pipeline on one screen: event in, outcome out; the chain's tip, and the way back |
 //! | [`hot::bundle`] | what is bid, what is signed, and the last limits: `SignedBundle` |
-//! | [`hot::rt`] | hot threads, their cores, their inboxes |
+//! | [`hot::worker`] | the loop of a hot thread: its inbox, its sockets, the last yes or no before a send |
+//! | [`hot::rt`] | hot threads, their cores, their inboxes, their ways out |
 //! | [`edge`] | what dials, waits and writes: the feed of nodes, state at a block, relays, the ledger, a local chain with its block builder |
 //! | [`live`] | who runs where, who speaks to whom; what becomes of a bundle; the numbers of a run |
 //! | [`replay`] | recorded blocks through that engine; is the record exact, and if not, where it breaks |

@@ -56,6 +56,8 @@ const EVM: Crates = Only(&["alloy", "alloy_primitives", "revm", "serde", "thiser
 const SIGNER: Crates = Only(&["alloy", "alloy_primitives", "k256", "secp256k1", "serde", "serde_json", "thiserror"]);
 /// No serde: what the engine reads and writes are events and outcomes.
 const ENGINE: Crates = Only(&["alloy", "alloy_primitives", "revm", "thiserror"]);
+/// The loop of a thread: no tokio and no tracing. What it says goes into sinks and counters.
+const WORKER: Crates = Only(&["alloy", "alloy_primitives", "crossbeam", "revm", "thiserror", "uuid"]);
 
 /// What every pipeline stage stands on.
 const BASE: &[&str] = &["types", "metrics", "protocols"];
@@ -101,8 +103,8 @@ const ROOMS: &[Room] = &[
     Room { at: "hot", may: &["types", "metrics", "protocols", "hot"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::refused", may: &["types", "protocols"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::rt", may: &["types", "metrics"], doors: &[], crates: Any, bans: RT },
-    // An outcome carries what the stages made; it never reaches into how.
-    Room { at: "hot::event", may: &["types", "protocols", "hot::refused", "hot::evm::machine::ExecuteError",
+    // An outcome carries what the stages made; it never reaches into how. A pending transaction says its own shape.
+    Room { at: "hot::event", may: &["types", "protocols", "hot::refused", "hot::rt::worth", "hot::evm::machine::ExecuteError",
         "hot::simulate::Opportunity", "hot::simulate::Proven", "hot::bundle::SignedBundle"], doors: &[], crates: ENGINE,
         bans: PURE },
     Room { at: "hot::state", may: BASE, doors: &[], crates: ABI, bans: PURE },
@@ -130,6 +132,8 @@ const ROOMS: &[Room] = &[
     Room { at: "hot::decode", may: &["types"], doors: &[], crates: Only(&["alloy", "alloy_primitives", "revm", "serde",
         "serde_json", "thiserror"]), bans: PURE },
     Room { at: "hot::engine", may: &["types", "metrics", "protocols", "hot"], doors: &[], crates: ENGINE, bans: PURE },
+    // The loop of a pinned thread, above the engine. What it is given of edge and live comes as values, traits and sinks.
+    Room { at: "hot::worker", may: &["types", "metrics", "protocols", "hot"], doors: &[], crates: WORKER, bans: PURE },
     // Siblings meet at their doors; ingest and submit not even there. `chain` dials through `rpc`, and names no other.
     Room { at: "edge", may: &["types", "metrics", "protocols", "hot", "edge"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::chain", may: SEAM, doors: &["edge::rpc"], crates: Any, bans: EDGE },

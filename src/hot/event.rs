@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use alloy::consensus::Transaction as _;
+use alloy::consensus::TxEnvelope;
+use alloy::consensus::transaction::Recovered;
 use alloy_primitives::{Address, B256};
 use revm::context::TxEnv;
 use revm::context::result::{ExecutionResult, HaltReason};
@@ -10,6 +13,7 @@ use revm::context::result::{ExecutionResult, HaltReason};
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::refused::Refused;
 use crate::hot::refused::Tally;
+use crate::hot::rt::worth::Shape;
 use crate::hot::simulate::Opportunity;
 use crate::hot::simulate::Proven;
 use crate::protocols::AnyPool;
@@ -106,5 +110,41 @@ impl Outcome {
     pub fn reject(&mut self, opportunity: impl Into<Opportunity>, reason: Refused) {
         self.refused.add(reason);
         self.rejected.push((opportunity.into(), reason));
+    }
+}
+
+/// A pending transaction, as the edge hears it.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// As signed, with its sender as the node says it.
+    pub tx: Recovered<TxEnvelope>,
+    /// When it was first heard of, ns since the run's start; by its hash alone, where a node announces hashes.
+    pub at_ns: u64,
+    /// How long its body took to parse, in ns.
+    pub decode_ns: u64,
+    /// When that was done, ns since the run's start: from then on it waits for its turn.
+    pub ready_ns: u64,
+    /// Whose body came first, by its number within the run.
+    pub source: u16,
+}
+
+impl Pending {
+    /// The hash it was announced by.
+    #[must_use]
+    pub fn hash(&self) -> B256 {
+        *self.tx.inner().tx_hash()
+    }
+
+    /// Where it goes and what it calls.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        let to = self.tx.to();
+        Shape::new(to.as_ref().map(|to| &to.0.0), self.tx.input())
+    }
+
+    /// Who sent it.
+    #[must_use]
+    pub fn sender(&self) -> Address {
+        self.tx.signer()
     }
 }

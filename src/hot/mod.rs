@@ -16,3 +16,4 @@ pub mod search;
 pub mod send;
 pub mod simulate;
 pub mod state;
+pub mod worker;

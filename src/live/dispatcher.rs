@@ -33,19 +33,20 @@ use crate::hot::event::BlockUpdate;
 use crate::hot::event::FetchedState;
 use crate::hot::event::StateKey;
 use crate::hot::rt::inbox::Feeder;
+use crate::hot::worker::io::share;
+use crate::hot::worker::message::Look;
+use crate::hot::worker::message::Offer;
+use crate::hot::worker::message::Report;
+use crate::hot::worker::message::Seen;
+use crate::hot::worker::message::Work;
 use crate::live::mempool::Mempool;
 use crate::live::mempool::Miss;
-use crate::live::report::Look;
-use crate::live::report::Offer;
-use crate::live::report::Report;
-use crate::live::report::Seen;
-use crate::live::report::Work;
 use crate::live::state_loader::StateLoader;
 use crate::live::stats::meter::Meters;
 use crate::live::submission::inclusion;
 use crate::live::watchlist::Site;
 use crate::live::watchlist::Watchlist;
-use crate::live::worker::io::share;
+use crate::live::workers::sink;
 use crate::metrics::count::Counter;
 use crate::protocols::AnyPool;
 use crate::protocols::lending::market_spec::MarketSpec;
@@ -179,7 +180,7 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 Some(report) = reports.recv() => self.report(report).await,
-                Some(asker) = self.looks.recv() => self.all(&Work::Look(asker)),
+                Some(asker) = self.looks.recv() => self.all(&Work::Look(sink(&asker))),
                 Some(fetched) = self.fetches.join_next() => self.fetched(fetched.unwrap_or(Fetched::Nothing)),
                 item = feed.recv() => match item {
                     Some(item) => self.feed(item).await,

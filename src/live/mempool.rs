@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use alloy_primitives::B256;
 
-use crate::edge::ingest::feed::Pending;
+use crate::hot::event::Pending;
 use crate::hot::event::StateKey;
 
 /// Blocks that a pending transaction may wait for.

@@ -2,10 +2,11 @@
 //! `edge::submit` for relays on this very host.
 //!
 //! ```text
-//!  nodes ==Ear==> worker ==Line==> relays            (the worker I/O of a spinning thread, ahead of all below)
-//!  ingest --Feed--> dispatcher --Work, Offer--> worker (a hot thread each) --Report--> dispatcher --Found--> sender --> relays
-//!                     |  ^--- fetches --- Keep (state at the edge)                                     |
-//!                     `--Note--> inclusion tracker <------------------------- ledger <---------------------------'
+//!  nodes ==Ear==> worker ==Line==> relays          (the sockets of a spinning worker, ahead of all below)
+//!  ingest --Feed--> dispatcher --Work, Offer--> worker (a hot thread each) --Report--> dispatcher
+//!                     |  ^--- fetches --- Keep (state at the edge) |
+//!                     |                                            `--Handed--> sender --> relays
+//!                     `--Note--> inclusion tracker <------------- ledger <------------------'
 //! ```
 //! | thread | core | reads | writes |
 //! |---|---|---|---|
@@ -20,14 +21,13 @@ pub mod dispatcher;
 pub mod mempool;
 pub mod positions;
 pub mod reconnector;
-pub mod report;
 pub mod session;
 mod start;
 mod state_loader;
 pub mod stats;
 pub mod submission;
 mod watchlist;
-pub mod worker;
+pub mod workers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -50,11 +50,11 @@ use crate::edge::submit::Setup;
 use crate::edge::submit::SetupError;
 use crate::edge::submit::Submitter;
 use crate::hot::rt::thread::CorePlacement;
-use crate::live::report::Seen;
+use crate::hot::worker::message::Seen;
+use crate::hot::worker::send_gate::SendGate;
 use crate::live::stats::meter::Meters;
 use crate::live::stats::totals::Stats;
 use crate::live::stats::totals::Status;
-use crate::live::submission::send_gate::SendGate;
 use crate::metrics::stage::Stage;
 
 pub use start::{load, start, start_behind};

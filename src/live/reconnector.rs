@@ -1,8 +1,8 @@
-//! Keeps the ports of the hot threads' worker I/Os dialled: at the start, and whenever one breaks.
+//! Keeps the sockets of spinning workers dialled: at the start, and whenever one breaks.
 //!
 //! # Invariants
 //! - A port is dialled anew until it stands, with a back-off that grows and is never the same twice.
-//! - Nonces are drawn from the system's source, on a thread of their own that ends with the worker I/O.
+//! - Nonces are drawn from the system's source, on a thread of their own that ends with the worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,6 @@ use tokio::task::JoinSet;
 use crate::config::Config;
 use crate::edge::ingest::Backoff;
 use crate::edge::ingest::node_socket;
-use crate::edge::record::Clock;
 use crate::edge::submit::connection;
 use crate::edge::submit::keys;
 use crate::hot::rt::inbox;
@@ -26,14 +25,16 @@ use crate::hot::rt::port::Broken;
 use crate::hot::rt::thread;
 use crate::hot::rt::worth::Worth;
 use crate::hot::send::RequestEncoder;
+use crate::hot::worker::io;
+use crate::hot::worker::io::Dialled;
+use crate::hot::worker::io::Lost;
+use crate::hot::worker::io::Port;
+use crate::hot::worker::io::WorkerIo;
+use crate::hot::worker::send_gate::SendGate;
 use crate::live::stats::meter::Meters;
-use crate::live::submission::send_gate::SendGate;
-use crate::live::worker::io;
-use crate::live::worker::io::BrokenSocket;
-use crate::live::worker::io::Dialled;
-use crate::live::worker::io::Port;
-use crate::live::worker::io::WorkerIo;
+use crate::live::workers::sink;
 use crate::metrics::count::Counter;
+use crate::metrics::span::Clock;
 use crate::types::onetime::OneTime;
 use crate::types::secret::Place;
 
@@ -60,7 +61,7 @@ impl Dials {
     }
 }
 
-/// Makes worker I/Os.
+/// Makes the sockets of workers.
 pub struct Reconnector {
     dials: Dials,
     backoff: Backoff,
@@ -72,8 +73,8 @@ pub struct Reconnector {
     send_gate: Arc<SendGate>,
     clock: Clock,
     meters: Arc<Meters>,
-    replies: mpsc::UnboundedSender<io::ConnectionReply>,
-    /// One a worker's own I/O, to be run by tokio.
+    replies: mpsc::UnboundedSender<io::Reply>,
+    /// One a worker, to be run by tokio.
     tasks: Vec<Dialler>,
 }
 
@@ -85,7 +86,7 @@ impl Reconnector {
         dials: Dials,
         (send_gate, clock, meters): (Arc<SendGate>, Clock, Arc<Meters>),
         owner: alloy_primitives::Address,
-        replies: mpsc::UnboundedSender<io::ConnectionReply>,
+        replies: mpsc::UnboundedSender<io::Reply>,
     ) -> Self {
         let ns = |ms: u64| ms.saturating_mul(1_000_000);
         let patience = io::Patience {
@@ -113,7 +114,7 @@ impl Reconnector {
         }
     }
 
-    /// A worker's own I/O for a thread: its index, of so many; `worth` is where it learns what transactions bring.
+    /// Sockets for a worker: its index, of so many; `worth` is where it learns what transactions bring.
     ///
     /// # Errors
     /// The identity key cannot be read, or the system has no randomness or no thread to give.
@@ -133,8 +134,8 @@ impl Reconnector {
         });
         Ok(WorkerIo::new(io::Parts {
             ports,
-            lost,
-            replies: self.replies.clone(),
+            lost: sink(&lost),
+            replies: sink(&self.replies),
             encoder: RequestEncoder::new(identity, nonces, seed),
             send_gate: self.send_gate.clone(),
             patience: self.patience,
@@ -146,24 +147,24 @@ impl Reconnector {
         }))
     }
 
-    /// What keeps the worker I/Os' ports dialled.
+    /// What keeps the workers' sockets dialled.
     #[must_use]
     pub fn tasks(&mut self) -> Vec<Dialler> {
         std::mem::take(&mut self.tasks)
     }
 }
 
-/// One worker I/O's.
+/// One worker's.
 pub struct Dialler {
     dials: Dials,
     backoff: Backoff,
     put: channel::Sender<Dialled>,
-    missing: mpsc::UnboundedReceiver<BrokenSocket>,
+    missing: mpsc::UnboundedReceiver<Lost>,
     meters: Arc<Meters>,
 }
 
 impl Dialler {
-    /// Dials until the worker I/O is gone.
+    /// Dials until the worker is gone.
     pub async fn run(mut self) {
         let mut under_way = JoinSet::new();
         for dial in &self.dials.node_sockets {
@@ -172,9 +173,10 @@ impl Dialler {
         for dial in self.dials.connections.iter().flat_map(|dial| std::iter::repeat_n(dial, CONNECTIONS)) {
             under_way.spawn(stand(Port::RelayConnection(dial.clone()), self.backoff, self.put.clone()));
         }
-        while let Some(lost) = self.missing.recv().await {
+        while let Some(Lost { port, why }) = self.missing.recv().await {
+            tracing::debug!(?port, why, "a port of a hot thread broke");
             self.meters.edge().counters.add(Counter::SocketsLost);
-            let again = match lost {
+            let again = match port {
                 Port::NodeSocket(node) => {
                     self.dials.node_sockets.iter().find(|dial| dial.node() == node).cloned().map(Port::NodeSocket)
                 }
@@ -200,7 +202,7 @@ async fn stand(dial: Port<node_socket::Dial, connection::Dial>, backoff: Backoff
         });
         match dialled.await {
             Ok(Ok(port)) => {
-                // Full or gone: a worker's own I/O that takes nothing in has no use for more.
+                // Full or gone: a worker that takes nothing in has no use for more.
                 let _unused = put.try_send(port);
                 return;
             }

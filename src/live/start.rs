@@ -18,7 +18,6 @@ use crate::edge::export;
 use crate::edge::ingest;
 use crate::edge::ingest::Ingest;
 use crate::edge::ledger::Ledger;
-use crate::edge::record::Clock;
 use crate::edge::record::JournalHandle;
 use crate::edge::record::Writer;
 use crate::edge::submit::Setup;
@@ -28,6 +27,11 @@ use crate::hot::bundle::config::Executor;
 use crate::hot::engine::plan::Plan;
 use crate::hot::evm::own::Own;
 use crate::hot::search::config::WETH;
+use crate::hot::worker::io;
+use crate::hot::worker::message::Handed;
+use crate::hot::worker::message::Report;
+use crate::hot::worker::message::Seen;
+use crate::hot::worker::send_gate::SendGate;
 use crate::live::How;
 use crate::live::Searcher;
 use crate::live::Tasks;
@@ -35,22 +39,18 @@ use crate::live::dispatcher;
 use crate::live::dispatcher::Dispatcher;
 use crate::live::reconnector::Dials;
 use crate::live::reconnector::Reconnector;
-use crate::live::report::Handed;
-use crate::live::report::Report;
-use crate::live::report::Seen;
 use crate::live::state_loader::StateLoader;
 use crate::live::stats::export::Export;
 use crate::live::stats::meter::Meters;
 use crate::live::stats::totals::Stats;
 use crate::live::submission::inclusion;
 use crate::live::submission::inclusion::InclusionTracker;
-use crate::live::submission::send_gate;
-use crate::live::submission::send_gate::SendGate;
+use crate::live::submission::lease;
 use crate::live::submission::sender::Sender;
 use crate::live::watchlist::Watchlist;
-use crate::live::worker::io;
-use crate::live::worker::journal;
-use crate::live::worker::worker_set::WorkerSet;
+use crate::live::workers::Crew;
+use crate::live::workers::tape;
+use crate::metrics::span::Clock;
 
 /// Starts a searcher; within a tokio runtime. `seed`: of the world it runs in, for its report. `progress` is told how the
 /// loading goes.
@@ -107,7 +107,7 @@ async fn behind(
         own,
         forecast: config.forecast.enabled,
     };
-    journal::plan(&journal_handle, config, executor, own);
+    tape::plan(&journal_handle, config, executor, own);
     let loaded = Arc::new(loaded);
     for note in &loaded.notes {
         tracing::warn!(note);
@@ -141,7 +141,7 @@ struct Prepared<'a> {
     send_gate: Arc<SendGate>,
 }
 
-type Replies = mpsc::UnboundedSender<io::ConnectionReply>;
+type Replies = mpsc::UnboundedSender<io::Reply>;
 type Out = (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Handed>);
 type TipChannels =
     (mpsc::UnboundedSender<inclusion::Note>, watch::Sender<B256>, mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>);
@@ -202,7 +202,7 @@ impl Prepared<'_> {
         })
     }
 
-    /// Who dials for the worker I/Os, where threads spin. Where they may also send, a lease is kept.
+    /// Who dials for the workers, where they spin. Where they may also send, a lease is kept.
     fn reconnector(
         &self,
         (submitter, meters): (&Submitter, &Arc<Meters>),
@@ -214,7 +214,7 @@ impl Prepared<'_> {
         }
         let lines = submitter.dials();
         if !lines.is_empty() {
-            tasks.run(send_gate::keep_lease(self.send_gate.clone(), self.ledger.clone(), tip));
+            tasks.run(lease::keep(self.send_gate.clone(), self.ledger.clone(), tip));
         }
         let dials = Dials::new(self.config, lines);
         Some(Reconnector::new(
@@ -226,8 +226,8 @@ impl Prepared<'_> {
         ))
     }
 
-    fn worker_set<'b>(&'b self, meters: &'b Arc<Meters>, out: Out, reconnector: Option<Reconnector>) -> WorkerSet<'b> {
-        WorkerSet {
+    fn worker_set<'b>(&'b self, meters: &'b Arc<Meters>, out: Out, reconnector: Option<Reconnector>) -> Crew<'b> {
+        Crew {
             config: self.config,
             executor: self.executor,
             plan: self.plan.clone(),

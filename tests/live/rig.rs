@@ -15,7 +15,7 @@ use peregrine::edge::ingest;
 use peregrine::edge::rpc::Rpc;
 use peregrine::edge::submit::{self, DialectName};
 use peregrine::hot::bundle::config::Executor;
-use peregrine::live::report::Seen;
+use peregrine::hot::worker::message::Seen;
 use peregrine::live::stats::totals::Status;
 use peregrine::live::{How, Searcher, session, start};
 use peregrine::types::secret::Place;

@@ -3,8 +3,8 @@
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use peregrine::edge::bootstrap::{self, Rules, Wanted};
 use peregrine::edge::chain::Chain;
+use peregrine::hot::worker::message::Seen;
 use peregrine::live::Searcher;
-use peregrine::live::report::Seen;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
 use serde_json::json;

@@ -8,15 +8,13 @@
 
 use std::sync::Arc;
 
-use alloy::consensus::Transaction as _;
-use alloy::consensus::TxEnvelope;
-use alloy::consensus::transaction::Recovered;
-use alloy_primitives::{Address, B256};
+use alloy_primitives::Address;
 
 use crate::edge::chain::BlockId;
 use crate::edge::chain::Head;
 use crate::edge::chain::Log;
-use crate::hot::rt::worth::Shape;
+
+pub use crate::hot::event::Pending;
 
 /// A source's number within the run; the journal names it.
 pub type SourceId = u16;
@@ -73,40 +71,4 @@ pub enum Cause {
     MissedHead,
     /// No node answers what has to be known.
     Unanswered,
-}
-
-/// A pending transaction.
-#[derive(Clone, Debug)]
-pub struct Pending {
-    /// As signed, with its sender as the node says it.
-    pub tx: Recovered<TxEnvelope>,
-    /// When it was first heard of, ns since the run's start; by its hash alone, where a node announces hashes.
-    pub at_ns: u64,
-    /// How long its body took to parse, in ns.
-    pub decode_ns: u64,
-    /// When that was done, ns since the run's start: from then on it waits for its turn.
-    pub ready_ns: u64,
-    /// Whose body came first.
-    pub source: SourceId,
-}
-
-impl Pending {
-    /// The hash it was announced by.
-    #[must_use]
-    pub fn hash(&self) -> B256 {
-        *self.tx.inner().tx_hash()
-    }
-
-    /// Where it goes and what it calls.
-    #[must_use]
-    pub fn shape(&self) -> Shape {
-        let to = self.tx.to();
-        Shape::new(to.as_ref().map(|to| &to.0.0), self.tx.input())
-    }
-
-    /// Who sent it.
-    #[must_use]
-    pub fn sender(&self) -> Address {
-        self.tx.signer()
-    }
 }

@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -23,6 +22,8 @@ use crate::edge::record::format::End;
 use crate::edge::record::format::FormatError;
 use crate::edge::record::format::FrameKind;
 use crate::edge::record::format::Reader;
+
+pub use crate::metrics::span::Clock;
 
 /// The `[record]` table.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -44,34 +45,6 @@ impl Default for Config {
 
 /// Frames between the taps and the writer.
 const QUEUE: usize = 16_384;
-
-/// A run's clock: one monotonic start, tied to unix time once.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    start: Instant,
-    unix_ns: u64,
-}
-
-impl Clock {
-    /// Starts now.
-    #[must_use]
-    pub fn start() -> Self {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { start: Instant::now(), unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX) }
-    }
-
-    /// Since the start, in ns.
-    #[must_use]
-    pub fn now_ns(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    /// Unix time of the start, in ns.
-    #[must_use]
-    pub fn unix_start_ns(&self) -> u64 {
-        self.unix_ns
-    }
-}
 
 /// Why no journal can be kept.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 pub mod bins;
 pub mod inbox;
 pub mod port;
+pub mod sink;
 pub mod thread;
 pub mod worth;
 

@@ -1,71 +1,17 @@
 //! The numbers of a run: counters a thread, refusals by reason, and times by stage, brought together for whoever asks.
-//!
-//! # Invariants
-//! - A hot thread writes to cells of its own and to a ring. A full ring costs a sample, which is counted, never a wait.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use crossbeam::queue::ArrayQueue;
 use hdrhistogram::Histogram;
 
 use crate::hot::refused::Refused;
-use crate::hot::refused::Tally;
-use crate::hot::rt::worth::Worth;
+use crate::hot::worker::meter::LONGEST_NS;
+use crate::hot::worker::meter::Meter;
 use crate::metrics::count::Counter;
-use crate::metrics::count::Counters;
 use crate::metrics::stage::Stage;
 
-/// Samples between two collections: at ten collections a second this is a million events a second.
-const RING: usize = 1 << 16;
-/// From a nanosecond to a minute; beyond it, a minute.
-const LONGEST_NS: u64 = 60_000_000_000;
 /// Significant digits: a thousandth.
 const DIGITS: u8 = 3;
-
-/// One thread's cells.
-#[derive(Debug)]
-pub struct Meter {
-    /// What happened.
-    pub counters: Counters,
-    /// What pending transactions can be expected to bring: the one of the run.
-    pub worth: Arc<Worth>,
-    refused: [AtomicU64; Refused::ALL.len()],
-    samples: ArrayQueue<(Stage, u64)>,
-    lost: AtomicU64,
-}
-
-impl Meter {
-    fn new(worth: &Arc<Worth>) -> Self {
-        Self {
-            counters: Counters::default(),
-            worth: Arc::clone(worth),
-            refused: std::array::from_fn(|_| AtomicU64::new(0)),
-            samples: ArrayQueue::new(RING),
-            lost: AtomicU64::new(0),
-        }
-    }
-
-    /// A stage took so long.
-    pub fn time(&self, stage: Stage, took: Duration) {
-        if self.samples.push((stage, took.as_nanos().min(u128::from(LONGEST_NS)) as u64)).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// So much came to nothing.
-    pub fn refuse(&self, tally: &Tally) {
-        for (reason, count) in tally.iter() {
-            self.refused[reason as usize].fetch_add(count, Ordering::Relaxed);
-        }
-    }
-
-    /// One came to nothing.
-    pub fn refuse_one(&self, reason: Refused) {
-        self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// Times of one stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -121,19 +67,19 @@ impl Meters {
     /// Over all threads.
     #[must_use]
     pub fn refused(&self, reason: Refused) -> u64 {
-        self.all.iter().map(|meter| meter.refused[reason as usize].load(Ordering::Relaxed)).sum()
+        self.all.iter().map(|meter| meter.refused(reason)).sum()
     }
 
     /// Samples that found no room.
     #[must_use]
     pub fn lost_samples(&self) -> u64 {
-        self.all.iter().map(|meter| meter.lost.load(Ordering::Relaxed)).sum()
+        self.all.iter().map(|meter| meter.lost()).sum()
     }
 
     /// Empties the rings into the histograms; often enough that no ring fills.
     pub fn collect(&self) {
         let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-        for (stage, ns) in self.all.iter().flat_map(|meter| std::iter::from_fn(|| meter.samples.pop())) {
+        for (stage, ns) in self.all.iter().flat_map(|meter| std::iter::from_fn(|| meter.sample())) {
             if let Some(histogram) = times.get_mut(stage as usize) {
                 histogram.saturating_record(ns.max(1));
             }
@@ -161,6 +107,8 @@ impl Meters {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

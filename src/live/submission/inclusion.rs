@@ -32,7 +32,7 @@ use crate::edge::ledger::row::Outcome;
 use crate::edge::ledger::row::Row;
 use crate::hot::evm::own;
 use crate::hot::evm::own::Own;
-use crate::live::report::Report;
+use crate::hot::worker::message::Report;
 use crate::live::stats::totals::Stats;
 use crate::live::submission::mined;
 

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - A bundle is on disk before it is sent: after a crash it is known of, and not sent twice. One that a hot thread has
-//!   sent is written down right after: what stands for it meanwhile is in [`crate::live::submission::send_gate`].
+//!   sent is written down right after: what stands for it meanwhile is in [`crate::hot::worker::send_gate`].
 //! - One bundle a block and opportunity; none that was found behind another block than the tip.
 //! - Without `--live` nothing is sent: the ledger holds what would have been.
 
@@ -21,24 +21,24 @@ use crate::edge::ledger::Ack;
 use crate::edge::ledger::Ledger;
 use crate::edge::ledger::LedgerError;
 use crate::edge::ledger::row;
-use crate::edge::record::Clock;
 use crate::edge::submit::Answer;
 use crate::edge::submit::Reply;
 use crate::edge::submit::Submission;
 use crate::edge::submit::Submitter;
 use crate::hot::bundle::ProfitSplit;
-use crate::live::report::Found;
-use crate::live::report::Handed;
-use crate::live::report::Sent;
+use crate::hot::worker::io;
+use crate::hot::worker::io::Silence;
+use crate::hot::worker::message::Found;
+use crate::hot::worker::message::Handed;
+use crate::hot::worker::message::Sent;
+use crate::hot::worker::send_gate::SendGate;
 use crate::live::stats::meter::Meters;
-use crate::live::submission::send_gate::SendGate;
-use crate::live::worker::io;
-use crate::live::worker::io::Silence;
 use crate::metrics::count::Counter;
+use crate::metrics::span::Clock;
 use crate::metrics::stage::Stage;
 
 /// What hot threads found, and what relays said to them.
-pub type Heard = (mpsc::UnboundedReceiver<Handed>, mpsc::UnboundedReceiver<io::ConnectionReply>);
+pub type Heard = (mpsc::UnboundedReceiver<Handed>, mpsc::UnboundedReceiver<io::Reply>);
 
 /// What the EVM says of a bundle; nobody there any more: it is withdrawn.
 type Verdict = oneshot::Receiver<Option<ProfitSplit>>;
@@ -158,7 +158,7 @@ impl Sender {
     }
 
     /// A relay has answered a hot thread.
-    async fn said(self: Arc<Self>, reply: io::ConnectionReply) {
+    async fn said(self: Arc<Self>, reply: io::Reply) {
         let said = match &reply.said {
             Ok((status, body)) => Ok((*status, &body[..])),
             Err(Silence::Late) => Err(Answer::Timeout),

@@ -1,10 +1,10 @@
-//! The spinning worker I/O of one hot thread (`threads.spin`): a node's socket in, relays' sockets out, nothing between that sleeps.
+//! The sockets that a worker polls itself (`threads.spin`): a node's in, relays' out, nothing between that sleeps.
 //!
 //! # Invariants
-//! - Every thread hears every node, and looks at its own share of the transactions, by their hash: none is looked at twice.
+//! - Every worker hears every node, and looks at its own share of the transactions, by their hash: none is looked at twice.
 //! - What the edge's own sockets bring of the same transaction is known here, and left.
 //! - A port that broke is handed back by its name, and edge dials anew; until then the edge's way serves.
-//! - A bundle whose connection broke under it has no answer, and is not sent again.
+//! - A bundle whose line broke under it has no answer, and is not sent again.
 //! - Behind a trigger whose bundle was sent on maths and taken back nothing more is sent for that block: it could be the same.
 //!
 //! # Limits
@@ -14,10 +14,8 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
-use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::edge::record::Clock;
 use crate::hot::bundle::SignedBundle;
 use crate::hot::decode::PendingTx;
 use crate::hot::rt::bins::Bins;
@@ -25,19 +23,21 @@ use crate::hot::rt::inbox::Supply;
 use crate::hot::rt::port::Broken;
 use crate::hot::rt::port::node_socket::Heard;
 use crate::hot::rt::port::node_socket::NodeSocket;
+use crate::hot::rt::sink::Sink;
 use crate::hot::rt::worth::Shape;
 use crate::hot::rt::worth::Worth;
 use crate::hot::send::RequestEncoder;
 use crate::hot::send::connection::RelayConnection;
 use crate::hot::send::connection::Said;
-use crate::live::report::Sent;
-use crate::live::submission::send_gate::SendGate;
+use crate::hot::worker::message::Sent;
+use crate::hot::worker::send_gate::SendGate;
+use crate::metrics::span::Clock;
 
 /// Hashes that are remembered: some minutes of mainnet's.
 const REMEMBERED: usize = 1 << 15;
 /// Frames of each node that are read before one is looked at.
 const AT_ONCE: usize = 256;
-/// Polls between two looks at the clock, and at connections that owe no answer.
+/// Polls between two looks at the clock, and at lines that owe no answer.
 const ROUND: u32 = 1 << 10;
 
 /// A port, or the place of one.
@@ -49,14 +49,20 @@ pub enum Port<E, L> {
     RelayConnection(L),
 }
 
-/// A connection that was dialled for the worker I/O.
+/// A connection that was dialled for a worker.
 pub type Dialled = Port<NodeSocket, RelayConnection>;
-/// One that broke: the index of its node or relay.
-pub type BrokenSocket = Port<usize, usize>;
+/// One that broke.
+#[derive(Clone, Debug)]
+pub struct Lost {
+    /// The index of its node or relay.
+    pub port: Port<usize, usize>,
+    /// What was found.
+    pub why: String,
+}
 
-/// What came down a connection.
+/// What came down a line.
 #[derive(Debug)]
-pub struct ConnectionReply {
+pub struct Reply {
     /// Of which bundle.
     pub uuid: Uuid,
     /// The relay's index.
@@ -87,18 +93,18 @@ pub struct Patience {
     pub answer_ns: u64,
 }
 
-/// What a worker's own I/O is made of.
+/// What it is made of.
 pub struct Parts {
     /// Connections, as they are dialled.
     pub ports: Supply<Dialled>,
     /// Where those go that broke.
-    pub lost: mpsc::UnboundedSender<BrokenSocket>,
+    pub lost: Sink<Lost>,
     /// Where answers go.
-    pub replies: mpsc::UnboundedSender<ConnectionReply>,
+    pub replies: Sink<Reply>,
     /// Writes and signs requests.
-    pub encoder: RequestEncoder,
+    pub pen: RequestEncoder,
     /// Asked before every send.
-    pub send_gate: Arc<SendGate>,
+    pub gate: Arc<SendGate>,
     /// When a port is taken for dead.
     pub patience: Patience,
     /// Whose transactions are ours, and no triggers.
@@ -124,11 +130,11 @@ struct Relay {
     said_ns: u64,
 }
 
-/// One thread's.
+/// One worker's.
 pub struct WorkerIo {
     parts: Parts,
     nodes: Vec<Node>,
-    connections: Vec<Relay>,
+    lines: Vec<Relay>,
     recent: Recent,
     /// The one that is read into.
     tx: PendingTx,
@@ -153,14 +159,14 @@ pub struct Waiting {
 }
 
 impl WorkerIo {
-    /// A worker's own I/O without any port yet.
+    /// One without any port yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         Self {
             waiting: Bins::new(parts.room),
             parts,
             nodes: Vec::new(),
-            connections: Vec::new(),
+            lines: Vec::new(),
             recent: Recent::new(),
             tx: PendingTx::default(),
             spare: Vec::new(),
@@ -205,7 +211,7 @@ impl WorkerIo {
                     self.take_in(frame.as_str(), at_ns);
                 }
                 Err(Broken(why)) => {
-                    self.drop_node(index, &why);
+                    self.drop_node(index, why);
                     return any;
                 }
             }
@@ -239,17 +245,14 @@ impl WorkerIo {
         share(hash, of) == index && self.tx.sender() != self.parts.owner && self.recent.add(hash)
     }
 
-    /// Sends a bundle down all connections that are free. `None`: it did not go anywhere.
+    /// Sends a bundle down all lines that are free. `None`: it did not go anywhere.
     pub fn send(&mut self, bundle: &SignedBundle, parent: B256) -> Option<Sent> {
-        if self.connections.iter().all(|relay| !relay.line.is_free())
-            || !self.parts.send_gate.pass(bundle.block(), parent)
-        {
+        if self.lines.iter().all(|relay| !relay.line.is_free()) || !self.parts.gate.pass(bundle.block(), parent) {
             return None;
         }
-        let (uuid, relays) =
-            self.parts.encoder.send(bundle, self.connections.iter_mut().map(|relay| &mut relay.line))?;
+        let (uuid, relays) = self.parts.pen.send(bundle, self.lines.iter_mut().map(|relay| &mut relay.line))?;
         let at_ns = self.parts.clock.now_ns();
-        for relay in self.connections.iter_mut().filter(|relay| relay.line.under_way() == Some(uuid)) {
+        for relay in self.lines.iter_mut().filter(|relay| relay.line.under_way() == Some(uuid)) {
             relay.said_ns = at_ns;
         }
         Some(Sent { uuid, relays, at_ns, terms: *bundle.terms(), withdrawn: false })
@@ -270,11 +273,11 @@ impl WorkerIo {
         self.taken_back.0 == parent && trigger.is_some_and(|trigger| self.taken_back.1.contains(&trigger))
     }
 
-    /// Reads answers: of connections that owe one, or of `all`, so that one that was closed is found out.
+    /// Reads answers: of lines that owe one, or of `all`, so that one that was closed is found out.
     fn listen(&mut self, all: bool) {
         let mut index = 0;
-        while index < self.connections.len() {
-            let relay = &mut self.connections[index];
+        while index < self.lines.len() {
+            let relay = &mut self.lines[index];
             if relay.line.is_free() && !all {
                 index += 1;
                 continue;
@@ -288,8 +291,7 @@ impl WorkerIo {
                     index += 1;
                 }
                 Err(Broken(why)) => {
-                    tracing::debug!(relay = name, why, "a line broke");
-                    self.drop_connection(index, under_way, Silence::Broken);
+                    self.drop_line(index, under_way, Silence::Broken, why);
                 }
             }
         }
@@ -297,8 +299,7 @@ impl WorkerIo {
 
     fn reply(&self, uuid: Uuid, relay: usize, said_ns: u64, said: Result<(u16, Vec<u8>), Silence>) {
         let took_ns = self.parts.clock.now_ns().saturating_sub(said_ns);
-        // Nobody listens any more: the run is ending.
-        let _ending = self.parts.replies.send(ConnectionReply { uuid, relay, took_ns, said });
+        self.parts.replies.put(Reply { uuid, relay, took_ns, said });
     }
 
     /// What needs a clock, and new ports.
@@ -307,12 +308,12 @@ impl WorkerIo {
         while let Some(port) = self.parts.ports.take() {
             match port {
                 Port::NodeSocket(node_socket) => self.nodes.push(Node { node_socket, heard_ns: now, pinged_ns: now }),
-                Port::RelayConnection(line) => self.connections.push(Relay { line, said_ns: now }),
+                Port::RelayConnection(line) => self.lines.push(Relay { line, said_ns: now }),
             }
         }
         let Patience { ping_ns, silence_ns, answer_ns } = self.parts.patience;
         if let Some(index) = self.nodes.iter().position(|node| now.saturating_sub(node.heard_ns) > silence_ns) {
-            self.drop_node(index, "nothing heard");
+            self.drop_node(index, "nothing heard".to_owned());
         }
         for node in self.nodes.iter_mut().filter(|node| now.saturating_sub(node.pinged_ns) > ping_ns) {
             node.pinged_ns = now;
@@ -320,27 +321,24 @@ impl WorkerIo {
             let _broken = node.node_socket.ping();
         }
         let late = |relay: &Relay| !relay.line.is_free() && now.saturating_sub(relay.said_ns) > answer_ns;
-        if let Some(index) = self.connections.iter().position(late) {
-            let under_way = self.connections[index].line.under_way();
-            self.drop_connection(index, under_way, Silence::Late);
+        if let Some(index) = self.lines.iter().position(late) {
+            let under_way = self.lines[index].line.under_way();
+            self.drop_line(index, under_way, Silence::Late, "no answer in time".to_owned());
         }
         self.listen(true);
     }
 
-    fn drop_node(&mut self, index: usize, why: &str) {
+    fn drop_node(&mut self, index: usize, why: String) {
         let node = self.nodes.swap_remove(index);
-        tracing::debug!(node = node.node_socket.node(), why, "an ear broke");
-        // As in `reply`.
-        let _ending = self.parts.lost.send(Port::NodeSocket(node.node_socket.node()));
+        self.parts.lost.put(Lost { port: Port::NodeSocket(node.node_socket.node()), why });
     }
 
-    fn drop_connection(&mut self, index: usize, under_way: Option<Uuid>, silence: Silence) {
-        let relay = self.connections.swap_remove(index);
+    fn drop_line(&mut self, index: usize, under_way: Option<Uuid>, silence: Silence, why: String) {
+        let relay = self.lines.swap_remove(index);
         if let Some(uuid) = under_way {
             self.reply(uuid, relay.line.relay(), relay.said_ns, Err(silence));
         }
-        // As in `reply`.
-        let _ending = self.parts.lost.send(Port::RelayConnection(relay.line.relay()));
+        self.parts.lost.put(Lost { port: Port::RelayConnection(relay.line.relay()), why });
     }
 }
 

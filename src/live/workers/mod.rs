@@ -1,4 +1,6 @@
-//! The hot threads of a run: each with an engine, a signer and, where it spins, a worker's own I/O of its own. None of it is shared.
+//! The hot threads of a run: each with an engine, a signer and, where it spins, sockets of its own. None of it is shared.
+
+pub mod tape;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -8,27 +10,31 @@ use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::edge::bootstrap::Loaded;
-use crate::edge::record::Clock;
 use crate::edge::record::JournalHandle;
 use crate::edge::submit::keys;
 use crate::hot::bundle::BundleSigner;
 use crate::hot::bundle::config::Executor;
+use crate::hot::engine::plan::InitialState;
 use crate::hot::engine::plan::Plan;
 use crate::hot::rt::inbox;
+use crate::hot::rt::sink::Sink;
 use crate::hot::rt::thread;
 use crate::hot::rt::thread::CorePlacement;
+use crate::hot::worker::Parts;
+use crate::hot::worker::Worker;
+use crate::hot::worker::message::Handed;
+use crate::hot::worker::message::Report;
+use crate::hot::worker::message::StartingState;
 use crate::live::dispatcher::ToWorker;
 use crate::live::reconnector;
 use crate::live::reconnector::Dialler;
 use crate::live::reconnector::Reconnector;
-use crate::live::report::Handed;
-use crate::live::report::Report;
 use crate::live::stats::meter::Meters;
-use crate::live::worker::Worker;
-use crate::live::worker::journal::JournalRecorder;
+use crate::live::workers::tape::Tape;
+use crate::metrics::span::Clock;
 
 /// What hot threads are made of.
-pub struct WorkerSet<'a> {
+pub struct Crew<'a> {
     /// The run's.
     pub config: &'a Config,
     /// Our contract, and where its owner's key lies.
@@ -45,8 +51,8 @@ pub struct WorkerSet<'a> {
     pub out: (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Handed>),
     /// The journal.
     pub journal_handle: &'a JournalHandle,
-    /// Who dials for worker I/Os, where threads spin.
-    pub reconnector: Option<Reconnector>,
+    /// Who dials for workers, where they spin.
+    pub ports: Option<Reconnector>,
 }
 
 /// The running threads, and the ways into them.
@@ -59,7 +65,7 @@ pub struct Running {
     pub placements: Vec<CorePlacement>,
 }
 
-impl WorkerSet<'_> {
+impl Crew<'_> {
     /// Starts them, behind `loaded`. Who dials for them is to be run by tokio.
     ///
     /// # Errors
@@ -73,32 +79,55 @@ impl WorkerSet<'_> {
         let (mut feeders, mut threads) = (Vec::new(), Vec::new());
         for (index, placement) in placements.iter().enumerate() {
             let (feeder, mut inbox) = inbox::pair(self.config.ingest.pending_room, wanted.spin);
-            let reconnector = self.reconnector.as_mut();
-            let io = reconnector
-                .map(|reconnector| reconnector.io((index, wanted.hot), self.meters.thread(index).worth.clone()))
+            let ports = self.ports.as_mut();
+            let io = ports
+                .map(|ports| ports.io((index, wanted.hot), self.meters.thread(index).worth.clone()))
                 .transpose()?
                 .map(Box::new);
-            let (signer, plan) = (self.signer()?, Plan { base: index == 0, ..self.plan.clone() });
-            let (loaded, (reports, found)) = (loaded.clone(), self.out.clone());
-            let (clock, newest, meter) = (self.clock, self.newest.clone(), self.meters.thread(index));
-            let out = (reports, found, JournalRecorder::new(self.journal_handle.clone(), index));
-            let run = move |_pinned| {
-                Worker::new(plan, &loaded, signer, (clock, newest), meter, out).with_io(io).run(&mut inbox);
+            let (builder, plan) = (self.builder()?, Plan { base: index == 0, ..self.plan.clone() });
+            let parts = Parts {
+                plan,
+                builder,
+                clock: self.clock,
+                newest: self.newest.clone(),
+                meter: self.meters.thread(index),
+                reports: sink(&self.out.0),
+                to_send: sink(&self.out.1),
+                journal: Box::new(Tape::new(self.journal_handle.clone(), index)),
+                io,
             };
+            let loaded = loaded.clone();
+            let run = move |_pinned| Worker::new(parts, loaded).run(&mut inbox);
             threads.push(thread::spawn(&format!("hot-{index}"), *placement, run)?);
             feeders.push(feeder);
         }
-        let reconnector = self.reconnector.as_mut().map(Reconnector::tasks).unwrap_or_default();
+        let reconnector = self.ports.as_mut().map(Reconnector::tasks).unwrap_or_default();
         Ok((Running { feeders, threads, placements }, reconnector))
     }
 
     /// Keys cannot be copied: each thread reads its own.
-    fn signer(&self) -> eyre::Result<BundleSigner> {
+    fn builder(&self) -> eyre::Result<BundleSigner> {
         let key = keys::read(&self.executor.owner).wrap_err("executor.owner")?;
         let (bid, limits) = (self.config.bid.clone(), self.config.limits.clone());
         let threads = &self.config.threads;
         let nonces = reconnector::nonces(if threads.spin { threads.owner_nonces } else { 0 })?;
-        let signer = BundleSigner::new(key, self.config.chain.id, self.executor.clone(), bid, limits);
-        Ok(signer.with_nonces(nonces))
+        let builder = BundleSigner::new(key, self.config.chain.id, self.executor.clone(), bid, limits);
+        Ok(builder.with_nonces(nonces))
     }
+}
+
+impl StartingState for Loaded {
+    fn ground(&self) -> InitialState<'_> {
+        let Self { head, accounts, hashes, pools, markets, .. } = self;
+        InitialState { head, accounts, hashes, pools, markets }
+    }
+}
+
+/// A hot thread's way to a task.
+pub(super) fn sink<T: Send + 'static>(to: &mpsc::UnboundedSender<T>) -> Sink<T> {
+    let to = to.clone();
+    Sink::new(move |item| {
+        // Nobody listens any more: the run is ending.
+        let _ending = to.send(item);
+    })
 }

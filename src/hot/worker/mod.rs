@@ -1,14 +1,16 @@
-//! A hot thread: its own engine, its own signer; events in, bundles out. With a [`WorkerIo`] it hears and sends by itself.
+//! The loop of a hot thread: an engine and a signer of its own; events in, bundles out. With a [`WorkerIo`] it hears and sends
+//! by itself.
 //!
 //! # Invariants
-//! - It waits for nobody but its inbox; what it has to say goes into a channel that never blocks.
+//! - It waits for nobody but its inbox; what it has to say goes into a [`Sink`] or a [`Recorder`], which never wait.
 //! - A pending transaction is judged behind the newest block heard of, or put off: the dispatcher offers it again then. What is
 //!   being looked for when a newer block is heard of is called off, and decides nothing.
 
 mod fast_path;
 pub mod io;
-pub mod journal;
-pub mod worker_set;
+pub mod message;
+pub mod meter;
+pub mod send_gate;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,10 +19,7 @@ use std::time::Duration;
 use alloy::eips::eip2718::Encodable2718;
 use alloy_primitives::{B256, U256};
 use revm::context::TxEnv;
-use tokio::sync::mpsc;
 
-use crate::edge::bootstrap::Loaded;
-use crate::edge::record::Clock;
 use crate::hot::bundle::BundleSigner;
 use crate::hot::bundle::Raw;
 use crate::hot::bundle::SignedBundle;
@@ -29,7 +28,6 @@ use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
 use crate::hot::engine::choice::Choice;
 use crate::hot::engine::choice::Made;
-use crate::hot::engine::plan::InitialState;
 use crate::hot::engine::plan::Plan;
 use crate::hot::event::Event;
 use crate::hot::event::Outcome;
@@ -41,20 +39,23 @@ use crate::hot::refused::Refused;
 use crate::hot::rt::inbox::Ended;
 use crate::hot::rt::inbox::Inbox;
 use crate::hot::rt::inbox::Item;
+use crate::hot::rt::sink::Sink;
 use crate::hot::rt::worth::Shape;
 use crate::hot::simulate::Opportunity;
-use crate::live::report::Found;
-use crate::live::report::Handed;
-use crate::live::report::Look;
-use crate::live::report::Offer;
-use crate::live::report::Report;
-use crate::live::report::Seen;
-use crate::live::report::Work;
-use crate::live::stats::meter::Meter;
-use crate::live::worker::io::Waiting;
-use crate::live::worker::io::WorkerIo;
-use crate::live::worker::journal::JournalRecorder;
+use crate::hot::worker::io::Waiting;
+use crate::hot::worker::io::WorkerIo;
+use crate::hot::worker::message::Found;
+use crate::hot::worker::message::Handed;
+use crate::hot::worker::message::Look;
+use crate::hot::worker::message::Offer;
+use crate::hot::worker::message::Recorder;
+use crate::hot::worker::message::Report;
+use crate::hot::worker::message::Seen;
+use crate::hot::worker::message::StartingState;
+use crate::hot::worker::message::Work;
+use crate::hot::worker::meter::Meter;
 use crate::metrics::count::Counter;
+use crate::metrics::span::Clock;
 use crate::metrics::span::Span;
 use crate::metrics::stage::Stage;
 use crate::protocols::AnyPool;
@@ -65,25 +66,34 @@ use crate::types::amount::Gas;
 /// Wei.
 const GWEI: u64 = 1_000_000_000;
 
-/// The ways out: to the dispatcher, to the sender, to the journal.
-pub type Outlets = (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Handed>, JournalRecorder);
-
-/// One hot thread's worker.
-pub struct Worker {
-    plan: Plan,
-    engine: Engine,
-    signer: BundleSigner,
-    clock: Clock,
+/// What a worker is made of, besides the state.
+pub struct Parts {
+    /// What its engine is made with.
+    pub plan: Plan,
+    /// What signs.
+    pub builder: BundleSigner,
+    /// The run's clock.
+    pub clock: Clock,
     /// The highest block that edge has heard of.
-    newest: Arc<AtomicU64>,
-    meter: Arc<Meter>,
-    out: mpsc::UnboundedSender<Report>,
-    to_send: mpsc::UnboundedSender<Handed>,
-    recorder: JournalRecorder,
+    pub newest: Arc<AtomicU64>,
+    /// Its numbers.
+    pub meter: Arc<Meter>,
+    /// To whoever keeps the state.
+    pub reports: Sink<Report>,
+    /// To whoever sends, and writes down what was sent.
+    pub to_send: Sink<Handed>,
+    /// The journal.
+    pub journal: Box<dyn Recorder>,
+    /// Sockets of its own, when it spins.
+    pub io: Option<Box<WorkerIo>>,
+}
+
+/// One hot thread's loop.
+pub struct Worker {
+    parts: Parts,
+    engine: Engine,
     /// How often the state was loaded anew.
     loads: u64,
-    /// Its own sockets, when it spins.
-    io: Option<Box<WorkerIo>>,
 }
 
 /// The pending transaction in hand.
@@ -102,31 +112,17 @@ struct Case {
 impl Worker {
     /// A worker behind `loaded`. To be made on its own thread.
     #[must_use]
-    pub fn new(
-        plan: Plan,
-        loaded: &Arc<Loaded>,
-        signer: BundleSigner,
-        (clock, newest): (Clock, Arc<AtomicU64>),
-        meter: Arc<Meter>,
-        (out, to_send, mut recorder): Outlets,
-    ) -> Self {
-        let engine = plan.engine(&initial_state(loaded));
-        recorder.fed(&Work::Load(Arc::clone(loaded)));
-        Self { plan, engine, signer, clock, newest, meter, out, to_send, recorder, loads: 0, io: None }
-    }
-
-    /// With sockets of its own.
-    #[must_use]
-    pub fn with_io(mut self, io: Option<Box<WorkerIo>>) -> Self {
-        self.io = io;
-        self
+    pub fn new(mut parts: Parts, loaded: Arc<dyn StartingState>) -> Self {
+        let engine = parts.plan.engine(&loaded.ground());
+        parts.journal.fed(&Work::Load(loaded));
+        Self { parts, engine, loads: 0 }
     }
 
     /// Works until the inbox ends.
     pub fn run(mut self, inbox: &mut Inbox<Work, Offer>) {
         let outcome = self.solve(Event::Head);
         self.settle(outcome, None);
-        if self.io.is_some() {
+        if self.parts.io.is_some() {
             return self.spin(inbox);
         }
         while let Some(item) = inbox.read() {
@@ -134,7 +130,7 @@ impl Worker {
         }
     }
 
-    /// What concerns the chain first, then what the worker I/O hears, then what the edge offers.
+    /// What concerns the chain first, then what its own sockets hear, then what the edge offers.
     fn spin(mut self, inbox: &mut Inbox<Work, Offer>) {
         loop {
             match inbox.chain() {
@@ -151,7 +147,7 @@ impl Worker {
 
     /// `dropped`: pending transactions for which there was no room meanwhile.
     fn item(&mut self, item: Item<Work, Offer>, dropped: u64) {
-        self.meter.counters.add_many(Counter::PendingDropped, dropped);
+        self.parts.meter.counters.add_many(Counter::PendingDropped, dropped);
         match item {
             Item::Chain(work) => self.chain(work),
             Item::Pending(offer) => self.offered(&offer),
@@ -159,7 +155,7 @@ impl Worker {
     }
 
     fn chain(&mut self, work: Work) {
-        self.recorder.fed(&work);
+        self.parts.journal.fed(&work);
         let event = match work {
             Work::Block(update) => Event::Block(update),
             Work::Undo(to) => Event::Undo(to),
@@ -178,14 +174,13 @@ impl Worker {
             }
             Work::Market(at, seed) => Event::Market(at, Box::new(MarketSpec::clone(&seed))),
             Work::Load(loaded) => {
-                self.engine = self.plan.engine(&initial_state(&loaded));
+                self.engine = self.parts.plan.engine(&loaded.ground());
                 self.loads += 1;
                 Event::Head
             }
             Work::Look(to) => {
                 if let Some(seen) = self.seen() {
-                    // Nobody waits for it any more.
-                    drop(to.send(seen));
+                    to.put(seen);
                 }
                 return;
             }
@@ -196,24 +191,24 @@ impl Worker {
 
     /// Hands the engine an event, for as long as no newer block is heard of.
     fn solve(&mut self, event: Event) -> Outcome {
-        self.engine.on_event_while(event, &none_newer(&self.newest))
+        self.engine.on_event_while(event, &none_newer(&self.parts.newest))
     }
 
-    /// Looks at what the worker I/O has heard. False: nothing.
+    /// Looks at what its own sockets have heard. False: nothing.
     fn hear(&mut self) -> bool {
-        let Some(Waiting { tx, at_ns, ready_ns }) = self.io.as_mut().and_then(|io| io.hear()) else {
+        let Some(Waiting { tx, at_ns, ready_ns }) = self.parts.io.as_mut().and_then(|io| io.hear()) else {
             return false;
         };
-        self.meter.counters.add(Counter::Heard);
+        self.parts.meter.counters.add(Counter::Heard);
         let decode_ns = ready_ns.saturating_sub(at_ns);
         let case = Case { hash: tx.hash(), at_ns, decode_ns, ready_ns, look: Look::First, shape: io::shape(&tx) };
         let raw = |to: &mut Target| choice::target(&tx, to);
         if self.begin(case) {
-            self.recorder.heard(&tx);
+            self.parts.journal.heard(&tx);
             self.judge(tx.env(), case, &raw);
         }
-        if let Some(io) = &mut self.io {
-            self.meter.counters.add_many(Counter::PendingDropped, io.done(tx));
+        if let Some(io) = &mut self.parts.io {
+            self.parts.meter.counters.add_many(Counter::PendingDropped, io.done(tx));
         }
         true
     }
@@ -228,12 +223,12 @@ impl Worker {
             look: *look,
             shape: pending.shape(),
         };
-        // The worker I/O was faster.
-        if *look == Look::First && self.io.as_mut().is_some_and(|io| !io.is_new(case.hash)) {
+        // Its own socket was faster.
+        if *look == Look::First && self.parts.io.as_mut().is_some_and(|io| !io.is_new(case.hash)) {
             return;
         }
         if self.begin(case) {
-            self.recorder.offered(pending);
+            self.parts.journal.offered(pending);
             let raw = |to: &mut Target| to.write(case.hash, |raw| pending.tx.inner().encode_2718(raw));
             self.judge(block::tx_env(&pending.tx), case, &raw);
         }
@@ -242,15 +237,15 @@ impl Worker {
     /// Whether a transaction can be judged now: not behind a block that is no longer the newest.
     fn begin(&mut self, case: Case) -> bool {
         let behind = self.engine.tip().map_or(0, |tip| tip.head().number);
-        if behind < self.newest.load(Ordering::Relaxed) {
-            self.meter.counters.add(Counter::PendingStale);
+        if behind < self.parts.newest.load(Ordering::Relaxed) {
+            self.parts.meter.counters.add(Counter::PendingStale);
             return false;
         }
         if case.look == Look::First {
-            self.meter.time(Stage::Decode, Duration::from_nanos(case.decode_ns));
+            self.parts.meter.time(Stage::Decode, Duration::from_nanos(case.decode_ns));
             self.time_first(Stage::Queue, case, case.ready_ns);
         }
-        self.meter.counters.add(Counter::Looked);
+        self.parts.meter.counters.add(Counter::Looked);
         true
     }
 
@@ -268,8 +263,8 @@ impl Worker {
     /// At the first look at a transaction: how long ago `since_ns` was.
     fn time_first(&self, stage: Stage, case: Case, since_ns: u64) {
         if case.look == Look::First {
-            let took = self.clock.now_ns().saturating_sub(since_ns);
-            self.meter.time(stage, Duration::from_nanos(took));
+            let took = self.parts.clock.now_ns().saturating_sub(since_ns);
+            self.parts.meter.time(stage, Duration::from_nanos(took));
         }
     }
 
@@ -282,7 +277,7 @@ impl Worker {
         let idle = |(reason, _)| matches!(reason, Refused::TriggerFailed | Refused::NoPool);
         let brought = outcome.proven.iter().filter_map(|proven| proven.opportunity().value()).max().unwrap_or_default();
         let gwei = u64::try_from(brought.0 / U256::from(GWEI)).unwrap_or(u64::MAX);
-        self.meter.worth.learn(case.shape, !outcome.refused.iter().any(idle), gwei);
+        self.parts.meter.worth.learn(case.shape, !outcome.refused.iter().any(idle), gwei);
     }
 
     /// Counts, reports, and makes bundles of what was proven.
@@ -294,20 +289,20 @@ impl Worker {
     }
 
     fn note(&self, outcome: &Outcome, case: Option<Case>) {
-        self.meter.refuse(&outcome.refused);
-        self.meter.counters.add_many(Counter::Cancelled, u64::from(outcome.cancelled));
+        self.parts.meter.refuse(&outcome.refused);
+        self.parts.meter.counters.add_many(Counter::Cancelled, u64::from(outcome.cancelled));
         if case.is_none_or(|case| case.look != Look::Again) && !outcome.spent.search.is_zero() {
-            self.meter.time(Stage::Search, outcome.spent.search);
+            self.parts.meter.time(Stage::Search, outcome.spent.search);
             if case.is_some() {
-                self.meter.time(Stage::WhatIf, outcome.spent.execute);
+                self.parts.meter.time(Stage::WhatIf, outcome.spent.execute);
             }
         }
         if let Some(Trigger::Stopped(ExecuteError::Invalid(_))) = &outcome.trigger {
-            self.meter.counters.add(Counter::Invalid);
+            self.parts.meter.counters.add(Counter::Invalid);
         }
         if !outcome.proven.is_empty() {
-            self.meter.time(Stage::Simulate, outcome.spent.simulate);
-            self.meter.counters.add_many(Counter::Opportunities, outcome.proven.len() as u64);
+            self.parts.meter.time(Stage::Simulate, outcome.spent.simulate);
+            self.parts.meter.counters.add_many(Counter::Opportunities, outcome.proven.len() as u64);
         }
     }
 
@@ -315,7 +310,7 @@ impl Worker {
         if state_keys.is_empty() {
             return;
         }
-        self.meter.counters.add_many(Counter::Misses, state_keys.len() as u64);
+        self.parts.meter.counters.add_many(Counter::Misses, state_keys.len() as u64);
         let again = case.map(|case| case.hash);
         self.say(Report::Missed { at: self.at(), state_keys, again });
     }
@@ -323,7 +318,7 @@ impl Worker {
     fn complain(&mut self, outcome: Outcome, case: Option<Case>) {
         self.miss(outcome.wanted, case);
         if !outcome.broken.is_empty() {
-            self.meter.counters.add_many(Counter::Quarantined, outcome.broken.len() as u64);
+            self.parts.meter.counters.add_many(Counter::Quarantined, outcome.broken.len() as u64);
             self.say(Report::Broken(outcome.broken));
         }
         if let Some(desync) = outcome.desync {
@@ -334,31 +329,30 @@ impl Worker {
     /// One bundle an event, and the rest of what was decided into the journal.
     fn build(&mut self, outcome: &Outcome, of: Option<(Case, Raw<'_>)>) {
         let mut span = Span::start();
-        let made = choice::choose(&mut self.engine, &mut self.signer, &outcome.proven, of.map(|(_, raw)| raw));
+        let made = choice::choose(&mut self.engine, &mut self.parts.builder, &outcome.proven, of.map(|(_, raw)| raw));
         if made.choice.is_some() {
-            self.meter.time(Stage::Build, span.lap());
+            self.parts.meter.time(Stage::Build, span.lap());
         }
         self.deliver(&made, of.map(|(case, _)| case));
-        self.recorder.decided(|| choice::decision(&self.engine, outcome, &made), made.choice.as_ref());
+        self.parts.journal.decided(&|| choice::decision(&self.engine, outcome, &made), made.choice.as_ref());
     }
 
-    /// Hands out what was made: down the worker I/O's lines, where it has any, and to the sender.
+    /// Hands out what was made: down its own lines, where it has any, and to the sender.
     fn deliver(&mut self, made: &Made, case: Option<Case>) {
-        self.meter.refuse(&made.refused);
+        self.parts.meter.refuse(&made.refused);
         if made.refused.iter().any(|(reason, _)| reason == Refused::Cold) {
             self.miss(self.engine.missed().to_vec(), case);
         }
         if let Some(Choice { bundle, proof, parent }) = &made.choice {
-            self.meter.counters.add(Counter::Built);
-            if self.io.as_ref().is_some_and(|io| io.has_taken_back(*parent, bundle.trigger())) {
-                return self.meter.counters.add(Counter::NotSent);
+            self.parts.meter.counters.add(Counter::Built);
+            if self.parts.io.as_ref().is_some_and(|io| io.has_taken_back(*parent, bundle.trigger())) {
+                return self.parts.meter.counters.add(Counter::NotSent);
             }
-            let signed_ns = self.clock.now_ns();
-            let sent = self.io.as_mut().and_then(|io| io.send(bundle, *parent));
+            let signed_ns = self.parts.clock.now_ns();
+            let sent = self.parts.io.as_mut().and_then(|io| io.send(bundle, *parent));
             let on = (proof.opportunity(), proof.gas_used());
             let found = Found { sent, ..found(&self.engine, bundle.clone(), on, case, signed_ns) };
-            // As in `say`.
-            let _ending = self.to_send.send(Handed::Found(Box::new(found)));
+            self.parts.to_send.put(Handed::Found(Box::new(found)));
         }
     }
 
@@ -377,25 +371,13 @@ impl Worker {
     }
 
     fn say(&self, report: Report) {
-        // Nobody listens any more: the run is ending, and so will the inbox.
-        let _ending = self.out.send(report);
+        self.parts.reports.put(report);
     }
 }
 
 /// Whether no block above a number has been heard of.
 fn none_newer(newest: &AtomicU64) -> impl Fn(u64) -> bool + '_ {
     |number| newest.load(Ordering::Relaxed) <= number
-}
-
-/// The state, as an engine takes it.
-fn initial_state(loaded: &Loaded) -> InitialState<'_> {
-    InitialState {
-        head: &loaded.head,
-        accounts: &loaded.accounts,
-        hashes: &loaded.hashes,
-        pools: &loaded.pools,
-        markets: &loaded.markets,
-    }
 }
 
 /// A bundle, as the sender takes it.

@@ -10,9 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use alloy_primitives::B256;
-use tokio::sync::watch;
-
-use crate::edge::ledger::Ledger;
 
 /// Blocks ahead of the newest that a lease is taken for: the block in hand, and the next while its own is being written.
 const AHEAD: u64 = 2;
@@ -66,26 +63,22 @@ impl SendGate {
         self.sent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
 
+    /// The block up to which a lease is due, if a further one is.
+    #[must_use]
+    pub fn wants_lease(&self) -> Option<u64> {
+        let until = self.newest.load(Ordering::Relaxed) + AHEAD;
+        (until > self.lease.load(Ordering::Relaxed)).then_some(until)
+    }
+
+    /// A lease up to this block is on disk.
+    pub fn grant(&self, until: u64) {
+        self.lease.fetch_max(until, Ordering::Relaxed);
+    }
+
     /// Whether a hot thread may send for `block`, behind `parent`, and a place is left; it is then taken.
     #[must_use]
     pub fn pass(&self, block: u64, parent: B256) -> bool {
         self.stands(block) && block <= self.lease.load(Ordering::Relaxed) && self.take(parent)
-    }
-}
-
-/// Takes a lease for every new block, until nobody tells of blocks any more.
-pub async fn keep_lease(send_gate: Arc<SendGate>, ledger: Arc<Ledger>, mut tip: watch::Receiver<B256>) {
-    loop {
-        let until = send_gate.newest.load(Ordering::Relaxed) + AHEAD;
-        if until > send_gate.lease.load(Ordering::Relaxed) {
-            match ledger.lease(until).done().await {
-                Ok(()) => send_gate.lease.store(until, Ordering::Relaxed),
-                Err(error) => tracing::error!(%error, "the ledger gives no lease: hot threads do not send"),
-            }
-        }
-        if tip.changed().await.is_err() {
-            return;
-        }
     }
 }
 
@@ -96,17 +89,19 @@ mod tests {
     #[test]
     fn what_is_late_unleased_or_one_too_many_does_not_go_out() {
         let newest = Arc::new(AtomicU64::new(9));
-        let send_gate = SendGate::new(newest.clone(), 10, 2);
+        let gate = SendGate::new(newest.clone(), 10, 2);
         let [ten, eleven] = [B256::repeat_byte(10), B256::repeat_byte(11)];
-        assert!(!send_gate.stands(10), "under the floor");
-        assert!(send_gate.stands(11) && !send_gate.pass(11, ten), "no lease yet");
-        send_gate.lease.store(12, Ordering::Relaxed);
-        assert!(send_gate.pass(11, ten) && send_gate.take(ten) && !send_gate.pass(11, ten) && !send_gate.take(ten));
-        assert!(send_gate.pass(12, eleven));
-        assert!(!send_gate.pass(13, eleven), "beyond the lease");
+        assert!(!gate.stands(10), "under the floor");
+        assert!(gate.stands(11) && !gate.pass(11, ten), "no lease yet");
+        assert_eq!(gate.wants_lease(), Some(11));
+        gate.grant(12);
+        assert_eq!(gate.wants_lease(), None);
+        assert!(gate.pass(11, ten) && gate.take(ten) && !gate.pass(11, ten) && !gate.take(ten));
+        assert!(gate.pass(12, eleven));
+        assert!(!gate.pass(13, eleven), "beyond the lease");
         newest.store(12, Ordering::Relaxed);
-        assert!(!send_gate.pass(12, eleven), "late");
-        send_gate.halt();
-        assert!(!send_gate.stands(13));
+        assert!(!gate.pass(12, eleven), "late");
+        gate.halt();
+        assert!(!gate.stands(13));
     }
 }

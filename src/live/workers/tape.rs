@@ -10,8 +10,6 @@ use std::sync::Arc;
 use alloy::eips::eip2718::Encodable2718;
 
 use crate::config::Config;
-use crate::edge::bootstrap::Loaded;
-use crate::edge::ingest::feed::Pending;
 use crate::edge::record::JournalHandle;
 use crate::edge::record::format::FrameKind;
 use crate::edge::record::format::session;
@@ -23,67 +21,26 @@ use crate::edge::record::format::session::State;
 use crate::hot::bundle::config::Executor;
 use crate::hot::decode::PendingTx;
 use crate::hot::engine::choice::Choice;
+use crate::hot::engine::plan::InitialState;
 use crate::hot::event::FetchedState;
+use crate::hot::event::Pending;
 use crate::hot::evm::own::Own;
-use crate::live::report::Work;
+use crate::hot::worker::message::Recorder;
+use crate::hot::worker::message::Work;
 use crate::types::decision::Decision;
 
 /// Numbers a thread's frames and hands them in.
-pub struct JournalRecorder {
+pub struct Tape {
     journal_handle: JournalHandle,
     thread: u16,
     next: u64,
 }
 
-impl JournalRecorder {
+impl Tape {
     /// Of the hot thread of this index.
     #[must_use]
     pub fn new(journal_handle: JournalHandle, thread: usize) -> Self {
         Self { journal_handle, thread: u16::try_from(thread).unwrap_or(u16::MAX), next: 0 }
-    }
-
-    /// What concerns the chain.
-    pub fn fed(&mut self, work: &Work) {
-        // A question changes nothing, and is no part of the run.
-        if matches!(work, Work::Look(_)) {
-            return;
-        }
-        let Some(number) = self.number() else { return };
-        let work = work.clone();
-        let payload = move || session::pack_numbered(number, &fed(&work));
-        self.journal_handle.late(self.thread, FrameKind::Fed, Box::new(payload));
-    }
-
-    /// A pending transaction that is looked at.
-    pub fn offered(&mut self, pending: &Arc<Pending>) {
-        let Some(number) = self.number() else { return };
-        let pending = Arc::clone(pending);
-        let payload = move || {
-            let raw = pending.tx.inner().encoded_2718().into();
-            session::pack_numbered(number, &Fed::Pending { hash: pending.hash(), sender: pending.sender(), raw })
-        };
-        self.journal_handle.late(self.thread, FrameKind::Fed, Box::new(payload));
-    }
-
-    /// One that the thread heard of by itself.
-    pub fn heard(&mut self, tx: &PendingTx) {
-        let Some(number) = self.number() else { return };
-        let tx = tx.clone();
-        let payload = move || {
-            let mut raw = Vec::new();
-            tx.encode(&mut raw);
-            session::pack_numbered(number, &Fed::Pending { hash: tx.hash(), sender: tx.sender(), raw: raw.into() })
-        };
-        self.journal_handle.late(self.thread, FrameKind::Fed, Box::new(payload));
-    }
-
-    /// What was decided about the item fed last.
-    pub fn decided(&mut self, decision: impl FnOnce() -> Decision, choice: Option<&Choice>) {
-        let Some(number) = self.number() else { return };
-        let names = choice.map(|choice| Names { bundle: choice.bundle.hash(), ours: choice.bundle.ours() });
-        let decided = Decided { decision: decision(), names };
-        let payload = move || session::pack_numbered(number, &decided);
-        self.journal_handle.late(self.thread, FrameKind::Decided, Box::new(payload));
     }
 
     /// The next frame's; `None` without a journal.
@@ -94,6 +51,48 @@ impl JournalRecorder {
     }
 }
 
+impl Recorder for Tape {
+    fn fed(&mut self, work: &Work) {
+        // A question changes nothing, and is no part of the run.
+        if matches!(work, Work::Look(_)) {
+            return;
+        }
+        let Some(number) = self.number() else { return };
+        let work = work.clone();
+        let payload = move || session::pack_numbered(number, &fed(&work));
+        self.journal_handle.late(self.thread, FrameKind::Fed, Box::new(payload));
+    }
+
+    fn offered(&mut self, pending: &Arc<Pending>) {
+        let Some(number) = self.number() else { return };
+        let pending = Arc::clone(pending);
+        let payload = move || {
+            let raw = pending.tx.inner().encoded_2718().into();
+            session::pack_numbered(number, &Fed::Pending { hash: pending.hash(), sender: pending.sender(), raw })
+        };
+        self.journal_handle.late(self.thread, FrameKind::Fed, Box::new(payload));
+    }
+
+    fn heard(&mut self, tx: &PendingTx) {
+        let Some(number) = self.number() else { return };
+        let tx = tx.clone();
+        let payload = move || {
+            let mut raw = Vec::new();
+            tx.encode(&mut raw);
+            session::pack_numbered(number, &Fed::Pending { hash: tx.hash(), sender: tx.sender(), raw: raw.into() })
+        };
+        self.journal_handle.late(self.thread, FrameKind::Fed, Box::new(payload));
+    }
+
+    fn decided(&mut self, decision: &dyn Fn() -> Decision, choice: Option<&Choice>) {
+        let Some(number) = self.number() else { return };
+        let names = choice.map(|choice| Names { bundle: choice.bundle.hash(), ours: choice.bundle.ours() });
+        let decided = Decided { decision: decision(), names };
+        let payload = move || session::pack_numbered(number, &decided);
+        self.journal_handle.late(self.thread, FrameKind::Decided, Box::new(payload));
+    }
+}
+
 fn fed(work: &Work) -> Fed<'_> {
     match work {
         Work::Block(update) => Fed::Block(Cow::Borrowed(update)),
@@ -101,19 +100,19 @@ fn fed(work: &Work) -> Fed<'_> {
         Work::FetchedState(fetched, again) => Fed::FetchedState { fetched: Cow::Borrowed(fetched), again: *again },
         Work::Pool(at, pool) => Fed::Pool { at: *at, pool: Cow::Borrowed(pool) },
         Work::Market(at, seed) => Fed::Market { at: *at, seed: Cow::Borrowed(seed) },
-        Work::Load(loaded) => Fed::Load(state(loaded)),
+        Work::Load(loaded) => Fed::Load(state(loaded.ground())),
         // Never taped: see above.
         Work::Look(_) => Fed::FetchedState { fetched: Cow::Owned(FetchedState::default()), again: false },
     }
 }
 
-fn state(loaded: &Loaded) -> State<'_> {
+fn state(ground: InitialState<'_>) -> State<'_> {
     State {
-        head: loaded.head,
-        accounts: Cow::Borrowed(&loaded.accounts),
-        hashes: Cow::Borrowed(&loaded.hashes),
-        pools: Cow::Borrowed(&loaded.pools),
-        markets: Cow::Borrowed(&loaded.markets),
+        head: *ground.head,
+        accounts: Cow::Borrowed(ground.accounts),
+        hashes: Cow::Borrowed(ground.hashes),
+        pools: Cow::Borrowed(ground.pools),
+        markets: Cow::Borrowed(ground.markets),
     }
 }
 

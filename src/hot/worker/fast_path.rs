@@ -12,32 +12,33 @@ use crate::hot::engine::fast_path::ProvisionalBundle;
 use crate::hot::engine::fast_path::Verdict;
 use crate::hot::forecast::Why;
 use crate::hot::simulate::Opportunity;
-use crate::live::report::Found;
-use crate::live::report::Handed;
-use crate::live::worker::Case;
-use crate::live::worker::Worker;
-use crate::live::worker::found;
-use crate::live::worker::none_newer;
+use crate::hot::worker::Case;
+use crate::hot::worker::Parts;
+use crate::hot::worker::Worker;
+use crate::hot::worker::found;
+use crate::hot::worker::message::Found;
+use crate::hot::worker::message::Handed;
+use crate::hot::worker::none_newer;
 use crate::metrics::count::Counter;
 use crate::metrics::span::Span;
 use crate::metrics::stage::Stage;
 
-/// Which way a provisional bundle has left.
+/// Which way a promise has left.
 enum Left {
     /// None has.
     Not,
-    /// Down the worker I/O's lines. The ledger hears of it once it is known what it really earns.
+    /// Down its own lines. The ledger hears of it once it is known what it really earns.
     InLine(Box<Found>),
     /// To the sender, who waits for the verdict.
     ToSender,
 }
 
 impl Worker {
-    /// A pending transaction by maths first. What is signed goes down the worker I/O at once, and is taken back if the EVM does not
-    /// agree; where there is no worker I/O it goes to the sender, who waits for the verdict before anything of it reaches a relay.
+    /// A pending transaction by maths first. What is signed goes down the worker's own lines at once, and is taken back if the EVM does not
+    /// agree; where there are none it goes to the sender, who waits for the verdict before anything of it reaches a relay.
     pub(super) fn look_first(&mut self, tx: TxEnv, case: Case, raw: Raw<'_>) {
         let (mut span, mut left) = (Span::start(), Left::Not);
-        let (clock, to_send, meter, io) = (&self.clock, &self.to_send, &self.meter, &mut self.io);
+        let Parts { clock, to_send, meter, io, builder, newest, .. } = &mut self.parts;
         let hand = |engine: &Engine, provisional: &ProvisionalBundle| {
             meter.time(Stage::Build, span.lap());
             if io.as_ref().is_some_and(|io| io.has_taken_back(provisional.parent, provisional.bundle.trigger())) {
@@ -54,18 +55,17 @@ impl Worker {
                 return;
             }
             found.provisional = true;
-            // Nobody listens any more: the run is ending.
-            let _ending = to_send.send(Handed::Found(found));
+            to_send.put(Handed::Found(found));
             left = Left::ToSender;
         };
         let FastPathResult { outcome, made, first } =
-            fast_path::look(&mut self.engine, &mut self.signer, tx, (raw, &none_newer(&self.newest)), hand);
+            fast_path::look(&mut self.engine, builder, tx, (raw, &none_newer(newest)), hand);
         self.count(&first);
         self.learn(&outcome, case);
         self.note(&outcome, Some(case));
         let confirmed = self.confirm(&first, left);
         if confirmed {
-            self.meter.counters.add(Counter::Built);
+            self.parts.meter.counters.add(Counter::Built);
         } else {
             self.deliver(&made, Some(case));
         }
@@ -74,29 +74,27 @@ impl Worker {
             decision.first = first.said();
             decision
         };
-        self.recorder.decided(decision, made.choice.as_ref());
+        self.parts.journal.decided(&decision, made.choice.as_ref());
         self.complain(outcome, Some(case));
     }
 
-    /// Tells whoever waits for it what the EVM said of a provisional bundle. Whether it agreed.
+    /// Tells whoever waits for it what the EVM said of a promise. Whether it agreed.
     fn confirm(&mut self, first: &FastPath, left: Left) -> bool {
         let FastPath::Sent(provisional, verdict) = first else { return false };
         let terms = if let Verdict::Confirmed(terms) = verdict { Some(*terms) } else { None };
         match left {
             Left::InLine(mut found) => {
-                if let (None, Some(io)) = (terms, &mut self.io) {
+                if let (None, Some(io)) = (terms, &mut self.parts.io) {
                     io.took_back(provisional.parent, provisional.bundle.trigger());
                 }
                 if let Some(sent) = &mut found.sent {
                     sent.terms = terms.unwrap_or(sent.terms);
                     sent.withdrawn = terms.is_none();
                 }
-                // As above.
-                let _ending = self.to_send.send(Handed::Found(found));
+                self.parts.to_send.put(Handed::Found(found));
             }
             Left::ToSender => {
-                // As above.
-                let _ending = self.to_send.send(Handed::Verdict { bundle: provisional.bundle.hash(), terms });
+                self.parts.to_send.put(Handed::Verdict { bundle: provisional.bundle.hash(), terms });
             }
             Left::Not => (),
         }
@@ -104,7 +102,7 @@ impl Worker {
     }
 
     fn count(&self, first: &FastPath) {
-        let counters = &self.meter.counters;
+        let counters = &self.parts.meter.counters;
         match first {
             FastPath::Closed => return,
             FastPath::Left(Why::Barred) => return counters.add(Counter::ForecastShape),

@@ -1,25 +1,29 @@
-//! What hot threads and edge say to each other, beyond the engine's own events.
+//! What workers and edge say to each other, beyond the engine's own events.
 
+use std::fmt;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};
-use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::edge::bootstrap::Loaded;
-use crate::edge::ingest::feed::Pending;
 use crate::hot::bundle::ProfitSplit;
 use crate::hot::bundle::SignedBundle;
+use crate::hot::decode::PendingTx;
+use crate::hot::engine::choice::Choice;
+use crate::hot::engine::plan::InitialState;
 use crate::hot::event::BlockUpdate;
 use crate::hot::event::Desync;
 use crate::hot::event::FetchedState;
 use crate::hot::event::Head;
+use crate::hot::event::Pending;
 use crate::hot::event::StateKey;
+use crate::hot::rt::sink::Sink;
 use crate::hot::send::Relays;
 use crate::protocols::AnyPool;
 use crate::protocols::lending::market_spec::MarketSpec;
 use crate::protocols::lending::taken::Position;
 use crate::types::amount::Gas;
+use crate::types::decision::Decision;
 use crate::types::decision::Hop;
 
 /// To every hot thread: what concerns the chain.
@@ -36,9 +40,27 @@ pub enum Work {
     /// A lending market that is new behind the block of this hash.
     Market(B256, Arc<MarketSpec>),
     /// All that was known is void: this is the state.
-    Load(Arc<Loaded>),
+    Load(Arc<dyn StartingState>),
     /// How does the state stand, behind all that was said before?
-    Look(mpsc::UnboundedSender<Seen>),
+    Look(Sink<Seen>),
+}
+
+/// A state that an engine can begin with, whoever has loaded it.
+pub trait StartingState: fmt::Debug + Send + Sync {
+    /// It.
+    fn ground(&self) -> InitialState<'_>;
+}
+
+/// The journal, as a worker knows it. Nothing in it waits, and nothing is serialised on the worker's thread.
+pub trait Recorder: Send {
+    /// What concerns the chain.
+    fn fed(&mut self, work: &Work);
+    /// A pending transaction that is looked at.
+    fn offered(&mut self, pending: &Arc<Pending>);
+    /// One that the worker heard of by itself.
+    fn heard(&mut self, tx: &PendingTx);
+    /// What was decided about the item fed last.
+    fn decided(&mut self, decision: &dyn Fn() -> Decision, choice: Option<&Choice>);
 }
 
 /// What one hot thread holds for the state of the chain: for whoever holds it against the chain.

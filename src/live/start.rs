@@ -48,6 +48,7 @@ use crate::live::submission::inclusion::InclusionTracker;
 use crate::live::submission::lease;
 use crate::live::submission::sender::Sender;
 use crate::live::watchlist::Watchlist;
+use crate::live::submission::warm;
 use crate::live::workers::Crew;
 use crate::live::workers::tape;
 use crate::metrics::span::Clock;
@@ -156,7 +157,7 @@ impl Prepared<'_> {
         let (replies, said) = mpsc::unbounded_channel();
         let (tip, tip_fetched) = watch::channel(self.at.hash);
         let mut tasks = Tasks::default();
-        let reconnector = self.reconnector((&submitter, &meters), replies, (&mut tasks, tip_fetched.clone()));
+        let reconnector = self.reconnector((&submitter, &meters), replies);
         let worker_set = self.worker_set(&meters, (reports.clone(), to_send), reconnector);
         let (running, reconnector) = worker_set.start(&self.loaded)?;
         reconnector.into_iter().for_each(|dialler| tasks.run(dialler.run()));
@@ -173,8 +174,14 @@ impl Prepared<'_> {
         submitter.warm().await;
 
         let patience = Duration::from_secs(self.config.chain.slot_seconds);
+        let submitter = Arc::new(submitter);
+        if how != How::Dry {
+            tasks.run(lease::keep(self.send_gate.clone(), self.ledger.clone(), tip_fetched.clone()));
+            tasks.run(warm::keep(submitter.clone(), tip_fetched.clone()));
+        }
         let times = (self.clock, self.send_gate.clone(), tip_fetched);
-        let sender = Sender::new((self.ledger.clone(), Arc::new(submitter)), times, meters.clone(), patience);
+        let sender = Sender::new((self.ledger.clone(), submitter), times, meters.clone(), patience);
+        let sender = sender.behind(self.at.number).wrap_err("the ledger's bundles")?;
         tasks.run(sender.run((found, said), how != How::Dry));
         let (to_settle, notes) = mpsc::unbounded_channel();
         tasks.run(self.tracker(&stats).run(notes, reports));
@@ -202,21 +209,12 @@ impl Prepared<'_> {
         })
     }
 
-    /// Who dials for the workers, where they spin. Where they may also send, a lease is kept.
-    fn reconnector(
-        &self,
-        (submitter, meters): (&Submitter, &Arc<Meters>),
-        to: Replies,
-        (tasks, tip): (&mut Tasks, watch::Receiver<B256>),
-    ) -> Option<Reconnector> {
+    /// Who dials for the workers, where they spin.
+    fn reconnector(&self, (submitter, meters): (&Submitter, &Arc<Meters>), to: Replies) -> Option<Reconnector> {
         if !self.config.threads.spin {
             return None;
         }
-        let lines = submitter.dials();
-        if !lines.is_empty() {
-            tasks.run(lease::keep(self.send_gate.clone(), self.ledger.clone(), tip));
-        }
-        let dials = Dials::new(self.config, lines);
+        let dials = Dials::new(self.config, submitter.dials());
         Some(Reconnector::new(
             self.config,
             dials,

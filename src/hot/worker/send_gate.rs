@@ -2,9 +2,9 @@
 //!
 //! # Invariants
 //! - No bundle for a block that somebody has heard of, none once sending was halted, and no more for a block than the limit.
-//! - A hot thread writes to a relay before the ledger writes down the bundle. So that a crash between the two does not
+//! - A bundle goes to relays before the ledger writes it down, whoever sends it. So that a crash between the two does not
 //!   end in the same bundle being sent again, the ledger holds a *lease*: the highest block that bundles may have gone out
-//!   for. It is on disk before a hot thread sends under it, and the next run sends nothing for a block under it.
+//!   for. It is on disk before anything is sent under it, and the next run sends nothing for a block under it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,7 +23,7 @@ pub struct SendGate {
     halted: AtomicBool,
     /// Bundles may have gone out in an earlier run up to this block.
     floor: u64,
-    /// Hot threads may send up to this block.
+    /// Bundles for blocks up to this one may go out before they are written down.
     lease: AtomicU64,
     /// High bits of the parent's hash, and bundles sent behind it.
     sent: AtomicU64,
@@ -75,10 +75,16 @@ impl SendGate {
         self.lease.fetch_max(until, Ordering::Relaxed);
     }
 
+    /// Whether a bundle for `block` may go out before it is written down.
+    #[must_use]
+    pub fn is_leased(&self, block: u64) -> bool {
+        block <= self.lease.load(Ordering::Relaxed)
+    }
+
     /// Whether a hot thread may send for `block`, behind `parent`, and a place is left; it is then taken.
     #[must_use]
     pub fn pass(&self, block: u64, parent: B256) -> bool {
-        self.stands(block) && block <= self.lease.load(Ordering::Relaxed) && self.take(parent)
+        self.stands(block) && self.is_leased(block) && self.take(parent)
     }
 }
 
@@ -95,7 +101,7 @@ mod tests {
         assert!(gate.stands(11) && !gate.pass(11, ten), "no lease yet");
         assert_eq!(gate.wants_lease(), Some(11));
         gate.grant(12);
-        assert_eq!(gate.wants_lease(), None);
+        assert!(gate.wants_lease().is_none() && gate.is_leased(12) && !gate.is_leased(13));
         assert!(gate.pass(11, ten) && gate.take(ten) && !gate.pass(11, ten) && !gate.take(ten));
         assert!(gate.pass(12, eleven));
         assert!(!gate.pass(13, eleven), "beyond the lease");

@@ -4,3 +4,4 @@ pub mod inclusion;
 pub mod lease;
 pub mod mined;
 pub mod sender;
+pub mod warm;

@@ -1,13 +1,16 @@
-//! Signed bundles into the ledger, then to the relays.
+//! Signed bundles to the relays, and into the ledger right behind.
 //!
 //! # Invariants
-//! - A bundle is on disk before it is sent: after a crash it is known of, and not sent twice. One that a hot thread has
-//!   sent is written down right after: what stands for it meanwhile is in [`crate::hot::worker::send_gate`].
+//! - No disk stands before a send: the lease does ([`crate::hot::worker::send_gate`]), which is on disk since the block before.
+//!   The row is written while the relays are on their way to answer. After a crash between the two nothing is sent for a
+//!   block under the lease, so that nothing is sent twice; the row is lost.
+//! - Where no lease covers the block, as in a dry run or at the very start, a bundle is on disk before it is sent.
 //! - One bundle a block and opportunity; none that was found behind another block than the tip.
 //! - Without `--live` nothing is sent: the ledger holds what would have been.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{B256, I256, keccak256};
@@ -22,6 +25,7 @@ use crate::edge::ledger::Ledger;
 use crate::edge::ledger::LedgerError;
 use crate::edge::ledger::row;
 use crate::edge::submit::Answer;
+use crate::edge::submit::Prepared;
 use crate::edge::submit::Reply;
 use crate::edge::submit::Submission;
 use crate::edge::submit::Submitter;
@@ -57,7 +61,14 @@ pub struct Sender {
     meters: Arc<Meters>,
     /// Longest a relay is waited for: an answer behind its block says nothing any more.
     patience: Duration,
+    /// Opportunities that have a bundle, by their block: the ledger says the same, but only once it has written.
+    taken: Mutex<HashSet<(u64, B256)>>,
 }
+
+/// Blocks that `taken` looks back: no reorg that is followed goes deeper.
+const REMEMBERED: u64 = 64;
+/// Blocks above the head whose rows an earlier run may have left.
+const AHEAD: u64 = 8;
 
 impl Sender {
     /// A sender.
@@ -68,7 +79,30 @@ impl Sender {
         meters: Arc<Meters>,
         patience: Duration,
     ) -> Self {
-        Self { ledger, submitter, clock, send_gate, tip, meters, patience }
+        Self { ledger, submitter, clock, send_gate, tip, meters, patience, taken: Mutex::default() }
+    }
+
+    /// Knows of the bundles that an earlier run has written down for blocks above `head`.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn behind(self, head: u64) -> Result<Self, LedgerError> {
+        for target in head.saturating_add(1)..=head.saturating_add(AHEAD) {
+            for row in self.ledger.for_block(target)? {
+                self.is_first(target, row.bundle.opportunity);
+            }
+        }
+        Ok(self)
+    }
+
+    /// Whether nothing was sent for this opportunity yet; from now on something was.
+    fn is_first(&self, block: u64, opportunity: B256) -> bool {
+        // No code panics while it holds the lock; a poisoned one is whole.
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.iter().any(|(old, _)| old + REMEMBERED < block) {
+            taken.retain(|(old, _)| old + REMEMBERED >= block);
+        }
+        taken.insert((block, opportunity))
     }
 
     /// Works until nobody finds bundles any more, then waits for the answers under way. `live`: what is decided is sent.
@@ -107,7 +141,9 @@ impl Sender {
     ) {
         if let Some(sent) = found.sent {
             // Asked for here and now, so that it comes before any answer.
-            let written = self.ledger.decide(self.row(sent.uuid, &found, sent.terms, live));
+            let row = self.row(sent.uuid, &found, sent.terms, live);
+            self.is_first(row.target, row.opportunity);
+            let written = self.ledger.decide(row);
             under_way.spawn(Arc::clone(self).sent(found, sent, written));
         } else if self.send_gate.take(found.parent) {
             let verdict = found.provisional.then(|| {
@@ -195,24 +231,56 @@ impl Sender {
         if !self.stands(&found) {
             return self.meters.edge().counters.add(Counter::NotSent);
         }
-        match self.ledger.decide(self.row(uuid, &found, terms, live)).done().await {
+        let row = self.row(uuid, &found, terms, live);
+        // The same opportunity, met twice: behind the block, and again after a miss.
+        if !self.is_first(row.target, row.opportunity) {
+            return self.meters.edge().counters.add(Counter::NotSent);
+        }
+        if live && self.send_gate.is_leased(row.target) {
+            self.send_then_write(&found, prepared, row).await;
+        } else {
+            self.write_then_send(&found, prepared, row).await;
+        }
+    }
+
+    /// Under the lease: the ledger writes while the relays answer.
+    async fn send_then_write(&self, found: &Found, prepared: Prepared, row: row::Bundle) {
+        let uuid = prepared.uuid();
+        let now = self.clock.now_ns();
+        self.count(found, now);
+        let send = self.submitter.send(prepared, Instant::now() + self.patience);
+        // In this order: the requests are handed over before the ledger is asked.
+        let (submission, written) = tokio::join!(biased; send, async { self.ledger.decide(row).done().await });
+        if let Err(error) = written {
+            let block = found.bundle.block();
+            tracing::error!(%uuid, block, %error, "the ledger does not take a bundle that has gone out");
+            return;
+        }
+        self.submitted(submission, self.unix_ms(now)).await;
+    }
+
+    async fn write_then_send(&self, found: &Found, prepared: Prepared, row: row::Bundle) {
+        let uuid = prepared.uuid();
+        match self.ledger.decide(row).done().await {
             Ok(()) => (),
-            // The same opportunity, met twice: behind the block, and again after a miss.
             Err(LedgerError::Taken { .. }) => return self.meters.edge().counters.add(Counter::NotSent),
-            Err(error) => return self.drop_it(&found, &error),
+            Err(error) => return self.drop_it(found, &error),
         }
         // The disk took its time.
-        if !self.stands(&found) {
+        if !self.stands(found) {
             self.meters.edge().counters.add(Counter::NotSent);
             return self.unsent(uuid).await;
         }
         let now = self.clock.now_ns();
-        self.count(&found, now);
-        let sent_ms = self.unix_ms(now);
+        self.count(found, now);
         let submission = self.submitter.send(prepared, Instant::now() + self.patience).await;
+        self.submitted(submission, self.unix_ms(now)).await;
+    }
+
+    async fn submitted(&self, submission: Submission, sent_ms: u64) {
         match submission {
-            Submission { replies: Some(replies), .. } => self.answers(uuid, sent_ms, replies).await,
-            Submission { replies: None, .. } => self.unsent(uuid).await,
+            Submission { uuid, replies: Some(replies), .. } => self.answers(uuid, sent_ms, replies).await,
+            Submission { uuid, replies: None, .. } => self.unsent(uuid).await,
         }
     }
 

@@ -182,6 +182,12 @@ impl Submitter {
         futures_util::future::join_all(self.relays.iter().map(dial)).await;
     }
 
+    /// As [`Submitter::warm`], over so many connections to each at once: while one waits for its answer, the next bundle goes
+    /// down another. What a relay has closed meanwhile is opened anew, before a bundle needs it.
+    pub async fn warm_again(&self) {
+        futures_util::future::join_all((0..SPARES).map(|_| self.warm())).await;
+    }
+
     fn messages(
         &self,
         uuid: Uuid,
@@ -293,5 +299,7 @@ async fn bounded(mut response: reqwest::Response) -> Result<Vec<u8>, reqwest::Er
     Ok(body)
 }
 
+/// Connections kept warm to each relay.
+const SPARES: usize = 2;
 const MOST_BYTES: usize = 64 * 1024;
 const EXCERPT_CHARS: usize = 512;

@@ -179,11 +179,12 @@ impl Prepared<'_> {
             tasks.run(lease::keep(self.send_gate.clone(), self.ledger.clone(), tip_fetched.clone()));
             tasks.run(warm::keep(submitter.clone(), tip_fetched.clone()));
         }
+        let (to_settle, notes) = mpsc::unbounded_channel();
         let times = (self.clock, self.send_gate.clone(), tip_fetched);
-        let sender = Sender::new((self.ledger.clone(), submitter), times, meters.clone(), patience);
+        let sender =
+            Sender::new((self.ledger.clone(), submitter), times, meters.clone(), (patience, to_settle.clone()));
         let sender = sender.behind(self.at.number).wrap_err("the ledger's bundles")?;
         tasks.run(sender.run((found, said), how != How::Dry));
-        let (to_settle, notes) = mpsc::unbounded_channel();
         tasks.run(self.tracker(&stats).run(notes, reports));
         let (stop, stopped) = watch::channel(false);
         let (looks, asked) = mpsc::unbounded_channel();

@@ -75,6 +75,12 @@ impl SendGate {
         self.lease.fetch_max(until, Ordering::Relaxed);
     }
 
+    /// Somebody has heard of `block`.
+    #[must_use]
+    pub fn has_come(&self, block: u64) -> bool {
+        self.newest.load(Ordering::Relaxed) >= block
+    }
+
     /// Whether a bundle for `block` may go out before it is written down.
     #[must_use]
     pub fn is_leased(&self, block: u64) -> bool {

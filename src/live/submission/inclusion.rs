@@ -48,6 +48,8 @@ pub enum Note {
     },
     /// The chain was lost: which blocks are undone nobody says.
     Lost,
+    /// A bundle was written down after its block had come.
+    Late,
 }
 
 /// Blocks held for bundles that are written down after their block came: they are late, and it shall be said.
@@ -90,6 +92,7 @@ impl InclusionTracker {
         while let Some(note) = notes.recv().await {
             let done = match note {
                 Note::Grown(block) => self.grown(block, &mined).await,
+                Note::Late => self.settle_all(self.highest).await,
                 Note::Undone { above } => self.undo(above).await,
                 Note::Lost => match self.last_that_stands().await {
                     Some(above) => self.undo(above).await,

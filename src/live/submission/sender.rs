@@ -37,6 +37,7 @@ use crate::hot::worker::message::Handed;
 use crate::hot::worker::message::Sent;
 use crate::hot::worker::send_gate::SendGate;
 use crate::live::stats::meter::Meters;
+use crate::live::submission::inclusion::Note;
 use crate::metrics::count::Counter;
 use crate::metrics::span::Clock;
 use crate::metrics::stage::Stage;
@@ -61,6 +62,8 @@ pub struct Sender {
     meters: Arc<Meters>,
     /// Longest a relay is waited for: an answer behind its block says nothing any more.
     patience: Duration,
+    /// Whoever follows bundles to their blocks.
+    to_settle: mpsc::UnboundedSender<Note>,
     /// Opportunities that have a bundle, by their block: the ledger says the same, but only once it has written.
     taken: Mutex<HashSet<(u64, B256)>>,
 }
@@ -77,9 +80,9 @@ impl Sender {
         (ledger, submitter): (Arc<Ledger>, Arc<Submitter>),
         (clock, send_gate, tip): (Clock, Arc<SendGate>, watch::Receiver<B256>),
         meters: Arc<Meters>,
-        patience: Duration,
+        (patience, to_settle): (Duration, mpsc::UnboundedSender<Note>),
     ) -> Self {
-        Self { ledger, submitter, clock, send_gate, tip, meters, patience, taken: Mutex::default() }
+        Self { ledger, submitter, clock, send_gate, tip, meters, patience, to_settle, taken: Mutex::default() }
     }
 
     /// Knows of the bundles that an earlier run has written down for blocks above `head`.
@@ -93,6 +96,13 @@ impl Sender {
             }
         }
         Ok(self)
+    }
+
+    /// A row was written behind its send. Where its block was faster, whoever follows bundles has not seen it.
+    fn written(&self, block: u64) {
+        if self.send_gate.has_come(block) {
+            let _ending = self.to_settle.send(Note::Late);
+        }
     }
 
     /// Whether nothing was sent for this opportunity yet; from now on something was.
@@ -167,6 +177,7 @@ impl Sender {
             tracing::error!(%uuid, block, %error, "the ledger does not take a bundle that has gone out");
             return;
         }
+        self.written(found.bundle.block());
         if sent.withdrawn {
             return self.take_back(sent.uuid, found.bundle.block()).await;
         }
@@ -250,7 +261,12 @@ impl Sender {
         self.count(found, now);
         let send = self.submitter.send(prepared, Instant::now() + self.patience);
         // In this order: the requests are handed over before the ledger is asked.
-        let (submission, written) = tokio::join!(biased; send, async { self.ledger.decide(row).done().await });
+        let write = async {
+            let written = self.ledger.decide(row).done().await;
+            self.written(found.bundle.block());
+            written
+        };
+        let (submission, written) = tokio::join!(biased; send, write);
         if let Err(error) = written {
             let block = found.bundle.block();
             tracing::error!(%uuid, block, %error, "the ledger does not take a bundle that has gone out");

@@ -47,10 +47,10 @@ use crate::live::submission::inclusion;
 use crate::live::submission::inclusion::InclusionTracker;
 use crate::live::submission::lease;
 use crate::live::submission::sender::Sender;
-use crate::live::watchlist::Watchlist;
 use crate::live::submission::warm;
-use crate::live::workers::Crew;
-use crate::live::workers::tape;
+use crate::live::watchlist::Watchlist;
+use crate::live::workers::WorkerSet;
+use crate::live::workers::journal;
 use crate::metrics::span::Clock;
 
 /// Starts a searcher; within a tokio runtime. `seed`: of the world it runs in, for its report. `progress` is told how the
@@ -108,7 +108,7 @@ async fn behind(
         own,
         forecast: config.forecast.enabled,
     };
-    tape::plan(&journal_handle, config, executor, own);
+    journal::plan(&journal_handle, config, executor, own);
     let loaded = Arc::new(loaded);
     for note in &loaded.notes {
         tracing::warn!(note);
@@ -225,8 +225,8 @@ impl Prepared<'_> {
         ))
     }
 
-    fn worker_set<'b>(&'b self, meters: &'b Arc<Meters>, out: Out, reconnector: Option<Reconnector>) -> Crew<'b> {
-        Crew {
+    fn worker_set<'b>(&'b self, meters: &'b Arc<Meters>, out: Out, reconnector: Option<Reconnector>) -> WorkerSet<'b> {
+        WorkerSet {
             config: self.config,
             executor: self.executor,
             plan: self.plan.clone(),

@@ -102,9 +102,9 @@ pub struct Parts {
     /// Where answers go.
     pub replies: Sink<Reply>,
     /// Writes and signs requests.
-    pub pen: RequestEncoder,
+    pub encoder: RequestEncoder,
     /// Asked before every send.
-    pub gate: Arc<SendGate>,
+    pub send_gate: Arc<SendGate>,
     /// When a port is taken for dead.
     pub patience: Patience,
     /// Whose transactions are ours, and no triggers.
@@ -134,7 +134,7 @@ struct Relay {
 pub struct WorkerIo {
     parts: Parts,
     nodes: Vec<Node>,
-    lines: Vec<Relay>,
+    connections: Vec<Relay>,
     recent: Recent,
     /// The one that is read into.
     tx: PendingTx,
@@ -166,7 +166,7 @@ impl WorkerIo {
             waiting: Bins::new(parts.room),
             parts,
             nodes: Vec::new(),
-            lines: Vec::new(),
+            connections: Vec::new(),
             recent: Recent::new(),
             tx: PendingTx::default(),
             spare: Vec::new(),
@@ -247,12 +247,15 @@ impl WorkerIo {
 
     /// Sends a bundle down all lines that are free. `None`: it did not go anywhere.
     pub fn send(&mut self, bundle: &SignedBundle, parent: B256) -> Option<Sent> {
-        if self.lines.iter().all(|relay| !relay.line.is_free()) || !self.parts.gate.pass(bundle.block(), parent) {
+        if self.connections.iter().all(|relay| !relay.line.is_free())
+            || !self.parts.send_gate.pass(bundle.block(), parent)
+        {
             return None;
         }
-        let (uuid, relays) = self.parts.pen.send(bundle, self.lines.iter_mut().map(|relay| &mut relay.line))?;
+        let (uuid, relays) =
+            self.parts.encoder.send(bundle, self.connections.iter_mut().map(|relay| &mut relay.line))?;
         let at_ns = self.parts.clock.now_ns();
-        for relay in self.lines.iter_mut().filter(|relay| relay.line.under_way() == Some(uuid)) {
+        for relay in self.connections.iter_mut().filter(|relay| relay.line.under_way() == Some(uuid)) {
             relay.said_ns = at_ns;
         }
         Some(Sent { uuid, relays, at_ns, terms: *bundle.terms(), withdrawn: false })
@@ -276,8 +279,8 @@ impl WorkerIo {
     /// Reads answers: of lines that owe one, or of `all`, so that one that was closed is found out.
     fn listen(&mut self, all: bool) {
         let mut index = 0;
-        while index < self.lines.len() {
-            let relay = &mut self.lines[index];
+        while index < self.connections.len() {
+            let relay = &mut self.connections[index];
             if relay.line.is_free() && !all {
                 index += 1;
                 continue;
@@ -291,7 +294,7 @@ impl WorkerIo {
                     index += 1;
                 }
                 Err(Broken(why)) => {
-                    self.drop_line(index, under_way, Silence::Broken, why);
+                    self.drop_connection(index, under_way, Silence::Broken, why);
                 }
             }
         }
@@ -308,7 +311,7 @@ impl WorkerIo {
         while let Some(port) = self.parts.ports.take() {
             match port {
                 Port::NodeSocket(node_socket) => self.nodes.push(Node { node_socket, heard_ns: now, pinged_ns: now }),
-                Port::RelayConnection(line) => self.lines.push(Relay { line, said_ns: now }),
+                Port::RelayConnection(line) => self.connections.push(Relay { line, said_ns: now }),
             }
         }
         let Patience { ping_ns, silence_ns, answer_ns } = self.parts.patience;
@@ -321,9 +324,9 @@ impl WorkerIo {
             let _broken = node.node_socket.ping();
         }
         let late = |relay: &Relay| !relay.line.is_free() && now.saturating_sub(relay.said_ns) > answer_ns;
-        if let Some(index) = self.lines.iter().position(late) {
-            let under_way = self.lines[index].line.under_way();
-            self.drop_line(index, under_way, Silence::Late, "no answer in time".to_owned());
+        if let Some(index) = self.connections.iter().position(late) {
+            let under_way = self.connections[index].line.under_way();
+            self.drop_connection(index, under_way, Silence::Late, "no answer in time".to_owned());
         }
         self.listen(true);
     }
@@ -333,8 +336,8 @@ impl WorkerIo {
         self.parts.lost.put(Lost { port: Port::NodeSocket(node.node_socket.node()), why });
     }
 
-    fn drop_line(&mut self, index: usize, under_way: Option<Uuid>, silence: Silence, why: String) {
-        let relay = self.lines.swap_remove(index);
+    fn drop_connection(&mut self, index: usize, under_way: Option<Uuid>, silence: Silence, why: String) {
+        let relay = self.connections.swap_remove(index);
         if let Some(uuid) = under_way {
             self.reply(uuid, relay.line.relay(), relay.said_ns, Err(silence));
         }

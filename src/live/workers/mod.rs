@@ -1,6 +1,6 @@
 //! The hot threads of a run: each with an engine, a signer and, where it spins, sockets of its own. None of it is shared.
 
-pub mod tape;
+pub mod journal;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -30,11 +30,11 @@ use crate::live::reconnector;
 use crate::live::reconnector::Dialler;
 use crate::live::reconnector::Reconnector;
 use crate::live::stats::meter::Meters;
-use crate::live::workers::tape::Tape;
+use crate::live::workers::journal::JournalRecorder;
 use crate::metrics::span::Clock;
 
 /// What hot threads are made of.
-pub struct Crew<'a> {
+pub struct WorkerSet<'a> {
     /// The run's.
     pub config: &'a Config,
     /// Our contract, and where its owner's key lies.
@@ -52,7 +52,7 @@ pub struct Crew<'a> {
     /// The journal.
     pub journal_handle: &'a JournalHandle,
     /// Who dials for workers, where they spin.
-    pub ports: Option<Reconnector>,
+    pub reconnector: Option<Reconnector>,
 }
 
 /// The running threads, and the ways into them.
@@ -65,7 +65,7 @@ pub struct Running {
     pub placements: Vec<CorePlacement>,
 }
 
-impl Crew<'_> {
+impl WorkerSet<'_> {
     /// Starts them, behind `loaded`. Who dials for them is to be run by tokio.
     ///
     /// # Errors
@@ -79,9 +79,9 @@ impl Crew<'_> {
         let (mut feeders, mut threads) = (Vec::new(), Vec::new());
         for (index, placement) in placements.iter().enumerate() {
             let (feeder, mut inbox) = inbox::pair(self.config.ingest.pending_room, wanted.spin);
-            let ports = self.ports.as_mut();
-            let io = ports
-                .map(|ports| ports.io((index, wanted.hot), self.meters.thread(index).worth.clone()))
+            let reconnector = self.reconnector.as_mut();
+            let io = reconnector
+                .map(|reconnector| reconnector.io((index, wanted.hot), self.meters.thread(index).worth.clone()))
                 .transpose()?
                 .map(Box::new);
             let (builder, plan) = (self.builder()?, Plan { base: index == 0, ..self.plan.clone() });
@@ -93,7 +93,7 @@ impl Crew<'_> {
                 meter: self.meters.thread(index),
                 reports: sink(&self.out.0),
                 to_send: sink(&self.out.1),
-                journal: Box::new(Tape::new(self.journal_handle.clone(), index)),
+                journal: Box::new(JournalRecorder::new(self.journal_handle.clone(), index)),
                 io,
             };
             let loaded = loaded.clone();
@@ -101,7 +101,7 @@ impl Crew<'_> {
             threads.push(thread::spawn(&format!("hot-{index}"), *placement, run)?);
             feeders.push(feeder);
         }
-        let reconnector = self.ports.as_mut().map(Reconnector::tasks).unwrap_or_default();
+        let reconnector = self.reconnector.as_mut().map(Reconnector::tasks).unwrap_or_default();
         Ok((Running { feeders, threads, placements }, reconnector))
     }
 

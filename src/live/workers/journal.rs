@@ -30,13 +30,13 @@ use crate::hot::worker::message::Work;
 use crate::types::decision::Decision;
 
 /// Numbers a thread's frames and hands them in.
-pub struct Tape {
+pub struct JournalRecorder {
     journal_handle: JournalHandle,
     thread: u16,
     next: u64,
 }
 
-impl Tape {
+impl JournalRecorder {
     /// Of the hot thread of this index.
     #[must_use]
     pub fn new(journal_handle: JournalHandle, thread: usize) -> Self {
@@ -51,7 +51,7 @@ impl Tape {
     }
 }
 
-impl Recorder for Tape {
+impl Recorder for JournalRecorder {
     fn fed(&mut self, work: &Work) {
         // A question changes nothing, and is no part of the run.
         if matches!(work, Work::Look(_)) {

@@ -24,7 +24,7 @@ Examples:
   peregrine demo                                60 s, a block every 2 s
   peregrine demo --seconds 20 --json demo.json  shorter, with the report as JSON
   peregrine demo --rivals 2                     against two other searchers
-  peregrine demo --lending                      with people who owe, and prices that sink some of them
+  peregrine demo --lending                      with people who owe, and prices that have some of them liquidated
   peregrine demo --keep demo                    keeps ledger and journal in the folder demo";
 
 /// Arguments of `demo`.

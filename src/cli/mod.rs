@@ -15,7 +15,7 @@ pub mod positions;
 pub mod replay;
 pub mod run;
 
-/// A low-latency MEV searcher: arbitrages and backruns, exact to the wei. It never sandwiches or front-runs a user.
+/// A low-latency MEV searcher: arbitrage, backruns and liquidations, exact to the wei. It never sandwiches or front-runs a user.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Arguments {
@@ -25,9 +25,12 @@ struct Arguments {
 
 const EXAMPLES: &str = "Examples:
   peregrine demo                                           a local chain, and the searcher earning on it
+  peregrine demo --lending                                 with borrowers, falling prices, and their liquidations
   peregrine run --config peregrine.toml                    the searcher; with --live it sends
   peregrine devnet                                         a chain to search on, and ./devnet.toml
   peregrine positions --config peregrine.toml              who owes in lending markets, the least healthy first
+  peregrine check --config peregrine.toml --dial           the effective configuration; does what it names answer?
+  peregrine doctor                                         what on this host costs latency
   peregrine replay block mainnet/blocks                    every recorded block of a folder, JSON lines on stdout
   peregrine replay block mainnet/blocks/12047794 --strict  one block; nothing unknown is assumed
   peregrine replay journal peregrine.journal               a recorded run again: every decision must come out
@@ -36,7 +39,7 @@ Exit code: 0 done, 1 failed, 2 bad usage or bad input.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Run the searcher. Without --live it does everything but send.
+    /// Run the searcher: arbitrage, backruns, liquidations. Without --live it does everything but send.
     #[command(after_help = run::HELP)]
     Run(run::Run),
     /// Run a local chain with traffic and a builder, and the searcher against them; report what it earned.
@@ -54,8 +57,8 @@ enum Verb {
     /// Say who owes in the configured lending markets, how near the edge, and what liquidating would earn.
     #[command(after_help = positions::HELP)]
     Positions(positions::Positions),
-    /// Feed recorded input to the engine.
-    #[command(subcommand)]
+    /// Feed recorded input to the engine: a bundle, a run's journal, blocks.
+    #[command(subcommand, after_help = replay::HELP)]
     Replay(replay::Replay),
 }
 

@@ -26,6 +26,12 @@ use crate::replay::record;
 use crate::replay::report::Line;
 use crate::replay::report::Summary;
 
+/// Printed below the verbs.
+pub const HELP: &str = "Examples:
+  peregrine replay bundle bundles/backrun/v2_v3/case.json.zst    a recorded bundle of the repository, explained
+  peregrine replay journal demo/demo.journal                     what `demo --keep demo` left behind, decision by decision
+  peregrine replay block mainnet/blocks                          recorded blocks, as if each transaction were pending";
+
 /// What to replay.
 #[derive(Debug, Subcommand)]
 pub enum Replay {

@@ -18,6 +18,8 @@ pub const HELP: &str =
 
 Examples:
   peregrine replay bundle bundle.json                       state, hops, profit: predicted and actual
+  peregrine replay bundle bundles/liquidation/three_behind_an_answer/case.json.zst
+                                                            one of the repository's
   peregrine replay bundle bundle.json --trace               and every call, with its gas and why it failed
   peregrine replay bundle bundle.json --json | jq .split    who got what";
 

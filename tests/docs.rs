@@ -131,7 +131,7 @@ fn verbs() -> BTreeMap<Vec<String>, Help> {
     while let Some(verb) = waiting.pop() {
         let said = help(&verb);
         for below in said.verbs.iter().filter(|below| *below != "help") {
-            waiting.push([&verb[..], &[below.clone()]].concat());
+            waiting.push([&verb[..], std::slice::from_ref(below)].concat());
         }
         known.insert(verb, said);
     }

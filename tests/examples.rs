@@ -1,6 +1,7 @@
 //! Every example of `examples/` runs on what the repository holds, and answers its question.
 
 #![allow(dead_code, reason = "an example's `main` is not what is called here")]
+#![allow(clippy::duplicate_mod, reason = "each example is a program of its own, with what they share")]
 
 #[path = "../examples/find_cycles.rs"]
 mod find_cycles;

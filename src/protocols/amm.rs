@@ -7,6 +7,8 @@
 
 use alloy_primitives::{Address, B256, U256};
 
+use crate::protocols::discover::View;
+
 /// A way through a pool: which of its tokens goes in and which comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Leg {
@@ -155,6 +157,27 @@ pub trait Amm {
 
     /// Smallest input that pays at least `amount_out`.
     fn quote_out(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError>;
+
+    /// What the periphery pays in for exactly `amount_out`.
+    ///
+    /// # Errors
+    /// The contract would revert, or what it would do is not known.
+    fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError>;
+
+    /// Makes a swap as a router would have it made, and leaves the pool as the contract would be left. `limit`: the price at
+    /// which it may stop; without one it is made whole or refused.
+    ///
+    /// # Errors
+    /// The contract would revert, or what it would do is not known. The pool is as it was.
+    fn trade(&mut self, leg: Leg, exact: Exact, limit: Option<U256>) -> Result<Traded, QuoteError>;
+
+    /// Initialised ticks that a swap of exactly `amount_in` crosses: each costs gas. None where the curve has no ticks.
+    fn crossed(&self, _leg: Leg, _amount_in: u128) -> u32 {
+        0
+    }
+
+    /// What the contract must answer if the state is right.
+    fn views(&self) -> Vec<View>;
 
     /// Output per unit of input for a vanishing input, after fee. Zero when the pool cannot swap. May only reject.
     fn marginal_rate(&self, leg: Leg) -> f64;

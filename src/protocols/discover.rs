@@ -3,6 +3,8 @@
 
 use alloy_primitives::{Address, B256, U256, hex};
 
+use crate::protocols::amm::Amm;
+
 /// One call's answer.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
@@ -83,4 +85,28 @@ pub trait Probe {
 
     /// Hash of a contract's code, for caches. `None` without code.
     fn code_hash(&mut self, at: Address) -> Option<B256>;
+}
+
+/// A protocol whose pools can be found: what its pool type must say besides what a pool does.
+pub trait Venue: Amm + Sized {
+    /// Name in output, config and metrics.
+    const PROTOCOL: &'static str;
+
+    /// How its factories say that they have made a pool.
+    const CREATION: Creation;
+
+    /// What is learnt of codes and storage layouts while asking, and serves the next question too.
+    type Cache: Default;
+
+    /// Asks a contract whether it is a pool of this protocol. `assume_empty`: parts of the state that are not known are taken as
+    /// empty, as an EVM that assumes empty slots would take them.
+    ///
+    /// # Errors
+    /// It is a pool, or looks like one, and cannot be used: why.
+    fn discover(
+        probe: &mut impl Probe,
+        cache: &mut Self::Cache,
+        address: Address,
+        assume_empty: bool,
+    ) -> Result<Option<Self>, String>;
 }

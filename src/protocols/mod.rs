@@ -1,8 +1,7 @@
 //! Sans-IO knowledge of protocols: one folder a protocol, and THE registry of them.
 //!
-//! To add a DEX: its folder, and here a `pub mod`, a line in `each!` and one in [`discover()`]. Its pool type says how its
-//! factories announce pools (`CREATION`) and what its contracts must answer (`views`). To add a lending protocol: its folder,
-//! and here a `pub mod` and a line in `lenders!`.
+//! To add a DEX: its folder, and here a `pub mod` and a line in `each!`. Its pool type is an [`Amm`] and a [`Venue`]: the compiler
+//! asks for what is due. To add a lending protocol: its folder, and here a `pub mod` and a line in `lenders!`.
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -36,6 +35,7 @@ use crate::protocols::amm::Segment;
 use crate::protocols::amm::Traded;
 use crate::protocols::discover::Creation;
 use crate::protocols::discover::Probe;
+use crate::protocols::discover::Venue;
 use crate::protocols::discover::View;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
@@ -50,44 +50,17 @@ use crate::protocols::lending::discover::Lender;
 use crate::protocols::lending::market_spec::MarketSpec;
 use crate::protocols::lending::market_spec::Pair;
 
-/// What is learnt of codes and storage layouts while asking, and serves the next question too.
-#[derive(Default)]
-pub struct DiscoveryCache {
-    fees: uniswap_v2::FeeCache,
-    layouts: uniswap_v3::Layouts,
-}
-
-/// Asks a contract whether it is a pool of any protocol, one after the other. `assume_empty`: bitmap words and ticks that
-/// are not known are taken as empty, as an EVM that assumes empty slots would take them.
-///
-/// # Errors
-/// It is a pool, or looks like one, and cannot be used: why.
-pub fn discover(
-    probe: &mut impl Probe,
-    discovery_cache: &mut DiscoveryCache,
-    address: Address,
-    assume_empty: bool,
-) -> Result<Option<AnyPool>, String> {
-    if let Some(mut pool) = uniswap_v3::discover(probe, &mut discovery_cache.layouts, address) {
-        pool.assume_empty = assume_empty;
-        return Ok(Some(pool.into()));
-    }
-    match uniswap_v2::discover(probe, address, &mut discovery_cache.fees) {
-        Ok(pool) => Ok(pool.map(AnyPool::from)),
-        Err(reason) => Err(reason.to_string()),
-    }
-}
-
-/// Makes the registry from one line a protocol: `Variant(type)`. A closed enum, so every call is a jump, not a vtable.
+/// Makes the registry from one line a protocol: `Variant(folder)`, whose `Pool` is a [`Venue`]. A closed enum, so every call is a
+/// jump, not a vtable.
 macro_rules! each {
-    ($($variant:ident($pool:ty)),+ $(,)?) => {
+    ($($variant:ident($venue:ident)),+ $(,)?) => {
         /// A pool of any protocol. As it stands it can be written down, and read back as the same pool.
         #[derive(Debug, Deserialize, Serialize)]
         #[serde(rename_all = "snake_case")]
         pub enum AnyPool {
             $(
-                #[doc = concat!("A pool of [`", stringify!($pool), "`].")]
-                $variant($pool),
+                #[doc = concat!("A pool of [`", stringify!($venue), "`].")]
+                $variant($venue::Pool),
             )+
         }
 
@@ -106,49 +79,45 @@ macro_rules! each {
         }
 
         /// Names of all protocols. `tests/completeness.rs` demands a test on real bytecode for each.
-        pub const PROTOCOLS: &[&str] = &[$(<$pool>::PROTOCOL),+];
+        pub const PROTOCOLS: &[&str] = &[$(<$venue::Pool as Venue>::PROTOCOL),+];
 
         /// How the factories of a protocol say that they have made a pool. `None`: no such protocol.
         #[must_use]
         pub fn creation(protocol: &str) -> Option<Creation> {
-            let all = [$((<$pool>::PROTOCOL, <$pool>::CREATION)),+];
+            let all = [$((<$venue::Pool as Venue>::PROTOCOL, <$venue::Pool as Venue>::CREATION)),+];
             all.into_iter().find(|(name, _)| *name == protocol).map(|(_, creation)| creation)
         }
 
-        impl AnyPool {
-            /// What the periphery pays in for exactly `amount_out`.
-            ///
-            /// # Errors
-            /// The contract would revert, or what it would do is not known.
-            pub fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
-                match self { $(Self::$variant(pool) => pool.asks(leg, amount_out),)+ }
-            }
+        /// What is learnt of codes and storage layouts while asking, and serves the next question too: of each protocol.
+        #[derive(Default)]
+        pub struct DiscoveryCache {
+            $($venue: <$venue::Pool as Venue>::Cache,)+
+        }
 
-            /// Initialised ticks that a swap of exactly `amount_in` crosses: each costs gas.
-            #[must_use]
-            pub fn crossed(&self, leg: Leg, amount_in: u128) -> u32 {
-                match self { $(Self::$variant(pool) => pool.crossed(leg, amount_in),)+ }
-            }
-
-            /// Makes a swap as a router would have it made, and leaves the pool as the contract would be left. `limit`: the
-            /// price at which it may stop; without one it is made whole or refused.
-            ///
-            /// # Errors
-            /// The contract would revert, or what it would do is not known. The pool is as it was.
-            pub fn trade(&mut self, leg: Leg, exact: Exact, limit: Option<U256>) -> Result<Traded, QuoteError> {
-                match self { $(Self::$variant(pool) => pool.trade(leg, exact, limit),)+ }
-            }
-
-            /// What the contract must answer if the state is right.
-            #[must_use]
-            pub fn views(&self) -> Vec<View> {
-                match self { $(Self::$variant(pool) => pool.views(),)+ }
-            }
+        /// Asks a contract whether it is a pool of any protocol, one after the other, in the order of the registry.
+        /// `assume_empty`: see [`Venue::discover`].
+        ///
+        /// # Errors
+        /// It is a pool, or looks like one, and cannot be used: why.
+        pub fn discover(
+            probe: &mut impl Probe,
+            discovery_cache: &mut DiscoveryCache,
+            address: Address,
+            assume_empty: bool,
+        ) -> Result<Option<AnyPool>, String> {
+            $(
+                if let Some(pool) =
+                    <$venue::Pool as Venue>::discover(probe, &mut discovery_cache.$venue, address, assume_empty)?
+                {
+                    return Ok(Some(pool.into()));
+                }
+            )+
+            Ok(None)
         }
 
         $(
-            impl From<$pool> for AnyPool {
-                fn from(pool: $pool) -> Self {
+            impl From<$venue::Pool> for AnyPool {
+                fn from(pool: $venue::Pool) -> Self {
                     Self::$variant(pool)
                 }
             }
@@ -177,6 +146,22 @@ macro_rules! each {
 
             fn quote_out(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
                 match self { $(Self::$variant(pool) => pool.quote_out(leg, amount_out),)+ }
+            }
+
+            fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
+                match self { $(Self::$variant(pool) => pool.asks(leg, amount_out),)+ }
+            }
+
+            fn trade(&mut self, leg: Leg, exact: Exact, limit: Option<U256>) -> Result<Traded, QuoteError> {
+                match self { $(Self::$variant(pool) => pool.trade(leg, exact, limit),)+ }
+            }
+
+            fn crossed(&self, leg: Leg, amount_in: u128) -> u32 {
+                match self { $(Self::$variant(pool) => pool.crossed(leg, amount_in),)+ }
+            }
+
+            fn views(&self) -> Vec<View> {
+                match self { $(Self::$variant(pool) => pool.views(),)+ }
             }
 
             fn marginal_rate(&self, leg: Leg) -> f64 {
@@ -217,9 +202,10 @@ macro_rules! each {
     };
 }
 
+// A contract is asked in this order: a V3 pool answers some of a pair's getters too.
 each! {
-    UniswapV2(uniswap_v2::Pool),
-    UniswapV3(uniswap_v3::Pool),
+    UniswapV3(uniswap_v3),
+    UniswapV2(uniswap_v2),
 }
 
 /// The same for lending protocols: `Variant(type)`.
@@ -252,41 +238,6 @@ macro_rules! lenders {
             all.into_iter().find(|(name, _)| *name == protocol).map(|(_, lender)| lender)
         }
 
-        impl AnyLending {
-            /// What an account has as collateral, and owes, at a timestamp.
-            ///
-            /// # Errors
-            /// Something is not known, or the contract would revert.
-            pub fn holdings(&self, account: Address, at: u64) -> Result<Vec<Holding>, Refusal> {
-                match self { $(Self::$variant(market) => market.holdings(account, at),)+ }
-            }
-
-            /// What units of an asset are worth by the market's own oracle, in its base currency.
-            #[must_use]
-            pub fn worth(&self, asset: Address, units: U256) -> Option<U256> {
-                match self { $(Self::$variant(market) => market.worth(asset, units),)+ }
-            }
-
-            /// What contracts must answer of an account at a timestamp if the state is right, each with who is asked.
-            ///
-            /// # Errors
-            /// The account has no health.
-            pub fn views(&self, account: Address, at: u64) -> Result<Vec<(Address, View)>, Refusal> {
-                match self { $(Self::$variant(market) => market.views(account, at),)+ }
-            }
-
-            /// A market as a row says, whose positions are to be read. `None`: no such protocol, or the row lacks what it needs.
-            #[must_use]
-            pub fn from_spec(spec: &MarketSpec) -> Option<Self> {
-                let mut market = match spec.protocol.as_str() {
-                    $(<$market>::PROTOCOL => Self::from(<$market>::from_spec(spec)?),)+
-                    _ => return None,
-                };
-                spec.accounts.iter().for_each(|account| market.watch(*account));
-                Some(market)
-            }
-        }
-
         /// A liquidation of any lending protocol, all but its size worked out.
         #[derive(Clone, Copy, Debug)]
         pub enum AnyReady {
@@ -315,6 +266,27 @@ macro_rules! lenders {
 
             fn address(&self) -> Address {
                 match self { $(Self::$variant(market) => market.address(),)+ }
+            }
+
+            fn from_spec(spec: &MarketSpec) -> Option<Self> {
+                let mut market = match spec.protocol.as_str() {
+                    $(<$market>::PROTOCOL => Self::from(<$market>::from_spec(spec)?),)+
+                    _ => return None,
+                };
+                spec.accounts.iter().for_each(|account| market.watch(*account));
+                Some(market)
+            }
+
+            fn holdings(&self, account: Address, at: u64) -> Result<Vec<Holding>, Refusal> {
+                match self { $(Self::$variant(market) => market.holdings(account, at),)+ }
+            }
+
+            fn worth(&self, asset: Address, units: U256) -> Option<U256> {
+                match self { $(Self::$variant(market) => market.worth(asset, units),)+ }
+            }
+
+            fn views(&self, account: Address, at: u64) -> Result<Vec<(Address, View)>, Refusal> {
+                match self { $(Self::$variant(market) => market.views(account, at),)+ }
             }
 
             fn watch(&mut self, account: Address) {

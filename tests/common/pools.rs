@@ -9,10 +9,13 @@ use alloy_primitives::U256;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::amm::Applied;
 use peregrine::protocols::amm::ApplyError;
+use peregrine::protocols::amm::Exact;
 use peregrine::protocols::amm::Family;
 use peregrine::protocols::amm::Leg;
 use peregrine::protocols::amm::QuoteError;
 use peregrine::protocols::amm::Segment;
+use peregrine::protocols::amm::Traded;
+use peregrine::protocols::discover::View;
 use proptest::test_runner::Config as ProptestConfig;
 
 const PPM: u64 = 1_000_000;
@@ -236,6 +239,19 @@ impl Amm for Pool {
             if reaches(middle) { high = middle } else { low = middle }
         }
         self.quote_in(leg, high).map(|_| high)
+    }
+
+    fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
+        self.quote_out(leg, amount_out)
+    }
+
+    /// Nothing here is traded with: whoever would, finds that it cannot be.
+    fn trade(&mut self, _: Leg, _: Exact, _: Option<U256>) -> Result<Traded, QuoteError> {
+        Err(QuoteError::TooLarge)
+    }
+
+    fn views(&self) -> Vec<View> {
+        Vec::new()
     }
 
     fn marginal_rate(&self, leg: Leg) -> f64 {

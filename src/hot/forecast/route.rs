@@ -17,6 +17,7 @@ use crate::hot::search::MAX_HOPS;
 use crate::hot::simulate::Proven;
 use crate::hot::state::pools::Edge;
 use crate::protocols::AnyPool;
+use crate::protocols::amm::Amm;
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
 use crate::types::id::PoolId;

@@ -73,38 +73,10 @@ impl Market {
         aave::open(probe, place, Self::PROTOCOL, &getAddressesProviderCall {}.abi_encode())
     }
 
-    /// What contracts must answer of an account at a timestamp, each with who is asked.
-    ///
-    /// # Errors
-    /// It has no health.
-    pub fn views(&self, account: Address, at: u64) -> Result<Vec<(Address, View)>, Refusal> {
-        Ok(vec![(self.reserves.pool(), aave::view(account, &self.health(account, at)?))])
-    }
-
-    /// What an account has supplied as collateral, and owes, at a timestamp.
-    ///
-    /// # Errors
-    /// Something is not known, or the contract would revert.
-    pub fn holdings(&self, account: Address, at: u64) -> Result<Vec<Holding>, Refusal> {
-        self.reserves.holdings(account, at, compounded)
-    }
-
-    /// What units of an asset are worth by the oracle, in base currency.
-    #[must_use]
-    pub fn worth(&self, asset: Address, units: U256) -> Option<U256> {
-        self.reserves.worth(asset, units)
-    }
-
     /// A pool of which nothing is known yet.
     #[must_use]
     pub fn new(pool: Address, layout: Layout) -> Self {
         Self { reserves: Reserves::new(pool, layout) }
-    }
-
-    /// As a row says. Forks keep the layout.
-    #[must_use]
-    pub fn from_spec(spec: &MarketSpec) -> Option<Self> {
-        Some(Self { reserves: Reserves::new(spec.address, LAYOUT).priced_by(spec.oracle) })
     }
 }
 
@@ -128,6 +100,23 @@ impl Lending for Market {
 
     fn address(&self) -> Address {
         self.reserves.pool()
+    }
+
+    /// Forks keep the layout.
+    fn from_spec(spec: &MarketSpec) -> Option<Self> {
+        Some(Self { reserves: Reserves::new(spec.address, LAYOUT).priced_by(spec.oracle) })
+    }
+
+    fn holdings(&self, account: Address, at: u64) -> Result<Vec<Holding>, Refusal> {
+        self.reserves.holdings(account, at, compounded)
+    }
+
+    fn worth(&self, asset: Address, units: U256) -> Option<U256> {
+        self.reserves.worth(asset, units)
+    }
+
+    fn views(&self, account: Address, at: u64) -> Result<Vec<(Address, View)>, Refusal> {
+        Ok(vec![(self.reserves.pool(), aave::view(account, &self.health(account, at)?))])
     }
 
     fn watch(&mut self, account: Address) {

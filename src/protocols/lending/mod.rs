@@ -24,6 +24,8 @@ use alloy_primitives::U256;
 
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
+use crate::protocols::discover::View;
+use crate::protocols::lending::market_spec::MarketSpec;
 use crate::protocols::lending::market_spec::Pair;
 use crate::protocols::math::ray::WAD;
 
@@ -203,6 +205,26 @@ pub trait Lending {
 
     /// The contract that is called to liquidate.
     fn address(&self) -> Address;
+
+    /// A market as a row says, whose positions are to be read. `None`: no such protocol, or the row lacks what it needs.
+    fn from_spec(spec: &MarketSpec) -> Option<Self>
+    where
+        Self: Sized;
+
+    /// What an account has as collateral, and owes, at a timestamp.
+    ///
+    /// # Errors
+    /// Something is not known, or the contract would revert.
+    fn holdings(&self, account: Address, at: u64) -> Result<Vec<Holding>, Refusal>;
+
+    /// What units of an asset are worth by the market's own oracle, in its base currency.
+    fn worth(&self, asset: Address, units: U256) -> Option<U256>;
+
+    /// What contracts must answer of an account at a timestamp if the state is right, each with the contract that is asked.
+    ///
+    /// # Errors
+    /// The account has no health.
+    fn views(&self, account: Address, at: u64) -> Result<Vec<(Address, View)>, Refusal>;
 
     /// Takes an account into the positions. Its slots are [`Self::missing`] from then on.
     fn watch(&mut self, account: Address);

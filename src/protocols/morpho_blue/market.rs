@@ -171,8 +171,7 @@ impl Market {
     }
 
     /// As a row says.
-    #[must_use]
-    pub fn from_spec(spec: &MarketSpec) -> Option<Self> {
+    pub(super) fn of_row(spec: &MarketSpec) -> Option<Self> {
         let Pair { loan, collateral, irm, lltv } = spec.pair?;
         Some(Self::new(spec.address, Params { loan, collateral, oracle: spec.oracle, irm, lltv }))
     }
@@ -221,7 +220,7 @@ impl Market {
     ///
     /// # Errors
     /// Something is not known.
-    pub fn views(&self, account: Address, at: u64) -> Result<Vec<(Address, View)>, Refusal> {
+    pub(super) fn viewed(&self, account: Address, at: u64) -> Result<Vec<(Address, View)>, Refusal> {
         self.health(account, at)?;
         let (id, position) = (self.id, self.position(account)?);
         let [borrowed, accrued] = [BORROWED, ACCRUED].map(|word| self.words[word].ok_or(Refusal::Cold));
@@ -240,7 +239,7 @@ impl Market {
     ///
     /// # Errors
     /// Something is not known, or the contract would revert.
-    pub fn holdings(&self, account: Address, at: u64) -> Result<Vec<Holding>, Refusal> {
+    pub(super) fn held(&self, account: Address, at: u64) -> Result<Vec<Holding>, Refusal> {
         let Params { loan, collateral, .. } = self.params;
         let (position, none) = (self.position(account)?, U256::ZERO);
         let debt = self.accrued(at, None)?.assets(U256::from(position.shares), true).ok_or(Refusal::Arithmetic)?;
@@ -249,8 +248,7 @@ impl Market {
     }
 
     /// What units of an asset are worth by the oracle, in units of the loan token.
-    #[must_use]
-    pub fn worth(&self, asset: Address, units: U256) -> Option<U256> {
+    pub(super) fn priced(&self, asset: Address, units: U256) -> Option<U256> {
         match asset {
             asset if asset == self.params.loan => Some(units),
             asset if asset == self.params.collateral => mul_div(units, self.price?, PRICE_SCALE),

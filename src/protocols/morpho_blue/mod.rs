@@ -18,12 +18,15 @@ use alloy_primitives::U256;
 
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
+use crate::protocols::discover::View;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
+use crate::protocols::lending::Holding;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::Question;
 use crate::protocols::lending::Refusal;
 use crate::protocols::lending::Size;
+use crate::protocols::lending::market_spec::MarketSpec;
 use crate::protocols::lending::market_spec::Pair;
 
 pub use market::Market;
@@ -39,6 +42,22 @@ impl Lending for Market {
 
     fn address(&self) -> Address {
         self.contract()
+    }
+
+    fn from_spec(spec: &MarketSpec) -> Option<Self> {
+        Self::of_row(spec)
+    }
+
+    fn holdings(&self, account: Address, at: u64) -> Result<Vec<Holding>, Refusal> {
+        self.held(account, at)
+    }
+
+    fn worth(&self, asset: Address, units: U256) -> Option<U256> {
+        self.priced(asset, units)
+    }
+
+    fn views(&self, account: Address, at: u64) -> Result<Vec<(Address, View)>, Refusal> {
+        self.viewed(account, at)
     }
 
     fn watch(&mut self, account: Address) {

@@ -6,11 +6,14 @@
 //! - Nothing is taken from a list of factories or from the code's hash alone.
 
 use alloy::sol_types::SolCall;
+use alloy::sol_types::SolEvent;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
 use crate::protocols::discover::Answer;
+use crate::protocols::discover::Creation;
 use crate::protocols::discover::Probe;
+use crate::protocols::discover::Venue;
 use crate::protocols::uniswap_v2::abi;
 use crate::protocols::uniswap_v2::infer;
 use crate::protocols::uniswap_v2::infer::FeeCache;
@@ -19,6 +22,30 @@ use crate::protocols::uniswap_v2::layout::narrow;
 use crate::protocols::uniswap_v2::pool::Pool;
 use crate::protocols::uniswap_v2::rig::NOBODY;
 use crate::protocols::uniswap_v2::rig::Rig;
+
+impl Venue for Pool {
+    const PROTOCOL: &'static str = "uniswap_v2";
+
+    const CREATION: Creation = Creation {
+        topic: abi::PairCreated::SIGNATURE_HASH,
+        pool: |topics, data| {
+            let topics = topics.iter().copied();
+            abi::PairCreated::decode_raw_log(topics, data).ok().map(|created| created.pair)
+        },
+    };
+
+    type Cache = FeeCache;
+
+    /// All of a pair's state is known or it is none.
+    fn discover(
+        probe: &mut impl Probe,
+        fees: &mut FeeCache,
+        address: Address,
+        _assume_empty: bool,
+    ) -> Result<Option<Self>, String> {
+        discover(probe, address, fees).map_err(|reason| reason.to_string())
+    }
+}
 
 /// Why what looks like a pair is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]

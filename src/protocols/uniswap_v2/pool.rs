@@ -26,7 +26,7 @@ use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
 use crate::protocols::amm::Traded;
-use crate::protocols::discover::Creation;
+use crate::protocols::discover::Venue;
 use crate::protocols::discover::View;
 use crate::protocols::uniswap_v2::abi;
 use crate::protocols::uniswap_v2::curve;
@@ -49,25 +49,6 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Name in output, config and metrics.
-    pub const PROTOCOL: &'static str = "uniswap_v2";
-
-    /// What a factory says of a new pair.
-    pub const CREATION: Creation = Creation {
-        topic: abi::PairCreated::SIGNATURE_HASH,
-        pool: |topics, data| {
-            let topics = topics.iter().copied();
-            abi::PairCreated::decode_raw_log(topics, data).ok().map(|created| created.pair)
-        },
-    };
-
-    /// What the contract must answer if the state is right.
-    #[must_use]
-    pub fn views(&self) -> Vec<View> {
-        let [r0, r1] = self.reserves.map(U256::from);
-        vec![View { data: abi::getReservesCall {}.abi_encode(), due: vec![(0, r0), (1, r1)] }]
-    }
-
     /// `None` when a reserve is past `uint112` or the tokens are the same.
     #[must_use]
     pub fn new(
@@ -103,46 +84,6 @@ impl Pool {
     fn side(&self, leg: Leg) -> (u128, u128, Fee) {
         let [r0, r1] = self.reserves;
         if leg.zero_for_one() { (r0, r1, self.fees[0]) } else { (r1, r0, self.fees[1]) }
-    }
-
-    /// Makes a swap as the periphery would: exactly `amount` in for the largest output, or exactly that out for what
-    /// `getAmountIn` asks, which is one unit more than the pair does where the division is exact.
-    ///
-    /// # Errors
-    /// The pair would revert. It is as it was.
-    pub fn trade(&mut self, leg: Leg, exact: Exact, limit: Option<U256>) -> Result<Traded, QuoteError> {
-        // A pair knows no price limit.
-        if limit.is_some() {
-            return Err(QuoteError::TooLarge);
-        }
-        let (r_in, r_out, fee) = self.side(leg);
-        let narrow = |amount| u128::try_from(amount).map_err(|_| QuoteError::TooLarge);
-        let (x, y) = match exact {
-            Exact::In(amount) => {
-                let x = narrow(amount)?;
-                (x, curve::largest_out(x, r_in, r_out, fee)?)
-            }
-            Exact::Out(amount) => (narrow(self.asks(leg, amount)?)?, narrow(amount)?),
-        };
-        let [paid, left] = [r_in + x, r_out - y];
-        self.reserves = if leg.zero_for_one() { [paid, left] } else { [left, paid] };
-        Ok(Traded { amount_in: U256::from(x), amount_out: U256::from(y) })
-    }
-
-    /// What the periphery's `getAmountIn` asks for exactly `amount_out`.
-    ///
-    /// # Errors
-    /// The pair would revert.
-    pub fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
-        let (r_in, r_out, fee) = self.side(leg);
-        let y = u128::try_from(amount_out).map_err(|_| QuoteError::TooLarge)?;
-        curve::periphery_in(y, r_in, r_out, fee).map(U256::from)
-    }
-
-    /// A pair has no ticks.
-    #[must_use]
-    pub const fn crossed(&self, _leg: Leg, _amount_in: u128) -> u32 {
-        0
     }
 
     /// Takes new reserves and says whether they differ.
@@ -182,6 +123,39 @@ impl Amm for Pool {
         let (r_in, r_out, fee) = self.side(leg);
         let y = u128::try_from(amount_out).map_err(|_| QuoteError::TooLarge)?;
         curve::smallest_in(y, r_in, r_out, fee).map(U256::from)
+    }
+
+    /// What `getAmountIn` asks.
+    fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
+        let (r_in, r_out, fee) = self.side(leg);
+        let y = u128::try_from(amount_out).map_err(|_| QuoteError::TooLarge)?;
+        curve::periphery_in(y, r_in, r_out, fee).map(U256::from)
+    }
+
+    /// Exactly `amount` in for the largest output, or exactly that out for what `getAmountIn` asks, which is one unit more than the
+    /// pair does where the division is exact.
+    fn trade(&mut self, leg: Leg, exact: Exact, limit: Option<U256>) -> Result<Traded, QuoteError> {
+        // A pair knows no price limit.
+        if limit.is_some() {
+            return Err(QuoteError::TooLarge);
+        }
+        let (r_in, r_out, fee) = self.side(leg);
+        let narrow = |amount| u128::try_from(amount).map_err(|_| QuoteError::TooLarge);
+        let (x, y) = match exact {
+            Exact::In(amount) => {
+                let x = narrow(amount)?;
+                (x, curve::largest_out(x, r_in, r_out, fee)?)
+            }
+            Exact::Out(amount) => (narrow(self.asks(leg, amount)?)?, narrow(amount)?),
+        };
+        let [paid, left] = [r_in + x, r_out - y];
+        self.reserves = if leg.zero_for_one() { [paid, left] } else { [left, paid] };
+        Ok(Traded { amount_in: U256::from(x), amount_out: U256::from(y) })
+    }
+
+    fn views(&self) -> Vec<View> {
+        let [r0, r1] = self.reserves.map(U256::from);
+        vec![View { data: abi::getReservesCall {}.abi_encode(), due: vec![(0, r0), (1, r1)] }]
     }
 
     fn marginal_rate(&self, leg: Leg) -> f64 {

@@ -12,6 +12,7 @@ use crate::protocols::amm::Amm;
 use crate::protocols::discover::Answer;
 use crate::protocols::discover::Creation;
 use crate::protocols::discover::Probe;
+use crate::protocols::discover::Venue;
 use crate::protocols::discover::View;
 use crate::protocols::math::tick;
 use crate::protocols::uniswap_v3::Flavour;
@@ -47,9 +48,10 @@ alloy::sol! {
 /// Ticks that are held against the contract: those next to the price, half of them on either side.
 const VIEWED_TICKS: usize = 8;
 
-impl Pool {
-    /// What a factory says of a new pool.
-    pub const CREATION: Creation = Creation {
+impl Venue for Pool {
+    const PROTOCOL: &'static str = "uniswap_v3";
+
+    const CREATION: Creation = Creation {
         topic: PoolCreated::SIGNATURE_HASH,
         pool: |topics, data| {
             let topics = topics.iter().copied();
@@ -57,9 +59,23 @@ impl Pool {
         },
     };
 
+    type Cache = Layouts;
+
+    /// What cannot be used now (no price yet) is taken for no pool.
+    fn discover(
+        probe: &mut impl Probe,
+        layouts: &mut Layouts,
+        address: Address,
+        assume_empty: bool,
+    ) -> Result<Option<Self>, String> {
+        let pool = discover(probe, layouts, address);
+        Ok(pool.map(|pool| Self { assume_empty, ..pool }))
+    }
+}
+
+impl Pool {
     /// What the contract must answer if the state is right: price, tick, liquidity, and the ticks nearest to the price.
-    #[must_use]
-    pub fn views(&self) -> Vec<View> {
+    pub(super) fn viewed(&self) -> Vec<View> {
         let price = vec![(0, self.sqrt_price_x96()), (1, word(i128::from(self.tick())))];
         let mut views = vec![
             View { data: slot0Call {}.abi_encode(), due: price },

@@ -39,10 +39,14 @@ pub use ticks::Ticks;
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
+use crate::protocols::amm::Exact;
 use crate::protocols::amm::Family;
 use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
+use crate::protocols::amm::Traded;
+use crate::protocols::discover::Venue;
+use crate::protocols::discover::View;
 use crate::protocols::math::swap_step::PIPS;
 use crate::protocols::uniswap_v3::storage::snapshot::PoolSnapshot;
 use alloy_primitives::Address;
@@ -135,9 +139,6 @@ impl Clone for Pool {
 }
 
 impl Pool {
-    /// Name in output, config and metrics.
-    pub const PROTOCOL: &'static str = "uniswap_v3";
-
     /// A pool of which nothing but the immutables is known. `None` when they are not [sane](Immutables::are_sane).
     #[must_use]
     pub fn new(of: Immutables) -> Option<Self> {
@@ -257,6 +258,22 @@ impl Amm for Pool {
     #[inline]
     fn quote_out(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
         self.fill(leg, false, amount_out)
+    }
+
+    fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
+        self.fill(leg, false, amount_out)
+    }
+
+    fn trade(&mut self, leg: Leg, exact: Exact, limit: Option<U256>) -> Result<Traded, QuoteError> {
+        self.make(leg, exact, limit)
+    }
+
+    fn crossed(&self, leg: Leg, amount_in: u128) -> u32 {
+        self.crossings(leg, amount_in)
+    }
+
+    fn views(&self) -> Vec<View> {
+        self.viewed()
     }
 
     fn marginal_rate(&self, leg: Leg) -> f64 {

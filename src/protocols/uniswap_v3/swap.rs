@@ -183,7 +183,7 @@ impl Pool {
     ///
     /// # Errors
     /// The contract would revert, or the walk meets what is not known. The pool is as it was.
-    pub fn trade(&mut self, leg: Leg, exact: Exact, limit: Option<U256>) -> Result<Traded, QuoteError> {
+    pub(super) fn make(&mut self, leg: Leg, exact: Exact, limit: Option<U256>) -> Result<Traded, QuoteError> {
         let (exact_in, amount) = match exact {
             Exact::In(amount) => (true, amount),
             Exact::Out(amount) => (false, amount),
@@ -196,17 +196,8 @@ impl Pool {
         Ok(Traded { amount_in: swap.amount_in, amount_out: swap.amount_out })
     }
 
-    /// What goes in for exactly `amount_out`.
-    ///
-    /// # Errors
-    /// The contract would revert, or the walk meets what is not known.
-    pub fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
-        self.fill(leg, false, amount_out)
-    }
-
     /// Initialised ticks that a swap of exactly `amount_in` crosses; none where it is refused.
-    #[must_use]
-    pub fn crossed(&self, leg: Leg, amount_in: u128) -> u32 {
+    pub(super) fn crossings(&self, leg: Leg, amount_in: u128) -> u32 {
         let swap = self.swap(leg, true, U256::from(amount_in), no_limit(leg.zero_for_one()));
         swap.map_or(0, |swap| swap.crossed)
     }

@@ -50,7 +50,9 @@ struct Stage {
 impl Stage {
     fn event(&mut self, data: &[u8]) -> Counts {
         self.overlay.clear();
-        self.overlay.edit(&self.pools, self.moved, |pool| pool.apply_log(&[SYNC], data)).expect("a Sync log");
+        self.overlay
+            .edit(&self.pools, self.moved, |pool| pool.apply_log(pool.address(), &[SYNC], data))
+            .expect("a Sync log");
         self.found.clear();
         self.search.candidates(&self.overlay.over(&self.pools), Some(&[self.moved]), &mut self.found)
     }
@@ -60,7 +62,9 @@ impl Stage {
     /// As [`Stage::event`], as far as the best few.
     fn first(&mut self, data: &[u8], most: usize) -> usize {
         self.overlay.clear();
-        self.overlay.edit(&self.pools, self.moved, |pool| pool.apply_log(&[SYNC], data)).expect("a Sync log");
+        self.overlay
+            .edit(&self.pools, self.moved, |pool| pool.apply_log(pool.address(), &[SYNC], data))
+            .expect("a Sync log");
         let view = self.overlay.over(&self.pools);
         self.search.begin(&view, Some(&[self.moved]), &|| true);
         (0..most).filter_map(|_| self.search.next(&view, None, &|| true)).count()

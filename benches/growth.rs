@@ -96,7 +96,9 @@ impl Stage {
     fn lay(&mut self) {
         self.overlay.clear();
         let data = black_box(&self.data);
-        self.overlay.edit(&self.pools, self.moved, |pool| pool.apply_log(&[world::SYNC], data)).expect("a Sync log");
+        self.overlay
+            .edit(&self.pools, self.moved, |pool| pool.apply_log(pool.address(), &[world::SYNC], data))
+            .expect("a Sync log");
     }
 
     /// As an engine asks: for the best three.

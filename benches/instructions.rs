@@ -297,7 +297,7 @@ fn screen(
 fn cycle() -> (Pools<AnyPool>, Search, Sizer, CycleId) {
     let (mut pools, moved, mut search, _) = graph();
     let data = world::sync(&pools, moved, 0.05);
-    pools.edit(moved, |pool| pool.apply_log(&[world::SYNC], &data)).expect("a Sync log");
+    pools.edit(moved, |pool| pool.apply_log(pool.address(), &[world::SYNC], &data)).expect("a Sync log");
     let mut found = Vec::new();
     search.candidates(&pools, Some(&[moved]), &mut found);
     let best = found.iter().find(|candidate| candidate.hops().len() == 4).expect("pays");

@@ -179,7 +179,7 @@ async fn a_block_changes_the_same_whichever_way_it_is_learnt_and_it_is_what_the_
         assert!(known == *traced);
         for account in &news.accounts {
             if let Some(pool) = pools.iter_mut().find(|pool| pool.address() == account.address) {
-                pool.apply_slots(&account.slots).unwrap();
+                pool.apply_slots(pool.address(), &account.slots).unwrap();
             }
         }
         // Somebody's balance that was not known before is from here on.

@@ -105,7 +105,9 @@ fn a_diff_laid_over_the_pools_and_searched_allocates_nothing_once_warm() {
         found.clear();
         for id in touched {
             let reserves = U256::from(10u128.pow(21) + skew) | U256::from(10u128.pow(21)) << 112;
-            overlay.edit(&pools, id, |pair| pair.apply_slots(&[(U256::from(8), reserves)])).expect("understood");
+            overlay
+                .edit(&pools, id, |pair| pair.apply_slots(pair.address(), &[(U256::from(8), reserves)]))
+                .expect("understood");
         }
         let counts = search.candidates(&overlay.over(&pools), Some(&touched), &mut found);
         (counts.screened.looked, found.len())

@@ -105,13 +105,14 @@ impl Walk {
             let mut changes: Vec<(U256, U256)> = changed.collect();
             changes.sort_unstable();
             if !changes.is_empty() {
-                pool.apply_slots(&changes).map_err(|error| format!("{address}: slots: {error}"))?;
+                pool.apply_slots(pool.address(), &changes).map_err(|error| format!("{address}: slots: {error}"))?;
                 touched.insert(*address);
             }
         }
         for log in executed.logs().iter().filter(|_| self.deaf != Some(index)) {
             let Some(pool) = self.logs.get_mut(&log.address) else { continue };
-            pool.apply_log(log.topics(), &log.data.data).map_err(|error| format!("{}: log: {error}", log.address))?;
+            pool.apply_log(pool.address(), log.topics(), &log.data.data)
+                .map_err(|error| format!("{}: log: {error}", log.address))?;
             touched.insert(log.address);
         }
         Ok(touched)

@@ -222,11 +222,13 @@ fn by_swap(market: &Market, pool: &Pool, step: Step) -> Option<Pool> {
 fn follow(market: &Market, by_logs: &mut Pool, by_slots: &mut Pool, trace: &Trace) {
     let mut changed = 0;
     for log in trace.logs.iter().filter(|log| log.address == market.pair) {
-        changed += usize::from(by_logs.apply_log(log.topics(), &log.data.data).unwrap() == Applied::Changed);
+        changed += usize::from(
+            by_logs.apply_log(by_logs.address(), log.topics(), &log.data.data).unwrap() == Applied::Changed,
+        );
     }
     assert_eq!(changed, 1, "one Sync a transaction");
     let slots = trace.changes.iter().find(|(at, _)| *at == market.pair).map(|(_, slots)| slots).unwrap();
-    assert_eq!(by_slots.apply_slots(slots), Ok(Applied::Changed));
+    assert_eq!(by_slots.apply_slots(by_slots.address(), slots), Ok(Applied::Changed));
 }
 
 // ---- discovery ----------------------------------------------------------------------------------------------------
@@ -432,7 +434,7 @@ fn storage_that_is_not_understood_leaves_a_pool_fed_by_logs() {
     let mut pool = market.discover().unwrap().unwrap();
     assert_eq!((pool.layout(), pool.fees(), pool.state()), (Layout::Opaque, thirty(), DEEP));
     assert!(pool.log_fed());
-    assert_eq!(pool.apply_slots(&[(U256::from(RESERVES), pack([1, 1]))]), Ok(Applied::Irrelevant));
+    assert_eq!(pool.apply_slots(pool.address(), &[(U256::from(RESERVES), pack([1, 1]))]), Ok(Applied::Irrelevant));
     // A real swap's own log moves it.
     market.world.set(market.tokens[0], balance_slot(USER), U256::from(1_000_000));
     let leg = pool.leg(market.tokens[0], market.tokens[1]).unwrap();
@@ -440,7 +442,7 @@ fn storage_that_is_not_understood_leaves_a_pool_fed_by_logs() {
     market.pay(market.tokens[0], U256::from(1_000_000));
     let trace = market.world.send(market.pair.into(), &swap(0, y.to()).abi_encode()).unwrap();
     for log in trace.logs.iter().filter(|log| log.address == market.pair) {
-        pool.apply_log(log.topics(), &log.data.data).unwrap();
+        pool.apply_log(pool.address(), log.topics(), &log.data.data).unwrap();
     }
     assert_eq!(pool.state(), [DEEP[0] + 1_000_000, DEEP[1] - y.to::<u128>()]);
 }

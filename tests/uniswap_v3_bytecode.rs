@@ -169,10 +169,10 @@ impl Play {
         let pool = self.world.pool;
         let done = if direct { self.world.send(pool, data.to_vec()) } else { self.world.through_caller(data) };
         for log in &done.logs {
-            let applied = self.by_logs.apply_log(log.data.topics(), &log.data.data);
+            let applied = self.by_logs.apply_log(self.by_logs.address(), log.data.topics(), &log.data.data);
             prop_assert!(applied.is_ok(), "log refused: {:?}", applied);
         }
-        let applied = self.by_slots.apply_slots(&done.changes);
+        let applied = self.by_slots.apply_slots(self.by_slots.address(), &done.changes);
         prop_assert!(applied.is_ok(), "slots refused: {:?}", applied);
         let fresh = self.fresh();
         prop_assert!(self.by_slots.same_state(&fresh), "slots: {:?}\nstorage: {:?}", self.by_slots, fresh);

@@ -8,6 +8,8 @@
 use alloy_primitives::{Address, B256, U256};
 
 use crate::protocols::discover::View;
+use crate::protocols::site::StateSite;
+use crate::types::pool_key::PoolKey;
 
 /// A way through a pool: which of its tokens goes in and which comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,8 +143,21 @@ pub trait Amm {
     /// Which `swap` our executor calls.
     fn family(&self) -> Family;
 
-    /// The contract.
+    /// The contract that is called.
     fn address(&self) -> Address;
+
+    /// Which pool it is. A contract that is one pool needs no more than its address.
+    fn key(&self) -> PoolKey {
+        PoolKey::from(self.address())
+    }
+
+    /// Where its state lives, as far as that is known.
+    fn sites(&self) -> Vec<StateSite>;
+
+    /// How often [`Self::sites`] has come to name more, since the pool was made: of one state always the same.
+    fn sites_seen(&self) -> usize {
+        0
+    }
 
     /// Its tokens, in the contract's order.
     fn tokens(&self) -> &[Address];
@@ -196,11 +211,12 @@ pub trait Amm {
     /// Walks the curve from the present price; `visit` returns `false` to stop. Ends where knowledge or the curve ends.
     fn segments(&self, leg: Leg, visit: impl FnMut(Segment) -> bool);
 
-    /// Applies one log of this pool.
-    fn apply_log(&mut self, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError>;
+    /// Applies one log of the contract `at`, which may be another pool's.
+    fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError>;
 
-    /// Applies storage slots of this pool that a transaction changed: `(slot, new value)`.
-    fn apply_slots(&mut self, changes: &[(U256, U256)]) -> Result<Applied, ApplyError>;
+    /// Applies storage slots of the contract `at` that a transaction changed: `(slot, new value)`. They may be others' too; and of
+    /// two contracts neither comes first.
+    fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError>;
 
     /// Quotes as `other` does, now and after anything that happens to both: two ways of learning the same state agree.
     fn agrees(&self, other: &Self) -> bool;

@@ -15,6 +15,7 @@ pub mod executor;
 pub mod lending;
 pub mod math;
 pub mod morpho_blue;
+pub mod site;
 pub mod uniswap_v2;
 pub mod uniswap_v3;
 
@@ -49,6 +50,8 @@ use crate::protocols::lending::Size;
 use crate::protocols::lending::discover::Lender;
 use crate::protocols::lending::market_spec::MarketSpec;
 use crate::protocols::lending::market_spec::Pair;
+use crate::protocols::site::StateSite;
+use crate::types::pool_key::PoolKey;
 
 /// Makes the registry from one line a protocol: `Variant(folder)`, whose `Pool` is a [`Venue`]. A closed enum, so every call is a
 /// jump, not a vtable.
@@ -136,6 +139,18 @@ macro_rules! each {
                 match self { $(Self::$variant(pool) => pool.address(),)+ }
             }
 
+            fn key(&self) -> PoolKey {
+                match self { $(Self::$variant(pool) => pool.key(),)+ }
+            }
+
+            fn sites(&self) -> Vec<StateSite> {
+                match self { $(Self::$variant(pool) => Amm::sites(pool),)+ }
+            }
+
+            fn sites_seen(&self) -> usize {
+                match self { $(Self::$variant(pool) => pool.sites_seen(),)+ }
+            }
+
             fn tokens(&self) -> &[Address] {
                 match self { $(Self::$variant(pool) => pool.tokens(),)+ }
             }
@@ -176,12 +191,12 @@ macro_rules! each {
                 match self { $(Self::$variant(pool) => pool.segments(leg, visit),)+ }
             }
 
-            fn apply_log(&mut self, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
-                match self { $(Self::$variant(pool) => pool.apply_log(topics, data),)+ }
+            fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
+                match self { $(Self::$variant(pool) => pool.apply_log(at, topics, data),)+ }
             }
 
-            fn apply_slots(&mut self, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
-                match self { $(Self::$variant(pool) => pool.apply_slots(changes),)+ }
+            fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
+                match self { $(Self::$variant(pool) => pool.apply_slots(at, changes),)+ }
             }
 
             fn agrees(&self, other: &Self) -> bool {

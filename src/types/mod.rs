@@ -7,5 +7,6 @@ pub mod buf;
 pub mod decision;
 pub mod id;
 pub mod onetime;
+pub mod pool_key;
 pub mod secret;
 pub mod update;

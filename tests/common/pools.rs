@@ -16,6 +16,7 @@ use peregrine::protocols::amm::QuoteError;
 use peregrine::protocols::amm::Segment;
 use peregrine::protocols::amm::Traded;
 use peregrine::protocols::discover::View;
+use peregrine::protocols::site::StateSite;
 use proptest::test_runner::Config as ProptestConfig;
 
 const PPM: u64 = 1_000_000;
@@ -210,6 +211,10 @@ impl Amm for Pool {
         self.address
     }
 
+    fn sites(&self) -> Vec<StateSite> {
+        vec![StateSite::whole(self.address, true)]
+    }
+
     fn tokens(&self) -> &[Address] {
         &self.tokens
     }
@@ -287,11 +292,11 @@ impl Amm for Pool {
         }
     }
 
-    fn apply_log(&mut self, _: &[B256], _: &[u8]) -> Result<Applied, ApplyError> {
+    fn apply_log(&mut self, _: Address, _: &[B256], _: &[u8]) -> Result<Applied, ApplyError> {
         Ok(Applied::Irrelevant)
     }
 
-    fn apply_slots(&mut self, _: &[(U256, U256)]) -> Result<Applied, ApplyError> {
+    fn apply_slots(&mut self, _: Address, _: &[(U256, U256)]) -> Result<Applied, ApplyError> {
         Ok(Applied::Irrelevant)
     }
 

@@ -245,7 +245,7 @@ pub fn unmoved(path: &Path) {
             db.tell_slot(address, U256::from(3), U256::ZERO);
             let word = db.known_slot(address, U256::ZERO).expect("a price") | U256::from(0x44) << 232;
             db.tell_slot(address, U256::ZERO, word);
-            pool.apply_slots(&[(U256::ZERO, word)]).expect("a price");
+            pool.apply_slots(pool.address(), &[(U256::ZERO, word)]).expect("a price");
             engine.on_event(Event::Pool(head, Box::new(pool)));
         }
     };

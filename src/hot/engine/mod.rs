@@ -249,9 +249,9 @@ impl Engine {
         if !self.stands_at(at) {
             return Outcome::default();
         }
-        let id = match self.pools.find(pool.address()) {
+        let id = match self.pools.find(pool.key()) {
             Some(id) => {
-                self.pools.edit(id, |now| *now = pool);
+                self.pools.replace(id, pool);
                 self.pools.quarantine(id, false);
                 Some(id)
             }

@@ -56,6 +56,13 @@ struct Entry {
     learnt: Vec<Learnt>,
 }
 
+/// What of a block reaches a pool: a place among its accounts, or among its logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Hit {
+    Account(usize),
+    Log(usize),
+}
+
 /// Where the state stands.
 #[derive(Debug)]
 pub struct Tip {
@@ -69,6 +76,7 @@ pub struct Tip {
     /// Pools that they changed, and whether those were in quarantine: of each block in order.
     pools: VecDeque<(PoolId, bool)>,
     touched: Vec<(PoolId, bool)>,
+    hits: Vec<(PoolId, Hit)>,
     /// An account's slots, in order.
     slots: Vec<(U256, U256)>,
 }
@@ -86,6 +94,7 @@ impl Tip {
             past: Past::default(),
             pools: VecDeque::new(),
             touched: Vec::new(),
+            hits: Vec::new(),
             slots: Vec::new(),
         }
     }
@@ -139,17 +148,22 @@ impl Tip {
         if update.head.parent != self.head.hash {
             return Err(Desync::NotAChild { number: update.head.number });
         }
-        touched(pools, update, &mut self.touched);
+        let mut hits = std::mem::take(&mut self.hits);
+        reached(pools, update, &mut hits);
+        self.touched.clear();
         machine.db_mut().apply(&update.accounts, &mut self.before);
         machine.db_mut().tell_block_hash(update.head.number, update.head.hash);
-        for index in 0..self.touched.len() {
-            let (id, out) = self.touched[index];
+        for hits in hits.chunk_by(|(one, _), (other, _)| one == other) {
+            let Some((id, _)) = hits.first().copied() else { continue };
+            let out = pools.is_quarantined(id);
+            self.touched.push((id, out));
             self.past.keep(id, pools.pool(id));
-            if !out && !self.follow(pools, id, update) {
+            if !out && !self.follow(pools, hits, update) {
                 pools.quarantine(id, true);
                 broken.push(pools.pool(id).address());
             }
         }
+        self.hits = hits;
         self.pools.extend(&self.touched);
         self.log.push_back(Entry {
             below: self.head,
@@ -175,17 +189,20 @@ impl Tip {
         }
     }
 
-    /// Brings one pool up to date. False when the news do not make sense of it.
-    fn follow(&mut self, pools: &mut Pools<AnyPool>, id: PoolId, update: &BlockUpdate) -> bool {
-        let address = pools.pool(id).address();
-        let logs = || update.logs.iter().filter(|log| log.address == address);
+    /// Brings the pool of these hits up to date. False when the news do not make sense of it.
+    fn follow(&mut self, pools: &mut Pools<AnyPool>, hits: &[(PoolId, Hit)], update: &BlockUpdate) -> bool {
+        let Some((id, _)) = hits.first().copied() else { return true };
+        let log = |(_, hit): &(PoolId, Hit)| if let Hit::Log(place) = hit { update.logs.get(*place) } else { None };
+        let logs = || hits.iter().filter_map(log);
         if pools.pool(id).log_fed() {
             return pools.edit(id, |pool| apply_logs(pool, logs()));
         }
         let Some(fetched) = self.past.copy(id, pools.pool(id)) else { return false };
-        let account = update.accounts.iter().find(|account| account.address == address);
+        let account =
+            |(_, hit): &(PoolId, Hit)| if let Hit::Account(place) = hit { update.accounts.get(*place) } else { None };
         let slots = &mut self.slots;
-        let stored = account.is_none_or(|account| pools.edit(id, |pool| apply_slots(pool, account, slots)));
+        let mut accounts = hits.iter().filter_map(account);
+        let stored = accounts.all(|account| pools.edit(id, |pool| apply_slots(pool, account, slots)));
         stored && apply_logs(fetched, logs()) && fetched.agrees(pools.pool(id))
     }
 
@@ -239,23 +256,32 @@ impl Tip {
     }
 }
 
-/// The pools that the news speak of, in order, in the place of what `out` holds; and whether they are in quarantine.
-fn touched(pools: &Pools<AnyPool>, update: &BlockUpdate, out: &mut Vec<(PoolId, bool)>) {
-    let addresses =
-        update.accounts.iter().map(|account| account.address).chain(update.logs.iter().map(|log| log.address));
-    out.clear();
-    out.extend(addresses.filter_map(|address| pools.find(address)).map(|id| (id, pools.is_quarantined(id))));
-    out.sort_unstable();
-    out.dedup();
+/// The pools whose state the news speak of, in order, and what of the news it is, in the place of what `hits` holds.
+fn reached(pools: &Pools<AnyPool>, update: &BlockUpdate, hits: &mut Vec<(PoolId, Hit)>) {
+    let sites = pools.sites();
+    hits.clear();
+    for (place, account) in update.accounts.iter().enumerate() {
+        let hit = Hit::Account(place);
+        if account.destroyed {
+            hits.extend(sites.at(account.address).iter().map(|id| (*id, hit)));
+        } else {
+            sites.of_slots(account.address, account.slots.iter().map(|(slot, _)| *slot), |id| hits.push((id, hit)));
+        }
+    }
+    for (place, log) in update.logs.iter().enumerate() {
+        sites.of_log(log.address, &log.topics, |id| hits.push((id, Hit::Log(place))));
+    }
+    hits.sort_unstable();
+    hits.dedup();
 }
 
 fn apply_slots(pool: &mut AnyPool, account: &AccountUpdate, slots: &mut Vec<(U256, U256)>) -> bool {
     // Slots come in no order, and a pool's answer must not depend on it.
     slots.clone_from(&account.slots);
     slots.sort_unstable();
-    !account.destroyed && (slots.is_empty() || pool.apply_slots(slots).is_ok())
+    !account.destroyed && (slots.is_empty() || pool.apply_slots(account.address, slots).is_ok())
 }
 
 fn apply_logs<'a>(pool: &mut AnyPool, mut logs: impl Iterator<Item = &'a LogUpdate>) -> bool {
-    logs.all(|log| pool.apply_log(&log.topics, &log.data).is_ok())
+    logs.all(|log| pool.apply_log(log.address, &log.topics, &log.data).is_ok())
 }

@@ -23,6 +23,7 @@ pub struct Touched {
     /// Pools whose change was not understood: to be quarantined.
     pub broken: Vec<PoolId>,
     changes: Vec<(U256, U256)>,
+    reached: Vec<PoolId>,
 }
 
 impl Touched {
@@ -60,43 +61,54 @@ impl Touched {
             overlay.silence(pools, id);
         }
         for address in diff.iter().filter(|(_, account)| account.is_touched()).map(|(address, _)| *address) {
-            if let Some(id) = pools.find(address).filter(|id| pools.pool(*id).log_fed()) {
-                overlay.silence(pools, id);
+            for id in pools.sites().at(address).iter().filter(|id| pools.pool(**id).log_fed()) {
+                overlay.silence(pools, *id);
             }
         }
     }
 
     fn storage(&mut self, pools: &Pools<AnyPool>, overlay: &mut Overlay<AnyPool>, diff: &EvmState) {
+        let Self { moved, broken, changes, reached } = self;
         for (address, account) in diff {
-            let Some(id) = pools.find(*address) else { continue };
             if account.is_selfdestructed() {
-                self.broken.push(id);
+                broken.extend_from_slice(pools.sites().at(*address));
                 continue;
             }
-            self.changes.clear();
-            self.changes.extend(account.changed_storage_slots().map(|(slot, value)| (*slot, value.present_value)));
-            if self.changes.is_empty() || pools.pool(id).log_fed() {
+            reached.clear();
+            let slots = account.changed_storage_slots().map(|(slot, _)| *slot);
+            pools.sites().of_slots(*address, slots, |id| reached.push(id));
+            if reached.is_empty() {
                 continue;
             }
+            reached.sort_unstable();
+            reached.dedup();
+            changes.clear();
+            changes.extend(account.changed_storage_slots().map(|(slot, value)| (*slot, value.present_value)));
             // Slots come in no order, and a pool's answer must not depend on it.
-            self.changes.sort_unstable();
-            let changes = &self.changes;
-            match overlay.edit(pools, id, |pool| pool.apply_slots(changes)) {
-                Ok(Applied::Changed) => self.moved.push(id),
-                Ok(Applied::Irrelevant) => (),
-                Err(_) => self.broken.push(id),
+            changes.sort_unstable();
+            for id in reached.iter().copied() {
+                match overlay.edit(pools, id, |pool| pool.apply_slots(*address, changes)) {
+                    Ok(Applied::Changed) => moved.push(id),
+                    Ok(Applied::Irrelevant) => (),
+                    Err(_) => broken.push(id),
+                }
             }
         }
     }
 
     fn logs(&mut self, pools: &Pools<AnyPool>, overlay: &mut Overlay<AnyPool>, executed: &Executed) {
+        let Self { moved, broken, .. } = self;
         for log in executed.logs() {
-            let Some(id) = pools.find(log.address).filter(|id| pools.pool(*id).log_fed()) else { continue };
-            match overlay.edit(pools, id, |pool| pool.apply_log(log.topics(), &log.data.data)) {
-                Ok(Applied::Changed) => self.moved.push(id),
-                Ok(Applied::Irrelevant) => (),
-                Err(_) => self.broken.push(id),
-            }
+            pools.sites().of_log(log.address, log.topics(), |id| {
+                if !pools.pool(id).log_fed() {
+                    return;
+                }
+                match overlay.edit(pools, id, |pool| pool.apply_log(log.address, log.topics(), &log.data.data)) {
+                    Ok(Applied::Changed) => moved.push(id),
+                    Ok(Applied::Irrelevant) => (),
+                    Err(_) => broken.push(id),
+                }
+            });
         }
     }
 }

@@ -2,4 +2,5 @@
 
 pub mod margins;
 pub mod pools;
+pub mod sites;
 pub mod view;

@@ -14,13 +14,16 @@ use std::ops::Range;
 
 use alloy_primitives::Address;
 use alloy_primitives::map::AddressMap;
+use alloy_primitives::map::HashMap;
 
 use crate::hot::state::margins::Margins;
+use crate::hot::state::sites::Sites;
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Leg;
 use crate::protocols::executor::Hop;
 use crate::types::id::PoolId;
 use crate::types::id::TokenId;
+use crate::types::pool_key::PoolKey;
 
 /// Changes that are remembered one by one, for those who follow the table. A block of mainnet makes a few hundred.
 const NOTED: usize = 4096;
@@ -63,7 +66,7 @@ pub struct Edge {
 /// Why a pool was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddError {
-    /// The address is already in the table.
+    /// The key is already in the table.
     #[error("pool is known already, as number {}", .0.index())]
     Known(PoolId),
     /// Fewer than two tokens, or one of them twice.
@@ -80,7 +83,12 @@ pub enum AddError {
 #[derive(Clone, Debug)]
 pub struct Pools<P> {
     pools: Vec<P>,
-    by_address: AddressMap<PoolId>,
+    /// Those that are their contract.
+    by_contract: AddressMap<PoolId>,
+    /// Those of which a contract holds many.
+    by_id: HashMap<PoolKey, PoolId>,
+    /// Where their state lives.
+    sites: Sites<PoolId>,
     tokens: Vec<Address>,
     token_ids: AddressMap<TokenId>,
     /// The edge at position `p` of `margins` is at `p - 1` here.
@@ -99,7 +107,9 @@ impl<P> Default for Pools<P> {
     fn default() -> Self {
         Self {
             pools: Vec::new(),
-            by_address: AddressMap::default(),
+            by_contract: AddressMap::default(),
+            by_id: HashMap::default(),
+            sites: Sites::default(),
             tokens: Vec::new(),
             token_ids: AddressMap::default(),
             edges: Vec::new(),
@@ -115,8 +125,8 @@ impl<P> Default for Pools<P> {
 impl<P: Amm> Pools<P> {
     /// Adds a pool and interns its tokens.
     pub fn add(&mut self, pool: P) -> Result<PoolId, AddError> {
-        if let Some(id) = self.by_address.get(&pool.address()) {
-            return Err(AddError::Known(*id));
+        if let Some(id) = self.find(pool.key()) {
+            return Err(AddError::Known(id));
         }
         let (have, listed) = (distinct(pool.tokens()), pool.tokens().len());
         if have != listed || have < 2 {
@@ -134,7 +144,12 @@ impl<P: Amm> Pools<P> {
             }
         }
         self.first_edge.push(self.edges.len() + 1);
-        self.by_address.insert(pool.address(), id);
+        let key = pool.key();
+        match key.id {
+            None => self.by_contract.insert(key.contract, id),
+            Some(_) => self.by_id.insert(key, id),
+        };
+        self.settle_at(id, &pool);
         self.quarantined.push(false);
         self.pools.push(pool);
         self.note(id);
@@ -143,9 +158,31 @@ impl<P: Amm> Pools<P> {
 
     /// Changes a pool and brings its cached rates up to date.
     pub fn edit<R>(&mut self, id: PoolId, change: impl FnOnce(&mut P) -> R) -> R {
-        let answer = change(&mut self.pools[id.index()]);
+        let pool = &mut self.pools[id.index()];
+        let seen = pool.sites_seen();
+        let answer = change(pool);
+        if pool.sites_seen() != seen {
+            self.settle_again(id);
+        }
         self.refresh(id);
         answer
+    }
+
+    /// Puts another state of the same pool in its place, wherever that says that it lives.
+    pub fn replace(&mut self, id: PoolId, pool: P) {
+        self.pools[id.index()] = pool;
+        self.settle_again(id);
+        self.refresh(id);
+    }
+
+    fn settle_at(&mut self, id: PoolId, pool: &P) {
+        pool.sites().iter().for_each(|site| self.sites.add(id, site));
+    }
+
+    #[cold]
+    fn settle_again(&mut self, id: PoolId) {
+        let sites = self.pools[id.index()].sites();
+        sites.iter().for_each(|site| self.sites.add(id, site));
     }
 
     /// Takes a pool out of every search, or lets it back in, without touching its state.
@@ -207,10 +244,17 @@ impl<P> Pools<P> {
         self.pools.iter()
     }
 
-    /// The pool at an address.
+    /// The pool of a key; or, of an address, the one that is that contract.
     #[must_use]
-    pub fn find(&self, address: Address) -> Option<PoolId> {
-        self.by_address.get(&address).copied()
+    pub fn find(&self, key: impl Into<PoolKey>) -> Option<PoolId> {
+        let key = key.into();
+        if key.id.is_some() { self.by_id.get(&key).copied() } else { self.by_contract.get(&key.contract).copied() }
+    }
+
+    /// From contracts, slots and logs to the pools whose state they are.
+    #[must_use]
+    pub const fn sites(&self) -> &Sites<PoolId> {
+        &self.sites
     }
 
     /// The token at an address.

@@ -28,6 +28,7 @@ use crate::protocols::amm::Segment;
 use crate::protocols::amm::Traded;
 use crate::protocols::discover::Venue;
 use crate::protocols::discover::View;
+use crate::protocols::site::StateSite;
 use crate::protocols::uniswap_v2::abi;
 use crate::protocols::uniswap_v2::curve;
 use crate::protocols::uniswap_v2::curve::Fee;
@@ -109,6 +110,10 @@ impl Amm for Pool {
         self.address
     }
 
+    fn sites(&self) -> Vec<StateSite> {
+        vec![StateSite::whole(self.address, self.log_fed())]
+    }
+
     fn tokens(&self) -> &[Address] {
         &self.tokens
     }
@@ -177,9 +182,9 @@ impl Amm for Pool {
         });
     }
 
-    fn apply_log(&mut self, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
+    fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
         let is_sync = |topic: &B256| [abi::Sync::SIGNATURE_HASH, abi::wide::Sync::SIGNATURE_HASH].contains(topic);
-        if !topics.first().is_some_and(is_sync) {
+        if at != self.address || !topics.first().is_some_and(is_sync) {
             // Swap, Mint, Burn: each comes with a Sync that says the outcome.
             return Ok(Applied::Irrelevant);
         }
@@ -194,7 +199,10 @@ impl Amm for Pool {
         Ok(self.set(reserves))
     }
 
-    fn apply_slots(&mut self, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
+    fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
+        if at != self.address {
+            return Ok(Applied::Irrelevant);
+        }
         let reserves = self.layout.fold(self.reserves, changes)?;
         Ok(self.set(reserves))
     }

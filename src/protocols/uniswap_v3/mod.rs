@@ -48,6 +48,7 @@ use crate::protocols::amm::Traded;
 use crate::protocols::discover::Venue;
 use crate::protocols::discover::View;
 use crate::protocols::math::swap_step::PIPS;
+use crate::protocols::site::StateSite;
 use crate::protocols::uniswap_v3::storage::snapshot::PoolSnapshot;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -246,6 +247,10 @@ impl Amm for Pool {
         self.address
     }
 
+    fn sites(&self) -> Vec<StateSite> {
+        vec![StateSite::whole(self.address, self.log_fed())]
+    }
+
     fn tokens(&self) -> &[Address] {
         &self.tokens
     }
@@ -288,12 +293,12 @@ impl Amm for Pool {
         self.stretches(leg, visit);
     }
 
-    fn apply_log(&mut self, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
-        self.log(topics, data)
+    fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
+        if at == self.address { self.log(topics, data) } else { Ok(Applied::Irrelevant) }
     }
 
-    fn apply_slots(&mut self, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
-        self.store(changes)
+    fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
+        if at == self.address { self.store(changes) } else { Ok(Applied::Irrelevant) }
     }
 
     fn agrees(&self, other: &Self) -> bool {

@@ -72,7 +72,7 @@ fn position_log(name: &str, lower: i32, upper: i32, amount: u128) -> (Vec<B256>,
 
 fn apply(pool: &mut Pool, name: &str, lower: i32, upper: i32, amount: u128) -> Result<Applied, ApplyError> {
     let (topics, data) = position_log(name, lower, upper, amount);
-    pool.apply_log(&topics, &data)
+    pool.apply_log(pool.address(), &topics, &data)
 }
 
 #[test]
@@ -217,10 +217,10 @@ fn a_log_that_contradicts_what_is_known_changes_nothing() {
 fn a_log_of_another_shape_is_refused_and_of_another_name_passed_over() {
     let mut pool = pool();
     let (topics, data) = position_log("Mint", -120, 180, 1);
-    assert_eq!(pool.apply_log(&topics[..3], &data), Err(ApplyError::Topics { have: 3, want: 4 }));
-    assert_eq!(pool.apply_log(&topics, &data[..96]), Err(ApplyError::Data { have: 96, want: 128 }));
-    assert_eq!(pool.apply_log(&[keccak256("Flash(address)")], &[]), Ok(Applied::Irrelevant));
-    assert_eq!(pool.apply_log(&[], &[]), Ok(Applied::Irrelevant));
+    assert_eq!(pool.apply_log(pool.address(), &topics[..3], &data), Err(ApplyError::Topics { have: 3, want: 4 }));
+    assert_eq!(pool.apply_log(pool.address(), &topics, &data[..96]), Err(ApplyError::Data { have: 96, want: 128 }));
+    assert_eq!(pool.apply_log(pool.address(), &[keccak256("Flash(address)")], &[]), Ok(Applied::Irrelevant));
+    assert_eq!(pool.apply_log(pool.address(), &[], &[]), Ok(Applied::Irrelevant));
 }
 
 #[test]
@@ -237,9 +237,9 @@ fn a_word_and_its_new_ticks_may_come_in_any_order() {
     let blank = Pool::load(&slots, POOL, TOKENS, 3_000, |_| Some(U256::ZERO)).unwrap();
     for _ in 0..2 {
         let mut pool = blank.clone();
-        assert_eq!(pool.apply_slots(&changes), Ok(Applied::Changed));
+        assert_eq!(pool.apply_slots(pool.address(), &changes), Ok(Applied::Changed));
         assert_eq!(pool.ticks().tick(120).and_then(|t| t.liquidity), Some(Liquidity { gross: 1, net: 1 }));
-        assert_eq!(pool.apply_slots(&changes), Ok(Applied::Irrelevant));
+        assert_eq!(pool.apply_slots(pool.address(), &changes), Ok(Applied::Irrelevant));
         changes.reverse();
     }
     assert_eq!(storage::unpack_tick(U256::MAX << 128), Liquidity { gross: 0, net: -1 });
@@ -250,7 +250,7 @@ fn a_word_and_its_new_ticks_may_come_in_any_order() {
 fn a_first_slot_with_an_impossible_price_is_a_contradiction() {
     let slots = Slots::new(Layout::UNISWAP, 60).unwrap();
     let mut pool = Pool::load(&slots, POOL, TOKENS, 3_000, |_| Some(U256::ZERO)).unwrap();
-    assert_eq!(pool.apply_slots(&[(U256::ZERO, U256::ONE)]), Err(ApplyError::Contradiction));
+    assert_eq!(pool.apply_slots(pool.address(), &[(U256::ZERO, U256::ONE)]), Err(ApplyError::Contradiction));
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn a_layout_is_learned_even_from_calls_that_end_on_an_unknown_slot() {
     // The layout is Uniswap's: a word and a tick learned later are understood.
     let mut found = found;
     let layout = Layout::UNISWAP;
-    found.apply_slots(&[(layout.word_slot(0), U256::ONE << 3)]).unwrap();
+    found.apply_slots(found.address(), &[(layout.word_slot(0), U256::ONE << 3)]).unwrap();
     assert!(found.quote_in(up(), U256::from(1_000)).is_ok());
 }
 

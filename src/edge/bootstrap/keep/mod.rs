@@ -140,7 +140,7 @@ impl Keep {
         known.learn(&loaded.accounts);
         known.hashes.extend(loaded.hashes.iter().copied());
         for pool in &loaded.pools {
-            known.accounts.entry(pool.address()).or_default().pool = true;
+            pool.sites().iter().for_each(|discovery| known.accounts.entry(discovery.at).or_default().pool = true);
         }
         for contract in &loaded.whole {
             known.accounts.entry(*contract).or_default().whole = true;
@@ -226,7 +226,12 @@ impl Keep {
         let mut fetched = FetchedState { at, accounts: known.all(), hashes: known.hashes.into_iter().collect() };
         let state_keys: Vec<StateKey> = fetched.accounts.iter().flat_map(state_keys_of).collect();
         if self.expect(at, &state_keys).is_some() {
-            self.lock().known.accounts.entry(pool).or_default().pool = answer.is_ok();
+            let mut inner = self.lock();
+            inner.known.accounts.entry(pool).or_default().pool = answer.is_ok();
+            for discovery in answer.iter().flat_map(Amm::sites) {
+                inner.known.accounts.entry(discovery.at).or_default().pool = true;
+            }
+            drop(inner);
             self.take(&fetched);
         } else {
             fetched = FetchedState { at, ..FetchedState::default() };

@@ -27,6 +27,7 @@ use crate::hot::evm::machine::Machine;
 use crate::hot::lending::markets::market_state::Asked;
 use crate::hot::lending::markets::market_state::MarketState;
 use crate::hot::lending::markets::overlay::Under;
+use crate::hot::state::sites::Sites;
 use crate::protocols::AnyLending;
 use crate::protocols::lending::About;
 use crate::protocols::lending::Health;
@@ -34,6 +35,7 @@ use crate::protocols::lending::Holding;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::market_spec::MarketSpec;
 use crate::protocols::lending::trigger_index::TriggerIndex;
+use crate::protocols::site::StateSite;
 use crate::types::update::AccountUpdate;
 use crate::types::update::BlockUpdate;
 use crate::types::update::StateKey;
@@ -60,7 +62,7 @@ type Reads = AddressMap<HashMap<U256, Vec<(usize, usize)>>>;
 pub struct Markets {
     markets: Vec<MarketState>,
     /// Whose storage each contract holds.
-    sites: AddressMap<Vec<usize>>,
+    sites: Sites<usize>,
     /// What each slot that was read for an answer answers: market, and place among its questions.
     reads: Reads,
     /// Slots that undone blocks wrote, until they are as the state has them below.
@@ -131,9 +133,9 @@ impl Markets {
         self.revert();
         update.accounts.iter().for_each(|account| self.apply(account.address, &account.slots));
         for log in &update.logs {
-            for at in self.sites.get(&log.address).into_iter().flatten() {
-                self.markets.get_mut(*at).into_iter().for_each(|kept| kept.hear(log.address, &log.topics, &log.data));
-            }
+            let Self { markets, sites, .. } = self;
+            let hear = |kept: &mut MarketState| kept.hear(log.address, &log.topics, &log.data);
+            sites.of_log(log.address, &log.topics, |place| markets.get_mut(place).into_iter().for_each(hear));
         }
         self.absorb(machine, state_keys);
     }
@@ -163,7 +165,7 @@ impl Markets {
         }
         self.revert();
         self.close(down_to);
-        for account in undone.filter(|account| self.sites.contains_key(&account.address)) {
+        for account in undone.filter(|account| !self.sites.at(account.address).is_empty()) {
             self.stale.extend(account.slots.iter().map(|(slot, _)| (account.address, *slot)));
         }
         self.absorb(machine, state_keys);
@@ -171,19 +173,19 @@ impl Markets {
 
     /// A slot of somebody's position, or of everybody's terms.
     fn is_kept(&self, at: Address, slot: U256) -> bool {
-        let markets = self.sites.get(&at).into_iter().flatten().filter_map(|place| self.market(*place));
+        let markets = self.sites.at(at).iter().filter_map(|place| self.market(*place));
         markets.into_iter().any(|market| market.owner(slot).is_some() || market.is_term(at, slot))
     }
 
     /// Whose storage is a market's, or read for an answer.
     fn is_ours(&self, address: Address) -> bool {
-        self.sites.contains_key(&address) || self.reads.contains_key(&address)
+        !self.sites.at(address).is_empty() || self.reads.contains_key(&address)
     }
 
     fn apply(&mut self, at: Address, slots: &[(U256, U256)]) {
-        for place in self.sites.get(&at).into_iter().flatten() {
-            self.markets.get_mut(*place).into_iter().for_each(|kept| kept.apply(at, slots));
-        }
+        let Self { markets, sites, .. } = self;
+        let numbers = slots.iter().map(|(slot, _)| *slot);
+        sites.of_slots(at, numbers, |place| markets.get_mut(place).into_iter().for_each(|kept| kept.apply(at, slots)));
     }
 
     /// Takes what undone blocks wrote as the state has it now, and asks for what it does not know, until it does.
@@ -265,7 +267,7 @@ impl Markets {
         self.sites.clear();
         for (place, kept) in self.markets.iter().enumerate() {
             for site in kept.market.sites() {
-                self.sites.entry(site).or_default().push(place);
+                self.sites.add(place, &StateSite::whole(site, false));
             }
         }
     }

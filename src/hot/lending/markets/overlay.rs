@@ -83,7 +83,7 @@ impl Markets {
             for (place, index) in reads.into_iter().flatten() {
                 open.entry(*place).or_default().insert(*index);
             }
-            for place in self.sites.get(&change.at).into_iter().flatten() {
+            for place in self.sites.at(change.at) {
                 let Some(MarketState { market, asked, .. }) = self.markets.get_mut(*place) else { continue };
                 if market.apply_slots(change.at, &[(change.slot, change.is)]) != Ok(Applied::Changed) {
                     continue;

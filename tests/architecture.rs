@@ -88,17 +88,19 @@ const ROOMS: &[Room] = &[
     // Sans-IO: a protocol knows the shared traits and maths, never its neighbour, never the registry above it.
     Room { at: "protocols", may: &["types", "protocols"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::math", may: &["types"], doors: &[], crates: ABI, bans: PURE },
-    Room { at: "protocols::amm", may: &["types", "protocols::math"], doors: &[], crates: ABI, bans: PURE },
+    // How a swap is made in a venue is said in the venue's own words, by the traits.
+    Room { at: "protocols::amm", may: &["types", "protocols::math", "protocols::execution"], doors: &[], crates: ABI, bans: PURE },
+    Room { at: "protocols::execution", may: &["types", "protocols::amm"], doors: &[], crates: Only(&["alloy_primitives"]), bans: PURE },
     // What a log or a slot meant is said in the same words of a pool and of a market, and both are asked through the same probe.
     Room { at: "protocols::lending", may: &["types", "protocols::math", "protocols::amm",
-        "protocols::discover"], doors: &[], crates: ABI, bans: PURE },
+        "protocols::discover", "protocols::execution"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::flash", may: &["types", "protocols::math"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::discover", may: &["types"], doors: &[], crates: ABI, bans: PURE },
     // Our own contract: its calldata, and its artifact, which is JSON.
-    Room { at: "protocols::executor", may: &["types", "protocols::amm"], doors: &[], crates: Only(&["alloy", "alloy_primitives", "serde",
+    Room { at: "protocols::executor", may: &["types", "protocols::execution"], doors: &[], crates: Only(&["alloy", "alloy_primitives", "serde",
         "serde_json", "thiserror"]), bans: PURE },
     Room { at: "protocols::*", may: &["types", "protocols::math", "protocols::amm", "protocols::lending",
-        "protocols::flash", "protocols::discover"], doors: &[], crates: ABI, bans: PURE },
+        "protocols::flash", "protocols::discover", "protocols::execution"], doors: &[], crates: ABI, bans: PURE },
     // One way: state > evm > search > simulate > bundle. The engine sees all of it, no stage sees the engine.
     Room { at: "hot", may: &["types", "metrics", "protocols", "hot"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::refused", may: &["types", "protocols"], doors: &[], crates: ABI, bans: PURE },

@@ -24,9 +24,8 @@ use peregrine::edge::devnet::Pool;
 use peregrine::edge::devnet::Purpose;
 use peregrine::edge::devnet::Venue;
 use peregrine::edge::devnet::Wallet;
-use peregrine::protocols::amm::Family;
+use peregrine::protocols::execution::{Hop, Steps};
 use peregrine::protocols::executor::Bid;
-use peregrine::protocols::executor::Hop;
 use peregrine::protocols::executor::Run;
 use peregrine::types::amount::Wei;
 use serde_json::Value;
@@ -216,25 +215,23 @@ async fn a_price_out_of_line_earns_through_the_executor_to_the_wei() {
         }
         assert!(profit > 0, "nothing to earn");
 
-        let hop = |((pool, token_in), amount_out): (&(Pool, usize), &u128)| Hop {
-            family: if pool.venue == UniswapV3 { Family::V3 } else { Family::V2 },
-            zero_for_one: pool.tokens[0] == *token_in,
-            pool: pool.address,
-            token_in: net.tokens[*token_in].address,
-            amount_out: *amount_out,
-        };
-        let hops: Vec<Hop> = path.iter().zip(&outs).map(hop).collect();
-        earn(&hand, &hops, amount_in, profit).await;
+        let mut steps = Steps::default();
+        for ((pool, token_in), amount_out) in path.iter().zip(&outs) {
+            let (token, first_in) = (net.tokens[*token_in].address, pool.tokens[0] == *token_in);
+            let hop = Hop { pool: pool.address, token_in: token, amount_out: *amount_out };
+            if pool.venue == UniswapV3 { steps.exact_in(hop, first_in) } else { steps.exact_out(hop, first_in) }
+        }
+        earn(&hand, &steps, amount_in, profit).await;
         let venues: Vec<Venue> = path.iter().map(|(pool, _)| pool.venue).collect();
         println!("{venues:?}: {amount_in} wei in, {profit} wei earned as foretold");
     }
 }
 
 /// Runs the cycle in the next block; the executor's WETH must grow by exactly so much.
-async fn earn(hand: &Hand<'_>, hops: &[Hop], amount_in: u128, profit: u128) {
+async fn earn(hand: &Hand<'_>, steps: &Steps, amount_in: u128, profit: u128) {
     let (net, weth) = (hand.0, hand.0.contracts.weth);
     let (block, bid) = (hand.block_number().await + 1, Bid::Wei(Wei(U256::ZERO)));
-    let run = Run { block, token: weth, min_profit: profit, bid, amount_in, hops };
+    let run = Run { block, token: weth, min_profit: profit, bid, amount_in, steps };
     let before = hand.balance(weth, net.executor).await;
     let receipt = hand.send(&net.owner, net.executor, U256::ZERO, run.encode().expect("fits")).await;
     assert!(!receipt.status.is_zero(), "the run reverted");

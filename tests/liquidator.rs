@@ -24,12 +24,12 @@ use alloy::sol_types::SolValue;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use common::chain::{Chain, USER, depositCall};
 use peregrine::hot::evm::fork::Fork;
-use peregrine::protocols::amm::Family;
+use peregrine::protocols::execution::Steps;
 use peregrine::protocols::executor::liquidation::{self, Asked, Lender, Liquidation, Run};
-use peregrine::protocols::executor::{Bid, EncodeError, Hop, MAX_HOPS, error_name};
+use peregrine::protocols::executor::{Bid, EncodeError, MAX_HOPS, error_name};
 use peregrine::protocols::lending::{About, Call, Lending, Seizure, Size};
 use peregrine::protocols::morpho_blue;
-use plan::{FREE, Keep, Pair, Plan};
+use plan::{FREE, Keep, Pair, PairHop, Plan, Stop, steps};
 use revm::context::{BlockEnv, TxEnv};
 
 alloy::sol! {
@@ -328,7 +328,7 @@ fn what_must_not_run_is_refused_by_name() {
     assert_eq!(refusal(&plan, BLOCK, Bid::Bps(1)), Some("BadPayload"));
     let more = Plan { amount_in: plan.amount_in + 1, ..plan.clone() };
     assert_eq!(refusal(&more, BLOCK, FREE), Some("SeizedTooLittle"));
-    let short = vec![Hop { amount_out: 1, ..plan.hops[0] }];
+    let short = vec![PairHop { amount_out: 1, ..plan.hops[0] }];
     let poor = Plan { token: market.collateral, hops: short, ..plan.clone() };
     assert_eq!(refusal(&poor, BLOCK, FREE), None, "morpho says that it was not paid");
     scene.price(100);
@@ -337,25 +337,19 @@ fn what_must_not_run_is_refused_by_name() {
 
 #[test]
 fn what_does_not_fit_the_calldata_is_not_encoded() {
-    let hop =
-        Hop { family: Family::V3, zero_for_one: true, pool: Address::ZERO, token_in: Address::ZERO, amount_out: 1 };
+    let hop = PairHop { first_in: true, pool: Address::ZERO, token_in: Address::ZERO, amount_out: 1 };
     let lender = Lender::Aave { pool: Address::ZERO, paid: liquidation::Paid::Collateral };
     let zero = Address::ZERO;
     let liquidation = Liquidation { lender, borrower: zero, debt: zero, collateral: zero, repay: 1 };
-    let many = vec![hop; MAX_HOPS + 1];
-    let run = Run {
-        block: 1,
-        token: zero,
-        min_profit: 0,
-        bid: FREE,
-        liquidation,
-        amount_in: 1,
-        hops: &many[..1],
-        stop: None,
-    };
+    let one = steps(&[hop], None);
+    let many = steps(&[hop; MAX_HOPS + 1], None);
+    let stopped = |before| steps(&[hop; 2], Some(Stop { before, amount_out: 1 }));
+    let run = Run { block: 1, token: zero, min_profit: 0, bid: FREE, liquidation, amount_in: 1, steps: &one };
     assert_eq!(run.encode().map(|data| data.len()), Ok(247 + 57));
-    assert_eq!(Run { hops: &[], ..run }.encode(), Err(EncodeError::Hops(0)));
-    assert_eq!(Run { hops: &many, ..run }.encode(), Err(EncodeError::Hops(MAX_HOPS + 1)));
+    assert_eq!(Run { steps: &Steps::default(), ..run }.encode(), Err(EncodeError::Hops(0)));
+    assert_eq!(Run { steps: &many, ..run }.encode(), Err(EncodeError::Hops(MAX_HOPS + 1)));
+    assert_eq!(Run { steps: &stopped(1), ..run }.encode().map(|data| data.len()), Ok(247 + 3 * 57));
+    assert_eq!(Run { steps: &stopped(0), ..run }.encode(), Err(EncodeError::Stop(0, 2)));
     assert_eq!(Run { block: 1 << 40, ..run }.encode(), Err(EncodeError::Block(1 << 40)));
 }
 

@@ -19,7 +19,8 @@ use peregrine::hot::search::{Candidate, Search};
 use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
 use peregrine::protocols::AnyPool;
-use peregrine::protocols::executor::{Bid, Hop, Run};
+use peregrine::protocols::execution::Steps;
+use peregrine::protocols::executor::{Bid, Run};
 use peregrine::types::amount::Wei;
 use peregrine::types::secret::Place;
 use revm::context::{BlockEnv, Context, TxEnv};
@@ -242,15 +243,17 @@ impl Strategy {
 
     fn calldata(&self, candidate: &Candidate, bid: U256) -> Bytes {
         let amounts = candidate.amounts();
-        let outs = amounts.iter().skip(1);
-        let hops: Vec<Hop> = candidate.hops().iter().zip(outs).map(|(edge, out)| self.pools.hop(edge, *out)).collect();
+        let mut steps = Steps::default();
+        for (edge, pair) in candidate.hops().iter().zip(amounts.windows(2)) {
+            self.pools.write_step(edge, [pair[0], pair[1]], &mut steps);
+        }
         let run = Run {
             block: self.block.number.to(),
             token: self.pools.token(candidate.start()),
             min_profit: candidate.gross(),
             bid: Bid::Wei(Wei(bid)),
             amount_in: amounts[0],
-            hops: &hops,
+            steps: &steps,
         };
         run.encode().expect("it fits")
     }

@@ -10,6 +10,7 @@ use alloy_primitives::{Address, B256, U256};
 use crate::protocols::discover::View;
 use crate::protocols::site::StateSite;
 use crate::types::pool_key::PoolKey;
+use crate::protocols::execution::{Execution, PlannedSwap, Steps};
 
 /// A way through a pool: which of its tokens goes in and which comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,15 +45,6 @@ impl Leg {
     pub const fn zero_for_one(self) -> bool {
         self.token_in < self.token_out
     }
-}
-
-/// Which family's `swap` a hop calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// `swap(uint256,uint256,address,bytes)`: paid in advance, output named by the caller.
-    V2,
-    /// `swap(address,bool,int256,uint160,bytes)`: paid in the callback, exact input.
-    V3,
 }
 
 /// Why a pool gives no quote.
@@ -140,8 +132,18 @@ pub trait Amm {
     /// Name in output, config and metrics.
     fn protocol(&self) -> &'static str;
 
-    /// Which `swap` our executor calls.
-    fn family(&self) -> Family;
+    /// How our contract makes a swap here.
+    fn execution(&self) -> Execution;
+
+    /// Writes a swap as our contract reads it.
+    fn write_step(&self, swap: &PlannedSwap, steps: &mut Steps);
+
+    /// What goes in and comes out, as the contract logs it, of a swap that was planned as `due` when `came` has come to it: one that
+    /// is told what goes in may pay more, one that is told what comes out takes all that is there.
+    ///
+    /// # Errors
+    /// The contract would revert, or what it would do is not known.
+    fn logged(&self, leg: Leg, due: [u128; 2], came: u128) -> Result<[U256; 2], QuoteError>;
 
     /// The contract that is called.
     fn address(&self) -> Address;
@@ -194,19 +196,19 @@ pub trait Amm {
     /// What the contract must answer if the state is right.
     fn views(&self) -> Vec<View>;
 
+    /// What a factory tells its pools of the same tokens apart by, where routers take it for granted: its fee, or nought.
+    /// `None`: the pool is none that a router would forecast with.
+    fn factory_fee(&self) -> Option<u32>;
+
+    /// Billionths of the input that reach the pool's curve, where a router's calldata has such a number.
+    fn keeps(&self, leg: Leg) -> Option<u32>;
+
     /// Output per unit of input for a vanishing input, after fee. Zero when the pool cannot swap. May only reject.
     fn marginal_rate(&self, leg: Leg) -> f64;
 
     /// Input at which the pool pays, a unit, half of what it pays for a vanishing one, were its curve to go on as it begins.
-    /// Zero when it cannot swap. Only ranks.
-    fn depth(&self, leg: Leg) -> f64 {
-        let mut depth = 0.0;
-        self.segments(leg, |segment| {
-            depth = segment.reserve_in / segment.gamma;
-            false
-        });
-        depth
-    }
+    /// Zero when it cannot swap, and then it is looked at last. Only ranks.
+    fn depth(&self, leg: Leg) -> f64;
 
     /// Walks the curve from the present price; `visit` returns `false` to stop. Ends where knowledge or the curve ends.
     fn segments(&self, leg: Leg, visit: impl FnMut(Segment) -> bool);

@@ -11,6 +11,7 @@ pub mod amm;
 pub mod calldata;
 pub mod compound_v3;
 pub mod discover;
+pub mod execution;
 pub mod executor;
 pub mod lending;
 pub mod math;
@@ -29,7 +30,6 @@ use crate::protocols::amm::Amm;
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
 use crate::protocols::amm::Exact;
-use crate::protocols::amm::Family;
 use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
@@ -38,6 +38,7 @@ use crate::protocols::discover::Creation;
 use crate::protocols::discover::Probe;
 use crate::protocols::discover::Venue;
 use crate::protocols::discover::View;
+use crate::protocols::execution::{Execution, PlannedSwap, Steps};
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
 use crate::protocols::lending::Holding;
@@ -131,8 +132,16 @@ macro_rules! each {
                 match self { $(Self::$variant(pool) => pool.protocol(),)+ }
             }
 
-            fn family(&self) -> Family {
-                match self { $(Self::$variant(pool) => pool.family(),)+ }
+            fn execution(&self) -> Execution {
+                match self { $(Self::$variant(pool) => pool.execution(),)+ }
+            }
+
+            fn write_step(&self, swap: &PlannedSwap, steps: &mut Steps) {
+                match self { $(Self::$variant(pool) => pool.write_step(swap, steps),)+ }
+            }
+
+            fn logged(&self, leg: Leg, due: [u128; 2], came: u128) -> Result<[U256; 2], QuoteError> {
+                match self { $(Self::$variant(pool) => pool.logged(leg, due, came),)+ }
             }
 
             fn address(&self) -> Address {
@@ -177,6 +186,14 @@ macro_rules! each {
 
             fn views(&self) -> Vec<View> {
                 match self { $(Self::$variant(pool) => pool.views(),)+ }
+            }
+
+            fn factory_fee(&self) -> Option<u32> {
+                match self { $(Self::$variant(pool) => pool.factory_fee(),)+ }
+            }
+
+            fn keeps(&self, leg: Leg) -> Option<u32> {
+                match self { $(Self::$variant(pool) => pool.keeps(leg),)+ }
             }
 
             fn marginal_rate(&self, leg: Leg) -> f64 {
@@ -353,6 +370,10 @@ macro_rules! lenders {
                 match self { $(Self::$variant(market) => Lending::id(market),)+ }
             }
 
+            fn asks_with_state(&self) -> bool {
+                match self { $(Self::$variant(market) => market.asks_with_state(),)+ }
+            }
+
             fn pair(&self) -> Option<Pair> {
                 match self { $(Self::$variant(market) => market.pair(),)+ }
             }
@@ -391,6 +412,10 @@ macro_rules! lenders {
 
             fn encode(&self, call: &Call) -> Result<Vec<u8>, Refusal> {
                 match self { $(Self::$variant(market) => market.encode(call),)+ }
+            }
+
+            fn step(&self, call: &Call) -> Result<execution::Lender, Refusal> {
+                match self { $(Self::$variant(market) => market.step(call),)+ }
             }
         }
     };

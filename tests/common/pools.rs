@@ -10,13 +10,13 @@ use peregrine::protocols::amm::Amm;
 use peregrine::protocols::amm::Applied;
 use peregrine::protocols::amm::ApplyError;
 use peregrine::protocols::amm::Exact;
-use peregrine::protocols::amm::Family;
 use peregrine::protocols::amm::Leg;
 use peregrine::protocols::amm::QuoteError;
 use peregrine::protocols::amm::Segment;
 use peregrine::protocols::amm::Traded;
 use peregrine::protocols::discover::View;
 use peregrine::protocols::site::StateSite;
+use peregrine::protocols::execution::{Execution, Hop, PlannedSwap, Steps};
 use proptest::test_runner::Config as ProptestConfig;
 
 const PPM: u64 = 1_000_000;
@@ -203,8 +203,17 @@ impl Amm for Pool {
         "test"
     }
 
-    fn family(&self) -> Family {
-        Family::V2
+    fn execution(&self) -> Execution {
+        Execution::Callback
+    }
+
+    fn write_step(&self, swap: &PlannedSwap, steps: &mut Steps) {
+        let hop = Hop { pool: self.address, token_in: swap.token_in, amount_out: swap.amount_out };
+        steps.exact_out(hop, swap.leg.zero_for_one());
+    }
+
+    fn logged(&self, _: Leg, [_, out]: [u128; 2], came: u128) -> Result<[U256; 2], QuoteError> {
+        Ok([came, out].map(U256::from))
     }
 
     fn address(&self) -> Address {
@@ -259,6 +268,14 @@ impl Amm for Pool {
         Vec::new()
     }
 
+    fn factory_fee(&self) -> Option<u32> {
+        None
+    }
+
+    fn keeps(&self, _leg: Leg) -> Option<u32> {
+        None
+    }
+
     fn marginal_rate(&self, leg: Leg) -> f64 {
         let mut rate = 0.0;
         let shown = Self { open: true, ..self.clone() };
@@ -267,6 +284,15 @@ impl Amm for Pool {
             false
         });
         rate
+    }
+
+    fn depth(&self, leg: Leg) -> f64 {
+        let mut depth = 0.0;
+        self.segments(leg, |segment| {
+            depth = segment.reserve_in / segment.gamma;
+            false
+        });
+        depth
     }
 
     fn segments(&self, leg: Leg, mut visit: impl FnMut(Segment) -> bool) {

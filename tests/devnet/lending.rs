@@ -17,9 +17,8 @@ use peregrine::edge::devnet::lending::Borrower;
 use peregrine::edge::devnet::lending::Feed;
 use peregrine::edge::devnet::lending::Lending;
 use peregrine::edge::devnet::lending::Market;
-use peregrine::protocols::amm::Family;
+use peregrine::protocols::execution::{Hop, Steps};
 use peregrine::protocols::executor::Bid;
-use peregrine::protocols::executor::Hop;
 use peregrine::protocols::executor::liquidation::Lender;
 use peregrine::protocols::executor::liquidation::Liquidation;
 use peregrine::protocols::executor::liquidation::Paid;
@@ -219,13 +218,10 @@ async fn by_the_liquidator(hand: &Hand<'_>, lending: &Lending, borrower: &Borrow
     let amount_in = half * SOUND / u128::from(price) * 1_044 / 1_000;
     let out = hand.walk(&[(pair, 0)], amount_in).await.expect("a quote")[0];
     let profit = out.checked_sub(repay).expect("worth it");
-    let hop = Hop {
-        family: Family::V2,
-        zero_for_one: pair.tokens[0] == 0,
-        pool: pair.address,
-        token_in: borrower.collateral,
-        amount_out: out,
-    };
+    let hop = Hop { pool: pair.address, token_in: borrower.collateral, amount_out: out };
+    let mut steps = Steps::default();
+    steps.begin_unnamed();
+    steps.exact_out(hop, pair.tokens[0] == 0);
     let lender = Lender::Aave { pool: borrower.pool, paid: Paid::Collateral };
     let (user, collateral) = (borrower.account, borrower.collateral);
     let run = Run {
@@ -235,8 +231,7 @@ async fn by_the_liquidator(hand: &Hand<'_>, lending: &Lending, borrower: &Borrow
         bid: Bid::Wei(Wei(U256::ZERO)),
         liquidation: Liquidation { lender, borrower: user, debt: borrower.debt, collateral, repay },
         amount_in,
-        hops: &[hop],
-        stop: None,
+        steps: &steps,
     };
     let held = hand.balance(borrower.debt, lending.liquidator).await;
     let receipt = hand.send(&net.owner, lending.liquidator, U256::ZERO, run.encode().expect("fits")).await;

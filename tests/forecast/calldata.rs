@@ -216,11 +216,11 @@ proptest! {
     fn packed_pools_of_aggregators_are_read(pool in token(), a in amount(), b in amount(), tokens in path()) {
         let word = U256::from_be_slice(pool.as_slice()) | U256::from(997_000_000u64) << 160 | U256::ONE << 255;
         let data = others::unoswapCall { token: tokens[0], amount: a, least: b, pools: vec![word] }.abi_encode();
-        let hop = RouterHop::At { pool, zero_for_one: false, keeps: Some(997_000_000) };
+        let hop = RouterHop::At { pool, first_in: false, keeps: Some(997_000_000) };
         prop_assert_eq!(one(&read(Dialect::OneInch, U256::ZERO, &data).expect("read")), (vec![hop], Amount::In(a), b, SENDER));
         let word = U256::from_be_slice(pool.as_slice());
         let data = others::uniswapV3SwapCall { amount: a, least: b, pools: vec![word, word] }.abi_encode();
-        let hop = RouterHop::At { pool, zero_for_one: true, keeps: None };
+        let hop = RouterHop::At { pool, first_in: true, keeps: None };
         prop_assert_eq!(one(&read(Dialect::OneInch, a, &data).expect("read")), (vec![hop; 2], Amount::In(a), b, SENDER));
         let data = others::sellToUniswapCall { tokens: tokens.clone(), amount: a, least: b, sushi: true }.abi_encode();
         let plan = read(Dialect::ZeroEx, U256::ZERO, &data).expect("read");

@@ -1,9 +1,9 @@
 //! What a liquidation's path is, and what it then leaves here: by the market's quote and the pairs' published formula alone.
 
 use alloy_primitives::{Address, Bytes, U256};
-use peregrine::protocols::amm::Family;
-use peregrine::protocols::executor::liquidation::{Liquidation, Run, Stop};
-use peregrine::protocols::executor::{Bid, Hop};
+use peregrine::protocols::execution::{Hop, Steps};
+use peregrine::protocols::executor::Bid;
+use peregrine::protocols::executor::liquidation::{Liquidation, Run};
 use peregrine::protocols::lending::Seizure;
 use peregrine::types::amount::Wei;
 
@@ -32,9 +32,9 @@ impl Pair {
         (into * due * U256::from(1000) / ((out - due) * U256::from(997)) + U256::ONE).to()
     }
 
-    pub fn hop(&self, amount_out: u128) -> Hop {
+    pub fn hop(&self, amount_out: u128) -> PairHop {
         let [token_in, token_out] = self.tokens;
-        Hop { family: Family::V2, zero_for_one: token_in < token_out, pool: self.pool, token_in, amount_out }
+        PairHop { first_in: token_in < token_out, pool: self.pool, token_in, amount_out }
     }
 
     /// As it stands when so much has gone in and come out.
@@ -42,6 +42,35 @@ impl Pair {
         let [into, out] = self.reserves;
         Self { reserves: [into + amount_in, out - amount_out], ..*self }
     }
+}
+
+/// A swap of a pair.
+#[derive(Clone, Copy, Debug)]
+pub struct PairHop {
+    pub first_in: bool,
+    pub pool: Address,
+    pub token_in: Address,
+    pub amount_out: u128,
+}
+
+/// The path of the liquidator through pairs, with what goes on before one of them.
+pub fn steps(hops: &[PairHop], stop: Option<Stop>) -> Steps {
+    let mut steps = Steps::default();
+    steps.begin_unnamed();
+    for (index, PairHop { first_in, pool, token_in, amount_out }) in hops.iter().copied().enumerate() {
+        if let Some(stop) = stop.filter(|stop| stop.before == index) {
+            steps.stop(stop.amount_out);
+        }
+        steps.exact_out(Hop { pool, token_in, amount_out }, first_in);
+    }
+    steps
+}
+
+/// Where the profit token is kept, if that is between two pools.
+#[derive(Clone, Copy, Debug)]
+pub struct Stop {
+    pub before: usize,
+    pub amount_out: u128,
 }
 
 /// Which token the profit is taken in.
@@ -59,7 +88,7 @@ pub struct Plan {
     pub token: Address,
     pub liquidation: Liquidation,
     pub amount_in: u128,
-    pub hops: Vec<Hop>,
+    pub hops: Vec<PairHop>,
     pub stop: Option<Stop>,
     /// What is here of each token of the path afterwards that was not here before.
     pub gains: Vec<(Address, u128)>,
@@ -105,6 +134,7 @@ impl Plan {
     /// The calldata, with a demand.
     pub fn encode(&self, block: u64, min_profit: u128, bid: Bid) -> Bytes {
         let Self { token, liquidation, amount_in, ref hops, stop, .. } = *self;
-        Run { block, token, min_profit, bid, liquidation, amount_in, hops, stop }.encode().expect("fits")
+        let steps = &steps(hops, stop);
+        Run { block, token, min_profit, bid, liquidation, amount_in, steps }.encode().expect("fits")
     }
 }

@@ -29,8 +29,8 @@ use crate::hot::rt::inbox::Supply;
 use crate::hot::simulate::Proven;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;
+use crate::protocols::execution::Steps;
 use crate::protocols::executor;
-use crate::protocols::executor::Hop;
 use crate::protocols::executor::Run;
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
@@ -92,7 +92,7 @@ pub struct BundleSigner {
 #[derive(Debug, Default)]
 struct Buffers {
     target: Target,
-    hops: Vec<Hop>,
+    steps: Steps,
     data: Vec<u8>,
     paper: transaction::Paper,
     stock: Stock,
@@ -266,15 +266,17 @@ impl Buffers {
                 return Ok(());
             }
         };
-        self.hops.clear();
-        self.hops.extend(edges.iter().zip(amounts.iter().skip(1)).map(|(edge, out)| pools.hop(edge, *out)));
+        self.steps.begin();
+        for (edge, pair) in edges.iter().zip(amounts.windows(2)) {
+            pools.write_step(edge, [pair[0], pair[1]], &mut self.steps);
+        }
         let run = Run {
             block,
             token: pools.token(start),
             min_profit,
             bid: executor::Bid::Wei(bid),
             amount_in: amounts.first().copied().ok_or(Refused::Unencodable)?,
-            hops: &self.hops,
+            steps: &self.steps,
         };
         run.write(&mut self.data).map_err(|_| Refused::Unencodable)
     }

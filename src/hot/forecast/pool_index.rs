@@ -20,9 +20,6 @@ use crate::types::id::TokenId;
 /// Factory, tokens in the contract's order, fee.
 type Key = (Factory, TokenId, TokenId, u32);
 
-/// Billionths.
-const WHOLE: u64 = 1_000_000_000;
-
 /// Pools by how they were made.
 #[derive(Debug, Default)]
 pub(super) struct PoolIndex {
@@ -50,36 +47,22 @@ impl PoolIndex {
                 let id = *self.made.get(&(by, ids.0, ids.1, fee)).ok_or(Why::NoPool)?;
                 Ok((id, pools.pool(id).leg(token_in, token_out).ok_or(Why::NoPool)?))
             }
-            RouterHop::At { pool, zero_for_one, keeps } => {
+            RouterHop::At { pool, first_in, keeps } => {
                 let id = pools.find(pool).ok_or(Why::NoPool)?;
                 let pool = pools.pool(id);
                 let [a, b] = pool.tokens() else { return Err(Why::NoPool) };
-                let (token_in, token_out) = if zero_for_one { (*a, *b) } else { (*b, *a) };
+                let (token_in, token_out) = if first_in { (*a, *b) } else { (*b, *a) };
                 let leg = pool.leg(token_in, token_out).ok_or(Why::NoPool)?;
-                if keeps == kept(pool, leg) { Ok((id, leg)) } else { Err(Why::Fee) }
+                if keeps == pool.keeps(leg) { Ok((id, leg)) } else { Err(Why::Fee) }
             }
         }
     }
 }
 
-/// Billionths of the input that reach a pair's curve; a pool of V3 has no such number.
-fn kept(pool: &AnyPool, leg: Leg) -> Option<u32> {
-    let AnyPool::UniswapV2(pair) = pool else { return None };
-    let fee = pair.fees()[leg.token_in()];
-    let (rest, whole) = (u64::from(fee.den() - fee.num()) * WHOLE, u64::from(fee.den()));
-    // One that is no whole number of billionths is nobody's word: zero keeps nothing, and agrees with none.
-    u32::try_from(if rest.is_multiple_of(whole) { rest / whole } else { 0 }).ok()
-}
-
 fn key(pools: &Pools<AnyPool>, pool: &AnyPool) -> Option<Key> {
-    let (factories, fee): (&[Factory], u32) = match pool {
-        AnyPool::UniswapV2(pair) if pair.fees().iter().all(|fee| (fee.num(), fee.den()) == (3, 1_000)) => {
-            (&[Factory::UniswapV2, Factory::Sushi], 0)
-        }
-        AnyPool::UniswapV2(_) => return None,
-        AnyPool::UniswapV3(pool) => (&[Factory::UniswapV3], pool.fee_pips()),
-    };
+    let fee = pool.factory_fee()?;
     let [a, b] = <[_; 2]>::try_from(pool.tokens()).ok()?;
-    let factory = factories.iter().find(|factory| factory.made(pool.address(), [a, b], fee))?;
-    Some((*factory, pools.find_token(a)?, pools.find_token(b)?, fee))
+    let mut factories = Factory::ALL.into_iter().filter(|factory| factory.protocol() == pool.protocol());
+    let factory = factories.find(|factory| factory.made(pool.address(), [a, b], fee))?;
+    Some((factory, pools.find_token(a)?, pools.find_token(b)?, fee))
 }

@@ -168,9 +168,9 @@ fn mapped(key: Address, at: B256) -> B256 {
 fn ends(pools: &Pools<AnyPool>, hop: &RouterHop) -> Option<[Address; 2]> {
     match *hop {
         RouterHop::Made { token_in, token_out, .. } => Some([token_in, token_out]),
-        RouterHop::At { pool, zero_for_one, .. } => {
+        RouterHop::At { pool, first_in, .. } => {
             let [a, b] = <[_; 2]>::try_from(pools.pool(pools.find(pool)?).tokens()).ok()?;
-            Some(if zero_for_one { [a, b] } else { [b, a] })
+            Some(if first_in { [a, b] } else { [b, a] })
         }
     }
 }

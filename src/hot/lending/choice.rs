@@ -29,15 +29,11 @@ use crate::protocols::AnyLending;
 use crate::protocols::AnyPool;
 use crate::protocols::AnyReady;
 use crate::protocols::amm::Amm;
-use crate::protocols::amm::Family;
+use crate::protocols::execution::Steps;
 use crate::protocols::executor::Bid;
 use crate::protocols::executor::EncodeError;
 use crate::protocols::executor::liquidation;
-use crate::protocols::executor::liquidation::Asked;
-use crate::protocols::executor::liquidation::Lender;
-use crate::protocols::executor::liquidation::Paid;
 use crate::protocols::executor::liquidation::Run;
-use crate::protocols::executor::liquidation::Stop;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::Ready;
@@ -59,6 +55,7 @@ const ROUNDS: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Leg {
     protocol: &'static str,
+    market: Address,
     what: liquidation::Liquidation,
     seized: u128,
     /// What is seized, as it is paid out: the collateral or its receipt token.
@@ -85,10 +82,7 @@ impl Leg {
     /// The contract that is called.
     #[must_use]
     pub const fn market(&self) -> Address {
-        match self.what.lender {
-            Lender::Aave { pool, .. } => pool,
-            Lender::Morpho { morpho, .. } => morpho,
-        }
+        self.market
     }
 
     /// Which of the contract's markets, where it holds many.
@@ -144,9 +138,15 @@ impl Leg {
     }
 
     fn payload(&self, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<Bytes, EncodeError> {
-        let hops: Vec<_> = self.edges().zip(&self.swaps).map(|(edge, [_, out])| pools.hop(edge, *out)).collect();
         let sold = self.route.sale.len();
-        let stop = (sold > 0 && sold < hops.len()).then_some(Stop { before: sold, amount_out: self.turn[1] });
+        let mut steps = Steps::default();
+        steps.begin_unnamed();
+        for (index, (edge, swap)) in self.edges().zip(&self.swaps).enumerate() {
+            if index > 0 && index == sold {
+                steps.stop(self.turn[1]);
+            }
+            pools.write_step(edge, *swap, &mut steps);
+        }
         let run = Run {
             block,
             token: pools.token(self.route.token),
@@ -155,8 +155,7 @@ impl Leg {
             liquidation: self.what,
             // Without a sale the purchase takes of what is seized, and the rest stays.
             amount_in: if sold == 0 { self.turn[1] } else { self.seized },
-            hops: &hops,
-            stop,
+            steps: &steps,
         };
         run.encode()
     }
@@ -427,9 +426,10 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         let value = value::in_ether(self.cycles, self.view, route.token, gross)?;
         let swaps = fill.sale.iter().chain(&fill.purchase).map(|swap| pair(*swap)).collect::<Option<_>>()?;
         let bought = self.bought(&route.purchase, &fill.purchase)?;
-        let logged = fill.sale.iter().chain(&bought).map(|swap| pair(*swap)).collect::<Option<_>>()?;
+        let logged =
+            fill.sale.iter().map(|swap| pair(*swap)).chain(bought.into_iter().map(Some)).collect::<Option<_>>()?;
         let what = liquidation::Liquidation {
-            lender: self.lender(call)?,
+            lender: self.market.step(call).ok()?,
             borrower: call.account,
             debt: call.debt,
             collateral: call.collateral,
@@ -438,36 +438,19 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         let [paid_in, _] = self.ends(call)?;
         let seized = small(seizure.seized)?;
         let id = self.market.id();
-        Some(Leg { protocol: self.market.protocol(), id, what, seized, paid_in, route, swaps, logged, turn, value })
+        let (protocol, market) = (self.market.protocol(), self.market.address());
+        Some(Leg { protocol, market, what, seized, paid_in, id, route, swaps, logged, turn, value })
     }
 
-    /// What the pools of a purchase log: those of the V3 family pay for exactly what goes in, those of the V2 family take whatever
-    /// has come.
-    fn bought(&self, edges: &[Edge], swaps: &[[U256; 2]]) -> Option<Vec<[U256; 2]>> {
-        let mut logged: Vec<[U256; 2]> = Vec::new();
-        for (edge, [into, out]) in edges.iter().zip(swaps) {
-            let pool = self.view.pool(edge.pool);
-            logged.push(match pool.family() {
-                Family::V2 => [logged.last().map_or(*into, |[_, came]| *came), *out],
-                Family::V3 => [*into, pool.quote_in(edge.leg, *into).ok()?],
-            });
+    /// What the pools of a purchase log: one may pay more than is asked of it, and the next may take that too.
+    fn bought(&self, edges: &[Edge], swaps: &[[U256; 2]]) -> Option<Vec<[u128; 2]>> {
+        let pair = |[into, out]: [U256; 2]| Some([u128::try_from(into).ok()?, u128::try_from(out).ok()?]);
+        let mut logged: Vec<[u128; 2]> = Vec::new();
+        for (edge, swap) in edges.iter().zip(swaps) {
+            let due = pair(*swap)?;
+            let came = logged.last().map_or(due[0], |[_, came]| *came);
+            logged.push(pair(self.view.pool(edge.pool).logged(edge.leg, due, came).ok()?)?);
         }
         Some(logged)
-    }
-
-    fn lender(&self, call: &Call) -> Option<Lender> {
-        let address = self.market.address();
-        let Some(pair) = self.market.pair() else {
-            let paid =
-                if call.receipt { Paid::Receipt(self.market.receipt(call.collateral)?) } else { Paid::Collateral };
-            return Some(Lender::Aave { pool: address, paid });
-        };
-        let asked = match call.size {
-            Size::Seize(units) => Asked::Collateral(u128::try_from(units).ok()?),
-            Size::Shares(shares) => Asked::Shares(u128::try_from(shares).ok()?),
-            Size::Repay(_) => return None,
-        };
-        let oracle = *self.market.feeds_of(call.account).first()?;
-        Some(Lender::Morpho { morpho: address, oracle, irm: pair.irm, lltv: u128::try_from(pair.lltv).ok()?, asked })
     }
 }

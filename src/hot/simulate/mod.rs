@@ -30,9 +30,9 @@ use crate::hot::simulate::proof_cache::At;
 use crate::hot::simulate::proof_cache::ProofCache;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;
+use crate::protocols::execution::{Hop, Steps};
 use crate::protocols::executor;
 use crate::protocols::executor::Bid;
-use crate::protocols::executor::Hop;
 use crate::protocols::executor::Run;
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
@@ -191,19 +191,19 @@ impl Prover {
         candidate: &Candidate,
         bid: Bid,
     ) -> Result<Proven, Refused> {
-        let hops: Vec<Hop> = hops(pools, candidate);
-        if self.suspicion.on(&hops) {
+        let steps = steps(pools, candidate);
+        if self.suspicion.on(steps.hops()) {
             return Err(Refused::Distrusted);
         }
         let at = At::of(machine, self.nonce);
         if let Some(proof) = self.kept.find(&at, candidate, bid) {
-            self.suspicion.clear(&hops);
+            self.suspicion.clear(steps.hops());
             return Ok(Proven { opportunity: Opportunity::Cycle(*candidate), ..proof.clone() });
         }
         let token = pools.token(candidate.start());
-        let tx = self.transaction(machine, (token, bid), candidate, &hops)?;
+        let tx = self.transaction(machine, (token, bid), candidate, &steps)?;
         let between = self.run(machine, tx, (token, self.look.clone()))?;
-        let answer = self.answer(machine, candidate, &between, (token, &hops));
+        let answer = self.answer(machine, candidate, &between, (token, steps.hops()));
         machine.take_back(between.executed.diff);
         if let Ok(proof) = &answer {
             self.kept.keep(at, proof, bid);
@@ -296,7 +296,7 @@ impl Prover {
         machine: &Machine,
         (token, bid): (Address, Bid),
         candidate: &Candidate,
-        hops: &[Hop],
+        steps: &Steps,
     ) -> Result<TxEnv, Refused> {
         let block = machine.block();
         let run = Run {
@@ -305,7 +305,7 @@ impl Prover {
             min_profit: candidate.gross(),
             bid,
             amount_in: candidate.amounts()[0],
-            hops,
+            steps,
         };
         let data = run.encode().map_err(|_| Refused::Unencodable)?;
         Ok(self.to(machine, self.own.executor, (RUN_GAS, data)))
@@ -400,9 +400,12 @@ fn paid(machine: &Machine, between: &Between) -> U256 {
 }
 
 /// The candidate's path as the executor reads it.
-fn hops(pools: &Pools<AnyPool>, candidate: &Candidate) -> Vec<Hop> {
-    let outs = &candidate.amounts()[1..];
-    candidate.hops().iter().zip(outs).map(|(edge, out)| pools.hop(edge, *out)).collect()
+fn steps(pools: &Pools<AnyPool>, candidate: &Candidate) -> Steps {
+    let mut steps = Steps::default();
+    for (edge, pair) in candidate.hops().iter().zip(candidate.amounts().windows(2)) {
+        pools.write_step(edge, [pair[0], pair[1]], &mut steps);
+    }
+    steps
 }
 
 /// Gas for the executor's transaction: six hops over many ticks fit, and Osaka's cap of 2^24 is far.

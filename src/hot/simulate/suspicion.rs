@@ -13,7 +13,7 @@ use crate::hot::evm::db::Unknown;
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::own;
 use crate::hot::refused::Refused;
-use crate::protocols::executor::Hop;
+use crate::protocols::execution::Hop;
 
 alloy::sol! {
     /// What a pool does to pay.

@@ -20,7 +20,7 @@ use crate::hot::state::margins::Margins;
 use crate::hot::state::sites::Sites;
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Leg;
-use crate::protocols::executor::Hop;
+use crate::protocols::execution::{PlannedSwap, Steps};
 use crate::types::id::PoolId;
 use crate::types::id::TokenId;
 use crate::types::pool_key::PoolKey;
@@ -269,20 +269,13 @@ impl<P> Pools<P> {
         self.tokens[id.index()]
     }
 
-    /// A hop of the executor's path: through this edge, with this much coming out.
-    #[must_use]
-    pub fn hop(&self, edge: &Edge, amount_out: u128) -> Hop
+    /// Has the pool write its step of our contract's path: through this edge, with so much going in and coming out.
+    pub fn write_step(&self, edge: &Edge, [amount_in, amount_out]: [u128; 2], steps: &mut Steps)
     where
         P: Amm,
     {
-        let pool = self.pool(edge.pool);
-        Hop {
-            family: pool.family(),
-            zero_for_one: edge.leg.zero_for_one(),
-            pool: pool.address(),
-            token_in: self.token(edge.token_in),
-            amount_out,
-        }
+        let swap = PlannedSwap { leg: edge.leg, token_in: self.token(edge.token_in), amount_in, amount_out };
+        self.pool(edge.pool).write_step(&swap, steps);
     }
 
     /// The edge.

@@ -15,6 +15,7 @@ use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
 use crate::protocols::discover::Probe;
 use crate::protocols::discover::View;
+use crate::protocols::execution;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
 use crate::protocols::lending::Holding;
@@ -159,6 +160,10 @@ impl Lending for Market {
         self.reserves.receipt(asset)
     }
 
+    fn asks_with_state(&self) -> bool {
+        false
+    }
+
     fn pair(&self) -> Option<Pair> {
         None
     }
@@ -200,5 +205,9 @@ impl Lending for Market {
 
     fn encode(&self, call: &Call) -> Result<Vec<u8>, Refusal> {
         aave::encode(call)
+    }
+
+    fn step(&self, call: &Call) -> Result<execution::Lender, Refusal> {
+        aave::step(self.address(), call, self.receipt(call.collateral))
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn one_inch(call: &Call<'_>, selector: [u8; 4], args: Words<'_>, plan
         let pool = Address::from_word(B256::from(packed & (U256::MAX >> 96)));
         // A pair's word says what reaches the curve, in 32 bits above the address.
         let keeps = pairs.then(|| (packed >> 160usize).as_limbs()[0] as u32);
-        plan.hops.push(RouterHop::At { pool, zero_for_one: !packed.bit(ONE_FOR_ZERO), keeps });
+        plan.hops.push(RouterHop::At { pool, first_in: !packed.bit(ONE_FOR_ZERO), keeps });
     }
     let amount = word(head)?;
     if !call.value.is_zero() && call.value != amount {

@@ -82,7 +82,7 @@ pub enum RouterHop {
         /// The contract.
         pool: Address,
         /// Its first token goes in.
-        zero_for_one: bool,
+        first_in: bool,
         /// Billionths of the input that reach a pair's curve, where the caller says them.
         keeps: Option<u32>,
     },

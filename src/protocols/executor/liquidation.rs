@@ -11,67 +11,23 @@ use alloy_primitives::Bytes;
 use alloy_primitives::U256;
 use alloy_primitives::hex;
 
+use crate::protocols::execution::Steps;
 use crate::protocols::executor::Bid;
 use crate::protocols::executor::EncodeError;
 use crate::protocols::executor::HEAD;
-use crate::protocols::executor::HOP;
-use crate::protocols::executor::Hop;
 use crate::protocols::executor::RUN;
+use crate::protocols::executor::check;
 use crate::protocols::executor::code;
-use crate::protocols::executor::count;
 use crate::protocols::executor::head;
-use crate::protocols::executor::push;
+
+pub use crate::protocols::execution::Asked;
+pub use crate::protocols::execution::Lender;
+pub use crate::protocols::execution::Paid;
 
 /// Selector of `runAll()`.
 pub const RUN_ALL: [u8; 4] = hex!("34ba89a6");
 
 const LIQUIDATION: usize = 1 + 6 * 20 + 4 * 16;
-const STOP: u8 = 4;
-
-/// Who sells the collateral, and how he is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lender {
-    /// Aave's pool, of V2, V3 or a fork.
-    Aave {
-        /// The pool.
-        pool: Address,
-        /// In what it pays.
-        paid: Paid,
-    },
-    /// A market of Morpho Blue.
-    Morpho {
-        /// The one contract.
-        morpho: Address,
-        /// The market's oracle.
-        oracle: Address,
-        /// The market's interest rate model.
-        irm: Address,
-        /// The market's liquidation threshold, in wad.
-        lltv: u128,
-        /// What is asked for.
-        asked: Asked,
-    },
-}
-
-/// In what an Aave pool pays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paid {
-    /// The collateral itself.
-    Collateral,
-    /// Its receipt token, which the first pool buys.
-    Receipt(Address),
-    /// Its receipt token, of which the first hop's input is withdrawn to the first pool.
-    Withdrawn(Address),
-}
-
-/// What Morpho is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// Collateral to seize.
-    Collateral(u128),
-    /// Borrow shares to repay.
-    Shares(u128),
-}
 
 /// One liquidation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,15 +68,6 @@ impl Liquidation {
     }
 }
 
-/// Where the profit token is kept, if that is between two pools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stop {
-    /// Index of the hop that it goes on to; not the first.
-    pub before: usize,
-    /// What that hop spends.
-    pub amount_out: u128,
-}
-
 /// One call of the liquidator's `run()`.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
@@ -136,33 +83,24 @@ pub struct Run<'a> {
     pub liquidation: Liquidation,
     /// What the first hop spends, which the liquidation must bring.
     pub amount_in: u128,
-    /// From the collateral to the debt token, in order. What goes into a hop but the first is not read.
-    pub hops: &'a [Hop],
-    /// Where the profit stays, unless at an end.
-    pub stop: Option<Stop>,
+    /// What the venues have written, from the collateral to the debt token, in order; a stop is where the profit stays, unless at
+    /// an end.
+    pub steps: &'a Steps,
 }
 
 impl Run<'_> {
     /// The calldata.
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
-        count(self.hops)?;
-        if let Some(stop) = self.stop.filter(|stop| !(1..self.hops.len()).contains(&stop.before)) {
-            return Err(EncodeError::Stop(stop.before, self.hops.len()));
+        check(self.steps)?;
+        let hops = self.steps.hops().len();
+        if let Some(before) = self.steps.stopped_before().filter(|before| !(1..hops).contains(before)) {
+            return Err(EncodeError::Stop(before, hops));
         }
-        let steps = self.hops.len() + usize::from(self.stop.is_some());
-        let mut data = Vec::with_capacity(HEAD + LIQUIDATION + HOP * steps);
+        let mut data = Vec::with_capacity(HEAD + LIQUIDATION + self.steps.bytes().len());
         head(&mut data, self.block, self.token, (self.min_profit, self.bid))?;
         self.liquidation.push(&mut data);
         data.extend_from_slice(&self.amount_in.to_be_bytes());
-        for (index, hop) in self.hops.iter().enumerate() {
-            if let Some(stop) = self.stop.filter(|stop| stop.before == index) {
-                data.push(STOP);
-                data.extend_from_slice(&[0; 40]);
-                data.extend_from_slice(&stop.amount_out.to_be_bytes());
-            }
-            // Not read, and zeros cost less.
-            push(&mut data, hop, Address::ZERO);
-        }
+        data.extend_from_slice(self.steps.bytes());
         Ok(data.into())
     }
 }

@@ -11,7 +11,7 @@ use alloy::sol_types::SolError;
 use alloy_primitives::{Address, Bytes, U256, hex};
 use serde::Deserialize;
 
-use crate::protocols::amm::Family;
+use crate::protocols::execution::Steps;
 use crate::types::amount::Wei;
 
 /// Most hops a path may have.
@@ -63,25 +63,7 @@ pub fn error_name(output: &[u8]) -> Option<&'static str> {
 
 const HEAD: usize = 4 + 1 + 5 + 20 + 16 + 16;
 const AMOUNT: usize = 16;
-const HOP: usize = 1 + 20 + 20 + 16;
 const FLAG_BPS: u8 = 1;
-const KIND_V3: u8 = 1;
-const KIND_ZERO_FOR_ONE: u8 = 2;
-
-/// One hop as the contract reads it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hop {
-    /// Which `swap` to call.
-    pub family: Family,
-    /// The pool's first token goes in.
-    pub zero_for_one: bool,
-    /// The pool.
-    pub pool: Address,
-    /// What goes in.
-    pub token_in: Address,
-    /// What comes out, in its smallest unit.
-    pub amount_out: u128,
-}
 
 /// What the builder is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +87,8 @@ pub struct Run<'a> {
     pub bid: Bid,
     /// What the first hop spends.
     pub amount_in: u128,
-    /// The hops, in order.
-    pub hops: &'a [Hop],
+    /// What the venues have written, in order.
+    pub steps: &'a Steps,
 }
 
 /// The run does not fit the calldata.
@@ -122,8 +104,11 @@ pub enum EncodeError {
     #[error("{0} hops, 1 to {MAX_HOPS} due")]
     Hops(usize),
     /// A stop is between two hops.
-    #[error("a stop before hop {0} of {1}, between two hops is due")]
+    #[error("a stop before hop {0} of {1}, between two hops of a liquidation is due")]
     Stop(usize, usize),
+    /// The last venue pays before it is paid, or there is nothing to begin with.
+    #[error("the last venue of the path does not pay before it is paid")]
+    NotLent,
     /// One call makes at least one run, and nothing else.
     #[error("run {0} of several is not there, or is no call of run()")]
     NoRun(usize),
@@ -132,19 +117,20 @@ pub enum EncodeError {
 impl Run<'_> {
     /// The calldata.
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
-        let mut data = Vec::with_capacity(HEAD + AMOUNT + HOP * self.hops.len());
+        let mut data = Vec::with_capacity(HEAD + AMOUNT + self.steps.bytes().len());
         self.write(&mut data)?;
         Ok(data.into())
     }
 
     /// The calldata, in the place of what `data` holds.
     pub fn write(&self, data: &mut Vec<u8>) -> Result<(), EncodeError> {
-        count(self.hops)?;
+        check(self.steps)?;
+        if let Some(before) = self.steps.stopped_before() {
+            return Err(EncodeError::Stop(before, self.steps.hops().len()));
+        }
         head(data, self.block, self.token, (self.min_profit, self.bid))?;
         data.extend_from_slice(&self.amount_in.to_be_bytes());
-        for hop in self.hops {
-            push(data, hop, hop.token_in);
-        }
+        data.extend_from_slice(self.steps.bytes());
         Ok(())
     }
 }
@@ -169,17 +155,13 @@ fn head(data: &mut Vec<u8>, block: u64, token: Address, gain: (u128, Bid)) -> Re
     Ok(())
 }
 
-fn count(hops: &[Hop]) -> Result<(), EncodeError> {
-    let fits = (1..=MAX_HOPS).contains(&hops.len());
-    if fits { Ok(()) } else { Err(EncodeError::Hops(hops.len())) }
-}
-
-fn push(data: &mut Vec<u8>, hop: &Hop, token_in: Address) {
-    let family = if hop.family == Family::V3 { KIND_V3 } else { 0 };
-    data.push(family | if hop.zero_for_one { KIND_ZERO_FOR_ONE } else { 0 });
-    data.extend_from_slice(hop.pool.as_slice());
-    data.extend_from_slice(token_in.as_slice());
-    data.extend_from_slice(&hop.amount_out.to_be_bytes());
+/// A path that our contracts can go.
+fn check(steps: &Steps) -> Result<(), EncodeError> {
+    let hops = steps.hops().len();
+    if !(1..=MAX_HOPS).contains(&hops) {
+        return Err(EncodeError::Hops(hops));
+    }
+    if steps.last().is_some_and(|last| last.lends()) { Ok(()) } else { Err(EncodeError::NotLent) }
 }
 
 /// Creation code for one set of opcodes.

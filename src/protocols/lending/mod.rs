@@ -26,6 +26,7 @@ use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
 use crate::protocols::discover::View;
 use crate::protocols::lending::market_spec::MarketSpec;
+use crate::protocols::execution;
 use crate::protocols::lending::market_spec::Pair;
 use crate::protocols::math::ray::WAD;
 
@@ -279,6 +280,9 @@ pub trait Lending {
         None
     }
 
+    /// Whether what it asks others hangs on its own slots, as a rate model is asked with a market's totals.
+    fn asks_with_state(&self) -> bool;
+
     /// What a market of two tokens alone is made of; `None` for a pool of many.
     fn pair(&self) -> Option<Pair>;
 
@@ -351,4 +355,10 @@ pub trait Lending {
     /// # Errors
     /// The protocol has no such call.
     fn encode(&self, call: &Call) -> Result<Vec<u8>, Refusal>;
+
+    /// How our contract is to ask for the liquidation: the market's own step of a path.
+    ///
+    /// # Errors
+    /// The protocol has no such call, or what it would need is not known.
+    fn step(&self, call: &Call) -> Result<execution::Lender, Refusal>;
 }

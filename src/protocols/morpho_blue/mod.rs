@@ -19,6 +19,7 @@ use alloy_primitives::U256;
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
 use crate::protocols::discover::View;
+use crate::protocols::execution::{Asked, Lender};
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
 use crate::protocols::lending::Holding;
@@ -114,6 +115,10 @@ impl Lending for Market {
         Some(Self::id(self))
     }
 
+    fn asks_with_state(&self) -> bool {
+        true
+    }
+
     fn pair(&self) -> Option<Pair> {
         let Params { loan, collateral, irm, lltv, .. } = *self.params();
         Some(Pair { loan, collateral, irm, lltv })
@@ -174,5 +179,16 @@ impl Lending for Market {
             data: Vec::new().into(),
         };
         Ok(call.abi_encode())
+    }
+
+    fn step(&self, call: &Call) -> Result<Lender, Refusal> {
+        let small = |amount: U256| u128::try_from(amount).map_err(|_| Refusal::TooLarge);
+        let asked = match call.size {
+            Size::Seize(units) => Asked::Collateral(small(units)?),
+            Size::Shares(shares) => Asked::Shares(small(shares)?),
+            Size::Repay(_) => return Err(Refusal::Unsupported),
+        };
+        let Params { oracle, irm, lltv, .. } = *self.params();
+        Ok(Lender::Morpho { morpho: self.contract(), oracle, irm, lltv: small(lltv)?, asked })
     }
 }

@@ -21,7 +21,6 @@ use crate::protocols::amm::Amm;
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
 use crate::protocols::amm::Exact;
-use crate::protocols::amm::Family;
 use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
@@ -29,6 +28,7 @@ use crate::protocols::amm::Traded;
 use crate::protocols::discover::Venue;
 use crate::protocols::discover::View;
 use crate::protocols::site::StateSite;
+use crate::protocols::execution::{Execution, Hop, PlannedSwap, Steps};
 use crate::protocols::uniswap_v2::abi;
 use crate::protocols::uniswap_v2::curve;
 use crate::protocols::uniswap_v2::curve::Fee;
@@ -102,8 +102,18 @@ impl Amm for Pool {
         Self::PROTOCOL
     }
 
-    fn family(&self) -> Family {
-        Family::V2
+    fn execution(&self) -> Execution {
+        Execution::Callback
+    }
+
+    fn write_step(&self, swap: &PlannedSwap, steps: &mut Steps) {
+        let hop = Hop { pool: self.address, token_in: swap.token_in, amount_out: swap.amount_out };
+        steps.exact_out(hop, swap.leg.zero_for_one());
+    }
+
+    /// It is told what comes out, and takes whatever has come.
+    fn logged(&self, _leg: Leg, [_, out]: [u128; 2], came: u128) -> Result<[U256; 2], QuoteError> {
+        Ok([came, out].map(U256::from))
     }
 
     fn address(&self) -> Address {
@@ -163,9 +173,32 @@ impl Amm for Pool {
         vec![View { data: abi::getReservesCall {}.abi_encode(), due: vec![(0, r0), (1, r1)] }]
     }
 
+    // Nought with the fee that the routers forecast with, else nothing.
+    fn factory_fee(&self) -> Option<u32> {
+        self.fees.iter().all(|fee| (fee.num(), fee.den()) == (3, 1_000)).then_some(0)
+    }
+
+    // Billionths of the input that reach the curve.
+    fn keeps(&self, leg: Leg) -> Option<u32> {
+        const WHOLE: u64 = 1_000_000_000;
+        let fee = self.fees[leg.token_in()];
+        let (rest, whole) = (u64::from(fee.den() - fee.num()) * WHOLE, u64::from(fee.den()));
+        // One that is no whole number of billionths is nobody's word: zero keeps nothing, and agrees with none.
+        u32::try_from(if rest.is_multiple_of(whole) { rest / whole } else { 0 }).ok()
+    }
+
     fn marginal_rate(&self, leg: Leg) -> f64 {
         let (r_in, r_out, fee) = self.side(leg);
         if r_in == 0 || r_out == 0 { 0.0 } else { r_out as f64 / r_in as f64 * fee.gamma() }
+    }
+
+    fn depth(&self, leg: Leg) -> f64 {
+        let mut depth = 0.0;
+        self.segments(leg, |segment| {
+            depth = segment.reserve_in / segment.gamma;
+            false
+        });
+        depth
     }
 
     fn segments(&self, leg: Leg, mut visit: impl FnMut(Segment) -> bool) {

@@ -40,13 +40,13 @@ use crate::protocols::amm::Amm;
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;
 use crate::protocols::amm::Exact;
-use crate::protocols::amm::Family;
 use crate::protocols::amm::Leg;
 use crate::protocols::amm::QuoteError;
 use crate::protocols::amm::Segment;
 use crate::protocols::amm::Traded;
 use crate::protocols::discover::Venue;
 use crate::protocols::discover::View;
+use crate::protocols::execution::{Execution, Hop, PlannedSwap, Steps};
 use crate::protocols::math::swap_step::PIPS;
 use crate::protocols::site::StateSite;
 use crate::protocols::uniswap_v3::storage::snapshot::PoolSnapshot;
@@ -239,8 +239,19 @@ impl Amm for Pool {
         Self::PROTOCOL
     }
 
-    fn family(&self) -> Family {
-        Family::V3
+    fn execution(&self) -> Execution {
+        Execution::Callback
+    }
+
+    fn write_step(&self, swap: &PlannedSwap, steps: &mut Steps) {
+        let hop = Hop { pool: self.address, token_in: swap.token_in, amount_out: swap.amount_out };
+        steps.exact_in(hop, swap.leg.zero_for_one());
+    }
+
+    /// It is told what goes in, and pays for exactly that.
+    fn logged(&self, leg: Leg, [into, _]: [u128; 2], _came: u128) -> Result<[U256; 2], QuoteError> {
+        let into = U256::from(into);
+        Ok([into, self.quote_in(leg, into)?])
     }
 
     fn address(&self) -> Address {
@@ -279,6 +290,16 @@ impl Amm for Pool {
 
     fn views(&self) -> Vec<View> {
         self.viewed()
+    }
+
+    // What the factory tells its pools of the same tokens apart by.
+    fn factory_fee(&self) -> Option<u32> {
+        Some(self.fee_pips)
+    }
+
+    // There is no such number: a router's calldata leaves the fee to the pool.
+    fn keeps(&self, _leg: Leg) -> Option<u32> {
+        None
     }
 
     fn marginal_rate(&self, leg: Leg) -> f64 {

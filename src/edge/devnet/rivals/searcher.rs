@@ -35,9 +35,8 @@ use crate::edge::devnet::rivals::node::Node;
 use crate::edge::devnet::rivals::node::TargetTx;
 use crate::edge::devnet::seed::Venue;
 use crate::edge::rpc::RpcError;
-use crate::protocols::amm::Family;
+use crate::protocols::execution::{Hop, Steps};
 use crate::protocols::executor::Bid;
-use crate::protocols::executor::Hop;
 use crate::protocols::executor::Run;
 
 /// Between two looks at the node.
@@ -203,20 +202,22 @@ impl Searcher {
         earned: u128,
         target: &TargetTx,
     ) -> Result<Option<Bytes>, RpcError> {
-        let hop = |(step, amount_out): (&Step, &u128)| {
+        let mut steps = Steps::default();
+        for (step, amount_out) in idea.steps.iter().zip(outs) {
             let pool = &self.market.pools[step.pool];
-            let family = if pool.venue == Venue::UniswapV3 { Family::V3 } else { Family::V2 };
-            let (zero_for_one, token_in) = (step.zero_for_one, self.ends(step)[0]);
-            Hop { family, zero_for_one, pool: pool.address, token_in, amount_out: *amount_out }
-        };
-        let hops: Vec<Hop> = idea.steps.iter().zip(outs).map(hop).collect();
+            let hop = Hop { pool: pool.address, token_in: self.ends(step)[0], amount_out: *amount_out };
+            match pool.venue {
+                Venue::UniswapV3 => steps.exact_in(hop, step.zero_for_one),
+                Venue::UniswapV2 | Venue::Sushi => steps.exact_out(hop, step.zero_for_one),
+            }
+        }
         let run = Run {
             block: self.next.number,
             token: self.market.tokens[0],
             min_profit: earned,
             bid: Bid::Bps(self.strength.bid_bps),
             amount_in: idea.amount_in,
-            hops: &hops,
+            steps: &steps,
         };
         let Ok(input) = run.encode() else { return Ok(None) };
         let call = json!({"from": self.owner.address(), "to": self.executor, "gas": U64::from(GAS), "input": input});

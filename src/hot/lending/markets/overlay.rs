@@ -93,7 +93,7 @@ impl Markets {
                 let liquidatable = market.owner(change.slot).into_iter().chain(all);
                 self.suspects.extend(liquidatable.map(|account| (*place, account)));
                 // Its own words are a part of what a rate model is asked.
-                if market.pair().is_some() {
+                if market.asks_with_state() {
                     open.entry(*place).or_default().extend(0..asked.len());
                 }
             }

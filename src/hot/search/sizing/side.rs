@@ -25,7 +25,8 @@ pub struct Side {
     pub passed: u32,
     /// One stretch over a 112-bit reserve: a constant product, floored once.
     pub plain: bool,
-    zero_for_one: bool,
+    /// The token that goes in stands before the other in the contract: prices are counted in it.
+    first_in: bool,
 }
 
 impl Side {
@@ -43,7 +44,7 @@ impl Side {
     pub fn begin<P: Amm>(&mut self, pool: &P, leg: Leg, count: usize) -> bool {
         self.read(pool, leg, count);
         self.next = 0;
-        self.zero_for_one = leg.zero_for_one();
+        self.first_in = leg.token_in() < leg.token_out();
         let span = self.segments.first().map_or(0.0, |s| f64::from(s.in_max) + s.reserve_in);
         self.plain = self.segments.len() == 1 && (span / 2f64.powi(112) - 1.0).abs() < 1e-9;
         self.enter(pool, leg)
@@ -98,7 +99,7 @@ impl Side {
     #[must_use]
     pub fn price_step(&self) -> f64 {
         let liquidity = (self.reserve_in * self.reserve_out).sqrt();
-        let price = if self.zero_for_one { 1.0 } else { self.reserve_out / self.reserve_in };
+        let price = if self.first_in { 1.0 } else { self.reserve_out / self.reserve_in };
         liquidity * price / 2f64.powi(96)
     }
 }

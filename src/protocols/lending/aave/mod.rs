@@ -11,6 +11,7 @@ use alloy_primitives::B256;
 
 use crate::protocols::discover::Probe;
 use crate::protocols::discover::View;
+use crate::protocols::execution::{Lender, Paid};
 use crate::protocols::lending::About;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Health;
@@ -90,6 +91,16 @@ pub fn encode(call: &Call) -> Result<Vec<u8>, Refusal> {
         receiveAToken: call.receipt,
     };
     Ok(call.abi_encode())
+}
+
+/// How our contract asks the pool at `pool`; `receipt`: the collateral's receipt token.
+///
+/// # Errors
+/// It asks for anything but a repayment, or for a receipt token that is not known.
+pub fn step(pool: Address, call: &Call, receipt: Option<Address>) -> Result<Lender, Refusal> {
+    let Size::Repay(_) = call.size else { return Err(Refusal::Unsupported) };
+    let paid = if call.receipt { Paid::Receipt(receipt.ok_or(Refusal::Stranger)?) } else { Paid::Collateral };
+    Ok(Lender::Aave { pool, paid })
 }
 
 /// Whose position, and the reserves of debt and collateral.

@@ -125,6 +125,8 @@ pub struct Prover {
     /// Asks a token what the executor holds.
     look: Bytes,
     kept: ProofCache,
+    /// The path of the candidate at hand. A buffer, used again.
+    steps: Steps,
 }
 
 impl Prover {
@@ -133,7 +135,8 @@ impl Prover {
     #[must_use]
     pub fn new(own: Own, nonce: u64, unknown: Unknown, bid: Bid) -> Self {
         let (suspicion, look) = (Suspicion::default(), own::balance_of(own.executor));
-        Self { own, suspicion, nonce, unknown, bid, share: None, missed: Vec::new(), look, kept: ProofCache::default() }
+        let (missed, kept, steps) = (Vec::new(), ProofCache::default(), Steps::default());
+        Self { own, suspicion, nonce, unknown, bid, share: None, missed, look, kept, steps }
     }
 
     /// Bids a share of each candidate's value from now on.
@@ -191,7 +194,20 @@ impl Prover {
         candidate: &Candidate,
         bid: Bid,
     ) -> Result<Proven, Refused> {
-        let steps = steps(pools, candidate);
+        let mut steps = std::mem::take(&mut self.steps);
+        write_steps(pools, candidate, &mut steps);
+        let answer = self.prove_steps(machine, candidate, bid, (pools.token(candidate.start()), &steps));
+        self.steps = steps;
+        answer
+    }
+
+    fn prove_steps(
+        &mut self,
+        machine: &mut Machine,
+        candidate: &Candidate,
+        bid: Bid,
+        (token, steps): (Address, &Steps),
+    ) -> Result<Proven, Refused> {
         if self.suspicion.on(steps.hops()) {
             return Err(Refused::Distrusted);
         }
@@ -200,8 +216,7 @@ impl Prover {
             self.suspicion.clear(steps.hops());
             return Ok(Proven { opportunity: Opportunity::Cycle(*candidate), ..proof.clone() });
         }
-        let token = pools.token(candidate.start());
-        let tx = self.transaction(machine, (token, bid), candidate, &steps)?;
+        let tx = self.transaction(machine, (token, bid), candidate, steps)?;
         let between = self.run(machine, tx, (token, self.look.clone()))?;
         let answer = self.answer(machine, candidate, &between, (token, steps.hops()));
         machine.take_back(between.executed.diff);
@@ -400,12 +415,11 @@ fn paid(machine: &Machine, between: &Between) -> U256 {
 }
 
 /// The candidate's path as the executor reads it.
-fn steps(pools: &Pools<AnyPool>, candidate: &Candidate) -> Steps {
-    let mut steps = Steps::default();
+fn write_steps(pools: &Pools<AnyPool>, candidate: &Candidate, steps: &mut Steps) {
+    steps.begin();
     for (edge, pair) in candidate.hops().iter().zip(candidate.amounts().windows(2)) {
-        pools.write_step(edge, [pair[0], pair[1]], &mut steps);
+        pools.write_step(edge, [pair[0], pair[1]], steps);
     }
-    steps
 }
 
 /// Gas for the executor's transaction: six hops over many ticks fit, and Osaka's cap of 2^24 is far.

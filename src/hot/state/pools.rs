@@ -275,7 +275,9 @@ impl<P> Pools<P> {
         P: Amm,
     {
         let swap = PlannedSwap { leg: edge.leg, token_in: self.token(edge.token_in), amount_in, amount_out };
-        self.pool(edge.pool).write_step(&swap, steps);
+        let pool = self.pool(edge.pool);
+        pool.write_step(&swap, steps);
+        debug_assert_eq!(steps.last(), Some(pool.execution()), "a venue writes the form that it says it has");
     }
 
     /// The edge.

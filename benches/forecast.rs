@@ -20,7 +20,7 @@ fn forecast(c: &mut Criterion, name: &str, number: &str, index: usize, protocol:
     let tx = block.tx(index);
     block.offer(index);
     let common::block::Block { machine, pools, overlay, touched, .. } = &mut block;
-    let mut forecaster = Forecaster::default();
+    let mut forecaster = Forecaster::new(peregrine::chain::MAINNET.contracts());
     forecaster.extend(pools);
     forecaster.forecast(machine, pools, &tx, MinConfidence::Blind).expect("resolved");
     assert_eq!(forecaster.judge(pools, touched, overlay), None, "maths and EVM agree");

@@ -154,7 +154,8 @@ fn grown() -> (Engine, Event) {
     };
     let logs: Vec<LogUpdate> = executed.logs().iter().map(log).collect();
     let accounts = news(&executed.diff);
-    let mut engine = market.engine.following(Tip::new(head, Rules::Mainnet, 12)).with_base(false);
+    let mut engine =
+        market.engine.following(Tip::new(head, Rules::of(&peregrine::chain::Config::default()), 12)).with_base(false);
     let block = |above: u64| {
         let hash = |above: u64| B256::from(U256::from(above));
         let child = Head { number: head.number + above, hash: hash(above), parent: hash(above - 1), ..child };

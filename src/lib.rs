@@ -8,11 +8,12 @@
 //!
 //!  record --> replay --> hot: state > what-if > search > simulate --> report
 //!
-//!  imports (down only):  cli > live, replay, config > edge > hot > protocols, metrics > types
+//!  imports (down only):  cli > live, replay, config > edge > hot > protocols, metrics > chain > types
 //! ```
 //! | room | what is decided there |
 //! |---|---|
 //! | [`types`] | units and dense ids |
+//! | [`chain`] | what is true of one chain: ids, wrapped tokens, forks, fees, routers, factories |
 //! | [`metrics`] | what is counted and timed, each with its name and its sentence; the hot rooms' one clock |
 //! | [`protocols`] | what a protocol is: state, exact quotes, logs, storage, discovery; and our executor's calldata |
 //! | [`hot::state`] | which pools there are, and how they stand under a transaction that has not happened |
@@ -34,6 +35,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod edge;

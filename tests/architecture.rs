@@ -60,17 +60,17 @@ const ENGINE: Crates = Only(&["alloy", "alloy_primitives", "revm", "thiserror"])
 const WORKER: Crates = Only(&["alloy", "alloy_primitives", "crossbeam", "revm", "thiserror", "uuid"]);
 
 /// What every pipeline stage stands on.
-const BASE: &[&str] = &["types", "metrics", "protocols"];
+const BASE: &[&str] = &["types", "chain", "metrics", "protocols"];
 /// What edge may know of the hot rooms.
 #[rustfmt::skip]
 const SEAM: &[&str] = &[
-    "types", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt", "hot::bundle::SignedBundle",
+    "types", "chain", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt", "hot::bundle::SignedBundle",
     "hot::send",
 ];
 /// ... and what of them bootstrap needs besides.
 #[rustfmt::skip]
-const BOOTSTRAP: &[&str] = &["types", "metrics", "protocols", "hot::event", "hot::evm"];
-const ALL: &[&str] = &["types", "metrics", "protocols", "hot", "edge", "replay", "config", "live", "cli"];
+const BOOTSTRAP: &[&str] = &["types", "chain", "metrics", "protocols", "hot::event", "hot::evm"];
+const ALL: &[&str] = &["types", "chain", "metrics", "protocols", "hot", "edge", "replay", "config", "live", "cli"];
 
 /// What may name what. `at` is a module path: a row holds for the module and all below it, unless rows below it exist;
 /// then it is that `mod.rs` alone. `*` stands for one folder or file that no other row names. A room may always name
@@ -85,24 +85,33 @@ const ROOMS: &[Room] = &[
     Room { at: "types::secret", may: &[], doors: &[], crates: KEYS, bans: PURE },
     Room { at: "types::onetime", may: &["types::secret"], doors: &[], crates: KEYS, bans: PURE },
     Room { at: "metrics", may: &["types"], doors: &[], crates: Only(&[]), bans: PURE },
+    // What is true of one chain, as constants: no protocol and no EVM is needed to say it.
+    Room { at: "chain", may: &["types"], doors: &[], crates: Only(&["alloy_hardforks", "alloy_op_hardforks",
+        "alloy_primitives", "serde"]), bans: PURE },
     // Sans-IO: a protocol knows the shared traits and maths, never its neighbour, never the registry above it.
-    Room { at: "protocols", may: &["types", "protocols"], doors: &[], crates: ABI, bans: PURE },
+    Room { at: "protocols", may: &["types", "chain", "protocols"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::math", may: &["types"], doors: &[], crates: ABI, bans: PURE },
+    // Where a pool keeps its state.
+    Room { at: "protocols::site", may: &["types"], doors: &[], crates: ABI, bans: PURE },
     // How a swap is made in a venue is said in the venue's own words, by the traits.
-    Room { at: "protocols::amm", may: &["types", "protocols::math", "protocols::execution"], doors: &[], crates: ABI, bans: PURE },
+    Room { at: "protocols::amm", may: &["types", "protocols::math", "protocols::execution", "protocols::discover",
+        "protocols::site"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::execution", may: &["types", "protocols::amm"], doors: &[], crates: Only(&["alloy_primitives"]), bans: PURE },
     // What a log or a slot meant is said in the same words of a pool and of a market, and both are asked through the same probe.
     Room { at: "protocols::lending", may: &["types", "protocols::math", "protocols::amm",
         "protocols::discover", "protocols::execution"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::flash", may: &["types", "protocols::math"], doors: &[], crates: ABI, bans: PURE },
-    Room { at: "protocols::discover", may: &["types"], doors: &[], crates: ABI, bans: PURE },
+    // What a venue is asked to be recognised, and its pool: the two speak of each other.
+    Room { at: "protocols::discover", may: &["types", "protocols::amm"], doors: &[], crates: ABI, bans: PURE },
+    // Routers and factories are a chain's.
+    Room { at: "protocols::calldata", may: &["types", "chain"], doors: &[], crates: ABI, bans: PURE },
     // Our own contract: its calldata, and its artifact, which is JSON.
     Room { at: "protocols::executor", may: &["types", "protocols::execution"], doors: &[], crates: Only(&["alloy", "alloy_primitives", "serde",
         "serde_json", "thiserror"]), bans: PURE },
     Room { at: "protocols::*", may: &["types", "protocols::math", "protocols::amm", "protocols::lending",
-        "protocols::flash", "protocols::discover", "protocols::execution"], doors: &[], crates: ABI, bans: PURE },
+        "protocols::flash", "protocols::discover", "protocols::execution", "protocols::site"], doors: &[], crates: ABI, bans: PURE },
     // One way: state > evm > search > simulate > bundle. The engine sees all of it, no stage sees the engine.
-    Room { at: "hot", may: &["types", "metrics", "protocols", "hot"], doors: &[], crates: ABI, bans: PURE },
+    Room { at: "hot", may: &["types", "chain", "metrics", "protocols", "hot"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::refused", may: &["types", "protocols"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::rt", may: &["types", "metrics"], doors: &[], crates: Any, bans: RT },
     // An outcome carries what the stages made; it never reaches into how. A pending transaction says its own shape.
@@ -110,21 +119,21 @@ const ROOMS: &[Room] = &[
         "hot::simulate::Opportunity", "hot::simulate::Proven", "hot::bundle::SignedBundle"], doors: &[], crates: ENGINE,
         bans: PURE },
     Room { at: "hot::state", may: BASE, doors: &[], crates: ABI, bans: PURE },
-    Room { at: "hot::evm", may: &["types", "metrics", "protocols", "hot::state"], doors: &[], crates: EVM, bans: PURE },
-    Room { at: "hot::search", may: &["types", "metrics", "protocols", "hot::state", "hot::evm::whatif", "hot::refused"],
+    Room { at: "hot::evm", may: &["types", "chain", "metrics", "protocols", "hot::state"], doors: &[], crates: EVM, bans: PURE },
+    Room { at: "hot::search", may: &["types", "chain", "metrics", "protocols", "hot::state", "hot::evm::whatif", "hot::refused"],
         doors: &[], crates: ABI, bans: PURE },
     // A stage beside search: it asks oracles in the EVM, and sells what is seized along search's graph of tokens.
-    Room { at: "hot::lending", may: &["types", "metrics", "protocols", "hot::state", "hot::evm", "hot::search::cycles",
+    Room { at: "hot::lending", may: &["types", "chain", "metrics", "protocols", "hot::state", "hot::evm", "hot::search::cycles",
         "hot::search::graph", "hot::search::value"], doors: &[], crates: EVM, bans: PURE },
     // Of search its output alone, by the re-export or by the file: neither leads to a strategy.
-    Room { at: "hot::simulate", may: &["types", "metrics", "protocols", "hot::state", "hot::evm", "hot::refused",
+    Room { at: "hot::simulate", may: &["types", "chain", "metrics", "protocols", "hot::state", "hot::evm", "hot::refused",
         "hot::search::Candidate", "hot::search::candidate", "hot::lending::Liquidation"], doors: &[], crates: EVM, bans: PURE },
     // Maths in the place of a run: of the EVM it reads the state and holds its own result against a run; of proofs it
     // remembers what they cost.
-    Room { at: "hot::forecast", may: &["types", "protocols", "hot::state", "hot::evm", "hot::search::Candidate",
+    Room { at: "hot::forecast", may: &["types", "chain", "protocols", "hot::state", "hot::evm", "hot::search::Candidate",
         "hot::search::MAX_HOPS", "hot::simulate::Proven"], doors: &[], crates: EVM, bans: PURE },
     // A supply of nonces comes through `rt`.
-    Room { at: "hot::bundle", may: &["types", "metrics", "protocols", "hot::state", "hot::refused",
+    Room { at: "hot::bundle", may: &["types", "chain", "metrics", "protocols", "hot::state", "hot::refused",
         "hot::rt::inbox", "hot::simulate::Proven", "hot::simulate::Opportunity", "hot::lending::Liquidation",
         "hot::forecast::Forecast"], doors: &[], crates: SIGNER, bans: PURE },
     // A bundle onto a relay's socket, one that edge has dialled.
@@ -133,11 +142,11 @@ const ROOMS: &[Room] = &[
     // What a node says, read into nouns: before the pipeline, and without it.
     Room { at: "hot::decode", may: &["types"], doors: &[], crates: Only(&["alloy", "alloy_primitives", "revm", "serde",
         "serde_json", "thiserror"]), bans: PURE },
-    Room { at: "hot::engine", may: &["types", "metrics", "protocols", "hot"], doors: &[], crates: ENGINE, bans: PURE },
+    Room { at: "hot::engine", may: &["types", "chain", "metrics", "protocols", "hot"], doors: &[], crates: ENGINE, bans: PURE },
     // The loop of a pinned thread, above the engine. What it is given of edge and live comes as values, traits and sinks.
-    Room { at: "hot::worker", may: &["types", "metrics", "protocols", "hot"], doors: &[], crates: WORKER, bans: PURE },
+    Room { at: "hot::worker", may: &["types", "chain", "metrics", "protocols", "hot"], doors: &[], crates: WORKER, bans: PURE },
     // Siblings meet at their doors; ingest and submit not even there. `chain` dials through `rpc`, and names no other.
-    Room { at: "edge", may: &["types", "metrics", "protocols", "hot", "edge"], doors: &[], crates: Any, bans: EDGE },
+    Room { at: "edge", may: &["types", "chain", "metrics", "protocols", "hot", "edge"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::chain", may: SEAM, doors: &["edge::rpc"], crates: Any, bans: EDGE },
     Room { at: "edge::ingest", may: SEAM, doors: &["edge::chain", "edge::dial", "edge::record"], crates: Any, bans: EDGE },
     // `rpc` for the process's one TLS provider.
@@ -149,14 +158,14 @@ const ROOMS: &[Room] = &[
     // A chain of its own may run on an EVM of its own.
     Room { at: "edge::devnet", may: SEAM, doors: &["edge::*"], crates: Any, bans: &["eyre"] },
     // A journal says with what settings a run was made: they are nouns, beside the code that reads them.
-    Room { at: "edge::record", may: &["types", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt",
-        "hot::bundle::config", "hot::evm::fork", "hot::forecast::config", "hot::search::config"], doors: &[], crates: Any, bans: EDGE },
+    Room { at: "edge::record", may: &["types", "chain", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt",
+        "hot::bundle::config", "hot::forecast::config", "hot::search::config"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::*", may: SEAM, doors: &["edge::*"], crates: Any, bans: EDGE },
     // Files in, report out. It cannot submit, because it cannot name what submits.
-    Room { at: "replay", may: &["types", "metrics", "protocols", "hot", "config", "edge::record::format"], doors: &[],
+    Room { at: "replay", may: &["types", "chain", "metrics", "protocols", "hot", "config", "edge::record::format"], doors: &[],
         crates: Any, bans: REPLAY },
-    Room { at: "config", may: &["types", "metrics", "protocols", "hot", "edge"], doors: &[], crates: Any, bans: CONFIG },
-    Room { at: "live", may: &["types", "metrics", "protocols", "hot", "edge", "config"], doors: &[], crates: Any,
+    Room { at: "config", may: &["types", "chain", "metrics", "protocols", "hot", "edge"], doors: &[], crates: Any, bans: CONFIG },
+    Room { at: "live", may: &["types", "chain", "metrics", "protocols", "hot", "edge", "config"], doors: &[], crates: Any,
         bans: &[] },
     Room { at: "cli", may: ALL, doors: &[], crates: Any, bans: SYNC },
     Room { at: "lib", may: ALL, doors: &[], crates: Any, bans: &[] },
@@ -164,7 +173,7 @@ const ROOMS: &[Room] = &[
 ];
 
 /// Rooms whose `mod.rs` denies clock, lock and sleep, and how.
-const ARMED: &[&str] = &["types", "metrics", "protocols", "hot"];
+const ARMED: &[&str] = &["types", "chain", "metrics", "protocols", "hot"];
 const LINTS: &[&str] = &["disallowed_types", "disallowed_methods"];
 
 /// Files a folder may hold; its sub-folders do not count, since a room may have any number of plug-ins.

@@ -25,6 +25,7 @@ fn next(gas_limit: u64, gas_used: u64, base_fee: u128) -> u128 {
         gas_limit: Gas(gas_limit),
         gas_used: Gas(gas_used),
         base_fee: WeiPerGas(base_fee),
+        rule: peregrine::chain::BaseFee::LONDON,
     };
     parent.next_base_fee().0
 }

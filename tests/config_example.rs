@@ -89,6 +89,65 @@ fn markets_without_a_liquidator_are_worth_a_word() {
 }
 
 #[test]
+fn what_is_another_chains_is_refused_by_key_and_value() {
+    let (weth, usdc) = ("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48");
+    let ours = "0x4200000000000000000000000000000000000006";
+    let base = "[chain]\nid = 8453\nbase_fee_elasticity = 6\nbase_fee_denominator = 250\n";
+    for (text, named) in [
+        (
+            format!("{base}hardfork = \"mainnet\"\n"),
+            "chain.hardfork is mainnet, the schedule of chain 1, and chain.id is 8453",
+        ),
+        (format!("{base}wrapped_native = \"{weth}\"\n"), "that of mainnet, and chain.id is 8453 (base)"),
+        (
+            format!("{base}[search]\nbase_tokens = [\"{weth}\"]\n"),
+            "(that of mainnet), chain.wrapped_native of chain.id 8453",
+        ),
+        (
+            format!("{base}[search]\nbase_tokens = [\"{ours}\", \"{usdc}\"]\n"),
+            "a token of mainnet, and chain.id is 8453",
+        ),
+        (
+            format!("[search]\nbase_tokens = [\"{ours}\"]\n"),
+            "search.base_tokens is 0x4200000000000000000000000000000000000006 first",
+        ),
+        ("[chain]\nid = 8453\n".to_owned(), "chain.base_fee_elasticity is 0 or unset"),
+        ("[chain]\nid = 42161\n".to_owned(), "chain.slot_seconds is 0"),
+        ("[chain]\nid = 31337\n".to_owned(), "chain.hardfork is unset, and chain.id 31337 has no schedule"),
+        ("[chain]\nid = 31337\nhardfork = \"prague\"\n".to_owned(), "chain.wrapped_native is unset"),
+        ("[chain]\nid = 31337\nhardfork = \"base\"\n".to_owned(), "chain.hardfork is base, the schedule of chain 8453"),
+        ("[chain]\nbase_fee_denominator = 0\n".to_owned(), "chain.base_fee_denominator is 0"),
+    ] {
+        let file = written(&text);
+        let error = Config::read(file.path()).expect_err(&text).to_string();
+        assert!(error.contains(named) && error.contains(&file.path().display().to_string()), "{error}");
+        assert!(!error.contains('\n'), "one sentence: {error}");
+    }
+}
+
+#[test]
+fn a_chain_has_what_its_table_says_and_a_key_overrides_it() {
+    let read = |text: &str| Config::read(written(text).path()).unwrap_or_else(|error| panic!("{error}"));
+    let fees = "base_fee_elasticity = 6\nbase_fee_denominator = 250\n";
+    let base = read(&format!("[chain]\nid = 8453\n{fees}"));
+    assert_eq!((base.chain.slot_seconds, base.chain.hardfork.as_str()), (2, "base"));
+    assert_eq!(base.search.base_tokens, peregrine::chain::BASE.base_tokens);
+    assert!(base.notes().iter().any(|note| note.contains("nothing can be sent on chain.id 8453 (base)")));
+    let devnet =
+        read(&format!("[chain]\nid = 8453\nhardfork = \"prague\"\ndata_fee = \"none\"\nslot_seconds = 1\n{fees}"));
+    assert_eq!((devnet.chain.inexact(), devnet.chain.slot_seconds), (None, 1));
+    // A token that is nobody's is the user's to name.
+    let token = "0x00000000000000000000000000000000000000e1";
+    let own = read(&format!("[chain]\nwrapped_native = \"{token}\"\n"));
+    assert_eq!(own.search.base_tokens[0].to_string().to_lowercase(), token);
+    let none =
+        read(&format!("[chain]\nid = 31337\nhardfork = \"prague\"\nslot_seconds = 2\nwrapped_native = \"{token}\"\n"));
+    assert_eq!(none.search.base_tokens.len(), 1);
+    assert!(none.chain.inexact().is_some_and(|why| why.contains("chain.data_fee")));
+    assert_eq!(read("").chain, peregrine::chain::Config::of(1));
+}
+
+#[test]
 fn an_unknown_key_or_a_value_out_of_range_is_named() {
     for (text, named) in [
         ("[search]\nmax_hop = 4\n", "max_hop"),

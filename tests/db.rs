@@ -13,7 +13,7 @@ const THERE: Address = address!("0x00000000000000000000000000000000000c0001");
 
 /// A machine under Istanbul, where SELFDESTRUCT still destroys, with one account and one contract told.
 fn machine(code: &[u8]) -> Machine {
-    let fork = Fork::mainnet(10_000_000, 1_588_598_533).expect("istanbul");
+    let fork = Fork::of(&peregrine::chain::MAINNET, 10_000_000, 1_588_598_533).expect("istanbul");
     let block = BlockEnv { number: U256::from(10_000_000), gas_limit: 10_000_000, ..BlockEnv::default() };
     let mut db = Db::default();
     db.set_unknown(Unknown::Refuse);

@@ -11,11 +11,11 @@ use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, U256};
 use liquidations::Rig;
+use peregrine::chain::MAINNET;
 use peregrine::edge::devnet::lending::Feed;
 use peregrine::hot::event::{Event, StateKey};
 use peregrine::hot::lending;
 use peregrine::hot::search::Search;
-use peregrine::hot::search::config::WETH;
 use peregrine::hot::search::sizing::Effort;
 use peregrine::hot::simulate::Opportunity;
 use peregrine::hot::state::pools::{Edge, EdgeId, Pools};
@@ -104,7 +104,7 @@ fn apart(pools: &Pools<AnyPool>, [sales, purchases]: [&[Way]; 2], [seized, repai
 
 /// The most wrapped ether that any pair, amount and way of up to two hops a side leaves.
 fn brute(pools: &Pools<AnyPool>, market: &AnyLending, account: Address, at: u64) -> U256 {
-    let weth = pools.find_token(WETH).unwrap();
+    let weth = pools.find_token(MAINNET.wrapped_native).unwrap();
     let mut most = U256::ZERO;
     for (debt, collateral) in market.pairs(account).into_iter().filter(|(debt, collateral)| debt != collateral) {
         let (Some(from), Some(to)) = (pools.find_token(collateral), pools.find_token(debt)) else { continue };

@@ -102,7 +102,7 @@ impl Scene {
     fn wait(&mut self, seconds: u64) {
         let timestamp = self.now() + seconds;
         let block = BlockEnv { timestamp: U256::from(timestamp), ..self.chain.machine.block().clone() };
-        self.chain.machine.enter(Fork::mainnet(BLOCK, timestamp).expect("cancun"), block);
+        self.chain.machine.enter(Fork::of(&peregrine::chain::MAINNET, BLOCK, timestamp).expect("cancun"), block);
     }
 
     fn now(&self) -> u64 {

@@ -33,7 +33,6 @@ use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
-use peregrine::protocols::calldata::WETH;
 use peregrine::protocols::uniswap_v2::{Fee, Layout as Slots, Pool as Pair};
 use peregrine::protocols::uniswap_v3::{self, Flavour, Immutables, Liquidity};
 use peregrine::types::amount::Wei;
@@ -128,6 +127,7 @@ alloy::sol! {
     function exactInputSingle(InSingle params) external payable;
 }
 
+const WETH: Address = peregrine::chain::MAINNET.wrapped_native;
 const USDC: Address = address!("A0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48");
 const SENDER: Address = address!("00000000000000000000000000000000000e0a00");
 
@@ -187,7 +187,7 @@ fn a_pending_swap_resolved_by_maths_allocates_nothing_once_warm() {
         tx(address!("7a250d5630B4cF539739dF2C5dAcb4c659F2488D"), 10u128.pow(18), v2),
         tx(address!("E592427A0AEce92De3Edee1F18E0157C05861564"), 0, v3),
     ];
-    let mut forecaster = Forecaster::default();
+    let mut forecaster = Forecaster::new(peregrine::chain::MAINNET.contracts());
     forecaster.extend(&pools);
     for tx in &txs {
         let mut resolve = |required| forecaster.forecast(&machine, &pools, tx, required);
@@ -355,7 +355,8 @@ fn a_block_that_moves_a_pool_is_applied_without_allocating_once_the_way_back_is_
     let beneficiary = engine.machine_mut().block().beneficiary;
     let (number, timestamp, gas_limit) = (BLOCK - 1, 1_717_000_000, 30_000_000);
     let mut head = Head { number, timestamp, gas_limit, beneficiary, ..Head::default() };
-    let mut engine = engine.following(Tip::new(head, Rules::Mainnet, 12)).with_base(false);
+    let mut engine =
+        engine.following(Tip::new(head, Rules::of(&peregrine::chain::Config::default()), 12)).with_base(false);
     let blocks = |turn: u64| {
         let (hash, number) = (B256::from(U256::from(turn + 1)), head.number + 1);
         head = Head { number, hash, parent: head.hash, timestamp: head.timestamp + 12, ..head };
@@ -380,7 +381,7 @@ fn blocks_that_move_pools_of_several_protocols_in_turn_are_applied_without_alloc
     let mut pools = mainnets();
     let [pair, ticked] = [0, 1].map(|index| pools.pool(PoolId::new(index)).address());
     let mut machine = Machine::new(1, Fork::PRAGUE, BlockEnv::default(), Db::default());
-    let mut tip = Tip::new(Head::default(), Rules::Mainnet, 12);
+    let mut tip = Tip::new(Head::default(), Rules::of(&peregrine::chain::Config::default()), 12);
     let (mut broken, mut head) = (Vec::new(), Head::default());
     let log = |address, topics, words: &[U256]| {
         let data: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes::<32>()).collect();

@@ -309,7 +309,7 @@ fn an_event_called_off_at_any_moment_decides_nothing_and_is_not_remembered() {
             let beneficiary = market.chain.machine.block().beneficiary;
             let head =
                 Head { number: 9, gas_limit: 30_000_000, timestamp: 1_700_000_000, beneficiary, ..Head::default() };
-            let tip = Tip::new(head, Rules::Always(Fork::PRAGUE), 12);
+            let tip = Tip::new(head, Rules::always(Fork::PRAGUE), 12);
             market.engine(Bid::Wei(Wei(U256::ZERO))).following(tip)
         };
         let due = shape(&engine().on_event(Event::Head));

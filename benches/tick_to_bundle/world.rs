@@ -192,8 +192,7 @@ impl World {
     }
 
     async fn fetch(&mut self, chain: &Chain, wants: &[peregrine::types::update::StateKey]) {
-        let rules = self.config.chain.rules();
-        let rules = peregrine::edge::bootstrap::Rules { chain_id: self.config.chain.id, fixed: rules.fixed() };
+        let rules = peregrine::edge::bootstrap::Rules::of(&self.config.chain);
         let keep = peregrine::edge::bootstrap::Keep::new(chain.clone(), rules, &self.loaded);
         let told = keep.fetch(self.loaded.head.hash, wants).await.unwrap_or_else(|error| panic!("{error}"));
         self.loaded.accounts.extend(told.accounts);
@@ -309,12 +308,13 @@ impl World {
     pub fn plan(&self) -> Plan {
         Plan {
             chain_id: self.config.chain.id,
-            rules: self.config.chain.rules(),
+            rules: peregrine::hot::evm::fork::Rules::of(&self.config.chain),
             slot_seconds: self.config.chain.slot_seconds,
             search: self.config.search.clone(),
             base: true,
             bid: self.config.bid.clone(),
             forecast: false,
+            contracts: self.config.chain.contracts(),
             own: self.own,
         }
     }

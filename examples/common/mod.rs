@@ -9,6 +9,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use peregrine::hot::evm::db::{Db, Unknown};
+use peregrine::hot::evm::fork::Rules;
 use peregrine::hot::evm::machine::Machine;
 use peregrine::replay::bundle::Case;
 use peregrine::replay::{discover, record};
@@ -30,7 +31,7 @@ pub fn case(given: Option<&Path>, of: &str) -> Result<Case, Box<dyn Error>> {
 
 /// The state before the bundle and its trigger, under the rules of the bundle's block.
 pub fn machine(case: &Case) -> Machine {
-    let fork = case.chain.rules().at(case.block.number, case.block.timestamp);
+    let fork = Rules::of(&case.chain).at(case.block.number, case.block.timestamp);
     let mut db = Db::default();
     db.set_unknown(Unknown::Refuse);
     db.tell(&FetchedState { at: case.bundle.parent, accounts: case.accounts.clone(), hashes: case.hashes.clone() });

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::chain;
 use crate::edge::bootstrap;
 use crate::edge::export;
 use crate::edge::ingest;
 use crate::edge::record;
 use crate::edge::submit;
 use crate::hot::bundle;
-use crate::hot::evm::fork;
 use crate::hot::forecast;
 use crate::hot::rt;
 use crate::hot::search;
@@ -23,7 +23,7 @@ use crate::hot::search;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Which chain.
-    pub chain: fork::Config,
+    pub chain: chain::Config,
     /// How nodes are listened to.
     pub ingest: ingest::Config,
     /// How the state is loaded.
@@ -91,6 +91,14 @@ pub enum ConfigError {
         /// What it may be.
         due: &'static str,
     },
+    /// The chain, or what is not of it.
+    #[error("{path}: {what}")]
+    Chain {
+        /// The file.
+        path: PathBuf,
+        /// Key, value, and what is due.
+        what: String,
+    },
     /// A table without which there is nothing to run.
     #[error("{path}: {what}")]
     Missing {
@@ -106,7 +114,7 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|cause| ConfigError::Open { path: path.to_path_buf(), cause })?;
-        let config: Self = toml::from_str(&text).map_err(|cause| {
+        let mut config: Self = toml::from_str(&text).map_err(|cause| {
             let start = cause.span().map_or(0, |span| span.start);
             let line = text.get(..start).unwrap_or(&text).matches('\n').count();
             // The line itself is not shown: what stands there may be a key.
@@ -114,6 +122,13 @@ impl Config {
             let what = format!("`{key}`: {}", cause.message());
             ConfigError::Toml { path: path.to_path_buf(), line: line + 1, what }
         })?;
+        // A list that is not written is the chain's own.
+        if !is_written(&text, "search", "base_tokens") {
+            config.search.base_tokens = config.chain.base_tokens();
+        }
+        if let Some(what) = config.chain.fault().or_else(|| config.chain.wrong_tokens(&config.search.base_tokens)) {
+            return Err(ConfigError::Chain { path: path.to_path_buf(), what });
+        }
         match config.out_of_range() {
             None => Ok(config),
             Some((key, found, due)) => Err(ConfigError::Range { path: path.to_path_buf(), key, found, due }),
@@ -141,9 +156,8 @@ impl Config {
 
     fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {
         let tables = self
-            .chain
+            .bootstrap
             .out_of_range()
-            .or_else(|| self.bootstrap.out_of_range())
             .or_else(|| self.search.out_of_range())
             .or_else(|| self.executor.as_ref().and_then(bundle::config::Executor::out_of_range))
             .or_else(|| self.bid.out_of_range())
@@ -162,7 +176,7 @@ impl Config {
         let liquidator = self.executor.as_ref().and_then(|executor| executor.liquidator);
         let idle = !self.lending.is_empty() && liquidator.is_none();
         let note = "no executor.liquidator: positions of [[lending]] are watched, and none is liquidated";
-        idle.then(|| note.to_owned()).into_iter().collect()
+        idle.then(|| note.to_owned()).into_iter().chain(self.chain.inexact()).collect()
     }
 
     /// As TOML, every key with the value it has, without a secret.
@@ -171,4 +185,10 @@ impl Config {
         // Serialising to a string fails on maps with keys that are no strings, and there is none.
         toml::to_string(self).unwrap_or_default()
     }
+}
+
+/// The file, which is TOML, says something of this key.
+fn is_written(text: &str, table: &str, key: &str) -> bool {
+    let file = text.parse::<toml::Table>().unwrap_or_default();
+    file.get(table).and_then(toml::Value::as_table).is_some_and(|table| table.contains_key(key))
 }

@@ -25,8 +25,8 @@ use crate::edge::submit::Submitter;
 use crate::edge::submit::keys;
 use crate::hot::bundle::config::Executor;
 use crate::hot::engine::plan::Plan;
+use crate::hot::evm::fork::Rules;
 use crate::hot::evm::own::Own;
-use crate::hot::search::config::WETH;
 use crate::hot::worker::io;
 use crate::hot::worker::message::Handed;
 use crate::hot::worker::message::Report;
@@ -100,13 +100,14 @@ async fn behind(
     let (journal_handle, journal) = journal(config, clock)?;
     let plan = Plan {
         chain_id: config.chain.id,
-        rules: config.chain.rules(),
+        rules: Rules::of(&config.chain),
         slot_seconds: config.chain.slot_seconds,
         search: config.search.clone(),
         base: true,
         bid: config.bid.clone(),
         own,
         forecast: config.forecast.enabled,
+        contracts: config.chain.contracts(),
     };
     journal::plan(&journal_handle, config, executor, own);
     let loaded = Arc::new(loaded);
@@ -272,27 +273,35 @@ fn executor(config: &Config) -> eyre::Result<&Executor> {
 }
 
 fn submitter(config: &Config, how: How) -> eyre::Result<(Submitter, Own)> {
+    if let Some(why) = config.chain.inexact().filter(|_| how == How::Live) {
+        eyre::bail!(why);
+    }
     let executor = executor(config)?;
     let owner = keys::read(&executor.owner).wrap_err("executor.owner")?;
     let identity = executor.identity.as_ref().map(keys::read).transpose().wrap_err("executor.identity")?;
-    let own = Own { owner: owner.address(), executor: executor.address, liquidator: executor.liquidator, weth: WETH };
+    let own = Own {
+        owner: owner.address(),
+        executor: executor.address,
+        liquidator: executor.liquidator,
+        weth: config.chain.wrapped_native,
+    };
     let setup = Setup { relays: config.relay.clone(), identity, owner: own.owner };
     Ok((how.submitter(setup)?, own))
 }
 
-/// The first node that answers, and that is of the right chain.
+/// The first node that answers. All that answer must be of the right chain: each is listened to from then on.
 pub(super) async fn dial(config: &Config) -> eyre::Result<Chain> {
     let timeout = Duration::from_millis(config.ingest.timeout_ms);
-    let mut last = eyre::eyre!("no [[node]] has a usable http or ws url");
+    let (mut first, mut last) = (None, eyre::eyre!("no [[node]] has a usable http or ws url"));
     for node in &config.node {
         let Some(chain) = node.chain(timeout) else { continue };
         match chain.chain_id().await {
-            Ok(id) if id == config.chain.id => return Ok(chain),
+            Ok(id) if id == config.chain.id => first = first.or(Some(chain)),
             Ok(id) => eyre::bail!("node {} is of chain {id}, chain.id is {}", node.name, config.chain.id),
             Err(error) => last = eyre::Report::new(error).wrap_err(format!("node {}", node.name)),
         }
     }
-    Err(last)
+    first.ok_or(last)
 }
 
 fn journal(config: &Config, clock: Clock) -> eyre::Result<(JournalHandle, Option<Writer>)> {

@@ -33,12 +33,8 @@ pub async fn lending(chain: &Chain, config: &Config, hear: Hear<'_>) -> Result<(
     });
     let settings = bootstrap::Config { snapshot, ..config.bootstrap.clone() };
     let wanted = Wanted { lending: config.lending.clone(), ..Wanted::default() };
-    let rules = rules(config);
+    let rules = Rules::of(&config.chain);
     Ok((load(chain, &settings, rules, &wanted, hear).await?, rules))
-}
-
-fn rules(config: &Config) -> Rules {
-    Rules { chain_id: config.chain.id, fixed: config.chain.rules().fixed() }
 }
 
 async fn load(
@@ -85,7 +81,7 @@ impl StateLoader {
             accounts: [own.owner].into_iter().chain(holders()).chain(tokens()).collect(),
             looks: holders().flat_map(|holder| tokens().map(move |token| balance(holder, token))).collect(),
         };
-        Self { chain, config: config.bootstrap.clone(), rules: rules(config), wanted, own }
+        Self { chain, config: config.bootstrap.clone(), rules: Rules::of(&config.chain), wanted, own }
     }
 
     /// Who sends our transactions.

@@ -12,6 +12,7 @@ use alloy::consensus::Transaction as _;
 use alloy_primitives::{Address, U256};
 use revm::state::AccountInfo;
 
+use crate::chain;
 use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
 use crate::hot::event::Event;
@@ -27,7 +28,6 @@ use crate::hot::refused::Refused;
 use crate::hot::refused::Tally;
 use crate::hot::search;
 use crate::hot::search::Search;
-use crate::hot::search::config::WETH;
 use crate::hot::simulate::Proven;
 use crate::hot::simulate::Prover;
 use crate::hot::state::pools::Pools;
@@ -132,7 +132,7 @@ impl Replayer {
             // Addresses are distinct and so are a pool's tokens, so every pool is new.
             let _known = pools.add(pool);
         }
-        let own = Own::install(&mut machine, record.fork.has_cancun_opcodes(), WETH)
+        let own = Own::install(&mut machine, record.fork.has_cancun_opcodes(), chain::RECORDED.wrapped_native)
             .map_err(|cause| BlockError::Ours { dir: record.dir.clone(), cause })?;
         let bases = &self.options.search.base_tokens;
         for token in bases.iter().filter(|token| pools.find_token(**token).is_some()) {

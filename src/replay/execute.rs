@@ -6,8 +6,8 @@ use alloy::rpc::types::eth::Transaction;
 use alloy_primitives::{B256, BloomInput};
 use revm::state::AccountInfo;
 
+use crate::chain;
 use crate::hot::evm::db::Cold;
-use crate::hot::evm::fork::MAINNET;
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Executed;
 use crate::hot::evm::machine::Machine;
@@ -53,7 +53,7 @@ impl Broken {
 /// A machine at the start of the record's block.
 #[must_use]
 pub fn machine(record: &Record) -> Machine {
-    Machine::new(MAINNET, record.fork, record.block_env(), record.db())
+    Machine::new(chain::RECORDED.id, record.fork, record.block_env(), record.db())
 }
 
 /// Executes one recorded transaction. A record holds every account that its block touched and that existed, so an

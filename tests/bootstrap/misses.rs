@@ -87,7 +87,7 @@ async fn run(world: &World, keep: &Keep, head: &Head, known: &mut Known) -> (usi
 }
 
 fn machine(world: &World, head: &Head, accounts: &[AccountUpdate]) -> Machine {
-    let fork = world.rules().fixed.unwrap();
+    let fork = world.rules().forks.at(0, 0);
     let terms = BlockFields {
         number: head.number,
         timestamp: head.timestamp,
@@ -238,7 +238,10 @@ async fn a_pool_found_wrong_is_read_anew_at_a_block_and_a_new_one_is_taken_up() 
 #[tokio::test]
 async fn everything_may_go_from_thread_to_thread() {
     fn goes<T: Send>(_: &T) {}
-    let (chain, rules) = (Chain::new("http://127.0.0.1:1", Duration::from_secs(1)).unwrap(), Rules::MAINNET);
+    let (chain, rules) = (
+        Chain::new("http://127.0.0.1:1", Duration::from_secs(1)).unwrap(),
+        Rules::of(&peregrine::chain::Config::default()),
+    );
     let (loaded, config, wanted, mut hear) =
         (Loaded::default(), Config::default(), Wanted::default(), |_: Progress<'_>| ());
     let keep = Keep::new(chain.clone(), rules, &loaded);

@@ -50,7 +50,7 @@ impl Chain {
             prevrandao: Some(alloy_primitives::B256::ZERO),
             ..BlockEnv::default()
         };
-        let fork = Fork::mainnet(20_000_000, 1_717_000_000).expect("cancun");
+        let fork = Fork::of(&peregrine::chain::MAINNET, 20_000_000, 1_717_000_000).expect("cancun");
         let mut machine = Machine::new(1, fork, block, Db::default());
         let rich = AccountInfo { balance: U256::from(10).pow(U256::from(30)), ..AccountInfo::default() };
         machine.db_mut().tell_whole_account(USER, rich);

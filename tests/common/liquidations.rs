@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, Bytes, TxKind, U64, U256};
+use peregrine::chain::MAINNET;
 use peregrine::edge::bootstrap::{self, Config, Keep, Loaded, Wanted};
 use peregrine::edge::devnet::lending::Feed;
 use peregrine::hot::bundle;
@@ -16,7 +17,6 @@ use peregrine::hot::event::{Event, Outcome};
 use peregrine::hot::evm::fork;
 use peregrine::hot::evm::own::Own;
 use peregrine::hot::search;
-use peregrine::hot::search::config::WETH;
 use peregrine::live::session;
 use peregrine::types::update::StateKey;
 use revm::context::TxEnv;
@@ -44,7 +44,7 @@ impl Rig {
         let world = World::lending(seed).await;
         let net = &world.net;
         let liquidator = net.lending.as_ref().map(|lending| lending.liquidator);
-        let own = Own { owner: net.owner.address(), executor: net.executor, liquidator, weth: WETH };
+        let own = Own { owner: net.owner.address(), executor: net.executor, liquidator, weth: MAINNET.wrapped_native };
         let wanted = Wanted {
             factories: session::factories(&net.contracts),
             accounts: [own.owner, own.executor].into_iter().chain(liquidator).collect(),
@@ -65,13 +65,14 @@ impl Rig {
     pub fn engine(&self) -> Engine {
         let plan = Plan {
             chain_id: 1,
-            rules: fork::Config { hardfork: "prague".to_owned(), ..fork::Config::default() }.rules(),
+            rules: fork::Rules::always(fork::Fork::PRAGUE),
             slot_seconds: SLOT,
             search: Self::search(),
             base: true,
             bid: bundle::config::Bid::default(),
             own: self.own,
             forecast: false,
+            contracts: MAINNET.contracts(),
         };
         let Loaded { head, accounts, hashes, pools, markets, .. } = &self.loaded;
         plan.engine(&InitialState { head, accounts, hashes, pools, markets })

@@ -15,8 +15,8 @@ use peregrine::protocols::amm::QuoteError;
 use peregrine::protocols::amm::Segment;
 use peregrine::protocols::amm::Traded;
 use peregrine::protocols::discover::View;
-use peregrine::protocols::site::StateSite;
 use peregrine::protocols::execution::{Execution, Hop, PlannedSwap, Steps};
+use peregrine::protocols::site::StateSite;
 use proptest::test_runner::Config as ProptestConfig;
 
 const PPM: u64 = 1_000_000;

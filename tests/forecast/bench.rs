@@ -63,7 +63,7 @@ impl Bench {
         for pool in found {
             let _known = pools.add(pool);
         }
-        let mut forecaster = forecaster.unwrap_or_default();
+        let mut forecaster = forecaster.unwrap_or_else(|| Forecaster::new(peregrine::chain::MAINNET.contracts()));
         forecaster.extend(&pools);
         let (touched, ran) = (Touched::default(), Overlay::default());
         Self { machine, pools, forecaster, touched, ran, proven: Row::default(), blind: Row::default() }

@@ -3,9 +3,9 @@
 use alloy::sol_types::SolCall;
 use alloy_primitives::aliases::U24;
 use alloy_primitives::{Address, Bytes, U160, U256, address};
-use peregrine::protocols::calldata::{
-    Amount, Call, Dialect, Factory, Floor, Plan, ROUTERS, Router, RouterHop, Unread, WETH, decode,
-};
+use peregrine::chain::{Dialect, MAINNET, Maker, Router};
+use peregrine::protocols::calldata;
+use peregrine::protocols::calldata::{Amount, Call, Floor, Plan, RouterHop, Unread, decode};
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
 
 mod v2 {
@@ -62,22 +62,23 @@ mod others {
     }
 }
 
+const WETH: Address = MAINNET.wrapped_native;
 const SENDER: Address = address!("00000000000000000000000000000000000e0a00");
 
 fn router(dialect: Dialect) -> Router {
-    *ROUTERS.iter().find(|router| router.dialect == dialect).expect("in the table")
+    *MAINNET.routers.iter().find(|router| router.dialect == dialect).expect("in the table")
 }
 
 fn read_at(router: &Router, value: U256, data: &[u8]) -> Result<Plan, Unread> {
     let mut plan = Plan::default();
-    decode(router, &Call { from: SENDER, value, data }, &mut plan).map(|()| plan)
+    decode(router, &Call { from: SENDER, wrapped_native: WETH, value, data }, &mut plan).map(|()| plan)
 }
 
 fn read(dialect: Dialect, value: U256, data: &[u8]) -> Result<Plan, Unread> {
     read_at(&router(dialect), value, data)
 }
 
-fn made(by: Factory, fee: u32, path: &[Address]) -> Vec<RouterHop> {
+fn made(by: Maker, fee: u32, path: &[Address]) -> Vec<RouterHop> {
     path.windows(2).map(|pair| RouterHop::Made { by, fee, token_in: pair[0], token_out: pair[1] }).collect()
 }
 
@@ -108,7 +109,7 @@ fn amount() -> impl Strategy<Value = U256> {
     any::<u128>().prop_map(|amount| U256::from(amount) + U256::ONE)
 }
 
-const V2: Dialect = Dialect::V2(Factory::UniswapV2);
+const V2: Dialect = Dialect::V2(Maker::UniswapV2);
 
 proptest! {
     #[test]
@@ -133,7 +134,7 @@ proptest! {
             (from.clone(), b, Amount::Out(a), b, v2::swapETHForExactTokensCall { a, path: from, to, deadline }.abi_encode()),
         ];
         for (path, value, fixed, limit, data) in calls {
-            for dialect in [V2, Dialect::V2(Factory::Sushi)] {
+            for dialect in [V2, Dialect::V2(Maker::Sushi)] {
                 let plan = read(dialect, value, &data).expect("read");
                 let Dialect::V2(by) = dialect else { unreachable!() };
                 prop_assert_eq!(one(&plan), (made(by, 0, &path), fixed, limit, to));
@@ -149,7 +150,7 @@ proptest! {
             limit: U160::from(7),
         };
         let plan = read(Dialect::V3, U256::ZERO, &v3::exactInputSingleCall { params }.abi_encode()).expect("read");
-        prop_assert_eq!(one(&plan), (made(Factory::UniswapV3, fee, &tokens[..2]), Amount::In(a), b, to));
+        prop_assert_eq!(one(&plan), (made(Maker::UniswapV3, fee, &tokens[..2]), Amount::In(a), b, to));
         prop_assert_eq!(plan.trades()[0].price_limit, Some(U256::from(7)));
 
         let mut back = tokens.clone();
@@ -162,7 +163,7 @@ proptest! {
         let data = v3::multicallCall { data: inner.map(Bytes::from).to_vec() }.abi_encode();
         let plan = read(Dialect::V3, U256::ZERO, &data).expect("read");
         let itself = router(Dialect::V3).address;
-        prop_assert_eq!(one(&plan), (made(Factory::UniswapV3, fee, &tokens), Amount::Out(a), b, itself));
+        prop_assert_eq!(one(&plan), (made(Maker::UniswapV3, fee, &tokens), Amount::Out(a), b, itself));
         prop_assert_eq!(plan.floors(), &[Floor { token: WETH, least: a, less_bps: 0 }][..]);
     }
 
@@ -177,8 +178,8 @@ proptest! {
         let data = both::multicallCall { deadline: b, data: inner.map(Bytes::from).to_vec() }.abi_encode();
         let plan = read(Dialect::Both, U256::ZERO, &data).expect("read");
         let [first, second] = plan.trades() else { panic!("{plan:?}") };
-        prop_assert_eq!(plan.hops(first), &made(Factory::UniswapV3, 500, &tokens[..2])[..]);
-        prop_assert_eq!(plan.hops(second), &made(Factory::UniswapV2, 0, &tokens)[..]);
+        prop_assert_eq!(plan.hops(first), &made(Maker::UniswapV3, 500, &tokens[..2])[..]);
+        prop_assert_eq!(plan.hops(second), &made(Maker::UniswapV2, 0, &tokens)[..]);
         prop_assert_eq!((first.recipient, second.recipient), (router(Dialect::Both).address, SENDER));
         prop_assert_eq!(plan.deadline(), Some(b));
     }
@@ -201,7 +202,7 @@ proptest! {
         };
         let plan = read(Dialect::Universal, a, &data(&[0x0b, 0x00, 0x09, 0x06, 0x0c])).expect("read");
         let [first, second] = plan.trades() else { panic!("{plan:?}") };
-        prop_assert_eq!(plan.hops(first), &made(Factory::UniswapV3, fee, &tokens)[..]);
+        prop_assert_eq!(plan.hops(first), &made(Maker::UniswapV3, fee, &tokens)[..]);
         prop_assert_eq!((first.amount, first.limit), (Amount::In(a), b));
         prop_assert_eq!((second.amount, second.limit, second.recipient), (Amount::AtLeast(b), a, SENDER));
         prop_assert_eq!(plan.floors(), &[Floor { token: WETH, least: b, less_bps: 25 }][..]);
@@ -224,7 +225,7 @@ proptest! {
         prop_assert_eq!(one(&read(Dialect::OneInch, a, &data).expect("read")), (vec![hop; 2], Amount::In(a), b, SENDER));
         let data = others::sellToUniswapCall { tokens: tokens.clone(), amount: a, least: b, sushi: true }.abi_encode();
         let plan = read(Dialect::ZeroEx, U256::ZERO, &data).expect("read");
-        prop_assert_eq!(one(&plan), (made(Factory::Sushi, 0, &tokens), Amount::In(a), b, SENDER));
+        prop_assert_eq!(one(&plan), (made(Maker::Sushi, 0, &tokens), Amount::In(a), b, SENDER));
     }
 
     #[test]
@@ -238,7 +239,7 @@ proptest! {
         let mut data = selectors[head % selectors.len()].to_vec();
         data.extend_from_slice(&noise);
         data.truncate(cut);
-        for router in &ROUTERS {
+        for router in MAINNET.routers {
             let answer = read_at(router, U256::from(cut), &data);
             prop_assert!(answer.is_err() || answer.is_ok_and(|plan| plan.trades().iter().all(|trade| trade.hops > 0)));
         }
@@ -278,9 +279,9 @@ fn what_depends_on_the_routers_balance_or_is_not_understood_is_left_to_the_evm()
 #[test]
 fn factories_make_the_pools_that_mainnet_has() {
     let usdc = address!("A0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48");
-    let made = |factory: Factory, pool, fee| factory.made(pool, [usdc, WETH], fee);
-    assert!(made(Factory::UniswapV2, address!("B4e16d0168e52d35CaCD2c6185b44281Ec28C9Dc"), 0));
-    assert!(made(Factory::Sushi, address!("397FF1542f962076d0BFE58eA045FfA2d347ACa0"), 0));
-    assert!(made(Factory::UniswapV3, address!("88e6A0c2dDD26FEEb64F039a2c41296FcB3f5640"), 500));
-    assert!(!made(Factory::UniswapV3, address!("88e6A0c2dDD26FEEb64F039a2c41296FcB3f5640"), 3_000));
+    let made = |factory: Maker, pool, fee| calldata::made(&MAINNET.contracts(), factory, pool, [usdc, WETH], fee);
+    assert!(made(Maker::UniswapV2, address!("B4e16d0168e52d35CaCD2c6185b44281Ec28C9Dc"), 0));
+    assert!(made(Maker::Sushi, address!("397FF1542f962076d0BFE58eA045FfA2d347ACa0"), 0));
+    assert!(made(Maker::UniswapV3, address!("88e6A0c2dDD26FEEb64F039a2c41296FcB3f5640"), 500));
+    assert!(!made(Maker::UniswapV3, address!("88e6A0c2dDD26FEEb64F039a2c41296FcB3f5640"), 3_000));
 }

@@ -51,7 +51,8 @@ fn look(
 fn engine(setup: &Setup, state: &session::State<'_>) -> Engine {
     let plan = Plan {
         chain_id: setup.chain.id,
-        rules: setup.chain.rules(),
+        rules: peregrine::hot::evm::fork::Rules::of(&setup.chain),
+        contracts: setup.chain.contracts(),
         slot_seconds: setup.chain.slot_seconds,
         search: setup.search.clone(),
         base: false,

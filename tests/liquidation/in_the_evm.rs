@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use alloy_primitives::Address;
 use alloy_primitives::U256;
+use peregrine::chain::MAINNET;
 use peregrine::hot::engine::Engine;
 use peregrine::hot::lending;
 use peregrine::hot::lending::Leg;
@@ -18,7 +19,6 @@ use peregrine::hot::lending::Liquidation;
 use peregrine::hot::lending::Route;
 use peregrine::hot::refused::Refused;
 use peregrine::hot::search::Search;
-use peregrine::hot::search::config::WETH;
 use peregrine::hot::simulate::Opportunity;
 use peregrine::hot::state::pools::Pools;
 use peregrine::protocols::AnyLending;
@@ -54,7 +54,7 @@ struct Seen {
 
 /// The best few ways for these amounts that leave anything.
 fn few(pools: &Pools<AnyPool>, tokens: [Address; 2], [seized, repaid]: [U256; 2]) -> Vec<Route> {
-    let token = pools.find_token(WETH).unwrap();
+    let token = pools.find_token(MAINNET.wrapped_native).unwrap();
     let [Some(from), Some(to)] = tokens.map(|token| pools.find_token(token)) else { return Vec::new() };
     let (sales, purchases) = (ways(pools, from, token), ways(pools, token, to));
     let taken = taken(pools, &purchases, repaid);

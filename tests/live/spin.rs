@@ -86,8 +86,7 @@ async fn what_is_sent_on_maths_before_the_evm_has_spoken_is_confirmed_or_taken_b
     })
     .await;
     truth::whole(&rig, &searcher).await;
-    for name in
-        ["promised", "confirmed", "withdrawn_differs", "withdrawn_failed", "withdrawn_stopped", "withdrawn_refused"]
+    for name in ["sent", "confirmed", "withdrawn_differs", "withdrawn_failed", "withdrawn_stopped", "withdrawn_refused"]
     {
         println!("{name}: {}", count(&searcher, &format!("forecast_{name}")));
     }

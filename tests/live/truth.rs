@@ -37,7 +37,7 @@ pub async fn views(chain: &Chain, seen: &[Seen]) -> usize {
 /// and all, and the owner's nonce.
 pub async fn whole(rig: &Rig, searcher: &Searcher) -> Vec<Seen> {
     let (seen, config) = (rig.followed(searcher).await, rig.config());
-    let rules = Rules { chain_id: 1, fixed: config.chain.rules().fixed() };
+    let rules = Rules::of(&config.chain);
     let accounts = vec![rig.net.owner.address()];
     let wanted = Wanted { factories: config.factory, accounts, ..Wanted::default() };
     let due = bootstrap::load(&rig.chain, &config.bootstrap, rules, &wanted, &mut |_| ()).await.unwrap();

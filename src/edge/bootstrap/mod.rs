@@ -24,6 +24,7 @@ use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, B256, Bytes};
 
+use crate::chain;
 use crate::edge::bootstrap::discovery::Discovery;
 use crate::edge::bootstrap::snapshot::Snapshot;
 use crate::edge::bootstrap::state_cache::StateCache;
@@ -33,9 +34,8 @@ use crate::edge::chain::Head as ChainHead;
 use crate::hot::event::AccountUpdate;
 use crate::hot::event::Head;
 use crate::hot::event::StateKey;
-use crate::hot::evm::fork::Fork;
-use crate::hot::evm::fork::MAINNET;
-use crate::hot::evm::fork::UnknownFork;
+use crate::hot::evm::fork;
+use crate::hot::evm::fork::{Fork, UnknownFork};
 use crate::hot::evm::own::balance_of;
 use crate::hot::evm::probe::PROBER;
 use crate::protocols::AnyPool;
@@ -58,17 +58,20 @@ pub use lending::markets;
 pub struct Rules {
     /// The chain's id.
     pub chain_id: u64,
-    /// A chain of one fork from its first block on. `None`: mainnet's schedule.
-    pub fixed: Option<Fork>,
+    /// Its forks.
+    pub forks: fork::Rules,
 }
 
 impl Rules {
-    /// Mainnet's.
-    pub const MAINNET: Self = Self { chain_id: MAINNET, fixed: None };
+    /// A configured chain's.
+    #[must_use]
+    pub fn of(config: &chain::Config) -> Self {
+        Self { chain_id: config.id, forks: fork::Rules::of(config) }
+    }
 
     /// The rules of a block at `number` and `timestamp`.
     pub fn fork(&self, number: u64, timestamp: u64) -> Result<Fork, UnknownFork> {
-        self.fixed.map_or_else(|| Fork::mainnet(number, timestamp), Ok)
+        self.forks.fork(number, timestamp)
     }
 }
 

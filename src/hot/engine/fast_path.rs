@@ -17,6 +17,7 @@ use alloy_primitives::B256;
 use alloy_primitives::U256;
 use revm::context::TxEnv;
 
+use crate::chain::Contracts;
 use crate::hot::bundle::BundleSigner;
 use crate::hot::bundle::ProfitSplit;
 use crate::hot::bundle::Raw;
@@ -220,10 +221,10 @@ fn best(engine: &Engine, signer: &BundleSigner, target_block: &TargetBlock) -> O
 }
 
 impl Engine {
-    /// Resolves pending transactions by maths first, from now on.
+    /// Resolves pending transactions that call these contracts by maths first, from now on.
     #[must_use]
-    pub fn reckoning(mut self) -> Self {
-        let mut forecaster = Forecaster::default();
+    pub fn reckoning(mut self, contracts: Contracts) -> Self {
+        let mut forecaster = Forecaster::new(contracts);
         forecaster.extend(&self.pools);
         self.forecaster = Some(forecaster);
         self

@@ -3,6 +3,7 @@
 use alloy_primitives::B256;
 use alloy_primitives::U256;
 
+use crate::chain::Contracts;
 use crate::hot::bundle;
 use crate::hot::engine::Engine;
 use crate::hot::engine::tip::Tip;
@@ -48,6 +49,8 @@ pub struct Plan {
     pub own: Own,
     /// Resolves pending transactions by maths before they are run.
     pub forecast: bool,
+    /// Whose calldata is read for that.
+    pub contracts: Contracts,
 }
 
 /// The state that an engine begins with.
@@ -92,6 +95,6 @@ impl Plan {
             .with_base(self.base)
             .following(tip)
             .lending(ground.markets);
-        if self.forecast { engine.reckoning() } else { engine }
+        if self.forecast { engine.reckoning(self.contracts) } else { engine }
     }
 }

@@ -115,6 +115,7 @@ impl Tip {
             gas_limit: Gas(head.gas_limit),
             gas_used: Gas(head.gas_used),
             base_fee: WeiPerGas(u128::from(head.base_fee)),
+            rule: self.rules.base_fee(),
         }
     }
 

@@ -1,30 +1,14 @@
-//! Which rules of mainnet a block runs under, by its number and timestamp.
+//! Which rules a block runs under, by its number and timestamp: a chain's schedule as the EVM takes it.
 //!
 //! # Limits
-//! Istanbul (block 9,069,000) to Osaka with its blob-parameter forks. An older block is refused by name; a newer fork
-//! than Osaka shows itself by header fields we do not know, which is for the reader of the header to see.
+//! Istanbul to Osaka with its blob-parameter forks. A block of another fork is refused by name where its chain's schedule
+//! holds the fork; a fork that no schedule holds yet shows itself by header fields we do not know, which is for the reader
+//! of the header to see.
 
-use alloy::eips::eip7892::{BPO1_BASE_UPDATE_FRACTION, BPO2_BASE_UPDATE_FRACTION};
-use revm::primitives::eip4844::{BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE};
 use revm::primitives::hardfork::SpecId;
 
-use serde::{Deserialize, Serialize};
-
-/// Mainnet's chain id.
-pub const MAINNET: u64 = 1;
-
-// Activation points: ethereum/execution-specs, README's table of network upgrades.
-const ISTANBUL: u64 = 9_069_000;
-const BERLIN: u64 = 12_244_000;
-const LONDON: u64 = 12_965_000;
-const PARIS: u64 = 15_537_394;
-const SHANGHAI_TIME: u64 = 1_681_338_455;
-const CANCUN_TIME: u64 = 1_710_338_135;
-const PRAGUE_TIME: u64 = 1_746_612_311;
-const OSAKA_TIME: u64 = 1_764_798_551;
-// EIP-7892's blob-parameter-only forks of mainnet.
-const BPO1_TIME: u64 = 1_765_290_071;
-const BPO2_TIME: u64 = 1_767_747_671;
+use crate::chain;
+use crate::chain::{Activation, BaseFee, ChainSpec, Hardfork};
 
 /// A block's rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,50 +21,39 @@ pub struct Fork {
 
 /// The block is of a fork whose rules we do not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("block {number} is older than istanbul (block {ISTANBUL}), the first fork peregrine knows")]
-pub struct UnknownFork {
-    /// The block's number.
-    pub number: u64,
+pub enum UnknownFork {
+    /// Older than the schedule.
+    #[error("block {number} is older than {first}, the first fork peregrine knows of its chain")]
+    Older {
+        /// The block's number.
+        number: u64,
+        /// The first fork.
+        first: &'static str,
+    },
+    /// Of a fork that the EVM here does not run.
+    #[error("block {number} runs under {rules}, whose rules peregrine does not hold")]
+    NotHeld {
+        /// The block's number.
+        number: u64,
+        /// The fork.
+        rules: &'static str,
+    },
 }
 
 impl Fork {
     /// Prague, with the blobs it began with.
-    pub const PRAGUE: Self = Self { spec: SpecId::PRAGUE, blob_update_fraction: BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE };
+    pub const PRAGUE: Self = Self { spec: SpecId::PRAGUE, blob_update_fraction: chain::PRAGUE_BLOBS };
 
-    /// The fork of mainnet's block `number` at `timestamp` (seconds).
-    pub const fn mainnet(number: u64, timestamp: u64) -> Result<Self, UnknownFork> {
-        let spec = if timestamp >= OSAKA_TIME {
-            SpecId::OSAKA
-        } else if timestamp >= PRAGUE_TIME {
-            SpecId::PRAGUE
-        } else if timestamp >= CANCUN_TIME {
-            SpecId::CANCUN
-        } else if timestamp >= SHANGHAI_TIME {
-            SpecId::SHANGHAI
-        } else if number >= PARIS {
-            SpecId::MERGE
-        } else if number >= LONDON {
-            SpecId::LONDON
-        } else if number >= BERLIN {
-            SpecId::BERLIN
-        } else if number >= ISTANBUL {
-            SpecId::ISTANBUL
-        } else {
-            return Err(UnknownFork { number });
-        };
-        if number < ISTANBUL {
-            return Err(UnknownFork { number });
-        }
-        let blob_update_fraction = if timestamp >= BPO2_TIME {
-            BPO2_BASE_UPDATE_FRACTION
-        } else if timestamp >= BPO1_TIME {
-            BPO1_BASE_UPDATE_FRACTION
-        } else if timestamp >= PRAGUE_TIME {
-            BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE
-        } else {
-            BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN
-        };
-        Ok(Self { spec, blob_update_fraction })
+    /// The fork of a chain's block `number` at `timestamp` (seconds).
+    pub fn of(chain: &ChainSpec, number: u64, timestamp: u64) -> Result<Self, UnknownFork> {
+        Self::on(chain.forks, number, timestamp)
+    }
+
+    fn on(forks: &[Activation], number: u64, timestamp: u64) -> Result<Self, UnknownFork> {
+        let older = || UnknownFork::Older { number, first: forks.first().map_or("any fork", |row| row.rules.name()) };
+        let row = chain::active(forks, number, timestamp).ok_or_else(older)?;
+        let spec = held(row.rules).ok_or(UnknownFork::NotHeld { number, rules: row.rules.name() })?;
+        Ok(Self { spec, blob_update_fraction: row.blob_update_fraction })
     }
 
     /// `block.difficulty` holds the beacon chain's randomness.
@@ -96,91 +69,90 @@ impl Fork {
     }
 }
 
-/// The `[chain]` table.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// The chain's id; a node of another chain is refused.
-    pub id: u64,
-    /// `mainnet`, or the name of the fork whose rules always hold, as on a devnet.
-    pub hardfork: String,
-    /// Seconds between two blocks.
-    pub slot_seconds: u64,
+/// As the EVM names it. `None`: it could run it, and what else the fork changed is not held here.
+const fn held(rules: Hardfork) -> Option<SpecId> {
+    Some(match rules {
+        Hardfork::Istanbul => SpecId::ISTANBUL,
+        Hardfork::Berlin => SpecId::BERLIN,
+        Hardfork::London => SpecId::LONDON,
+        Hardfork::Paris => SpecId::MERGE,
+        Hardfork::Shanghai => SpecId::SHANGHAI,
+        Hardfork::Cancun => SpecId::CANCUN,
+        Hardfork::Prague => SpecId::PRAGUE,
+        Hardfork::Osaka => SpecId::OSAKA,
+        Hardfork::Amsterdam => return None,
+    })
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self { id: MAINNET, hardfork: "mainnet".to_owned(), slot_seconds: 12 }
-    }
-}
-
-impl Config {
-    /// The first value that makes no sense: key, value, what is due.
-    #[must_use]
-    pub fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {
-        if Rules::named(&self.hardfork).is_none() {
-            return Some(("chain.hardfork", self.hardfork.clone(), "mainnet, shanghai, cancun, prague or osaka"));
-        }
-        if !(1..=3600).contains(&self.slot_seconds) {
-            return Some(("chain.slot_seconds", self.slot_seconds.to_string(), "1 to 3600"));
-        }
-        None
-    }
-
-    /// The rules; mainnet's where [`Config::out_of_range`] complains of the name.
-    #[must_use]
-    pub fn rules(&self) -> Rules {
-        Rules::named(&self.hardfork).unwrap_or(Rules::Mainnet)
-    }
-}
-
-/// Which rules hold when.
+/// Which rules hold when, and what moves the base fee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rules {
-    /// As on mainnet, by number and time.
-    Mainnet,
+pub struct Rules {
+    forks: Forks,
+    base_fee: BaseFee,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Forks {
+    /// By number and time.
+    Schedule(&'static [Activation]),
     /// One fork from the first block on, as a devnet has it.
     Always(Fork),
 }
 
 impl Rules {
-    /// The fork of a block to come. Blocks older than any fork we know do not come any more.
+    /// One fork from the first block on, with EIP-1559 as it came.
+    #[must_use]
+    pub const fn always(fork: Fork) -> Self {
+        Self { forks: Forks::Always(fork), base_fee: BaseFee::LONDON }
+    }
+
+    /// A configured chain's.
+    #[must_use]
+    pub fn of(config: &chain::Config) -> Self {
+        let forks = match config.fixed().and_then(|rules| Some((rules, held(rules)?))) {
+            Some((rules, spec)) => {
+                let old = rules < Hardfork::Prague;
+                let blob_update_fraction = if old { chain::CANCUN_BLOBS } else { chain::PRAGUE_BLOBS };
+                Forks::Always(Fork { spec, blob_update_fraction })
+            }
+            None => Forks::Schedule(config.spec().map_or(&[], |spec| spec.forks)),
+        };
+        Self { forks, base_fee: config.base_fee() }
+    }
+
+    /// The fork of a block to come. Blocks older than any fork we know do not come any more, and a start behind a fork that
+    /// is not held is refused.
     #[must_use]
     pub fn at(&self, number: u64, timestamp: u64) -> Fork {
-        match self {
-            Self::Mainnet => Fork::mainnet(number, timestamp).unwrap_or(Fork::PRAGUE),
-            Self::Always(fork) => *fork,
+        self.fork(number, timestamp).unwrap_or(Fork::PRAGUE)
+    }
+
+    /// The fork of any block.
+    ///
+    /// # Errors
+    /// Its rules are not held.
+    pub fn fork(&self, number: u64, timestamp: u64) -> Result<Fork, UnknownFork> {
+        match self.forks {
+            Forks::Schedule(forks) => Fork::on(forks, number, timestamp),
+            Forks::Always(fork) => Ok(fork),
         }
     }
 
-    /// The one fork, if one always holds.
+    /// What moves the base fee.
     #[must_use]
-    pub const fn fixed(&self) -> Option<Fork> {
-        match self {
-            Self::Mainnet => None,
-            Self::Always(fork) => Some(*fork),
-        }
-    }
-
-    /// By name: `mainnet`, or a fork that always holds.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        let always = |spec, blob_update_fraction| Some(Self::Always(Fork { spec, blob_update_fraction }));
-        match name {
-            "mainnet" => Some(Self::Mainnet),
-            "shanghai" => always(SpecId::SHANGHAI, BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN),
-            "cancun" => always(SpecId::CANCUN, BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN),
-            "prague" => Some(Self::Always(Fork::PRAGUE)),
-            "osaka" => always(SpecId::OSAKA, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE),
-            _ => None,
-        }
+    pub const fn base_fee(&self) -> BaseFee {
+        self.base_fee
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Fork, UnknownFork};
+    use alloy::eips::eip7892::{BPO1_BASE_UPDATE_FRACTION, BPO2_BASE_UPDATE_FRACTION};
+    use revm::primitives::eip4844::{BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE};
     use revm::primitives::hardfork::SpecId;
+
+    use super::{Fork, UnknownFork};
+    use crate::chain::{MAINNET, SEPOLIA};
 
     #[test]
     fn each_fork_starts_at_its_own_block_or_second() {
@@ -201,20 +173,35 @@ mod tests {
             (23_935_693, 1_764_798_539, SpecId::PRAGUE),
             (23_935_694, 1_764_798_551, SpecId::OSAKA),
         ] {
-            assert_eq!(Fork::mainnet(number, timestamp).map(|f| f.spec), Ok(spec), "block {number}");
+            assert_eq!(Fork::of(&MAINNET, number, timestamp).map(|f| f.spec), Ok(spec), "block {number}");
         }
     }
 
     #[test]
-    fn a_block_before_istanbul_is_refused_by_number() {
-        assert_eq!(Fork::mainnet(9_068_999, 1_575_764_700), Err(UnknownFork { number: 9_068_999 }));
+    fn a_block_before_the_schedule_is_refused_by_number() {
+        let older = UnknownFork::Older { number: 9_068_999, first: "istanbul" };
+        assert_eq!(Fork::of(&MAINNET, 9_068_999, 1_575_764_700), Err(older));
     }
 
     #[test]
-    fn blob_parameter_forks_change_the_update_fraction_alone() {
-        let osaka = Fork::mainnet(23_935_694, 1_764_798_551).map(|f| f.blob_update_fraction);
-        let bpo1 = Fork::mainnet(23_975_778, 1_765_290_071).map(|f| f.blob_update_fraction);
-        let bpo2 = Fork::mainnet(24_179_383, 1_767_747_671).map(|f| f.blob_update_fraction);
-        assert_eq!((osaka, bpo1, bpo2), (Ok(5_007_716), Ok(8_346_193), Ok(11_684_671)));
+    fn a_fork_that_is_not_held_is_refused_by_name() {
+        let before = Fork::of(&SEPOLIA, 11_856_336, 1_791_294_815).map(|f| f.spec);
+        assert_eq!(before, Ok(SpecId::OSAKA));
+        let not_held = UnknownFork::NotHeld { number: 11_856_337, rules: "amsterdam" };
+        assert_eq!(Fork::of(&SEPOLIA, 11_856_337, 1_791_294_816), Err(not_held));
+    }
+
+    #[test]
+    fn blob_parameters_are_those_of_the_crates() {
+        for (timestamp, fraction) in [
+            (1_710_338_135, BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN),
+            (1_746_612_311, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE),
+            (1_764_798_551, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE),
+            (1_765_290_071, BPO1_BASE_UPDATE_FRACTION),
+            (1_767_747_671, BPO2_BASE_UPDATE_FRACTION),
+        ] {
+            let fork = Fork::of(&MAINNET, 25_000_000, timestamp).map(|f| f.blob_update_fraction);
+            assert_eq!(fork, Ok(fraction), "at {timestamp}");
+        }
     }
 }

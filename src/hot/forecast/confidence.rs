@@ -14,7 +14,6 @@
 use alloy_primitives::B256;
 
 use crate::hot::state::pools::EdgeId;
-use crate::protocols::calldata::ROUTERS;
 
 /// Agreements in a row that make good for one difference.
 const RECOVERY: i8 = 8;
@@ -26,13 +25,18 @@ const MOST_BARRED: usize = 256;
 pub struct Confidence {
     /// By edge: above zero is proven.
     scores: Vec<i8>,
-    /// By place in [`ROUTERS`].
-    codes: [Option<B256>; ROUTERS.len()],
+    /// By the router's place in its chain's table.
+    codes: Vec<Option<B256>>,
     /// Place of the router and shape, in order.
     barred: Vec<(usize, u64)>,
 }
 
 impl Confidence {
+    /// Nothing is known of so many routers.
+    pub(super) fn of(routers: usize) -> Self {
+        Self { codes: vec![None; routers], ..Self::default() }
+    }
+
     pub(super) fn extend(&mut self, edges: usize) {
         self.scores.resize(edges, 0);
         self.barred.reserve(MOST_BARRED);
@@ -136,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_router_is_known_by_the_code_that_was_agreed_on_first() {
-        let mut confidence = Confidence::default();
+        let mut confidence = Confidence::of(2);
         assert!(!confidence.knows(0, B256::ZERO));
         confidence.learn(0, B256::repeat_byte(1));
         confidence.learn(0, B256::repeat_byte(2));

@@ -33,6 +33,7 @@ use alloy_primitives::TxKind;
 use alloy_primitives::U256;
 use revm::context::TxEnv;
 
+use crate::chain::Contracts;
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::whatif::Touched;
 use crate::hot::forecast::confidence::Confidence;
@@ -50,7 +51,6 @@ use crate::protocols::calldata;
 use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
 use crate::protocols::calldata::Plan;
-use crate::protocols::calldata::ROUTERS;
 use crate::protocols::calldata::Trade;
 use crate::types::id::PoolId;
 
@@ -72,8 +72,10 @@ struct ResolvedHop {
 }
 
 /// Resolves transactions. One a thread; its ledger is part of the engine's state.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Forecaster {
+    /// Whose calldata is read on this chain.
+    contracts: Contracts,
     pool_index: PoolIndex,
     confidence: Confidence,
     funds: SenderFunds,
@@ -91,9 +93,27 @@ pub struct Forecaster {
 }
 
 impl Forecaster {
+    /// Knows no pool yet, and trusts nobody.
+    #[must_use]
+    pub fn new(contracts: Contracts) -> Self {
+        Self {
+            contracts,
+            pool_index: PoolIndex::default(),
+            confidence: Confidence::of(contracts.routers.len()),
+            funds: SenderFunds::new(contracts),
+            plan: Plan::default(),
+            overlay: Overlay::default(),
+            moved: Vec::new(),
+            ways: Vec::new(),
+            held: Vec::new(),
+            router: None,
+            judged: (0, 0),
+        }
+    }
+
     /// Takes in the pools added to the table since the last call. Cold: allocates, hashes.
     pub fn extend(&mut self, pools: &Pools<AnyPool>) {
-        self.pool_index.extend(pools);
+        self.pool_index.extend(pools, &self.contracts);
         // Flat lists by edge have a place each, and one for no edge.
         self.confidence.extend(pools.margins().rates().len());
     }
@@ -111,10 +131,12 @@ impl Forecaster {
     ) -> Result<(), Why> {
         self.clear();
         let TxKind::Call(to) = tx.kind else { return Err(Why::NoRouter) };
-        let place = ROUTERS.iter().position(|row| row.address == to).ok_or(Why::NoRouter)?;
-        let router = &ROUTERS[place];
+        let Contracts { routers, wrapped_native, .. } = self.contracts;
+        let place = routers.iter().position(|row| row.address == to).ok_or(Why::NoRouter)?;
+        let router = &routers[place];
         let code = machine.db().known_account(to).map_or(B256::ZERO, |account| account.code_hash);
-        calldata::decode(router, &Call { from: tx.caller, value: tx.value, data: &tx.data }, &mut self.plan)?;
+        let call = Call { from: tx.caller, wrapped_native, value: tx.value, data: &tx.data };
+        calldata::decode(router, &call, &mut self.plan)?;
         self.router = Some((place, code));
         self.funds.note(pools, &self.plan, tx, to);
         if self.plan.trades().is_empty() {

@@ -7,18 +7,18 @@
 
 use alloy_primitives::map::HashMap;
 
+use crate::chain::{Contracts, Maker};
 use crate::hot::forecast::why::Why;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Leg;
-use crate::protocols::calldata::Factory;
-use crate::protocols::calldata::RouterHop;
+use crate::protocols::calldata::{RouterHop, made};
 use crate::types::id::PoolId;
 use crate::types::id::TokenId;
 
-/// Factory, tokens in the contract's order, fee.
-type Key = (Factory, TokenId, TokenId, u32);
+/// Whose factory, tokens in the contract's order, fee.
+type Key = (Maker, TokenId, TokenId, u32);
 
 /// Pools by how they were made.
 #[derive(Debug, Default)]
@@ -29,10 +29,10 @@ pub(super) struct PoolIndex {
 }
 
 impl PoolIndex {
-    pub(super) fn extend(&mut self, pools: &Pools<AnyPool>) {
+    pub(super) fn extend(&mut self, pools: &Pools<AnyPool>, contracts: &Contracts) {
         for index in self.seen..pools.len() {
             let id = PoolId::new(index);
-            if let Some(key) = key(pools, pools.pool(id)) {
+            if let Some(key) = key(pools, pools.pool(id), contracts) {
                 self.made.insert(key, id);
             }
         }
@@ -59,10 +59,10 @@ impl PoolIndex {
     }
 }
 
-fn key(pools: &Pools<AnyPool>, pool: &AnyPool) -> Option<Key> {
+fn key(pools: &Pools<AnyPool>, pool: &AnyPool, contracts: &Contracts) -> Option<Key> {
     let fee = pool.factory_fee()?;
     let [a, b] = <[_; 2]>::try_from(pool.tokens()).ok()?;
-    let mut factories = Factory::ALL.into_iter().filter(|factory| factory.protocol() == pool.protocol());
-    let factory = factories.find(|factory| factory.made(pool.address(), [a, b], fee))?;
-    Some((factory, pools.find_token(a)?, pools.find_token(b)?, fee))
+    let mut makers = Maker::ALL.into_iter().filter(|maker| maker.protocol() == pool.protocol());
+    let maker = makers.find(|maker| made(contracts, *maker, pool.address(), [a, b], fee))?;
+    Some((maker, pools.find_token(a)?, pools.find_token(b)?, fee))
 }

@@ -21,15 +21,13 @@ use alloy_primitives::keccak256;
 use alloy_primitives::map::HashMap;
 use revm::context::TxEnv;
 
+use crate::chain::{Contracts, Dialect};
 use crate::hot::evm::db::Db;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
-use crate::protocols::calldata::Dialect;
 use crate::protocols::calldata::Plan;
-use crate::protocols::calldata::ROUTERS;
 use crate::protocols::calldata::RouterHop;
-use crate::protocols::calldata::WETH;
 
 /// Half a megabyte a thread.
 const ROOM: usize = 1 << 16;
@@ -63,15 +61,15 @@ pub(super) struct SenderFunds {
     bases: HashMap<(Address, bool), Base>,
     /// The last transaction's.
     here: Vec<FundsKey>,
-}
-
-impl Default for SenderFunds {
-    fn default() -> Self {
-        Self { met: vec![0; ROOM], bases: HashMap::default(), here: Vec::new() }
-    }
+    /// Whose calldata is read.
+    contracts: Contracts,
 }
 
 impl SenderFunds {
+    pub(super) fn new(contracts: Contracts) -> Self {
+        Self { met: vec![0; ROOM], bases: HashMap::default(), here: Vec::new(), contracts }
+    }
+
     pub(super) fn clear(&mut self) {
         self.here.clear();
     }
@@ -88,7 +86,7 @@ impl SenderFunds {
             }
             let of = |token, owner, spender| FundsKey { token, owner, spender };
             // Ether that is sent along is wrapped by the router itself.
-            if paid != WETH || tx.value.is_zero() {
+            if paid != self.contracts.wrapped_native || tx.value.is_zero() {
                 self.here.extend([None, Some(router)].map(|spender| of(paid, tx.caller, spender)));
             }
             self.here.push(of(got, trade.recipient, None));
@@ -109,7 +107,7 @@ impl SenderFunds {
     pub(super) fn meet(&mut self, db: &Db, ended: bool) {
         for funds_key in &self.here {
             self.met[place(funds_key.mark())] = funds_key.mark();
-            if funds_key.is_permitted() {
+            if funds_key.is_permitted(&self.contracts) {
                 continue;
             }
             let base = self.bases.entry(funds_key.mapping()).or_insert(Base::Sought(0));
@@ -142,9 +140,9 @@ impl FundsKey {
 
     /// What goes through a `UniversalRouter` is taken by `Permit2`, which keeps a ledger of its own: the token has no
     /// allowance to that router, and is not to be blamed for it.
-    fn is_permitted(&self) -> bool {
+    fn is_permitted(&self, contracts: &Contracts) -> bool {
         self.spender.is_some_and(|spender| {
-            ROUTERS.iter().any(|row| row.address == spender && row.dialect == Dialect::Universal)
+            contracts.routers.iter().any(|row| row.address == spender && row.dialect == Dialect::Universal)
         })
     }
 
@@ -192,6 +190,7 @@ mod tests {
     use super::TRIES;
     use super::mapped;
     use super::place;
+    use crate::chain::MAINNET;
     use crate::hot::evm::db::Db;
 
     fn at(index: u64) -> Address {
@@ -204,7 +203,7 @@ mod tests {
 
     #[test]
     fn who_was_met_is_known_until_somebody_takes_his_place() {
-        let (mut funds, db) = (SenderFunds::default(), Db::default());
+        let (mut funds, db) = (SenderFunds::new(MAINNET.contracts()), Db::default());
         assert!(funds.are_known(&db), "a transaction that concerns nobody");
         for owner in 2..1_002 {
             funds.here = vec![funds_key(owner, None)];
@@ -235,7 +234,7 @@ mod tests {
 
     #[test]
     fn where_a_token_keeps_allowances_is_found_behind_a_run_and_what_the_state_holds_of_others_is_known() {
-        let (mut funds, mut db) = (SenderFunds::default(), Db::default());
+        let (mut funds, mut db) = (SenderFunds::new(MAINNET.contracts()), Db::default());
         db.tell_account(at(1), AccountInfo::default());
         let mut tell = |owner: u64, spender: u64| {
             let slot = mapped(at(spender), mapped(at(owner), U256::from(9).into()));
@@ -255,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_mapping_that_is_not_found_is_looked_for_a_few_times() {
-        let (mut funds, mut db) = (SenderFunds::default(), Db::default());
+        let (mut funds, mut db) = (SenderFunds::new(MAINNET.contracts()), Db::default());
         db.tell_account(at(1), AccountInfo::default());
         funds.here = vec![funds_key(2, None)];
         for _ in 0..TRIES {

@@ -1,15 +1,13 @@
 //! The `[search]` table: how far and from where to look for cycles.
 
-use alloy_primitives::{Address, U256, address};
+use alloy_primitives::{Address, U256};
 use serde::{Deserialize, Serialize};
 
+use crate::chain;
 use crate::hot::search::Budget;
 use crate::hot::search::DEFAULT_HOPS;
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::sizing::Effort;
-
-/// Wrapped ether, in which profit is valued and builders are paid.
-pub const WETH: Address = address!("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2");
 
 /// More walks than anyone waits for, and few enough to count in 32 bits.
 const MOST_EVALUATIONS: u32 = 100_000_000;
@@ -26,7 +24,8 @@ const SIZING_BUDGET: u64 = 10_000;
 pub struct Config {
     /// Longest cycle, in hops.
     pub max_hops: usize,
-    /// Tokens a cycle may start from, highest priority first. The first is wrapped ether, in which profit is valued.
+    /// Tokens a cycle may start from, highest priority first. The first is the wrapped native token, in which profit
+    /// is valued.
     pub base_tokens: Vec<Address>,
     /// Least gross profit, in wei of ether before gas. Cycles below it are counted and dropped.
     pub min_profit_wei: U256,
@@ -49,13 +48,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_hops: DEFAULT_HOPS,
-            base_tokens: vec![
-                WETH,
-                address!("0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"), // USDC
-                address!("0xdAC17F958D2ee523a2206206994597C13D831ec7"), // USDT
-                address!("0x6B175474E89094C44Da98b954EedeAC495271d0F"), // DAI
-                address!("0x2260FAC5E5542a773Aa44fBCfeDf7C193bc2C599"), // WBTC
-            ],
+            base_tokens: chain::DEFAULT.base_tokens.to_vec(),
             min_profit_wei: U256::from(1),
             evaluations: Effort::USUAL.evaluations,
             tolerance_bits: Effort::USUAL.tolerance_bits,
@@ -78,13 +71,6 @@ impl Config {
     pub fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {
         if !(2..=MAX_HOPS).contains(&self.max_hops) {
             return Some(("search.max_hops", self.max_hops.to_string(), "2 to 6"));
-        }
-        if self.base_tokens.is_empty() {
-            return Some(("search.base_tokens", "empty".to_owned(), "at least one token"));
-        }
-        if self.base_tokens[0] != WETH {
-            let due = "wrapped ether (0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2) first";
-            return Some(("search.base_tokens", format!("{} first", self.base_tokens[0]), due));
         }
         if !(1..=MOST_EVALUATIONS).contains(&self.evaluations) {
             return Some(("search.evaluations", self.evaluations.to_string(), "1 to 100000000"));

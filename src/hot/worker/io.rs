@@ -33,7 +33,7 @@ use crate::hot::worker::message::Sent;
 use crate::hot::worker::send_gate::SendGate;
 use crate::metrics::span::Clock;
 
-/// Hashes that are remembered: some minutes of mainnet's.
+/// Hashes that are remembered: some minutes at twenty a second.
 const REMEMBERED: usize = 1 << 15;
 /// Frames of each node that are read before one is looked at.
 const AT_ONCE: usize = 256;

@@ -1,7 +1,7 @@
 //! Aave V3, as of 3.0.2: pools of reserves with categories of correlated assets, and a protocol's share of the bonus.
 //!
 //! # Limits
-//! - The sentinel of a layer-two chain (`PriceOracleSentinel`) is not asked: mainnet has none.
+//! - The sentinel of a layer-two chain (`PriceOracleSentinel`) is not asked, so that a market behind one is judged while the sentinel forbids it.
 //! - 3.1 and later have other close factors and debts that may not be left small: another version of this folder.
 //! - Frozen, siloed and isolated reserves are liquidated like any other; only inactive and paused ones are not.
 
@@ -61,7 +61,7 @@ pub const LAYOUT: Layout = Layout {
     packing: Packing::ByReserveSide,
 };
 
-/// The last `POOL_REVISION` of 3.0: the published 3.0.2 says 1, on mainnet each upgrade of it counted up to 3. From 3.1 on, which
+/// The last `POOL_REVISION` of 3.0: the published 3.0.2 says 1, each upgrade of a live pool counted up to 3. From 3.1 on, which
 /// is 4, liquidations have other rules.
 const LAST_REVISION: u64 = 3;
 

@@ -6,15 +6,14 @@ use alloy_primitives::B256;
 use alloy_primitives::U256;
 use alloy_primitives::address;
 
+use crate::chain::Maker;
 use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
-use crate::protocols::calldata::Factory;
 use crate::protocols::calldata::MOST_HOPS;
 use crate::protocols::calldata::Plan;
 use crate::protocols::calldata::RouterHop;
 use crate::protocols::calldata::TradeBounds;
 use crate::protocols::calldata::Unread;
-use crate::protocols::calldata::WETH;
 use crate::protocols::calldata::words::Words;
 
 pub(super) mod abi {
@@ -70,10 +69,10 @@ pub(super) fn zero_ex(call: &Call<'_>, selector: [u8; 4], args: Words<'_>, plan:
     if !(2..=MOST_HOPS + 1).contains(&length) || sushi > U256::ONE {
         return Err(Unread::Shape);
     }
-    let by = if sushi.is_zero() { Factory::UniswapV2 } else { Factory::Sushi };
+    let by = if sushi.is_zero() { Maker::UniswapV2 } else { Maker::Sushi };
     let token = |index: usize| {
         let token = tokens.address(index).ok_or(Unread::Shape)?;
-        Ok(if token == ETHER { WETH } else { token })
+        Ok(if token == ETHER { call.wrapped_native } else { token })
     };
     for index in 1..length {
         plan.hops.push(RouterHop::Made { by, fee: 0, token_in: token(index - 1)?, token_out: token(index)? });

@@ -13,21 +13,17 @@
 
 mod aggregator;
 mod factory;
-mod router;
 mod universal;
 mod v2;
 mod v3;
 mod words;
 
-pub use factory::Factory;
-pub use router::Dialect;
-pub use router::ROUTERS;
-pub use router::Router;
-pub use router::WETH;
+pub use factory::made;
 
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
+use crate::chain::{Dialect, Maker, Router};
 use crate::protocols::calldata::words::Words;
 
 /// Hops of one trade. More is possible on chain and not met; it goes to the EVM.
@@ -40,6 +36,8 @@ const MOST_TRADES: usize = 16;
 pub struct Call<'a> {
     /// Who sends it.
     pub from: Address,
+    /// Wrapped ether, as the contract has it built in.
+    pub wrapped_native: Address,
     /// Ether with it, in wei.
     pub value: U256,
     /// Selector and arguments.
@@ -69,7 +67,7 @@ pub enum RouterHop {
     /// The pool that a factory made for two tokens and a fee.
     Made {
         /// The factory.
-        by: Factory,
+        by: Maker,
         /// In millionths at V3; a pair of V2 has none to choose.
         fee: u32,
         /// What goes in.

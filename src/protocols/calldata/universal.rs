@@ -4,13 +4,12 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
+use crate::chain::Router;
 use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
 use crate::protocols::calldata::Plan;
-use crate::protocols::calldata::Router;
 use crate::protocols::calldata::TradeBounds;
 use crate::protocols::calldata::Unread;
-use crate::protocols::calldata::WETH;
 use crate::protocols::calldata::v2;
 use crate::protocols::calldata::v3;
 use crate::protocols::calldata::words::Words;
@@ -97,7 +96,7 @@ fn one(router: &Router, call: &Call<'_>, (command, input): (u8, Words<'_>), plan
             Ok(())
         }
         UNWRAP => {
-            plan.floor(WETH, word(1)?);
+            plan.floor(call.wrapped_native, word(1)?);
             Ok(())
         }
         PAY_PORTION => {

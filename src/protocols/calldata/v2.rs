@@ -4,15 +4,14 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
+use crate::chain::Maker;
 use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
-use crate::protocols::calldata::Factory;
 use crate::protocols::calldata::MOST_HOPS;
 use crate::protocols::calldata::Plan;
 use crate::protocols::calldata::RouterHop;
 use crate::protocols::calldata::TradeBounds;
 use crate::protocols::calldata::Unread;
-use crate::protocols::calldata::WETH;
 use crate::protocols::calldata::words::Words;
 
 pub(super) mod abi {
@@ -46,7 +45,7 @@ enum Ether {
 }
 
 pub(super) fn decode(
-    factory: Factory,
+    factory: Maker,
     call: &Call<'_>,
     selector: [u8; 4],
     args: Words<'_>,
@@ -75,8 +74,8 @@ pub(super) fn decode(
     };
     let ends = match ether {
         Ether::None => call.value.is_zero(),
-        Ether::In => first == WETH,
-        Ether::Out => last == WETH && call.value.is_zero(),
+        Ether::In => first == call.wrapped_native,
+        Ether::Out => last == call.wrapped_native && call.value.is_zero(),
     };
     if !ends {
         return Err(Unread::Refuses);
@@ -88,7 +87,7 @@ pub(super) fn decode(
 }
 
 /// Pushes the hops of the list of tokens that word `index` leads to; says what goes in first and comes out last.
-pub(super) fn path(factory: Factory, args: Words<'_>, index: usize, plan: &mut Plan) -> Option<(Address, Address)> {
+pub(super) fn path(factory: Maker, args: Words<'_>, index: usize, plan: &mut Plan) -> Option<(Address, Address)> {
     let (length, tokens) = args.list(index)?;
     if !(2..=MOST_HOPS + 1).contains(&length) {
         return None;
@@ -113,6 +112,6 @@ pub(super) fn trade(
 ) -> Result<(), Unread> {
     let amount = if let Amount::Out(out) = amount { Amount::AtLeast(out) } else { amount };
     let first_hop = plan.hops.len();
-    path(Factory::UniswapV2, args, index, plan).ok_or(Unread::Shape)?;
+    path(Maker::UniswapV2, args, index, plan).ok_or(Unread::Shape)?;
     plan.trade(first_hop, TradeBounds { amount, limit, price_limit: None, recipient })
 }

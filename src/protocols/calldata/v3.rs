@@ -4,16 +4,15 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
+use crate::chain::Maker;
+use crate::chain::Router;
 use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
-use crate::protocols::calldata::Factory;
 use crate::protocols::calldata::MOST_HOPS;
 use crate::protocols::calldata::Plan;
-use crate::protocols::calldata::Router;
 use crate::protocols::calldata::RouterHop;
 use crate::protocols::calldata::TradeBounds;
 use crate::protocols::calldata::Unread;
-use crate::protocols::calldata::WETH;
 use crate::protocols::calldata::v2;
 use crate::protocols::calldata::words::Words;
 
@@ -204,9 +203,9 @@ impl CallContext<'_> {
     /// What must be left over at the end. Pays out all of it, so that it moves no pool.
     fn pay_out(&self, selector: [u8; 4], args: Words<'_>, plan: &mut Plan) -> Result<bool, Unread> {
         let (token, least) = match selector {
-            abi::unwrapWETH9Call::SELECTOR => (Some(WETH), args.word(0)),
+            abi::unwrapWETH9Call::SELECTOR => (Some(self.call.wrapped_native), args.word(0)),
             abi::sweepTokenCall::SELECTOR => (args.address(0), args.word(1)),
-            due::unwrapWETH9Call::SELECTOR if self.both => (Some(WETH), args.word(0)),
+            due::unwrapWETH9Call::SELECTOR if self.both => (Some(self.call.wrapped_native), args.word(0)),
             due::sweepTokenCall::SELECTOR if self.both => (args.address(0), args.word(1)),
             _ => return Ok(false),
         };
@@ -217,7 +216,7 @@ impl CallContext<'_> {
 
 fn one_hop(tuple: Words<'_>) -> Option<RouterHop> {
     let (token_in, token_out, fee) = (tuple.address(0)?, tuple.address(1)?, tuple.uint24(2)?);
-    Some(RouterHop::Made { by: Factory::UniswapV3, fee, token_in, token_out })
+    Some(RouterHop::Made { by: Maker::UniswapV3, fee, token_in, token_out })
 }
 
 /// Pushes the hops of a packed path: token, fee, token, and so on. `backwards`: what comes out stands first.
@@ -230,7 +229,7 @@ pub(super) fn path(packed: &[u8], backwards: bool, plan: &mut Plan) -> Result<()
         let fee = u32::from_be_bytes([0, fee[0], fee[1], fee[2]]);
         let (a, b) = if backwards { (next, token) } else { (token, next) };
         let (token_in, token_out) = (Address::from(a), Address::from(b));
-        plan.hops.push(RouterHop::Made { by: Factory::UniswapV3, fee, token_in, token_out });
+        plan.hops.push(RouterHop::Made { by: Maker::UniswapV3, fee, token_in, token_out });
         (token, rest) = (next, further);
     }
     if backwards && let Some(pushed) = plan.hops.get_mut(first_hop..) {

@@ -16,7 +16,7 @@ use revm::context::TxEnv;
 use crate::hot::evm::block;
 use crate::hot::evm::db::Db;
 use crate::hot::evm::db::Unknown;
-use crate::hot::evm::fork::Fork;
+use crate::hot::evm::fork::{Fork, Rules};
 use crate::hot::evm::machine::Between;
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
@@ -102,7 +102,7 @@ fn token(case: &Case) -> Address {
 /// The file holds less than the bundle reads, or what it holds makes no sense. One sentence.
 pub fn explain(case: &Case) -> Result<Explained, String> {
     let (trigger, ours) = (trigger(case)?, ours(case)?);
-    let fork = case.chain.rules().at(case.block.number, case.block.timestamp);
+    let fork = Rules::of(&case.chain).at(case.block.number, case.block.timestamp);
     let mut machine = machine(case, fork);
     let look = look(case, &machine);
     let (mut traced_trigger, mut trigger_run) = (None, None);

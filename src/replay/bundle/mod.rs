@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
 
+use crate::chain;
 use crate::edge::record::format::session::Names;
 use crate::hot::evm::block::BlockFields;
-use crate::hot::evm::fork;
 use crate::types::decision::Bundle;
 use crate::types::update::AccountUpdate;
 
@@ -41,7 +41,7 @@ pub struct Case {
     /// `backrun` or `atomic_arb`.
     pub strategy: String,
     /// The chain's rules.
-    pub chain: fork::Config,
+    pub chain: chain::Config,
     /// The block it is for, as it was foreseen.
     pub block: Block,
     /// Who signs.
@@ -164,10 +164,7 @@ impl Case {
         if case.format != FORMAT {
             return Err(wrong(format!("format is `{}`, `{FORMAT}` due", case.format)));
         }
-        match case.chain.out_of_range() {
-            Some((key, found, due)) => Err(wrong(format!("{key} is {found}, {due} due"))),
-            None => Ok(case),
-        }
+        case.chain.fault().map_or(Ok(case), |what| Err(wrong(what)))
     }
 
     /// As it stands in a file: a line a field would be long, so that it is one line.

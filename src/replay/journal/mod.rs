@@ -216,9 +216,11 @@ impl Runs {
             FrameKind::Source | FrameKind::Raw | FrameKind::Fetched => self.last_ns = self.last_ns.max(frame.at_ns),
             FrameKind::Plan => {
                 let setup: Setup = session::unpack(&frame.payload).map_err(unreadable)?;
-                let wrong = setup.chain.out_of_range().or_else(|| setup.search.out_of_range());
-                if let Some((key, found, due)) = wrong {
-                    return Err(Fault::Frame(format!("{key} is {found}, {due} due")));
+                let range = |(key, found, due)| format!("{key} is {found}, {due} due");
+                let search = || setup.search.out_of_range().map(range);
+                let tokens = || setup.chain.wrong_tokens(&setup.search.base_tokens);
+                if let Some(wrong) = setup.chain.fault().or_else(search).or_else(tokens) {
+                    return Err(Fault::Frame(wrong));
                 }
                 self.setup = Some(Rc::new(setup));
             }

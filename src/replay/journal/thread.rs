@@ -21,6 +21,7 @@ use crate::hot::engine::plan::InitialState;
 use crate::hot::engine::plan::Plan;
 use crate::hot::event::Event;
 use crate::hot::evm::block;
+use crate::hot::evm::fork::Rules;
 use crate::hot::evm::own::Own;
 use crate::replay::journal::Difference;
 use crate::replay::journal::difference;
@@ -99,7 +100,8 @@ impl Thread {
         let own = Own { owner: setup.owner, executor: setup.executor, liquidator: setup.liquidator, weth: setup.weth };
         let plan = Plan {
             chain_id: setup.chain.id,
-            rules: setup.chain.rules(),
+            rules: Rules::of(&setup.chain),
+            contracts: setup.chain.contracts(),
             slot_seconds: setup.chain.slot_seconds,
             search: setup.search.clone(),
             // As in the run: the first thread alone looks at the base state.

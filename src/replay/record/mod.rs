@@ -20,6 +20,7 @@ use revm::state::{AccountInfo, Bytecode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::chain;
 use crate::hot::evm::block;
 use crate::hot::evm::block::BlockFields;
 use crate::hot::evm::db::Db;
@@ -130,7 +131,7 @@ impl Record {
     pub fn read(dir: &Path, codes: &Codes) -> Result<Self, RecordError> {
         let path = dir.join("block.json.zst");
         let RawBlock { header, transactions, unknown } = read(&path)?;
-        let fork = Fork::mainnet(header.number, header.timestamp)
+        let fork = Fork::of(chain::RECORDED, header.number, header.timestamp)
             .map_err(|cause| RecordError::Fork { path: path.clone(), cause })?;
         let txs = transactions.into_iter().enumerate().map(|tx| decode(&path, tx)).collect::<Result<Vec<_>, _>>()?;
         check::header(&path, &header, &unknown)?;

@@ -20,9 +20,9 @@ use alloy_primitives::{Address, B256, Bytes};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::chain;
 use crate::hot::bundle::config::Bid;
 use crate::hot::bundle::config::Limits;
-use crate::hot::evm::fork;
 use crate::hot::forecast::config::Config as Forecast;
 use crate::hot::search::config::Config as Search;
 use crate::protocols::AnyPool;
@@ -43,7 +43,7 @@ const MOST_BYTES: u64 = 1 << 32;
 #[serde(default, deny_unknown_fields)]
 pub struct Setup {
     /// Which chain.
-    pub chain: fork::Config,
+    pub chain: chain::Config,
     /// How far and from where cycles were looked for.
     pub search: Search,
     /// What builders were offered.

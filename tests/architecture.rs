@@ -4,7 +4,7 @@
 //! # What is held
 //! - **Arrows**: what a room may name of the crate, of other crates and of `std`. [`ROOMS`] is the whole of it.
 //! - **Form of imports**: outside the file they are written from `crate::`, one module a line; braces hold its items only.
-//! - **Budget**: a folder has at most 9 files, a file 600 lines (300 by habit), a function 60, `main.rs` under 20.
+//! - **Budget**: a folder has at most 12 files, a file 600 lines (300 by habit), a function 60, `main.rs` under 20.
 //! - **Nesting** is at most 3. `if`, `match`, `for`, `while`, `loop` and the block of `let .. else` each count one;
 //!   `else if` and match arms count with their head; closures and plain blocks count nothing; an inner `fn` starts anew.
 //! - **Armed lints**: the rooms without clock, lock and sleep deny them at the top of their `mod.rs`.
@@ -177,7 +177,7 @@ const ARMED: &[&str] = &["types", "chain", "metrics", "protocols", "hot"];
 const LINTS: &[&str] = &["disallowed_types", "disallowed_methods"];
 
 /// Files a folder may hold; its sub-folders do not count, since a room may have any number of plug-ins.
-const FOLDER_FILES: usize = 9;
+const FOLDER_FILES: usize = 12;
 const FILE_LINES: usize = 600;
 /// From `fn` to the closing brace; attributes and doc comments are free.
 const FUNCTION_LINES: usize = 60;

@@ -126,8 +126,10 @@ impl Sender {
                 next = found.recv() => match next {
                     Some(Handed::Found(found)) => this.found(found, live, (&mut under_way, &mut unjudged)),
                     Some(Handed::Verdict { bundle, terms }) => {
-                        // Nobody waits for it: there was no place for the bundle.
-                        let _unsent = unjudged.remove(&bundle).map(|waits| waits.send(terms));
+                        // Where nothing waits for it there was no place for the bundle.
+                        if let Some(waits) = unjudged.remove(&bundle) {
+                            let _unheard = waits.send(terms);
+                        }
                     }
                     None => break,
                 },

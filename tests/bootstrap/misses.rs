@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use alloy::consensus::Transaction as _;
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy::consensus::transaction::Recovered;
+use alloy::consensus::{Transaction as _, TxEip1559, TxEnvelope};
+use alloy::eips::eip2718::Decodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use peregrine::edge::bootstrap::{self, ChangeSource, Config, Keep, Loaded, Progress, Rules, Wanted};
 use peregrine::edge::chain::{Chain, Head};
 use peregrine::hot::event::{AccountUpdate, StateKey};
@@ -43,7 +45,7 @@ fn want(cold: Cold) -> StateKey {
 }
 
 /// Prefetches for the first transaction of the block, then runs it.
-async fn first_as_on_chain(world: &World, keep: &Keep, head: &Head, known: &mut Known) -> (usize, bool) {
+async fn first_as_on_chain(world: &World, keep: &Keep, head: &Head, known: &mut Known) -> (Vec<StateKey>, bool) {
     let block = world.chain().full(head.hash).await.unwrap().unwrap();
     let tx = &block.transactions.as_transactions().unwrap()[0];
     let told = keep.prefetch(head.parent, &tx.inner).await.unwrap();
@@ -52,20 +54,19 @@ async fn first_as_on_chain(world: &World, keep: &Keep, head: &Head, known: &mut 
     run(world, keep, head, known).await
 }
 
-/// Runs the first transaction of the block on the parent's state; returns how often something was still missing,
-/// and whether it succeeded.
-async fn run(world: &World, keep: &Keep, head: &Head, known: &mut Known) -> (usize, bool) {
+/// Runs the first transaction of the block on the parent's state; returns what was still missing, and whether it succeeded.
+async fn run(world: &World, keep: &Keep, head: &Head, known: &mut Known) -> (Vec<StateKey>, bool) {
     let block = world.chain().full(head.hash).await.unwrap().unwrap();
     let tx = &block.transactions.as_transactions().unwrap()[0];
     let mut machine = machine(world, head, &known.values().cloned().collect::<Vec<_>>());
-    let mut misses = 0;
+    let mut misses = Vec::new();
     let executed = loop {
         match machine.execute(tx_env(&tx.inner)) {
             Ok(executed) => break executed,
             Err(ExecuteError::Cold(cold)) => {
-                misses += 1;
-                assert!(misses < 100, "{cold}");
-                let told = keep.fetch(head.parent, &[want(cold)]).await.unwrap();
+                misses.push(want(cold));
+                assert!(misses.len() < 100, "{cold}");
+                let told = keep.fetch(head.parent, &misses[misses.len() - 1..]).await.unwrap();
                 tell(machine.db_mut(), &told.accounts);
                 lay(known, &told.accounts);
             }
@@ -129,7 +130,12 @@ async fn what_a_transaction_misses_is_fetched_at_once_and_it_runs_as_on_the_chai
         let mut misses = Vec::new();
         for number in 1..=8 {
             let head = world.chain().at(loaded.head.number + number).await.unwrap().unwrap();
-            let (missed, succeeded) = first_as_on_chain(&world, &keep, &head, &mut known).await;
+            let (mut missed, succeeded) = first_as_on_chain(&world, &keep, &head, &mut known).await;
+            if name == "eth_createAccessList" {
+                // It runs in the parent's own time: what has traded there sums up no prices before time goes on.
+                let traded = traded(&world, head.parent).await;
+                missed.retain(|key| !matches!(key, StateKey::Slot(at, _) if traded.contains(at)));
+            }
             // A node lists nothing for a call that reverts, and nothing is done behind a transaction that does.
             if succeeded || name == "debug_traceCall" {
                 misses.push(missed);
@@ -138,10 +144,40 @@ async fn what_a_transaction_misses_is_fetched_at_once_and_it_runs_as_on_the_chai
             lay(&mut known, &news.accounts);
         }
         println!("{name}: {misses:?} misses after the prefetch");
-        assert_eq!(misses.iter().sum::<usize>(), 0, "{name}: {misses:?}");
+        assert!(misses.iter().all(Vec::is_empty), "{name}: {misses:?}");
         assert!(misses.len() >= 4, "{name}: {misses:?}");
     }
     assert_eq!(traceless.spoilt(), 1, "asked again for what the node does not have");
+}
+
+/// Contracts that wrote logs in this block.
+async fn traded(world: &World, block: B256) -> Vec<Address> {
+    let receipts: Vec<serde_json::Value> =
+        world.net.rpc.call("eth_getBlockReceipts", serde_json::json!([block])).await.unwrap();
+    let logs = receipts.iter().flat_map(|receipt| receipt["logs"].as_array().unwrap());
+    logs.map(|log| serde_json::from_value(log["address"].clone()).unwrap()).collect()
+}
+
+/// `SLOAD(NUMBER)`, `SLOAD(TIMESTAMP > the parent's)`: what it reads depends on the block that it runs in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prefetch_runs_in_the_next_block_and_later_than_the_last_one() {
+    let world = World::start(43).await;
+    let loaded = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
+    let keep = Keep::new(world.chain(), world.rules(), &loaded);
+    world.net.mine().await.unwrap();
+    let head = world.chain().at(loaded.head.number + 1).await.unwrap().unwrap();
+    keep.update(&head, &[]).await.unwrap();
+    let code = [&[0x43, 0x54, 0x50, 0x67][..], &head.timestamp.to_be_bytes(), &[0x42, 0x11, 0x54, 0x50, 0x00]].concat();
+    let at = Address::repeat_byte(0xc0);
+    let () = world.net.rpc.call("anvil_setCode", serde_json::json!([at, Bytes::from(code)])).await.unwrap();
+    let tx = TxEip1559 { chain_id: 1, gas_limit: 100_000, to: TxKind::Call(at), ..TxEip1559::default() };
+    let tx = TxEnvelope::decode_2718(&mut &world.net.senders[0].sign(tx).raw[..]).unwrap();
+    let tx = Recovered::new_unchecked(tx, world.net.senders[0].address());
+    let told = keep.prefetch(head.hash, &tx).await.unwrap();
+    let told = told.accounts.iter().find(|account| account.address == at).unwrap();
+    let mut slots: Vec<U256> = told.slots.iter().map(|(slot, _)| *slot).collect();
+    slots.sort_unstable();
+    assert_eq!(slots, [U256::ONE, U256::from(head.number + 1)], "its number, and that time has passed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,7 +189,7 @@ async fn without_a_prefetch_each_miss_is_fetched_and_of_another_block_than_the_t
     let head = world.chain().at(loaded.head.number + 1).await.unwrap().unwrap();
     let mut known = Known::new();
     lay(&mut known, &loaded.accounts);
-    assert!(run(&world, &keep, &head, &mut known).await.0 > 0);
+    assert!(!run(&world, &keep, &head, &mut known).await.0.is_empty());
 
     let sender = [StateKey::Account(world.net.senders[0].address()), StateKey::BlockHash(head.number - 1)];
     let told = keep.fetch(head.hash, &sender).await.unwrap();

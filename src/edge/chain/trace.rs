@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
@@ -107,8 +107,16 @@ impl Chain {
     }
 
     /// All that a transaction would read behind block `at`, with what it holds there.
-    pub async fn prestate(&self, at: B256, call: &Value) -> Result<Vec<AccountUpdate>, ChainError> {
-        let how = json!({"tracer": "prestateTracer"});
+    pub async fn prestate(
+        &self,
+        at: B256,
+        call: &Value,
+        next: Option<(u64, u64)>,
+    ) -> Result<Vec<AccountUpdate>, ChainError> {
+        let mut how = json!({"tracer": "prestateTracer"});
+        if let Some((number, time)) = next {
+            how["blockOverrides"] = json!({"number": U64::from(number), "time": U64::from(time)});
+        }
         let place = json!({"blockHash": at});
         let parts: BTreeMap<Address, Part> = self.rpc.call("debug_traceCall", json!([call, place, how])).await?;
         let account = |(address, part): (Address, Part)| AccountUpdate {

@@ -104,6 +104,8 @@ struct Inner {
     known: StateCache,
     /// Behind which block it is so.
     at: B256,
+    /// Number and timestamp of that block; after a reorg they are not known before the next block.
+    numbered: Option<(u64, u64)>,
     /// A block's changes are being learnt: nothing may become known meanwhile, they would pass it by.
     learning: bool,
 }
@@ -145,7 +147,8 @@ impl Keep {
         for contract in &loaded.whole {
             known.accounts.entry(*contract).or_default().whole = true;
         }
-        let inner = Mutex::new(Inner { known, at: loaded.head.hash, learning: false });
+        let numbered = Some((loaded.head.number, loaded.head.timestamp));
+        let inner = Mutex::new(Inner { known, at: loaded.head.hash, numbered, learning: false });
         Self { chain, rules, inner, no_trace: AtomicBool::default(), no_call_trace: AtomicBool::default() }
     }
 
@@ -187,7 +190,7 @@ impl Keep {
         let mut inner = self.lock();
         if inner.at != to {
             inner.known.forget();
-            inner.at = to;
+            (inner.at, inner.numbered) = (to, None);
         }
     }
 
@@ -318,7 +321,7 @@ impl Keep {
         };
         inner.known.learn(&update);
         inner.known.hashes.insert(head.number.saturating_sub(1), head.parent);
-        inner.at = head.hash;
+        (inner.at, inner.numbered) = (head.hash, Some((head.number, head.timestamp)));
         update
     }
 
@@ -371,9 +374,17 @@ impl Keep {
     }
 
     /// What a transaction reads, by whatever the node can do.
+    /// Number and time of the block that follows `at`, as far as they are known. Of the time only that it goes on is: it is what
+    /// a contract looks at that sums up prices over time, and reads more once the block is another.
+    fn next(&self, at: B256) -> Option<(u64, u64)> {
+        let inner = self.lock();
+        let (number, timestamp) = inner.numbered.filter(|_| inner.at == at)?;
+        Some((number.saturating_add(1), timestamp.saturating_add(1)))
+    }
+
     async fn reads(&self, at: B256, tx: &Recovered<TxEnvelope>, call: &Value) -> Result<Vec<StateKey>, ChainError> {
         if !self.no_call_trace.load(Ordering::Relaxed) {
-            match self.chain.prestate(at, call).await {
+            match self.chain.prestate(at, call, self.next(at)).await {
                 Ok(accounts) => return Ok(accounts.iter().flat_map(state_keys_of).collect()),
                 Err(error) if is_unsupported(&error) => self.no_call_trace.store(true, Ordering::Relaxed),
                 Err(error) => return Err(error),

@@ -15,7 +15,7 @@ use peregrine::live::{How, session, start};
 use peregrine::types::secret::Key;
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, until};
+use crate::rig::{Rig, Sick, until};
 use crate::truth;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -133,6 +133,21 @@ async fn a_bundle_whose_victim_vanished_costs_nothing_and_the_ledger_says_why() 
     }
     println!("{shown} bundles lost to a victim that vanished, at no cost");
     assert!(shown >= 3);
+    rig.close(searcher).await;
+}
+
+/// `close` holds what was earned against what was predicted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn balances_that_a_node_tells_out_of_the_next_block_are_read_again() {
+    let rig = Rig::start(80).await;
+    let searcher = rig.search().await;
+    rig.make_sick(Sick::Ahead);
+    until("three landed bundles", async || {
+        rig.blocks(&searcher, 1).await;
+        searcher.status().bundles_landed >= 3
+    })
+    .await;
+    assert!(rig.spoilt() >= 3, "{} balances were told wrong", rig.spoilt());
     rig.close(searcher).await;
 }
 

@@ -1,17 +1,19 @@
 //! A chain whose blocks are made when a test says so, people who trade on it, and the searcher behind two proxies.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex as StdMutex};
 use std::time::Duration;
 
-use alloy_primitives::{B256, hex};
+use alloy_primitives::{Address, B256, U256, hex};
 use peregrine::config::Config;
 use peregrine::edge::block_builder::{self, BlockBuilder, Built};
 use peregrine::edge::bootstrap::Factory;
 use peregrine::edge::chain::Chain;
 use peregrine::edge::devnet::{Devnet, Options, Traffic, Wallet};
 use peregrine::edge::ingest;
+use peregrine::edge::ledger::row::{Outcome, Row};
 use peregrine::edge::rpc::Rpc;
 use peregrine::edge::submit::{self, DialectName};
 use peregrine::hot::bundle::config::Executor;
@@ -45,6 +47,8 @@ pub enum Sick {
     Busy = 1,
     /// Every answer is something that nobody asked for.
     Babbles = 2,
+    /// What the owner holds behind a block is first told out of the next one, as anvil does while it makes that.
+    Ahead = 3,
 }
 
 /// One world at a time: there are two cores.
@@ -111,8 +115,14 @@ impl Rig {
         door.idle(true);
         let traffic = net.trade_through(&Rpc::new(&door.url, PATIENCE).unwrap(), RATE).unwrap();
         let sick = Arc::new(AtomicU8::new(0));
-        let how = sick.clone();
-        let requests = requests::Proxy::before(&node, move |call, reply| spoil(&how, call, reply)).await;
+        let (how, owner, told) = (sick.clone(), net.owner.address(), StdMutex::default());
+        let spoil = move |call: &Value, reply| match how.load(Ordering::Relaxed) {
+            1 => requests::refusal(call, -32000, "busy"),
+            2 => json!({"jsonrpc": "2.0", "id": call["id"], "result": {"what": ["nobody", "asked", 4]}}),
+            3 => ahead(owner, &told, call, reply),
+            _ => reply,
+        };
+        let requests = requests::Proxy::before(&node, spoil).await;
         requests.idle(true);
         let socket = socket::Proxy::before(&net.anvil.ws()).await;
         let (chain, identity) = (Chain::new(&node, PATIENCE).unwrap(), Wallet::fresh().unwrap());
@@ -137,6 +147,11 @@ impl Rig {
     pub fn make_sick(&self, sick: Sick) {
         self.sick.store(sick as u8, Ordering::Relaxed);
         self.requests.idle(sick == Sick::No);
+    }
+
+    /// Answers of the node that were spoilt.
+    pub fn spoilt(&self) -> u64 {
+        self.requests.spoilt()
     }
 
     pub fn config(&self) -> Config {
@@ -256,11 +271,27 @@ impl Rig {
         };
         assert_eq!(open, 0, "every bundle has an outcome");
         nothing_twice(&self, &searcher);
+        let rows = searcher.ledger().all().unwrap();
         let status = searcher.stop().await;
         println!("{}", summary(&status));
-        assert_eq!(status.mismatched, 0, "realised is predicted");
+        assert_eq!(status.mismatched, 0, "realised is predicted: {}", mismatched(&self, &rows).await);
         status
     }
+}
+
+/// Whatever earned not what was predicted, with the blocks in which it did.
+async fn mismatched(rig: &Rig, rows: &[Row]) -> String {
+    let mut all = String::new();
+    for row in rows {
+        let Some(Outcome::Landed { realised, at }) = &row.outcome else { continue };
+        if *realised != row.bundle.predicted {
+            let block = rig.ask("eth_getBlockByHash", json!([at.hash, true])).await;
+            let bundles = rig.builder.bundles();
+            let theirs: Vec<_> = bundles.iter().filter(|b| b.target == Some(at.block)).collect();
+            all += &format!("{row:#?}\n{block:#}\n{theirs:#?}\n");
+        }
+    }
+    all
 }
 
 /// No bundle reached the builder twice, none is in the ledger twice, and the ledger's sums are those of its rows.
@@ -313,12 +344,17 @@ pub fn key(folder: &Path, name: &str, wallet: &Wallet) -> Place {
     Place::File(path)
 }
 
-fn spoil(how: &AtomicU8, call: &Value, reply: Value) -> Value {
-    match how.load(Ordering::Relaxed) {
-        1 => requests::refusal(call, -32000, "busy"),
-        2 => json!({"jsonrpc": "2.0", "id": call["id"], "result": {"what": ["nobody", "asked", 4]}}),
-        _ => reply,
+/// Of the owner's ether the first answer behind each block is more, each time by another amount.
+fn ahead(owner: Address, told: &StdMutex<HashSet<Value>>, call: &Value, mut reply: Value) -> Value {
+    if call["method"] != "eth_getBalance" || call["params"][0] != json!(owner) {
+        return reply;
     }
+    let mut told = told.lock().unwrap();
+    if told.insert(call["params"][1].clone()) {
+        let due: U256 = serde_json::from_value(reply["result"].clone()).unwrap();
+        reply["result"] = json!(due + (U256::ONE << (told.len() % 40)));
+    }
+    reply
 }
 
 /// Whoever holds it has the machine.

@@ -6,19 +6,17 @@
 //! - The liquidations of every block that was heard of and read are written down, whosever they are.
 //!
 //! # Limits
-//! - Realised profit is what changed for owner and contracts of ours from the block's parent to the block: ether, wrapped ether, and the
-//!   token that the cycle starts from, valued as it was predicted. Whoever sends them anything in that block is counted in.
+//! - What a bundle earned is read from balances: see [`crate::live::submission::realised`].
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256, Bytes, I256, U256};
+use alloy_primitives::{Address, B256, I256};
 use tokio::sync::mpsc;
 
 use crate::edge::chain::BlockId;
 use crate::edge::chain::Chain;
-use crate::edge::chain::ChainError;
 use crate::edge::ledger::Ledger;
 use crate::edge::ledger::LedgerError;
 use crate::edge::ledger::landed;
@@ -30,11 +28,11 @@ use crate::edge::ledger::landed::Watch;
 use crate::edge::ledger::others;
 use crate::edge::ledger::row::Outcome;
 use crate::edge::ledger::row::Row;
-use crate::hot::evm::own;
 use crate::hot::evm::own::Own;
 use crate::hot::worker::message::Report;
 use crate::live::stats::totals::Stats;
 use crate::live::submission::mined;
+use crate::live::submission::realised;
 
 /// What happened to the chain.
 #[derive(Debug)]
@@ -210,25 +208,10 @@ impl InclusionTracker {
 
     /// `None`: the block has been undone meanwhile. It will be said, and the bundle looked at again.
     async fn landed(&self, row: &Row, at: Landed, (parent, coinbase): (B256, Address)) -> Option<Outcome> {
-        let mut tries = 0;
-        let realised = loop {
-            match self.realised(row, at.hash, parent).await {
-                Ok(realised) => break realised,
-                Err(_) if self.is_gone(&at).await => return None,
-                Err(error) => {
-                    tracing::warn!(%error, "balances are not to be had; asked again");
-                    tries += 1;
-                    if tries == TRIES {
-                        // Open still: tried again behind the next block.
-                        return None;
-                    }
-                    tokio::time::sleep(RETRY).await;
-                }
-            }
-        };
+        let realised = self.realised(row, &at, parent).await?;
         let bundle = &row.bundle;
         if realised != bundle.predicted {
-            let gas_cost = signed(bundle.value) - signed(bundle.bid) - bundle.predicted;
+            let gas_cost = realised::signed(bundle.value) - realised::signed(bundle.bid) - bundle.predicted;
             let (predicted, pools) = (bundle.predicted, &bundle.pools);
             tracing::error!(
                 uuid = %bundle.uuid, block = at.block, ours = %bundle.ours, strategy = bundle.strategy, %predicted, %realised,
@@ -240,45 +223,24 @@ impl InclusionTracker {
         Some(Outcome::Landed { at: Landed { paid, ..at }, realised })
     }
 
+    /// What the block left us. What contradicts the proof counts once it is read twice: a node that is making the next block may
+    /// answer for the last one out of that (anvil does). `None`: looked at again behind the next block.
+    async fn realised(&self, row: &Row, at: &Landed, parent: B256) -> Option<I256> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            match realised::realised(&self.chain, &self.own, &row.bundle, [parent, at.hash]).await {
+                Ok(now) if now == row.bundle.predicted || last == Some(now) => return Some(now),
+                Ok(now) => last = Some(now),
+                Err(_) if self.is_gone(at).await => return None,
+                Err(error) => tracing::warn!(%error, "balances are not to be had; asked again"),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+        None
+    }
+
     async fn is_gone(&self, at: &Landed) -> bool {
         self.chain.at(at.block).await.is_ok_and(|now| now.is_none_or(|now| now.hash != at.hash))
-    }
-
-    /// What the block left us, in wei.
-    async fn realised(&self, row: &Row, block: B256, parent: B256) -> Result<I256, ChainError> {
-        let bundle = &row.bundle;
-        let (before, after) =
-            tokio::try_join!(self.holdings(parent, bundle.token), self.holdings(block, bundle.token))?;
-        let ether = signed(after.ether) - signed(before.ether);
-        let gain = signed(after.token) - signed(before.token);
-        let gross = signed(bundle.gross);
-        // As predicted it is worth what was predicted; anything else is valued in proportion.
-        let worth = if bundle.token == self.own.weth || gross.is_zero() {
-            gain
-        } else if gain == gross {
-            signed(bundle.value)
-        } else {
-            gain.saturating_mul(signed(bundle.value)) / gross
-        };
-        let wrapped = if bundle.token == self.own.weth { I256::ZERO } else { signed(after.weth) - signed(before.weth) };
-        Ok(ether + wrapped + worth)
-    }
-
-    async fn holdings(&self, at: B256, token: Address) -> Result<Holdings, ChainError> {
-        let contracts: Vec<Address> = [self.own.executor].into_iter().chain(self.own.liquidator).collect();
-        let of = |token: Address| contracts.iter().map(move |contract| (token, own::balance_of(*contract)));
-        let asked: Vec<(Address, Bytes)> = of(token).chain(of(self.own.weth)).collect();
-        let ours: Vec<Address> = contracts.iter().copied().chain([self.own.owner]).collect();
-        let (accounts, tokens) = tokio::try_join!(self.chain.holdings(at, &ours), self.chain.views(at, &asked))?;
-        let ether = accounts.iter().filter_map(|account| account.balance).sum();
-        // A token that says no number says nothing of what was earned: as good as no answer.
-        let unreadable = || self.chain.unreadable("eth_call", "a balance that is no number");
-        let numbers: Option<Vec<U256>> = tokens.iter().map(|answer| own::number(Some(answer))).collect();
-        let numbers = numbers.filter(|numbers| numbers.len() == asked.len()).ok_or_else(unreadable)?;
-        let (of_token, of_weth) = numbers.split_at(contracts.len());
-        // No sum of balances of one token overflows, unless it lies.
-        let sum = |all: &[U256]| all.iter().fold(U256::ZERO, |sum, one| sum.saturating_add(*one));
-        Ok(Holdings { ether, token: sum(of_token), weth: sum(of_weth) })
     }
 
     /// The block below the lowest of those held that is not of the chain any more. `None`: all are.
@@ -330,14 +292,3 @@ impl InclusionTracker {
 const TRIES: u32 = 5;
 /// Between two tries.
 const RETRY: std::time::Duration = std::time::Duration::from_millis(500);
-
-struct Holdings {
-    ether: U256,
-    token: U256,
-    weth: U256,
-}
-
-/// No balance on earth has the highest bit.
-fn signed(amount: U256) -> I256 {
-    I256::try_from(amount).unwrap_or(I256::MAX)
-}

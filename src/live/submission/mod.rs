@@ -3,5 +3,6 @@
 pub mod inclusion;
 pub mod lease;
 pub mod mined;
+pub mod realised;
 pub mod sender;
 pub mod warm;

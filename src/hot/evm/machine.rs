@@ -184,6 +184,12 @@ impl Machine {
         Ok((before, result, after))
     }
 
+    /// The id that transactions are for.
+    #[must_use]
+    pub const fn chain_id(&self) -> u64 {
+        self.evm.ctx.cfg.chain_id
+    }
+
     /// A look's transaction.
     #[must_use]
     pub fn look(&self, from: Address, to: Address, data: Bytes) -> TxEnv {

@@ -336,6 +336,7 @@ impl Prover {
             kind: TxKind::Call(contract),
             data,
             nonce: self.nonce,
+            chain_id: Some(machine.chain_id()),
             ..TxEnv::default()
         }
     }

@@ -28,6 +28,8 @@ const START: Duration = Duration::from_secs(20);
 /// What anvil is started with.
 #[derive(Clone, Debug)]
 pub struct Spec {
+    /// EIP-155's id.
+    pub chain_id: u64,
     /// Rules of the chain: `prague`, `cancun`.
     pub hardfork: &'static str,
     /// Gas limit of the first blocks.
@@ -45,10 +47,10 @@ impl Anvil {
     /// Starts it and waits until it listens.
     pub async fn start(spec: &Spec) -> Result<Self, DevnetError> {
         let binary = find().ok_or(DevnetError::NoAnvil)?;
-        let gas_limit = spec.gas_limit.to_string();
+        let (chain_id, gas_limit) = (spec.chain_id.to_string(), spec.gas_limit.to_string());
         let spawn = |cause: std::io::Error| DevnetError::Spawn { path: binary.clone(), cause };
         let mut child = Command::new(&binary)
-            .args(["--host", "127.0.0.1", "--port", "0", "--chain-id", "1", "--accounts", "0"])
+            .args(["--host", "127.0.0.1", "--port", "0", "--chain-id", &chain_id, "--accounts", "0"])
             .args(["--no-mining", "--order", "fifo", "--disable-min-priority-fee", "--no-request-size-limit"])
             .args(["--hardfork", spec.hardfork, "--gas-limit", &gas_limit])
             .stdin(Stdio::null())

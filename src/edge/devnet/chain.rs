@@ -75,7 +75,6 @@ impl Chain {
             let (mut raw, mut hashes) = (Vec::new(), Vec::new());
             for step in steps {
                 let signed = self.wallet.sign(TxEip1559 {
-                    chain_id: 1,
                     nonce: self.nonce,
                     gas_limit: GAS,
                     max_fee_per_gas: MAX_FEE,

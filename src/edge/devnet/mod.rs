@@ -167,11 +167,23 @@ pub struct Options {
     pub gas_limit: u64,
     /// Whether there are lending markets too.
     pub lending: bool,
+    /// EIP-155's id.
+    pub chain_id: u64,
+    /// Where wrapped ether is.
+    pub weth: Address,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, senders: 40, hardfork: "prague", gas_limit: 36_000_000, lending: false }
+        Self {
+            seed: 1,
+            senders: 40,
+            hardfork: "prague",
+            gas_limit: 36_000_000,
+            lending: false,
+            chain_id: wallet::CHAIN_ID,
+            weth: seed::WETH,
+        }
     }
 }
 
@@ -210,23 +222,25 @@ const OPENING_BASE_FEE: &str = "0x12a05f200";
 impl Devnet {
     /// Starts the node and builds the world on it.
     pub async fn start(options: Options) -> Result<Self, DevnetError> {
-        let spec = Spec { hardfork: options.hardfork, gas_limit: chain::SETUP_GAS_LIMIT };
+        let (chain_id, weth) = (options.chain_id, options.weth);
+        let spec = Spec { chain_id, hardfork: options.hardfork, gas_limit: chain::SETUP_GAS_LIMIT };
         let anvil = Anvil::start(&spec).await?;
         let rpc = Rpc::new(&anvil.http(), TIMEOUT).ok_or_else(|| DevnetError::Url(anvil.http()))?;
-        let senders = (0..options.senders).map(|place| Wallet::derived("sender", options.seed, place));
-        let senders: Vec<Wallet> = senders.collect::<Result<_, _>>()?;
+        let senders =
+            (0..options.senders).map(|place| Ok(Wallet::derived("sender", options.seed, place)?.on(chain_id)));
+        let senders: Vec<Wallet> = senders.collect::<Result<_, DevnetError>>()?;
         let addresses: Vec<Address> = senders.iter().map(Wallet::address).collect();
 
-        let maker = Wallet::derived("maker", options.seed, 0)?;
+        let maker = Wallet::derived("maker", options.seed, 0)?.on(chain_id);
         let mut chain = Chain::new(rpc.clone(), maker);
-        let seeded = seed::seed(&mut chain, options.seed, &addresses).await?;
-        let owner = Wallet::fresh()?;
+        let seeded = seed::seed(&mut chain, (options.seed, weth), &addresses).await?;
+        let owner = Wallet::fresh()?.on(chain_id);
         let mut own = Chain::new(rpc.clone(), owner.clone());
-        let executor = seed::deploy_executor(&mut own, true).await?;
+        let executor = seed::deploy_executor(&mut own, weth).await?;
         let lending = match options.lending {
             true => {
-                let liquidator = seed::deploy_liquidator(&mut own, true).await?;
-                Some(lending::stand(&mut chain, options.seed, &seeded.tokens, liquidator).await?)
+                let liquidator = seed::deploy_liquidator(&mut own, weth).await?;
+                Some(lending::stand(&mut chain, (options.seed, chain_id), &seeded.tokens, liquidator).await?)
             }
             false => None,
         };
@@ -246,9 +260,14 @@ impl Devnet {
         self.mine().await
     }
 
+    /// A fresh account on its chain.
+    pub fn wallet(&self) -> Result<Wallet, DevnetError> {
+        Ok(Wallet::fresh()?.on(self.options.chain_id))
+    }
+
     /// Another executor, for a fresh account: gives it ether, and mines. A rival needs one.
     pub async fn employ(&self, owner: &Wallet) -> Result<Address, DevnetError> {
-        seed::deploy_executor(&mut Chain::new(self.rpc.clone(), owner.clone()), true).await
+        seed::deploy_executor(&mut Chain::new(self.rpc.clone(), owner.clone()), self.contracts.weth).await
     }
 
     /// Mines one block of what is in the pool.

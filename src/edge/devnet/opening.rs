@@ -42,7 +42,7 @@ impl Devnet {
     /// # Errors
     /// Chance: see [`DevnetError::Key`].
     pub fn maker(&self) -> Result<Wallet, DevnetError> {
-        Wallet::derived("maker", self.options.seed, 0)
+        Ok(Wallet::derived("maker", self.options.seed, 0)?.on(self.options.chain_id))
     }
 
     /// What [`Self::maker`] calls to make a pool of these tokens (places in the token list), with so many dollars on each side.

@@ -17,11 +17,15 @@ use k256::ecdsa::SigningKey;
 
 use crate::edge::devnet::DevnetError;
 
-/// A key and the account it opens.
+/// The chain of a wallet and of a devnet of which nothing else is said.
+pub const CHAIN_ID: u64 = 1;
+
+/// A key, the account it opens, and the chain that its transactions are for.
 #[derive(Clone)]
 pub struct Wallet {
     key: SigningKey,
     address: Address,
+    chain_id: u64,
 }
 
 /// A transaction ready for `eth_sendRawTransaction`.
@@ -54,7 +58,13 @@ impl Wallet {
         let key = SigningKey::from_slice(secret.as_slice()).map_err(|_| DevnetError::Key)?;
         let point = key.verifying_key().to_sec1_point(false);
         let address = Address::from_raw_public_key(point.as_bytes().get(1..65).ok_or(DevnetError::Key)?);
-        Ok(Self { key, address })
+        Ok(Self { key, address, chain_id: CHAIN_ID })
+    }
+
+    /// Its transactions are for this chain.
+    #[must_use]
+    pub fn on(self, chain_id: u64) -> Self {
+        Self { chain_id, ..self }
     }
 
     /// The account.
@@ -69,9 +79,10 @@ impl Wallet {
         B256::from_slice(&self.key.to_bytes())
     }
 
-    /// Signs a transaction.
+    /// Signs a transaction for its chain.
     #[must_use]
     pub fn sign(&self, tx: TxEip1559) -> Signed {
+        let tx = TxEip1559 { chain_id: self.chain_id, ..tx };
         let signature = self.sign_digest(&tx.signature_hash());
         let signed = tx.into_signed(signature);
         Signed { raw: signed.encoded_2718().into(), hash: *signed.hash() }
@@ -98,7 +109,7 @@ mod tests {
     fn signer_is_recovered_from_what_was_signed() {
         let wallet = Wallet::derived("test", 1, 0).expect("a key");
         for nonce in 0..16 {
-            let tx = TxEip1559 { chain_id: 1, nonce, gas_limit: 21_000, ..TxEip1559::default() };
+            let tx = TxEip1559 { nonce, gas_limit: 21_000, ..TxEip1559::default() };
             let signed = wallet.sign(tx);
             let envelope = TxEnvelope::decode_2718(&mut signed.raw.as_ref()).expect("decodes");
             assert_eq!(*envelope.hash(), signed.hash);

@@ -105,12 +105,12 @@ impl Lending {
 /// Builds it, in the name of the chain's account, who lends.
 pub(super) async fn stand(
     chain: &mut Chain,
-    seed: u64,
+    (seed, chain_id): (u64, u64),
     tokens: &[Token],
     liquidator: Address,
 ) -> Result<Lending, DevnetError> {
     let mut dice = Dice::new(seed, 3);
-    let reporter = Wallet::derived("reporter", seed, 0)?;
+    let reporter = Wallet::derived("reporter", seed, 0)?.on(chain_id);
     let listed: Vec<Token> = LISTED.iter().filter_map(|place| tokens.get(*place).copied()).collect();
     let feeds = feeds::of(&listed);
     let mut placements = aave_v3::placements(chain.me())?;

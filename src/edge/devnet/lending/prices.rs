@@ -181,7 +181,6 @@ impl Walk {
 
     async fn send(&self, answer: &Answer) -> Result<(), RpcError> {
         let signed = self.lending.reporter.sign(TxEip1559 {
-            chain_id: 1,
             nonce: answer.nonce,
             gas_limit: GAS,
             max_fee_per_gas: 2 * answer.base_fee + answer.tip,

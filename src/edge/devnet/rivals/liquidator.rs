@@ -100,7 +100,7 @@ impl Liquidator {
     /// Gives it its money. `None` where nobody owes.
     pub(in crate::edge::devnet) async fn hire(devnet: &Devnet) -> Result<Option<Wallet>, DevnetError> {
         let Some(lending) = &devnet.lending else { return Ok(None) };
-        let owner = Wallet::fresh()?;
+        let owner = devnet.wallet()?;
         let tokens: Vec<Token> = OWED.iter().filter_map(|place| devnet.tokens.get(*place).copied()).collect();
         let markets: HashSet<Address> = lending.markets.iter().map(|market| market.pool).collect();
         let mut chain = Chain::new(devnet.rpc.clone(), owner.clone());
@@ -310,7 +310,6 @@ impl Worker {
         let cost = gas.checked_mul(U256::from(self.next.base_fee))?.checked_add(bid)?;
         let tip: u128 = (bid / gas).saturating_to();
         let tx = TxEip1559 {
-            chain_id: 1,
             nonce: self.nonce,
             // More than it burnt: the others before it had booked interest, and what is refunded must be there first.
             gas_limit: 2 * find.gas,

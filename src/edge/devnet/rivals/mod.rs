@@ -117,7 +117,7 @@ pub(in crate::edge::devnet) struct Hired {
 impl Hired {
     /// Deploys its executor, which mines: not while a builder does.
     pub(in crate::edge::devnet) async fn hire(devnet: &Devnet, strength: Strength) -> Result<Self, DevnetError> {
-        let owner = Wallet::fresh()?;
+        let owner = devnet.wallet()?;
         let executor = devnet.employ(&owner).await?;
         Ok(Self { strength, owner, executor })
     }

@@ -232,7 +232,6 @@ impl Searcher {
 
     fn sign(&self, input: Bytes, gas: u64) -> Bytes {
         let tx = TxEip1559 {
-            chain_id: 1,
             nonce: self.nonce,
             gas_limit: gas + gas / 4,
             max_fee_per_gas: 2 * u128::from(self.next.base_fee),

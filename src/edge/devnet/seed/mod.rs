@@ -61,7 +61,7 @@ const OWNER_ETHER: u64 = 1_000;
 /// Ether in each contract of ours, for bids that are not a share of a profit in WETH.
 const EXECUTOR_ETHER: u64 = 10;
 
-/// The protocols' contracts, all at mainnet's addresses.
+/// The protocols' contracts, all at mainnet's addresses; wrapped ether where the chain has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contracts {
     /// Wrapped ether.
@@ -125,11 +125,15 @@ pub(super) struct Seeded {
 }
 
 /// Builds the world of a seed.
-pub(super) async fn seed(chain: &mut Chain, seed: u64, senders: &[Address]) -> Result<Seeded, DevnetError> {
+pub(super) async fn seed(
+    chain: &mut Chain,
+    (seed, weth): (u64, Address),
+    senders: &[Address],
+) -> Result<Seeded, DevnetError> {
     chain.endow(&[(chain.me(), ether(MAKER_ETHER))]).await?;
-    let contracts = Contracts::MAINNET;
+    let contracts = Contracts { weth, ..Contracts::MAINNET };
     let mut dice = Dice::new(seed, 1);
-    let tokens = tokens::of(&mut dice);
+    let tokens = tokens::of(&mut dice, weth);
     let mut placements = contracts.placements()?;
     placements.extend(tokens::placements(&tokens)?);
     place::place(chain, &placements).await?;
@@ -150,7 +154,7 @@ pub(super) async fn seed(chain: &mut Chain, seed: u64, senders: &[Address]) -> R
 /// The tokens of a seed, before anything stands.
 #[cfg(test)]
 pub(super) fn tokens_of(seed: u64) -> Vec<Token> {
-    tokens::of(&mut Dice::new(seed, 1))
+    tokens::of(&mut Dice::new(seed, 1), WETH)
 }
 
 /// Gives the chain's account ether and so many dollars of each of these tokens, which must be no ether, to be spent by these.
@@ -167,16 +171,16 @@ pub(super) async fn enrich(
 }
 
 /// Deploys the executor in the name of its owner, who must be the chain's account, and gives it ether.
-pub(super) async fn deploy_executor(chain: &mut Chain, cancun: bool) -> Result<Address, DevnetError> {
+pub(super) async fn deploy_executor(chain: &mut Chain, weth: Address) -> Result<Address, DevnetError> {
     let owner = chain.me();
     chain.endow(&[(owner, ether(OWNER_ETHER))]).await?;
-    let creation = executor::creation(cancun, owner, WETH).map_err(|error| DevnetError::Ours(error.to_string()))?;
+    let creation = executor::creation(true, owner, weth).map_err(|error| DevnetError::Ours(error.to_string()))?;
     deploy(chain, "the executor", creation).await
 }
 
 /// The same of the liquidator, for an owner who has ether.
-pub(super) async fn deploy_liquidator(chain: &mut Chain, cancun: bool) -> Result<Address, DevnetError> {
-    let creation = liquidation::creation(cancun, chain.me(), WETH);
+pub(super) async fn deploy_liquidator(chain: &mut Chain, weth: Address) -> Result<Address, DevnetError> {
+    let creation = liquidation::creation(true, chain.me(), weth);
     deploy(chain, "the liquidator", creation.map_err(|error| DevnetError::Ours(error.to_string()))?).await
 }
 

@@ -55,7 +55,7 @@ impl Token {
 /// Symbol, mainnet's address or none, decimals, dollars: an exact number at index 0 to 3, drawn near it for the others.
 #[rustfmt::skip]
 const TOKENS: [(&str, Option<Address>, u8, u64); 14] = [
-    ("WETH", Some(WETH), 18, 3_000),
+    ("WETH", None, 18, 3_000),
     ("USDC", Some(address!("0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48")), 6, 1),
     ("USDT", Some(address!("0xdAC17F958D2ee523a2206206994597C13D831ec7")), 6, 1),
     ("DAI", Some(address!("0x6B175474E89094C44Da98b954EedeAC495271d0F")), 18, 1),
@@ -71,14 +71,15 @@ const TOKENS: [(&str, Option<Address>, u8, u64); 14] = [
     ("LANR", None, 6, 12),
 ];
 
-/// The tokens of a seed: prices differ, all else is the same.
-pub(super) fn of(dice: &mut Dice) -> Vec<Token> {
+/// The tokens of a seed: prices differ, all else is the same. The first is wrapped ether, wherever that is.
+pub(super) fn of(dice: &mut Dice, weth: Address) -> Vec<Token> {
     let mut tokens = Vec::with_capacity(TOKENS.len());
     for (place, (symbol, address, decimals, usd)) in TOKENS.into_iter().enumerate() {
         let made_up = || Address::from_slice(&keccak256(format!("peregrine devnet token {symbol}"))[12..]);
         let micro_usd = usd * 1_000_000;
         let micro_usd = if place < 4 { micro_usd } else { dice.magnitude(micro_usd * 3 / 4, micro_usd * 4 / 3) };
-        tokens.push(Token { symbol, address: address.unwrap_or_else(made_up), decimals, micro_usd });
+        let address = if place == 0 { weth } else { address.unwrap_or_else(made_up) };
+        tokens.push(Token { symbol, address, decimals, micro_usd });
     }
     tokens
 }
@@ -89,7 +90,7 @@ pub(super) fn placements(tokens: &[Token]) -> Result<Vec<Placement>, DevnetError
         let arguments = (token.symbol, token.symbol, U256::from(token.decimals)).abi_encode_params();
         Placement::new(token.address, ERC20, &arguments)
     };
-    tokens.iter().filter(|token| token.address != WETH).map(contract).collect()
+    tokens.iter().skip(1).map(contract).collect()
 }
 
 /// Who shall hold what, worth so many dollars of each token, and who may spend it without limit.
@@ -102,15 +103,15 @@ pub(super) struct Funding {
 /// Fills the sender funds.
 pub(super) async fn fill(chain: &mut Chain, tokens: &[Token], funds: &[Funding]) -> Result<(), DevnetError> {
     let mut writes = Vec::new();
-    for token in tokens {
+    for (place, token) in tokens.iter().enumerate() {
         let mut supply = U256::ZERO;
         for funding in funds {
             supply += token.worth(funding.usd);
             writes.extend(held(token, funding));
         }
-        if token.address == WETH {
-            // Its supply is the ether it holds.
-            chain.endow(&[(WETH, supply)]).await?;
+        if place == 0 {
+            // The supply of wrapped ether is the ether it holds.
+            chain.endow(&[(token.address, supply)]).await?;
         } else {
             writes.push(json!([token.address, B256::from(U256::from(SLOT_SUPPLY)), B256::from(supply)]));
         }

@@ -15,7 +15,6 @@ use crate::edge::devnet::seed::Pool;
 use crate::edge::devnet::seed::Position;
 use crate::edge::devnet::seed::Token;
 use crate::edge::devnet::seed::Venue;
-use crate::edge::devnet::seed::WETH;
 use crate::edge::devnet::wallet::Wallet;
 
 /// What a transaction is for.
@@ -188,7 +187,7 @@ impl Market {
             token_out = last;
         }
         let (to, deadline, amount) = (self.senders[sender], NEVER, order.token_in.worth(order.usd));
-        let (from_weth, to_weth) = (order.token_in.address == WETH, token_out.address == WETH);
+        let (from_weth, to_weth) = [order.token_in, token_out].map(|token| token.address == self.contracts.weth).into();
         let native = dice.chance(50);
         let exact_out = dice.chance(15);
         let (value, data) = if native && from_weth {
@@ -251,7 +250,7 @@ impl Market {
         let wei = self.tokens.first()?.worth(usd);
         let (to, value, data) = match dice.below(3) {
             0 => (other, wei, Vec::new()),
-            1 => (WETH, wei, abi::depositCall {}.abi_encode()),
+            1 => (self.contracts.weth, wei, abi::depositCall {}.abi_encode()),
             _ => (token.address, U256::ZERO, abi::transferCall { to: other, amount: token.worth(usd) }.abi_encode()),
         };
         Some(Intent { kind: Purpose::Transfer, sender, to, value, data: data.into(), gas: GAS_TRANSFER })

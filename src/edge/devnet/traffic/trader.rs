@@ -124,7 +124,6 @@ impl Trader {
 
     async fn send(&mut self, intent: &Intent, nonce: u64, fees: [u128; 2]) -> Result<(), RpcError> {
         let signed = self.wallets[intent.sender].sign(TxEip1559 {
-            chain_id: 1,
             nonce,
             gas_limit: intent.gas,
             max_fee_per_gas: fees[0],

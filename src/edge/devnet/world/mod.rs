@@ -40,6 +40,8 @@ use crate::edge::devnet::rivals::Hired;
 use crate::edge::devnet::rivals::Liquidator;
 use crate::edge::devnet::rivals::Rival;
 use crate::edge::devnet::rivals::Strength;
+use crate::edge::devnet::seed;
+use crate::edge::devnet::wallet;
 use crate::edge::devnet::world::report::Reports;
 use crate::edge::rpc::Rpc;
 use crate::edge::rpc::RpcError;
@@ -65,6 +67,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Whether there are lending markets too, whose prices move once a slot.
     pub lending: bool,
+    /// EIP-155's id, and where wrapped ether is.
+    pub chain: (u64, Address),
 }
 
 impl Default for Options {
@@ -77,6 +81,7 @@ impl Default for Options {
             rivals: Vec::new(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             lending: false,
+            chain: (wallet::CHAIN_ID, seed::WETH),
         }
     }
 }
@@ -164,7 +169,8 @@ impl World {
     pub async fn start(options: Options) -> Result<Self, DevnetError> {
         options.check()?;
         let (seed, senders, lending) = (options.seed, options.senders, options.lending);
-        let chain = devnet::Options { seed, senders, lending, ..devnet::Options::default() };
+        let (chain_id, weth) = options.chain;
+        let chain = devnet::Options { seed, senders, lending, chain_id, weth, ..devnet::Options::default() };
         let mut devnet = Devnet::start(chain).await?;
         let mut hired = Vec::new();
         for strength in &options.rivals {

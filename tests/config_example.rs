@@ -16,7 +16,7 @@ fn written(text: &str) -> tempfile::NamedTempFile {
 
 #[test]
 fn the_example_holds_every_key_at_its_default() {
-    let config = Config::read_for_run(example()).unwrap_or_else(|error| panic!("{error}"));
+    let config = Config::read_for_run(example()).unwrap_or_else(|error| panic!("{error}")).remove(0);
     let (shown, default) = (config.shown(), Config::default().shown());
     let values = |text: &str| text.parse::<toml::Table>().expect("toml");
     let (shown, default) = (values(&shown), values(&default));

@@ -1,6 +1,8 @@
 //! The whole searcher against a local chain: what it earns, what becomes of it when the node or a relay misbehaves, and
 //! whether what it holds for the chain's state is the chain's. Nothing here sleeps; time-outs are bounds.
 
+#[path = "live/chains.rs"]
+mod chains;
 #[path = "live/earns.rs"]
 mod earns;
 #[path = "live/faults.rs"]

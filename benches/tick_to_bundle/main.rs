@@ -87,7 +87,7 @@ fn pinned<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 fn spinning(world: &World, path: Path, state: &State) -> (Option<Runtime>, Runner) {
     std::thread::scope(|scope| {
         let run = || {
-            let apart = session::edge(&rt::Config { spin: true, ..rt::Config::default() }).expect("a runtime");
+            let apart = session::edge(&[&rt::Config { spin: true, ..rt::Config::default() }]).expect("a runtime");
             let runner = world.run(&apart, path, state);
             (Some(apart), runner)
         };

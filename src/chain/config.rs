@@ -206,7 +206,18 @@ impl Config {
     /// Why what a transaction costs here cannot be told to the wei, so that nothing may be sent: one sentence.
     #[must_use]
     pub fn inexact(&self) -> Option<String> {
-        let why = match self.data_fee {
+        self.inexact_by(self.data_fee)
+    }
+
+    /// The same, to relays beyond this host: of a chain that is known its table counts, whatever the file says. A devnet of that id
+    /// charges what it likes.
+    #[must_use]
+    pub fn inexact_abroad(&self) -> Option<String> {
+        self.inexact_by(self.spec().map_or(self.data_fee, |spec| spec.data_fee))
+    }
+
+    fn inexact_by(&self, data_fee: DataFee) -> Option<String> {
+        let why = match data_fee {
             DataFee::None => return None,
             DataFee::OpStack => "the OP stack's fee for data is not computed exactly yet",
             DataFee::Arbitrum => "arbitrum's fee for data is not computed exactly yet",

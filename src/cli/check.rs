@@ -31,13 +31,21 @@ pub struct Check {
 
 /// Runs the verb.
 pub fn run(arguments: &Check) -> Result<(), Failure> {
-    let config = Config::read(&arguments.config).map_err(Failure::input)?;
-    log::say(&config.shown());
-    config.notes().iter().for_each(|note| log::say(&format!("# {note}")));
+    let configs = Config::read_all(&arguments.config).map_err(Failure::input)?;
+    for config in &configs {
+        if configs.len() > 1 {
+            log::say(&format!("# chain {}\n", config.chain.id));
+        }
+        log::say(&config.shown());
+        config.notes().iter().for_each(|note| log::say(&format!("# {note}")));
+    }
     if !arguments.dial {
         return Ok(());
     }
-    let answers = dial::all(&config).map_err(Failure::Run)?;
+    let mut answers = Vec::new();
+    for config in &configs {
+        answers.extend(dial::all(config).map_err(Failure::Run)?);
+    }
     for answer in &answers {
         log::say(&format!("# {answer}"));
     }

@@ -30,6 +30,9 @@ pub struct Positions {
     /// The configuration; of it [[node]], [[lending]], [chain] and [bootstrap] are read.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Of which chain, where the file has several [[chain]] rows.
+    #[arg(long, value_name = "ID")]
+    chain: Option<u64>,
     /// Only positions with a health factor under this.
     #[arg(long, value_name = "HF", value_parser = factor)]
     below: Option<U256>,
@@ -47,7 +50,7 @@ fn factor(text: &str) -> Result<U256, String> {
 /// Runs the verb.
 pub fn run(arguments: &Positions) -> Result<(), Failure> {
     log::start()?;
-    let config = Config::read(&arguments.config).map_err(Failure::input)?;
+    let config = Config::read_of(&arguments.config, arguments.chain).map_err(Failure::input)?;
     for (missing, what) in [(config.node.is_empty(), "[[node]]"), (config.lending.is_empty(), "[[lending]]")] {
         if missing {
             return Err(Failure::Input(eyre!("{}: no {what}, at least one due", arguments.config.display())));

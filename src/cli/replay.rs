@@ -15,8 +15,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
+use crate::chain::RECORDED;
 use crate::cli::Failure;
 use crate::config::Config;
+use crate::config::ConfigError;
 use crate::hot::search::config::Config as Search;
 use crate::protocols::executor::MAX_HOPS;
 use crate::replay::block::BlockError;
@@ -86,9 +88,15 @@ pub fn run(verb: Replay) -> Result<(), Failure> {
     }
 }
 
+/// Of a file with several chains, what it says of the one that records are of.
+fn recorded(path: &Path) -> Result<Config, ConfigError> {
+    let several = Config::read_all(path)?.len() > 1;
+    Config::read_of(path, several.then_some(RECORDED.id))
+}
+
 fn block(arguments: &Block) -> Result<(), Failure> {
     let mut search = match &arguments.config {
-        Some(path) => Config::read(path).map_err(Failure::input)?.search,
+        Some(path) => recorded(path).map_err(Failure::input)?.search,
         None => Search::patient(),
     };
     if let Some(hops) = arguments.max_hops {

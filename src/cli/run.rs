@@ -8,12 +8,13 @@ use crate::cli::Failure;
 use crate::cli::log;
 use crate::config::Config;
 use crate::live::How;
+use crate::live::screen;
 use crate::live::session;
-use crate::live::stats::show;
 
 /// Printed below the options.
 pub const HELP: &str = "Without --live it does everything but send: the ledger holds what it would have sent. Ctrl-C or SIGTERM ends it: what is under
 way is followed to its block first.
+A file with several [[chain]] rows runs a searcher for each, in one process.
 In a terminal it draws a table; elsewhere it prints a line every five seconds. Logs go to stderr: PEREGRINE_LOG=info (or
 debug, or a filter as tracing takes it), PEREGRINE_LOG_FORMAT=json.
 
@@ -35,9 +36,9 @@ pub struct Run {
 /// Runs the verb.
 pub fn run(arguments: &Run) -> Result<(), Failure> {
     log::start()?;
-    let config = Config::read_for_run(&arguments.config).map_err(Failure::input)?;
+    let configs = Config::read_for_run(&arguments.config).map_err(Failure::input)?;
     let how = if arguments.live { How::Live } else { How::Dry };
-    let report = session::run(&config, how).map_err(Failure::Run)?;
-    log::say(&show::table(&report.status, report.aside));
+    let report = session::run(&configs, how).map_err(Failure::Run)?;
+    log::say(&screen::tables(&report));
     Ok(())
 }

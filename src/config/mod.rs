@@ -3,9 +3,12 @@
 //! # Invariants
 //! - What is shown of it holds no secret: keys are places, URLs are cut down to their host.
 
+mod chains;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use toml::Table;
 
 use crate::chain;
 use crate::edge::bootstrap;
@@ -18,7 +21,7 @@ use crate::hot::forecast;
 use crate::hot::rt;
 use crate::hot::search;
 
-/// The whole file.
+/// All that is said of one chain, and of the process: the whole file, where it is of one chain.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -105,53 +108,130 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// Which, and what it is for.
-        what: &'static str,
+        what: String,
     },
 }
 
+/// What is wrong with a configuration, wherever it was read.
+enum Wrong {
+    /// The chain, or what is not of it; or what a row holds.
+    Chain(String),
+    /// A value out of its range: key, value, what is due.
+    Range((&'static str, String, &'static str)),
+}
+
+impl Wrong {
+    /// In this file; in a `[[chain]]` row of it, where there are such.
+    fn of(self, path: &Path, row: Option<usize>) -> ConfigError {
+        let path = path.to_path_buf();
+        match (self, row) {
+            (Self::Chain(what), None) => ConfigError::Chain { path, what },
+            (Self::Chain(what), Some(row)) => ConfigError::Chain { path, what: format!("[[chain]] {row}: {what}") },
+            (Self::Range((key, found, due)), None) => ConfigError::Range { path, key, found, due },
+            (Self::Range((key, found, due)), Some(row)) => {
+                ConfigError::Chain { path, what: format!("[[chain]] {row}: {key} is {found}, {due} due") }
+            }
+        }
+    }
+}
+
 impl Config {
-    /// Reads and checks `path`.
+    /// Reads and checks `path`, which is of one chain.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::read_of(path, None)
+    }
+
+    /// Reads and checks what `path` says of a chain; it need not be said which, where there is one.
+    pub fn read_of(path: &Path, id: Option<u64>) -> Result<Self, ConfigError> {
+        let mut all = Self::read_all(path)?;
+        let wrong = |what| ConfigError::Chain { path: path.to_path_buf(), what };
+        if let Some(id) = id {
+            let one = all.into_iter().find(|config| config.chain.id == id);
+            return one.ok_or_else(|| wrong(format!("no [[chain]] of id {id}")));
+        }
+        let ids: Vec<String> = all.iter().map(|config| config.chain.id.to_string()).collect();
+        let several = || {
+            format!(
+                "{} [[chain]] rows ({}), and this verb is about one: say which by --chain",
+                ids.len(),
+                ids.join(", ")
+            )
+        };
+        if all.len() > 1 { Err(wrong(several())) } else { all.pop().ok_or_else(|| wrong(several())) }
+    }
+
+    /// Reads and checks `path`: one configuration a chain.
+    pub fn read_all(path: &Path) -> Result<Vec<Self>, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|cause| ConfigError::Open { path: path.to_path_buf(), cause })?;
-        let mut config: Self = toml::from_str(&text).map_err(|cause| {
+        let at_line = |cause: toml::de::Error| {
             let start = cause.span().map_or(0, |span| span.start);
             let line = text.get(..start).unwrap_or(&text).matches('\n').count();
             // The line itself is not shown: what stands there may be a key.
             let key = text.lines().nth(line).unwrap_or_default().split('=').next().unwrap_or_default().trim();
             let what = format!("`{key}`: {}", cause.message());
             ConfigError::Toml { path: path.to_path_buf(), line: line + 1, what }
-        })?;
+        };
+        let file: toml::Table = text.parse().map_err(at_line)?;
+        let Some(rows) = chains::rows(&file) else {
+            let config = toml::from_str(&text).map_err(at_line)?;
+            return Ok(vec![Self::checked(config, &file).map_err(|wrong| wrong.of(path, None))?]);
+        };
+        let one = |(place, row): (usize, Table)| {
+            let wrong = |wrong: Wrong| wrong.of(path, Some(place + 1));
+            let config: Self = row.clone().try_into().map_err(|cause: toml::de::Error| {
+                // Its first line: what follows repeats the file, where a key may stand.
+                wrong(Wrong::Chain(cause.message().lines().next().unwrap_or_default().to_owned()))
+            })?;
+            Self::checked(config, &row).map_err(wrong)
+        };
+        let mut all = rows.into_iter().enumerate().map(one).collect::<Result<Vec<_>, _>>()?;
+        chains::apart(path, &mut all)?;
+        Ok(all)
+    }
+
+    /// `written`: what it was read from.
+    fn checked(mut self, written: &Table) -> Result<Self, Wrong> {
         // A list that is not written is the chain's own.
-        if !is_written(&text, "search", "base_tokens") {
-            config.search.base_tokens = config.chain.base_tokens();
+        let search = written.get("search").and_then(toml::Value::as_table);
+        if !search.is_some_and(|table| table.contains_key("base_tokens")) {
+            self.search.base_tokens = self.chain.base_tokens();
         }
-        if let Some(what) = config.chain.fault().or_else(|| config.chain.wrong_tokens(&config.search.base_tokens)) {
-            return Err(ConfigError::Chain { path: path.to_path_buf(), what });
+        if let Some(what) = self.chain.fault().or_else(|| self.chain.wrong_tokens(&self.search.base_tokens)) {
+            return Err(Wrong::Chain(what));
         }
-        match config.out_of_range() {
-            None => Ok(config),
-            Some((key, found, due)) => Err(ConfigError::Range { path: path.to_path_buf(), key, found, due }),
+        match self.out_of_range() {
+            None => Ok(self),
+            Some(range) => Err(Wrong::Range(range)),
         }
     }
 
-    /// Reads `path` for a searcher: what it cannot do without must be there.
-    pub fn read_for_run(path: &Path) -> Result<Self, ConfigError> {
-        let config = Self::read(path)?;
-        let missing = |what| Err(ConfigError::Missing { path: path.to_path_buf(), what });
-        if config.node.is_empty() {
-            return missing("no [[node]], at least one with ws or ipc due");
+    /// Reads `path` for searchers, one a chain: what they cannot do without must be there.
+    pub fn read_for_run(path: &Path) -> Result<Vec<Self>, ConfigError> {
+        let all = Self::read_all(path)?;
+        let several = all.len() > 1;
+        let missing = |config: &Self, what: &str| {
+            let id = config.chain.id;
+            let what = if several { format!("chain {id}: {what}") } else { what.to_owned() };
+            Err(ConfigError::Missing { path: path.to_path_buf(), what })
+        };
+        match all.iter().find_map(|config| config.missing().map(|what| (config, what))) {
+            None => Ok(all),
+            Some((config, what)) => missing(config, what),
         }
-        if config.executor.is_none() {
-            return missing("no [executor], its address and owner due");
+    }
+
+    fn missing(&self) -> Option<&'static str> {
+        if self.node.is_empty() {
+            return Some("no [[node]], at least one with ws or ipc due");
         }
-        if config.factory.is_empty() && config.pool.is_empty() {
-            return missing("neither [[factory]] nor [[pool]], at least one due");
+        if self.executor.is_none() {
+            return Some("no [executor], its address and owner due");
         }
-        if config.relay.is_empty() {
-            return missing("no [[relay]], at least one due");
+        if self.factory.is_empty() && self.pool.is_empty() {
+            return Some("neither [[factory]] nor [[pool]], at least one due");
         }
-        Ok(config)
+        self.relay.is_empty().then_some("no [[relay]], at least one due")
     }
 
     fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {
@@ -185,10 +265,4 @@ impl Config {
         // Serialising to a string fails on maps with keys that are no strings, and there is none.
         toml::to_string(self).unwrap_or_default()
     }
-}
-
-/// The file, which is TOML, says something of this key.
-fn is_written(text: &str, table: &str, key: &str) -> bool {
-    let file = text.parse::<toml::Table>().unwrap_or_default();
-    file.get(table).and_then(toml::Value::as_table).is_some_and(|table| table.contains_key(key))
 }

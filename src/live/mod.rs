@@ -21,6 +21,8 @@ pub mod dispatcher;
 pub mod mempool;
 pub mod positions;
 pub mod reconnector;
+pub mod screen;
+pub mod searchers;
 pub mod session;
 mod start;
 mod state_loader;
@@ -52,6 +54,7 @@ use crate::edge::submit::Submitter;
 use crate::hot::rt::thread::CorePlacement;
 use crate::hot::worker::message::Seen;
 use crate::hot::worker::send_gate::SendGate;
+use crate::live::stats::export;
 use crate::live::stats::meter::Meters;
 use crate::live::stats::totals::Stats;
 use crate::live::stats::totals::Status;
@@ -197,6 +200,17 @@ impl Searcher {
             return Err(Fault("a task of the edge"));
         }
         Ok(())
+    }
+
+    /// Sends nothing from here on.
+    pub fn halt(&self) {
+        self.send_gate.halt();
+    }
+
+    /// Its numbers, for others to read; of which chain, where there are several.
+    #[must_use]
+    pub fn exported(&self, chain: Option<u64>) -> export::Row {
+        export::Row { chain, meters: self.meters.clone(), stats: self.stats.clone(), ingest: self.ingest.clone() }
     }
 
     /// Sends nothing more, and waits until every bundle has an outcome, or for `patience`. How many have none.

@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use alloy_primitives::U256;
 use eyre::WrapErr;
-use indicatif::ProgressBar;
-use indicatif::ProgressDrawTarget;
-use indicatif::ProgressStyle;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
+use crate::chain;
+use crate::chain::{BaseFee, DataFee};
 use crate::config::Config;
 use crate::edge::bootstrap;
-use crate::edge::bootstrap::Progress;
 use crate::edge::devnet::Contracts;
 use crate::edge::devnet::Wallet;
 use crate::edge::devnet::lending::Lending;
@@ -28,11 +26,10 @@ use crate::hot::bundle::config::Executor;
 use crate::hot::rt;
 use crate::hot::rt::thread;
 use crate::live::How;
-use crate::live::Searcher;
+use crate::live::screen::Screen;
+use crate::live::searchers::Searchers;
+use crate::live::searchers::Standing;
 use crate::live::start;
-use crate::live::stats::show;
-use crate::live::stats::show::Aside;
-use crate::live::stats::totals::Status;
 use crate::types::secret::Place;
 
 /// Between two drawings of the table.
@@ -40,52 +37,36 @@ const REDRAW: Duration = Duration::from_millis(500);
 /// Between two lines where there is no terminal.
 const LINE: Duration = Duration::from_secs(5);
 
-/// Runs until SIGINT or SIGTERM. What it says on the way goes to stderr.
+/// Runs a searcher for each of these until SIGINT or SIGTERM: each is of another chain. What is said on the way goes to stderr.
 ///
 /// # Errors
-/// It could not start, or a part of it died.
-pub fn run(config: &Config, how: How) -> eyre::Result<Report> {
-    edge(&config.threads)?.block_on(async {
+/// One could not start, or a part of it died: none runs then.
+pub fn run(configs: &[Config], how: How) -> eyre::Result<Vec<Standing>> {
+    let threads: Vec<&rt::Config> = configs.iter().map(|config| &config.threads).collect();
+    edge(&threads)?.block_on(async {
         let screen = Screen::new();
         let mut hear = screen.progress();
-        let searcher = tokio::select! {
-            searcher = start(config, how, 0, &mut hear) => searcher?,
+        let searchers = tokio::select! {
+            searchers = Searchers::start(configs, how, &mut hear) => searchers?,
             stopped = signalled() => return stopped.and_then(|()| eyre::bail!("stopped before the state was loaded")),
         };
-        if let Some(at) = searcher.served_at() {
+        if let Some(at) = searchers.served_at() {
             screen.say(&format!("numbers at http://{at}/metrics and http://{at}/status"));
         }
         let ended = tokio::select! {
-            fault = watch(&searcher, &screen, how == How::Dry) => Err(fault),
+            fault = watch(&searchers, &screen) => Err(fault),
             stopped = signalled() => stopped,
         };
         screen.say("ending: nothing is sent any more, outcomes are waited for; once more ends at once");
-        let patience = Duration::from_secs(config.chain.slot_seconds * 2);
+        let slots = configs.iter().map(|config| config.chain.slot_seconds).max().unwrap_or_default();
         tokio::select! {
-            _ = searcher.wind_down(patience) => (),
+            _ = searchers.wind_down(Duration::from_secs(slots * 2)) => (),
             _ = signalled() => (),
         }
-        let report = Report::of(searcher, how == How::Dry).await;
+        let report = searchers.stop().await;
         screen.clear();
         ended.map(|()| report)
     })
-}
-
-/// How a session ended.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// What was earned, and how fast.
-    pub status: Status,
-    /// What the table shows beside it.
-    pub aside: Aside,
-}
-
-impl Report {
-    /// Ends the searcher.
-    async fn of(searcher: Searcher, dry: bool) -> Self {
-        let aside = Aside { pools: searcher.pools(), tip: searcher.tip(), dry };
-        Self { status: searcher.stop().await, aside }
-    }
 }
 
 /// What kind of demo.
@@ -103,7 +84,7 @@ pub struct Demo {
 ///
 /// # Errors
 /// Either could not start, or died.
-pub fn demo(demo: &Demo) -> eyre::Result<Report> {
+pub fn demo(demo: &Demo) -> eyre::Result<Standing> {
     runtime()?.block_on(async {
         let screen = Screen::new();
         screen.say("starting a local chain with the real protocols, a block builder and traffic");
@@ -118,16 +99,18 @@ pub fn demo(demo: &Demo) -> eyre::Result<Report> {
         let mut blocks = world.blocks();
         blocks.recv().await.wrap_err("the local chain makes no blocks")?;
         let searcher = start(&config, How::Loopback, demo.world.seed, &mut screen.progress()).await?;
+        let searcher = Searchers::of(&config, How::Loopback, searcher);
         let ended = tokio::select! {
-            fault = watch(&searcher, &screen, false) => Err(fault),
+            fault = watch(&searcher, &screen) => Err(fault),
             () = tokio::time::sleep(Duration::from_secs(demo.seconds)) => Ok(()),
             stopped = signalled() => stopped,
         };
         searcher.wind_down(demo.world.slot * 5).await;
-        let report = Report::of(searcher, false).await;
+        let mut report = searcher.stop().await;
         world.stop().await;
         screen.clear();
-        ended.map(|()| report)
+        ended?;
+        report.pop().ok_or_else(|| eyre::eyre!("no searcher ran"))
     })
 }
 
@@ -141,31 +124,31 @@ fn runtime_on(cores: Vec<usize>) -> eyre::Result<tokio::runtime::Runtime> {
     builder.on_thread_start(move || thread::confine(&cores)).enable_all().build().wrap_err("no tokio runtime")
 }
 
-/// What the edge of a searcher with these hot threads runs on: off their cores where they spin, which take them whole. So is
+/// What the edge of searchers with these hot threads runs on: off their cores where they spin, which take them whole. So is
 /// the calling thread from now on, and whatever it starts that is not hot.
 ///
 /// # Errors
 /// The system has no thread to give.
-pub fn edge(threads: &rt::Config) -> eyre::Result<tokio::runtime::Runtime> {
-    if !threads.spin {
+pub fn edge(threads: &[&rt::Config]) -> eyre::Result<tokio::runtime::Runtime> {
+    let spinning = threads.iter().filter(|threads| threads.spin);
+    let taken: Vec<_> = spinning.flat_map(|threads| thread::placements(threads.hot, &threads.cores)).collect();
+    if taken.is_empty() {
         return runtime();
     }
-    let cores = thread::others(&thread::placements(threads.hot, &threads.cores));
+    let cores = thread::others(&taken);
     thread::confine(&cores);
     runtime_on(cores)
 }
 
 /// Draws until a part dies.
-async fn watch(searcher: &Searcher, screen: &Screen, dry: bool) -> eyre::Report {
+async fn watch(searchers: &Searchers, screen: &Screen) -> eyre::Report {
     let mut ticks = tokio::time::interval(if screen.is_terminal() { REDRAW } else { LINE });
     loop {
         ticks.tick().await;
-        if let Err(fault) = searcher.check() {
-            return fault.into();
+        if let Err(fault) = searchers.check() {
+            return fault;
         }
-        searcher.meters().collect();
-        let aside = Aside { pools: searcher.pools(), tip: searcher.tip(), dry };
-        screen.draw(&searcher.status(), aside);
+        screen.draw(&searchers.standing());
     }
 }
 
@@ -184,7 +167,17 @@ async fn signalled() -> eyre::Result<()> {
 /// # Errors
 /// A key cannot be written, or lies there already.
 pub fn in_world(world: &World, folder: &Path) -> eyre::Result<Config> {
+    let (id, wrapped_native) = world.options.chain;
+    let fees = BaseFee::LONDON;
     let mut config = Config::default();
+    config.chain = chain::Config {
+        wrapped_native,
+        base_fee_elasticity: fees.elasticity,
+        base_fee_denominator: fees.denominator,
+        data_fee: DataFee::None,
+        ..chain::Config::of(id)
+    };
+    config.search.base_tokens = config.chain.base_tokens();
     config.chain.hardfork = world.devnet.options.hardfork.to_owned();
     config.chain.slot_seconds = world.options.slot.as_secs();
     config.node =
@@ -254,71 +247,4 @@ fn key(folder: &Path, name: &str, wallet: &Wallet) -> eyre::Result<Place> {
     let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path)?;
     write!(file, "{:x}", wallet.secret())?;
     Ok(Place::File(path))
-}
-
-fn loading(progress: Progress<'_>) -> String {
-    match progress {
-        Progress::Scanning { factory, done, of, pools } => {
-            format!("{factory}: {done} of {of} blocks read, {pools} pools so far")
-        }
-        Progress::Borrowers { lending, done, of, accounts } => {
-            format!("{lending}: {done} of {of} blocks read, {accounts} borrowers so far")
-        }
-        Progress::Reading { accounts, slots } => format!("reading {accounts} accounts and {slots} slots again"),
-        Progress::Asking { round, open, missing } => {
-            format!("round {round}: {open} questions not yet answered, reading {missing} accounts and slots")
-        }
-        Progress::Verifying { pools } => format!("holding {pools} pools against the node"),
-        Progress::Positions { held } => format!("holding {held} positions against the node"),
-        Progress::Note(note) => note.to_owned(),
-    }
-}
-
-/// Where it is shown.
-pub(super) struct Screen {
-    bar: ProgressBar,
-}
-
-impl Screen {
-    pub(super) fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-        Self { bar: bar.with_style(style) }
-    }
-
-    fn is_terminal(&self) -> bool {
-        !self.bar.is_hidden()
-    }
-
-    /// A line that stays.
-    #[expect(clippy::print_stderr, reason = "this is what the user watches")]
-    fn say(&self, line: &str) {
-        if self.is_terminal() {
-            self.bar.println(line);
-        } else {
-            eprintln!("{line}");
-        }
-    }
-
-    fn draw(&self, status: &Status, aside: Aside) {
-        if self.is_terminal() {
-            self.bar.set_message(show::table(status, aside));
-            self.bar.tick();
-        } else {
-            self.say(&show::line(status, aside));
-        }
-    }
-
-    /// How the loading goes.
-    pub(super) fn progress(&self) -> impl FnMut(Progress<'_>) + Send + 'static {
-        let bar = self.bar.clone();
-        move |progress| {
-            bar.set_message(format!("  {}", loading(progress)));
-            bar.tick();
-        }
-    }
-
-    pub(super) fn clear(&self) {
-        self.bar.finish_and_clear();
-    }
 }

@@ -40,7 +40,7 @@ use crate::live::dispatcher::Dispatcher;
 use crate::live::reconnector::Dials;
 use crate::live::reconnector::Reconnector;
 use crate::live::state_loader::StateLoader;
-use crate::live::stats::export::Export;
+use crate::live::stats::export::{Export, Row};
 use crate::live::stats::meter::Meters;
 use crate::live::stats::totals::Stats;
 use crate::live::submission::inclusion;
@@ -273,7 +273,7 @@ fn executor(config: &Config) -> eyre::Result<&Executor> {
 }
 
 fn submitter(config: &Config, how: How) -> eyre::Result<(Submitter, Own)> {
-    if let Some(why) = config.chain.inexact().filter(|_| how == How::Live) {
+    if let Some(why) = config.chain.inexact_abroad().filter(|_| how == How::Live) {
         eyre::bail!(why);
     }
     let executor = executor(config)?;
@@ -321,7 +321,8 @@ async fn exporter(
     ingest: &Arc<Ingest>,
 ) -> eyre::Result<Option<export::Exporter>> {
     let Some(listen) = config.metrics.listen else { return Ok(None) };
-    let numbers = Arc::new(Export { meters: meters.clone(), stats: stats.clone(), ingest: ingest.clone() });
+    let row = Row { chain: None, meters: meters.clone(), stats: stats.clone(), ingest: ingest.clone() };
+    let numbers = Arc::new(Export::new(vec![row]));
     let served = export::serve(listen, numbers).await;
     Ok(Some(served.wrap_err_with(|| format!("metrics.listen {listen}"))?))
 }

@@ -1,7 +1,11 @@
-//! The run's numbers as Prometheus and `/status` take them.
+//! The run's numbers as Prometheus and `/status` take them: of one chain, or of several, each sample then labelled by its chain.
 
+use std::fmt::Display;
 use std::fmt::Write;
 use std::sync::Arc;
+
+use serde_json::Map;
+use serde_json::Value;
 
 use crate::edge::export::Exported;
 use crate::edge::ingest::Ingest;
@@ -9,11 +13,14 @@ use crate::edge::ingest::SourceStats;
 use crate::hot::refused::Refused;
 use crate::live::stats::meter::Meters;
 use crate::live::stats::totals::Stats;
+use crate::live::stats::totals::Status;
 use crate::metrics::count::Counter;
 use crate::metrics::stage::Stage;
 
-/// What is exported.
-pub struct Export {
+/// The numbers of one searcher.
+pub struct Row {
+    /// The chain's id, where there are several.
+    pub chain: Option<u64>,
     /// Counters and times.
     pub meters: Arc<Meters>,
     /// What became of bundles.
@@ -22,76 +29,130 @@ pub struct Export {
     pub ingest: Arc<Ingest>,
 }
 
+/// What is exported.
+pub struct Export(Vec<Row>);
+
 impl Exported for Export {
     fn metrics(&self) -> String {
-        let mut text = String::new();
-        // Writing into a string does not fail.
-        let _written = self.write(&mut text);
-        text
+        let rows = self.0.iter().map(|row| (row, row.status())).collect();
+        let mut page = Page { rows, text: String::new() };
+        page.bundles();
+        page.times();
+        page.sources();
+        page.profit();
+        page.text
     }
 
     fn status(&self) -> String {
-        serde_json::to_string(&self.stats.status(&self.meters)).unwrap_or_default()
+        let one = |row: &Row| serde_json::to_value(row.status()).unwrap_or_default();
+        if let [row] = &self.0[..] {
+            return one(row).to_string();
+        }
+        let chains = self.0.iter().map(|row| (row.chain.unwrap_or_default().to_string(), one(row)));
+        let chains: Map<String, Value> = chains.collect();
+        serde_json::json!({ "chains": chains }).to_string()
     }
 }
 
 impl Export {
-    fn write(&self, text: &mut String) -> std::fmt::Result {
-        let status = self.stats.status(&self.meters);
+    /// Of these searchers.
+    #[must_use]
+    pub const fn new(rows: Vec<Row>) -> Self {
+        Self(rows)
+    }
+}
+
+impl Row {
+    fn status(&self) -> Status {
+        self.stats.status(&self.meters)
+    }
+}
+
+/// `/metrics` as far as it is written.
+struct Page<'a> {
+    rows: Vec<(&'a Row, Status)>,
+    text: String,
+}
+
+/// The samples of one searcher in one family.
+struct Samples<'a> {
+    name: &'a str,
+    chain: Option<u64>,
+    text: &'a mut String,
+}
+
+impl Samples<'_> {
+    /// A sample of the family, or of what belongs to it under a longer name.
+    fn add(&mut self, ending: &str, labels: &[(&str, &str)], value: impl Display) {
+        let chain = self.chain.map(|chain| chain.to_string());
+        let chain = chain.as_deref().map(|chain| ("chain", chain));
+        let labels: Vec<String> = chain
+            .into_iter()
+            .chain(labels.iter().copied())
+            .map(|(name, value)| format!("{name}=\"{value}\""))
+            .collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        // Writing into a string does not fail.
+        let _written = writeln!(self.text, "{}{ending}{labels} {value}", self.name);
+    }
+}
+
+impl Page<'_> {
+    fn family(&mut self, [name, kind, help]: [&str; 3], samples: impl Fn(&Row, &Status, &mut Samples<'_>)) {
+        // As above.
+        let _written = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (row, status) in &self.rows {
+            samples(row, status, &mut Samples { name, chain: row.chain, text: &mut self.text });
+        }
+    }
+
+    fn bundles(&mut self) {
         for counter in Counter::ALL {
-            let count = self.meters.count(*counter);
-            let name = counter.name();
-            writeln!(text, "# HELP {name} {}\n# TYPE {name} counter\n{name} {count}", counter.help())?;
+            let family = [counter.name(), "counter", counter.help()];
+            self.family(family, |row, _, samples| samples.add("", &[], row.meters.count(*counter)));
         }
         // Gauges: a reorg takes an outcome back.
-        for (name, help, count) in [
-            ("peregrine_bundles_landed", "Bundles in the chain.", status.bundles_landed),
-            ("peregrine_bundles_lost", "Bundles not in the chain.", status.lost),
-            ("peregrine_bundles_lost_explained", "... where the chain shows why.", status.lost_explained),
-            ("peregrine_bundles_outbid", "... because another searcher took it.", status.outbid),
+        type Gauge = ([&'static str; 2], fn(&Status) -> u64);
+        let gauges: [Gauge; 5] = [
+            (["peregrine_bundles_landed", "Bundles in the chain."], |status| status.bundles_landed),
+            (["peregrine_bundles_lost", "Bundles not in the chain."], |status| status.lost),
+            (["peregrine_bundles_lost_explained", "... where the chain shows why."], |status| status.lost_explained),
+            (["peregrine_bundles_outbid", "... because another searcher took it."], |status| status.outbid),
             (
-                "peregrine_bundles_mismatched",
-                "Landed bundles whose realised profit is not the predicted one, to the wei.",
-                status.mismatched,
+                [
+                    "peregrine_bundles_mismatched",
+                    "Landed bundles whose realised profit is not the predicted one, to the wei.",
+                ],
+                |status| status.mismatched,
             ),
-        ] {
-            writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {count}")?;
+        ];
+        for ([name, help], read) in gauges {
+            self.family([name, "gauge", help], |_, status, samples| samples.add("", &[], read(status)));
         }
-        let name = "peregrine_refused_total";
-        writeln!(
-            text,
-            "# HELP {name} Candidates and triggers that came to nothing, by reason.\n# TYPE {name} counter"
-        )?;
-        for reason in Refused::ALL {
-            writeln!(text, "{name}{{reason=\"{}\"}} {}", reason.name(), self.meters.refused(reason))?;
-        }
-        let name = "peregrine_stage_seconds";
-        writeln!(text, "# HELP {name} Time of a stage of the path.\n# TYPE {name} summary")?;
-        for stage in Stage::ALL {
-            let (stage, latency) = (stage.name(), self.meters.latency(stage));
-            for (quantile, us) in [("0.5", latency.p50_us), ("0.99", latency.p99_us), ("0.999", latency.p999_us)] {
-                writeln!(text, "{name}{{stage=\"{stage}\",quantile=\"{quantile}\"}} {}", us / 1e6)?;
+        let help = "Candidates and triggers that came to nothing, by reason.";
+        self.family(["peregrine_refused_total", "counter", help], |row, _, samples| {
+            for reason in Refused::ALL {
+                samples.add("", &[("reason", reason.name())], row.meters.refused(reason));
             }
-            writeln!(text, "{name}_count{{stage=\"{stage}\"}} {}", latency.count)?;
-        }
-        self.sources(text)?;
-        for (name, help, wei) in [
-            ("peregrine_profit_predicted_wei", "Predicted profit of landed bundles.", &status.profit_predicted_wei),
-            (
-                "peregrine_profit_realised_wei",
-                "Realised profit of landed bundles, by balances.",
-                &status.profit_realised_wei,
-            ),
-        ] {
-            writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {wei}")?;
-        }
-        Ok(())
+        });
+    }
+
+    fn times(&mut self) {
+        self.family(["peregrine_stage_seconds", "summary", "Time of a stage of the path."], |row, _, samples| {
+            for stage in Stage::ALL {
+                let (name, latency) = (stage.name(), row.meters.latency(stage));
+                for (quantile, us) in [("0.5", latency.p50_us), ("0.99", latency.p99_us), ("0.999", latency.p999_us)] {
+                    samples.add("", &[("stage", name), ("quantile", quantile)], us / 1e6);
+                }
+                samples.add("_count", &[("stage", name)], latency.count);
+            }
+        });
     }
 
     /// Who was first, source by source, and what was wrong with what they said.
-    fn sources(&self, text: &mut String) -> std::fmt::Result {
-        type Row = (&'static str, &'static str, fn(&SourceStats) -> f64);
-        let rows: [Row; 5] = [
+    fn sources(&mut self) {
+        type Family = (&'static str, &'static str, fn(&SourceStats) -> f64);
+        let families: [Family; 5] = [
             ("peregrine_source_pending_first_total", "Pending transactions that this source told of first.", |s| {
                 s.txs.first as f64
             }),
@@ -100,18 +161,36 @@ impl Export {
             ("peregrine_source_heads_first_total", "Heads that this source told of first.", |s| s.heads.first as f64),
             ("peregrine_source_heads_behind_total", "... that another had told of before.", |s| s.heads.behind as f64),
         ];
-        let stats = self.ingest.stats();
-        for (name, help, read) in rows {
-            writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter")?;
-            for source in &stats {
-                writeln!(text, "{name}{{source=\"{}\"}} {}", source.name, read(source))?;
-            }
+        for (name, help, read) in families {
+            self.family([name, "counter", help], |row, _, samples| {
+                for source in row.ingest.stats() {
+                    samples.add("", &[("source", source.name.as_str())], read(&source));
+                }
+            });
         }
-        let (name, help) = ("peregrine_bad_frames_total", "Frames that did not decode.");
-        writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", self.ingest.bad_frames())?;
-        let (name, help) = ("peregrine_samples_lost_total", "Times of stages that found no room.");
-        writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", self.meters.lost_samples())?;
-        let (name, help) = ("peregrine_ingest_dropped_total", "Pending transactions that found the feed's queue full.");
-        writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", self.ingest.dropped_pending())
+        type Count = ([&'static str; 2], fn(&Row) -> u64);
+        let counts: [Count; 3] = [
+            (["peregrine_bad_frames_total", "Frames that did not decode."], |row| row.ingest.bad_frames()),
+            (["peregrine_samples_lost_total", "Times of stages that found no room."], |row| row.meters.lost_samples()),
+            (["peregrine_ingest_dropped_total", "Pending transactions that found the feed's queue full."], |row| {
+                row.ingest.dropped_pending()
+            }),
+        ];
+        for ([name, help], read) in counts {
+            self.family([name, "counter", help], |row, _, samples| samples.add("", &[], read(row)));
+        }
+    }
+
+    fn profit(&mut self) {
+        type Wei = (&'static str, &'static str, fn(&Status) -> &str);
+        let families: [Wei; 2] = [
+            ("peregrine_profit_predicted_wei", "Predicted profit of landed bundles.", |s| &s.profit_predicted_wei),
+            ("peregrine_profit_realised_wei", "Realised profit of landed bundles, by balances.", |s| {
+                &s.profit_realised_wei
+            }),
+        ];
+        for (name, help, read) in families {
+            self.family([name, "gauge", help], |_, status, samples| samples.add("", &[], read(status)));
+        }
     }
 }

@@ -5,6 +5,8 @@
 mod chains;
 #[path = "live/earns.rs"]
 mod earns;
+#[path = "live/facts.rs"]
+mod facts;
 #[path = "live/faults.rs"]
 mod faults;
 #[path = "live/liquidates.rs"]

@@ -93,6 +93,7 @@ pub(super) fn apart(path: &Path, configs: &mut [Config]) -> Result<(), ConfigErr
         let id = config.chain.id;
         config.record.ledger = beside(&config.record.ledger, id);
         config.record.journal = config.record.journal.take().map(|journal| beside(&journal, id));
+        config.record.facts = config.record.facts.take().map(|facts| beside(&facts, id));
     }
     Ok(())
 }

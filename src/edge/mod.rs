@@ -11,4 +11,5 @@ pub mod ingest;
 pub mod ledger;
 pub mod record;
 pub mod rpc;
+pub mod sink;
 pub mod submit;

@@ -33,7 +33,7 @@ pub mod workers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -47,6 +47,7 @@ use crate::edge::ingest::Ingest;
 use crate::edge::ledger::Ledger;
 use crate::edge::ledger::row;
 use crate::edge::record::Writer;
+use crate::edge::sink::{Fact, Facts};
 use crate::edge::submit::Armed;
 use crate::edge::submit::Setup;
 use crate::edge::submit::SetupError;
@@ -103,6 +104,9 @@ pub struct Searcher {
     stats: Arc<Stats>,
     meters: Arc<Meters>,
     ledger: Arc<Ledger>,
+    facts: Arc<Facts>,
+    /// A fault has been said.
+    faulty: AtomicBool,
     ingest: Arc<Ingest>,
     newest: Arc<AtomicU64>,
     exporter: Option<Exporter>,
@@ -191,15 +195,18 @@ impl Searcher {
     /// # Errors
     /// A part has died.
     pub fn check(&self) -> Result<(), Fault> {
-        if self.threads.iter().any(JoinHandle::is_finished) {
-            self.send_gate.halt();
-            return Err(Fault("a hot thread"));
+        let fault = if self.threads.iter().any(JoinHandle::is_finished) {
+            Fault("a hot thread")
+        } else if self.tasks.alive.iter().any(AbortHandle::is_finished) {
+            Fault("a task of the edge")
+        } else {
+            return Ok(());
+        };
+        self.send_gate.halt();
+        if !self.faulty.swap(true, Ordering::Relaxed) {
+            self.facts.say(&Fact::Fault { what: fault.to_string() });
         }
-        if self.tasks.alive.iter().any(AbortHandle::is_finished) {
-            self.send_gate.halt();
-            return Err(Fault("a task of the edge"));
-        }
-        Ok(())
+        Err(fault)
     }
 
     /// Sends nothing from here on.

@@ -1,7 +1,7 @@
 //! Starting a searcher: keys, state, threads, feed, relays, in this order. Nothing is sent before all of it stands.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use alloy_primitives::B256;
@@ -20,6 +20,8 @@ use crate::edge::ingest::Ingest;
 use crate::edge::ledger::Ledger;
 use crate::edge::record::JournalHandle;
 use crate::edge::record::Writer;
+use crate::edge::sink::lines::Lines;
+use crate::edge::sink::{Facts, Sink};
 use crate::edge::submit::Setup;
 use crate::edge::submit::Submitter;
 use crate::edge::submit::keys;
@@ -152,7 +154,8 @@ impl Prepared<'_> {
     /// Threads, feed, relays.
     async fn start(self, submitter: Submitter, how: How, seed: u64) -> eyre::Result<Searcher> {
         let meters = Arc::new(Meters::new(self.config.threads.hot));
-        let stats = Arc::new(Stats::new(seed));
+        let stats = Arc::new(Stats::new(seed, self.clock.unix_start_ns() / 1_000_000));
+        let facts = self.facts(&stats)?;
         let (reports, heard) = mpsc::unbounded_channel();
         let (to_send, found) = mpsc::unbounded_channel();
         let (replies, said) = mpsc::unbounded_channel();
@@ -182,11 +185,10 @@ impl Prepared<'_> {
         }
         let (to_settle, notes) = mpsc::unbounded_channel();
         let times = (self.clock, self.send_gate.clone(), tip_fetched);
-        let sender =
-            Sender::new((self.ledger.clone(), submitter), times, meters.clone(), (patience, to_settle.clone()));
+        let sender = Sender::new((facts.clone(), submitter), times, meters.clone(), (patience, to_settle.clone()));
         let sender = sender.behind(self.at.number).wrap_err("the ledger's bundles")?;
         tasks.run(sender.run((found, said), how != How::Dry));
-        tasks.run(self.tracker(&stats).run(notes, reports));
+        tasks.run(self.tracker(&facts).run(notes, reports));
         let (stop, stopped) = watch::channel(false);
         let (looks, asked) = mpsc::unbounded_channel();
         let dispatcher = self.dispatcher((running.feeders, watchlist), &meters, (to_settle, tip, asked));
@@ -195,6 +197,8 @@ impl Prepared<'_> {
             stats,
             meters,
             ledger: self.ledger,
+            facts,
+            faulty: AtomicBool::new(false),
             ingest,
             newest: self.newest,
             exporter,
@@ -240,11 +244,18 @@ impl Prepared<'_> {
         }
     }
 
-    fn tracker(&self, stats: &Arc<Stats>) -> InclusionTracker {
-        let since_ms = self.clock.unix_start_ns() / 1_000_000;
+    /// The stream of facts, and who takes them: a new sink is a line here.
+    fn facts(&self, stats: &Arc<Stats>) -> eyre::Result<Arc<Facts>> {
+        let mut sinks: Vec<Arc<dyn Sink>> = vec![stats.clone()];
+        if let Some(path) = &self.config.record.facts {
+            sinks.push(Arc::new(Lines::open(path).wrap_err_with(|| format!("record.facts {}", path.display()))?));
+        }
+        Ok(Facts::new(self.ledger.clone(), sinks))
+    }
+
+    fn tracker(&self, facts: &Arc<Facts>) -> InclusionTracker {
         let markets = self.config.lending.iter().map(|row| row.address).collect();
-        let ledger = (self.ledger.clone(), since_ms);
-        InclusionTracker::new(ledger, self.source.chain().clone(), self.plan.own, stats.clone()).watching(markets)
+        InclusionTracker::new(facts.clone(), self.source.chain().clone(), self.plan.own).watching(markets)
     }
 
     fn dispatcher(

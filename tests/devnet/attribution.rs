@@ -22,8 +22,8 @@ use peregrine::edge::ledger::others::Liquidation;
 use peregrine::edge::ledger::others::Worth;
 use peregrine::edge::ledger::row::Bundle;
 use peregrine::edge::ledger::row::Outcome;
+use peregrine::edge::sink::Facts;
 use peregrine::hot::evm::own::Own;
-use peregrine::live::stats::totals::Stats;
 use peregrine::live::submission::inclusion::InclusionTracker;
 use peregrine::live::submission::inclusion::Note;
 use peregrine::protocols::lending::taken::Gain;
@@ -240,7 +240,7 @@ async fn the_ledger_says_who_won_a_position_that_we_lost_until_its_block_is_undo
         weth: net.contracts.weth,
     };
     let told = async |notes: Vec<Note>| {
-        let tracker = InclusionTracker::new((ledger.clone(), 0), chain.clone(), own, Arc::new(Stats::new(0)));
+        let tracker = InclusionTracker::new(Facts::new(ledger.clone(), Vec::new()), chain.clone(), own);
         let tracker = tracker.watching(lending.markets.iter().map(|market| market.pool).collect());
         let ((tell, hear), (mined, _heard)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         notes.into_iter().for_each(|note| tell.send(note).expect("heard"));

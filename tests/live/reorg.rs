@@ -15,7 +15,7 @@ use crate::truth;
 
 /// How the node tells of a reorg.
 #[derive(Clone, Copy, Debug)]
-enum Told {
+pub enum Told {
     /// Of the last block of the new branch alone.
     AtOnce,
     /// Of each, those below the old tip as well.
@@ -24,7 +24,7 @@ enum Told {
 
 /// Undoes the last `depth` blocks. The first of the new ones is empty and later than the old one was, the others hold what the
 /// old ones held, but for what is ours: one block later each.
-async fn reorg(rig: &Rig, depth: u64, told: Told) {
+pub async fn reorg(rig: &Rig, depth: u64, told: Told) {
     let tip = rig.chain.latest().await.unwrap().unwrap();
     let mut again = Vec::new();
     for number in tip.number + 1 - depth..=tip.number {

@@ -35,11 +35,14 @@ pub struct Config {
     pub journal: Option<PathBuf>,
     /// File of the ledger: bundles, outcomes, profit and loss.
     pub ledger: PathBuf,
+    /// File of facts: what became of each bundle, a line of JSON each; appended to. Without it they are not kept there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<PathBuf>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { journal: None, ledger: PathBuf::from("peregrine.ledger") }
+        Self { journal: None, ledger: PathBuf::from("peregrine.ledger"), facts: None }
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::edge::ledger::row::Bundle;
 use crate::edge::ledger::row::Outcome;
+use crate::edge::sink::{Fact, Sink};
 use crate::hot::engine::choice::LIQUIDATION;
 use crate::hot::refused::Refused;
 use crate::live::stats::meter::Latency;
@@ -21,6 +22,8 @@ use crate::metrics::stage::Stage;
 pub struct Stats {
     began: Instant,
     seed: u64,
+    /// When the run began, in unix milliseconds.
+    since_ms: u64,
     pages: Mutex<Pages>,
 }
 
@@ -106,9 +109,9 @@ fn keys(names: &[&str]) -> BTreeMap<String, u64> {
 }
 
 impl Stats {
-    /// An empty book; `seed` of the world it is about, if it is one of ours.
+    /// Of a run that began at `since_ms`, in unix milliseconds; `seed` of the world it is about, if it is one of ours.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, since_ms: u64) -> Self {
         let pages = Pages {
             by_strategy: keys(&["backrun", "atomic_arb", "liquidation"]),
             by_protocol: keys(&["uniswap_v2", "uniswap_v3", "aave_v2", "aave_v3", "morpho_blue"]),
@@ -121,17 +124,7 @@ impl Stats {
             realised: I256::ZERO,
             outbid: 0,
         };
-        Self { began: Instant::now(), seed, pages: Mutex::new(pages) }
-    }
-
-    /// A bundle has an outcome.
-    pub fn settle(&self, bundle: &Bundle, outcome: &Outcome) {
-        self.pages().turn(bundle, outcome, true);
-    }
-
-    /// A reorg took the outcome back.
-    pub fn revive(&self, bundle: &Bundle, outcome: &Outcome) {
-        self.pages().turn(bundle, outcome, false);
+        Self { began: Instant::now(), seed, since_ms, pages: Mutex::new(pages) }
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
@@ -162,6 +155,20 @@ impl Stats {
             refused: Refused::ALL.iter().map(|reason| (reason.name(), meters.refused(*reason))).collect(),
             counters: Counter::ALL.iter().map(|counter| (counter.name(), meters.count(*counter))).collect(),
             latency_us: Stage::ALL.iter().map(|stage| (stage.name(), meters.latency(*stage).into())).collect(),
+        }
+    }
+}
+
+impl Sink for Stats {
+    fn take(&self, fact: &Fact) {
+        let (bundle, outcome, forward) = match fact {
+            Fact::Settled { bundle, outcome } => (bundle, outcome, true),
+            Fact::Reopened { bundle, outcome } => (bundle, outcome, false),
+            _ => return,
+        };
+        // Bundles of earlier runs are settled, and are not this run's numbers.
+        if bundle.decided_ms >= self.since_ms {
+            self.pages().turn(bundle, outcome, forward);
         }
     }
 }

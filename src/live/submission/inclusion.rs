@@ -17,7 +17,6 @@ use tokio::sync::mpsc;
 
 use crate::edge::chain::BlockId;
 use crate::edge::chain::Chain;
-use crate::edge::ledger::Ledger;
 use crate::edge::ledger::LedgerError;
 use crate::edge::ledger::landed;
 use crate::edge::ledger::landed::Block;
@@ -28,9 +27,9 @@ use crate::edge::ledger::landed::Watch;
 use crate::edge::ledger::others;
 use crate::edge::ledger::row::Outcome;
 use crate::edge::ledger::row::Row;
+use crate::edge::sink::{Fact, Facts};
 use crate::hot::evm::own::Own;
 use crate::hot::worker::message::Report;
-use crate::live::stats::totals::Stats;
 use crate::live::submission::mined;
 use crate::live::submission::realised;
 
@@ -55,27 +54,24 @@ const HELD: usize = 32;
 
 /// Follows bundles.
 pub struct InclusionTracker {
-    ledger: Arc<Ledger>,
+    facts: Arc<Facts>,
     chain: Chain,
     own: Own,
     /// Lending contracts whose liquidations are written down.
     markets: Vec<Address>,
-    stats: Arc<Stats>,
     held: VecDeque<(Block, B256)>,
     /// Where a transaction was mined, of the blocks held.
     mined: HashMap<B256, u64>,
     /// The highest block seen.
     highest: u64,
-    /// When the run began, in unix milliseconds: bundles of earlier ones are settled, and are not this run's numbers.
-    since_ms: u64,
 }
 
 impl InclusionTracker {
-    /// A inclusion tracker for our accounts.
+    /// An inclusion tracker for our accounts.
     #[must_use]
-    pub fn new((ledger, since_ms): (Arc<Ledger>, u64), chain: Chain, own: Own, stats: Arc<Stats>) -> Self {
+    pub fn new(facts: Arc<Facts>, chain: Chain, own: Own) -> Self {
         let (held, markets) = (VecDeque::with_capacity(HELD), Vec::new());
-        Self { ledger, chain, own, markets, stats, held, mined: HashMap::new(), highest: 0, since_ms }
+        Self { facts, chain, own, markets, held, mined: HashMap::new(), highest: 0 }
     }
 
     /// Writes down who liquidates whom in these lending contracts, too.
@@ -129,7 +125,7 @@ impl InclusionTracker {
         if all.is_empty() {
             return Ok(());
         }
-        self.ledger.attribute(block.number, all).done().await
+        self.facts.publish(Fact::Liquidated { block: block.number, all }).done().await
     }
 
     fn hold(&mut self, block: Block, parent: B256) {
@@ -144,7 +140,7 @@ impl InclusionTracker {
 
     async fn settle_all(&mut self, tip: u64) -> Result<(), LedgerError> {
         self.highest = self.highest.max(tip);
-        for row in self.ledger.open_bundles()? {
+        for row in self.facts.ledger().open_bundles()? {
             if row.bundle.target <= tip {
                 self.settle(&row).await?;
             }
@@ -176,13 +172,12 @@ impl InclusionTracker {
             },
             Followed::NotLanded(reason) => Outcome::Lost { reason: self.traced(reason, found.0.coinbase).await },
         };
-        match self.ledger.settle(row.bundle.uuid, outcome.clone()).done().await {
-            Ok(()) if row.bundle.decided_ms >= self.since_ms => self.stats.settle(&row.bundle, &outcome),
-            // Of an earlier run. Or the sender gave it up meanwhile: that is its outcome.
-            Ok(()) | Err(LedgerError::Settled { .. }) => (),
-            Err(error) => return Err(error),
+        let settled = Fact::Settled { bundle: Box::new(row.bundle.clone()), outcome: Box::new(outcome) };
+        match self.facts.publish(settled).done().await {
+            // The sender gave it up meanwhile: that is its outcome.
+            Err(LedgerError::Settled { .. }) => Ok(()),
+            done => done,
         }
-        Ok(())
     }
 
     fn watch<'a>(&self, row: &'a Row) -> Watch<'a> {
@@ -266,9 +261,9 @@ impl InclusionTracker {
     async fn undo(&mut self, above: u64) -> Result<(), LedgerError> {
         self.held.retain(|(block, _)| block.number <= above);
         self.mined.retain(|_, number| *number <= above);
-        self.ledger.forget(above).done().await?;
+        self.facts.publish(Fact::Undone { above }).done().await?;
         for target in above + 1..=self.highest + 1 {
-            for row in self.ledger.for_block(target)? {
+            for row in self.facts.ledger().for_block(target)? {
                 self.revive(&row).await?;
             }
         }
@@ -280,11 +275,8 @@ impl InclusionTracker {
         let Some(outcome) = row.outcome.as_ref().filter(|outcome| !matches!(outcome, Outcome::Unsent)) else {
             return Ok(());
         };
-        self.ledger.revive(row.bundle.uuid).done().await?;
-        if row.bundle.decided_ms >= self.since_ms {
-            self.stats.revive(&row.bundle, outcome);
-        }
-        Ok(())
+        let reopened = Fact::Reopened { bundle: Box::new(row.bundle.clone()), outcome: Box::new(outcome.clone()) };
+        self.facts.publish(reopened).done().await
     }
 }
 

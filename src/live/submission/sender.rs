@@ -20,10 +20,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::edge::ledger::Ack;
-use crate::edge::ledger::Ledger;
 use crate::edge::ledger::LedgerError;
 use crate::edge::ledger::row;
+use crate::edge::sink::{Fact, Facts, Publishing, Why};
 use crate::edge::submit::Answer;
 use crate::edge::submit::Prepared;
 use crate::edge::submit::Reply;
@@ -54,7 +53,7 @@ type Unjudged = HashMap<B256, oneshot::Sender<Option<ProfitSplit>>>;
 
 /// Sends.
 pub struct Sender {
-    ledger: Arc<Ledger>,
+    facts: Arc<Facts>,
     submitter: Arc<Submitter>,
     clock: Clock,
     send_gate: Arc<SendGate>,
@@ -77,12 +76,12 @@ impl Sender {
     /// A sender.
     #[must_use]
     pub fn new(
-        (ledger, submitter): (Arc<Ledger>, Arc<Submitter>),
+        (facts, submitter): (Arc<Facts>, Arc<Submitter>),
         (clock, send_gate, tip): (Clock, Arc<SendGate>, watch::Receiver<B256>),
         meters: Arc<Meters>,
         (patience, to_settle): (Duration, mpsc::UnboundedSender<Note>),
     ) -> Self {
-        Self { ledger, submitter, clock, send_gate, tip, meters, patience, to_settle, taken: Mutex::default() }
+        Self { facts, submitter, clock, send_gate, tip, meters, patience, to_settle, taken: Mutex::default() }
     }
 
     /// Knows of the bundles that an earlier run has written down for blocks above `head`.
@@ -91,7 +90,7 @@ impl Sender {
     /// The ledger cannot be read.
     pub fn behind(self, head: u64) -> Result<Self, LedgerError> {
         for target in head.saturating_add(1)..=head.saturating_add(AHEAD) {
-            for row in self.ledger.for_block(target)? {
+            for row in self.facts.ledger().for_block(target)? {
                 self.is_first(target, row.bundle.opportunity);
             }
         }
@@ -155,7 +154,7 @@ impl Sender {
             // Asked for here and now, so that it comes before any answer.
             let row = self.row(sent.uuid, &found, sent.terms, live);
             self.is_first(row.target, row.opportunity);
-            let written = self.ledger.decide(row);
+            let written = self.facts.publish(Fact::Decided(Box::new(row)));
             under_way.spawn(Arc::clone(self).sent(found, sent, written));
         } else if self.send_gate.take(found.parent) {
             let verdict = found.provisional.then(|| {
@@ -166,12 +165,12 @@ impl Sender {
             under_way.spawn(Arc::clone(self).send(found, verdict, live));
         } else {
             // Each hot thread keeps to the limit by itself; together they must.
-            self.meters.edge().counters.add(Counter::NotSent);
+            self.held(&found, Why::Limit);
         }
     }
 
     /// A hot thread has sent it: it is written down, and goes to the relays that thread has no connection to.
-    async fn sent(self: Arc<Self>, found: Box<Found>, sent: Sent, written: Ack) {
+    async fn sent(self: Arc<Self>, found: Box<Found>, sent: Sent, written: Publishing) {
         self.count(&found, sent.at_ns);
         self.meters.edge().counters.add(Counter::SentInLine);
         if let Err(error) = written.done().await {
@@ -232,22 +231,22 @@ impl Sender {
     async fn send(self: Arc<Self>, found: Box<Found>, verdict: Option<Verdict>, live: bool) {
         let prepared = match self.submitter.prepare(&found.bundle) {
             Ok(prepared) => prepared,
-            Err(error) => return self.drop_it(&found, &error),
+            Err(error) => return self.drop_it(&found, Why::Unencodable, &error),
         };
         let uuid = prepared.uuid();
         let mut terms = *found.bundle.terms();
         if let Some(verdict) = verdict {
             // The EVM runs while the relays' requests are written and signed; the ledger holds what it says.
-            let Ok(Some(real)) = verdict.await else { return self.meters.edge().counters.add(Counter::NotSent) };
+            let Ok(Some(real)) = verdict.await else { return self.held(&found, Why::Withdrawn) };
             terms = real;
         }
         if !self.stands(&found) {
-            return self.meters.edge().counters.add(Counter::NotSent);
+            return self.held(&found, Why::Late);
         }
         let row = self.row(uuid, &found, terms, live);
         // The same opportunity, met twice: behind the block, and again after a miss.
         if !self.is_first(row.target, row.opportunity) {
-            return self.meters.edge().counters.add(Counter::NotSent);
+            return self.held(&found, Why::Taken);
         }
         if live && self.send_gate.is_leased(row.target) {
             self.send_then_write(&found, prepared, row).await;
@@ -264,7 +263,7 @@ impl Sender {
         let send = self.submitter.send(prepared, Instant::now() + self.patience);
         // In this order: the requests are handed over before the ledger is asked.
         let write = async {
-            let written = self.ledger.decide(row).done().await;
+            let written = self.facts.publish(Fact::Decided(Box::new(row.clone()))).done().await;
             self.written(found.bundle.block());
             written
         };
@@ -274,31 +273,30 @@ impl Sender {
             tracing::error!(%uuid, block, %error, "the ledger does not take a bundle that has gone out");
             return;
         }
-        self.submitted(submission, self.unix_ms(now)).await;
+        self.submitted(row, submission, self.unix_ms(now)).await;
     }
 
     async fn write_then_send(&self, found: &Found, prepared: Prepared, row: row::Bundle) {
-        let uuid = prepared.uuid();
-        match self.ledger.decide(row).done().await {
+        match self.facts.publish(Fact::Decided(Box::new(row.clone()))).done().await {
             Ok(()) => (),
-            Err(LedgerError::Taken { .. }) => return self.meters.edge().counters.add(Counter::NotSent),
-            Err(error) => return self.drop_it(found, &error),
+            Err(LedgerError::Taken { .. }) => return self.held(found, Why::Taken),
+            Err(error) => return self.drop_it(found, Why::Unwritten, &error),
         }
         // The disk took its time.
         if !self.stands(found) {
-            self.meters.edge().counters.add(Counter::NotSent);
-            return self.unsent(uuid).await;
+            self.held(found, Why::Late);
+            return self.unsent(row).await;
         }
         let now = self.clock.now_ns();
         self.count(found, now);
         let submission = self.submitter.send(prepared, Instant::now() + self.patience).await;
-        self.submitted(submission, self.unix_ms(now)).await;
+        self.submitted(row, submission, self.unix_ms(now)).await;
     }
 
-    async fn submitted(&self, submission: Submission, sent_ms: u64) {
-        match submission {
-            Submission { uuid, replies: Some(replies), .. } => self.answers(uuid, sent_ms, replies).await,
-            Submission { uuid, replies: None, .. } => self.unsent(uuid).await,
+    async fn submitted(&self, row: row::Bundle, submission: Submission, sent_ms: u64) {
+        match submission.replies {
+            Some(replies) => self.answers(row.uuid, sent_ms, replies).await,
+            None => self.unsent(row).await,
         }
     }
 
@@ -313,22 +311,29 @@ impl Sender {
             if !reply.answer.may_land() {
                 tracing::warn!(relay, answer = ?reply.answer, "a relay did not take a bundle");
             }
-            if let Err(error) = self.ledger.answer(uuid, answer(reply, sent_ms)).done().await {
+            let answered = Fact::Answered { uuid, answer: Box::new(answer(reply, sent_ms)) };
+            if let Err(error) = self.facts.publish(answered).done().await {
                 tracing::error!(relay, %error, "the ledger does not take an answer");
             }
         }
     }
 
-    async fn unsent(&self, uuid: Uuid) {
-        match self.ledger.settle(uuid, row::Outcome::Unsent).done().await {
+    async fn unsent(&self, row: row::Bundle) {
+        let settled = Fact::Settled { bundle: Box::new(row), outcome: Box::new(row::Outcome::Unsent) };
+        match self.facts.publish(settled).done().await {
             // Its block has come, and whoever follows bundles was faster.
             Ok(()) | Err(LedgerError::Settled { .. }) => (),
             Err(error) => tracing::error!(%error, "the ledger does not take an outcome"),
         }
     }
 
-    fn drop_it(&self, found: &Found, error: &dyn std::fmt::Display) {
+    fn held(&self, found: &Found, why: Why) {
         self.meters.edge().counters.add(Counter::NotSent);
+        self.facts.say(&Fact::Held { target: found.bundle.block(), ours: found.bundle.ours(), why });
+    }
+
+    fn drop_it(&self, found: &Found, why: Why, error: &dyn std::fmt::Display) {
+        self.held(found, why);
         tracing::error!(block = found.bundle.block(), %error, "a bundle is not sent");
     }
 

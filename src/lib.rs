@@ -8,14 +8,14 @@
 //!
 //!  record --> replay --> hot: state > what-if > search > simulate --> report
 //!
-//!  imports (down only):  cli > live, replay, config > edge > hot > protocols, metrics > chain > types
+//!  imports (down only):  cli > live, replay, config > edge > hot > chain, metrics > types > protocols
 //! ```
 //! | room | what is decided there |
 //! |---|---|
 //! | [`types`] | units and dense ids |
 //! | [`chain`] | what is true of one chain: ids, wrapped tokens, forks, fees, routers, factories |
 //! | [`metrics`] | what is counted and timed, each with its name and its sentence; the hot rooms' one clock |
-//! | [`protocols`] | what a protocol is: state, exact quotes, logs, storage, discovery; and our executor's calldata |
+//! | [`protocols`] | a package of its own, `crates/protocols`. What a protocol is: state, exact quotes, logs, storage, discovery; and our executor's calldata |
 //! | [`hot::state`] | which pools there are, and how they stand under a transaction that has not happened |
 //! | [`hot::evm`] | what a transaction does, on state in which the unknown is a miss |
 //! | [`hot::search`] | which cycles could pay, and the best input of each: `Candidate` |
@@ -42,6 +42,7 @@ pub mod edge;
 pub mod hot;
 pub mod live;
 pub mod metrics;
-pub mod protocols;
 pub mod replay;
 pub mod types;
+
+pub use peregrine_protocols as protocols;

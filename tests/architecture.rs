@@ -1,5 +1,6 @@
-//! The walls of the house. One package has no crate walls, so the arrows of the layer table are this test: every path
-//! to a room or to a crate, in `use` trees, inline, in macros and in attributes, is held against [`ROOMS`].
+//! The walls of the house. Inside a package there are no crate walls, so the arrows of the layer table are this test: every
+//! path to a room or to a crate, in `use` trees, inline, in macros and in attributes, is held against [`ROOMS`]. A member of the
+//! workspace is a room like any other, and what it is built from is held too.
 //!
 //! # What is held
 //! - **Arrows**: what a room may name of the crate, of other crates and of `std`. [`ROOMS`] is the whole of it.
@@ -7,7 +8,8 @@
 //! - **Budget**: a folder has at most 12 files, a file 600 lines (300 by habit), a function 60, `main.rs` under 20.
 //! - **Nesting** is at most 3. `if`, `match`, `for`, `while`, `loop` and the block of `let .. else` each count one;
 //!   `else if` and match arms count with their head; closures and plain blocks count nothing; an inner `fn` starts anew.
-//! - **Armed lints**: the rooms without clock, lock and sleep deny them at the top of their `mod.rs`.
+//! - **Armed lints**: the rooms without clock, lock and sleep deny them at the top of their `mod.rs` or `lib.rs`.
+//! - **Closures**: what a member must not even be built from, through whatever it names, by `Cargo.lock`.
 //!
 //! # Limits
 //! - `#[cfg(test)]` code may name anything and be any shape (it holds the fast path against the slow one, so it must see
@@ -21,6 +23,8 @@
 mod arrows;
 #[path = "architecture/budget.rs"]
 mod budget;
+#[path = "architecture/closure.rs"]
+mod closure;
 #[path = "architecture/imports.rs"]
 mod imports;
 #[path = "architecture/references.rs"]
@@ -78,37 +82,39 @@ const ALL: &[&str] = &["types", "chain", "metrics", "protocols", "hot", "edge", 
 /// `crates` are the other crates it may name, `bans` the paths of `std` and of those crates that it may not.
 #[rustfmt::skip]
 const ROOMS: &[Room] = &[
-    Room { at: "types", may: &[], doors: &[], crates: NOUNS, bans: PURE },
+    // Nouns that protocols speak in are theirs, and shown again.
+    Room { at: "types", may: &["protocols::types"], doors: &[], crates: NOUNS, bans: PURE },
     Room { at: "types::*", may: &["types"], doors: &[], crates: NOUNS, bans: PURE },
     // Transactions (hot::build) and relay headers (edge::submit) are signed with the same type of key, and neither may name
     // the other. Where a key is read from is not its business: `std::fs` and `std::env` stay closed.
     Room { at: "types::secret", may: &[], doors: &[], crates: KEYS, bans: PURE },
     Room { at: "types::onetime", may: &["types::secret"], doors: &[], crates: KEYS, bans: PURE },
     Room { at: "metrics", may: &["types"], doors: &[], crates: Only(&[]), bans: PURE },
-    // What is true of one chain, as constants: no protocol and no EVM is needed to say it.
-    Room { at: "chain", may: &["types"], doors: &[], crates: Only(&["alloy_hardforks", "alloy_op_hardforks",
+    // What is true of one chain, as constants: no EVM is needed to say it, and of protocols only what a router and a factory are.
+    Room { at: "chain", may: &["types", "protocols::calldata"], doors: &[], crates: Only(&["alloy_hardforks", "alloy_op_hardforks",
         "alloy_primitives", "serde"]), bans: PURE },
     // Sans-IO: a protocol knows the shared traits and maths, never its neighbour, never the registry above it.
-    Room { at: "protocols", may: &["types", "chain", "protocols"], doors: &[], crates: ABI, bans: PURE },
-    Room { at: "protocols::math", may: &["types"], doors: &[], crates: ABI, bans: PURE },
+    Room { at: "protocols", may: &["protocols"], doors: &[], crates: ABI, bans: PURE },
+    Room { at: "protocols::types", may: &[], doors: &[], crates: NOUNS, bans: PURE },
+    Room { at: "protocols::math", may: &["protocols::types"], doors: &[], crates: ABI, bans: PURE },
     // Where a pool keeps its state.
-    Room { at: "protocols::site", may: &["types"], doors: &[], crates: ABI, bans: PURE },
+    Room { at: "protocols::site", may: &["protocols::types"], doors: &[], crates: ABI, bans: PURE },
     // How a swap is made in a venue is said in the venue's own words, by the traits.
-    Room { at: "protocols::amm", may: &["types", "protocols::math", "protocols::execution", "protocols::discover",
+    Room { at: "protocols::amm", may: &["protocols::types", "protocols::math", "protocols::execution", "protocols::discover",
         "protocols::site"], doors: &[], crates: ABI, bans: PURE },
-    Room { at: "protocols::execution", may: &["types", "protocols::amm"], doors: &[], crates: Only(&["alloy_primitives"]), bans: PURE },
+    Room { at: "protocols::execution", may: &["protocols::types", "protocols::amm"], doors: &[], crates: Only(&["alloy_primitives"]), bans: PURE },
     // What a log or a slot meant is said in the same words of a pool and of a market, and both are asked through the same probe.
-    Room { at: "protocols::lending", may: &["types", "protocols::math", "protocols::amm",
+    Room { at: "protocols::lending", may: &["protocols::types", "protocols::math", "protocols::amm",
         "protocols::discover", "protocols::execution"], doors: &[], crates: ABI, bans: PURE },
-    Room { at: "protocols::flash", may: &["types", "protocols::math"], doors: &[], crates: ABI, bans: PURE },
+    Room { at: "protocols::flash", may: &["protocols::types", "protocols::math"], doors: &[], crates: ABI, bans: PURE },
     // What a venue is asked to be recognised, and its pool: the two speak of each other.
-    Room { at: "protocols::discover", may: &["types", "protocols::amm"], doors: &[], crates: ABI, bans: PURE },
-    // Routers and factories are a chain's.
-    Room { at: "protocols::calldata", may: &["types", "chain"], doors: &[], crates: ABI, bans: PURE },
+    Room { at: "protocols::discover", may: &["protocols::types", "protocols::amm"], doors: &[], crates: ABI, bans: PURE },
+    // Which routers and factories there are is a chain's to say; what they are is said here.
+    Room { at: "protocols::calldata", may: &["protocols::types"], doors: &[], crates: ABI, bans: PURE },
     // Our own contract: its calldata, and its artifact, which is JSON.
-    Room { at: "protocols::executor", may: &["types", "protocols::execution"], doors: &[], crates: Only(&["alloy", "alloy_primitives", "serde",
+    Room { at: "protocols::executor", may: &["protocols::types", "protocols::execution"], doors: &[], crates: Only(&["alloy", "alloy_primitives", "serde",
         "serde_json", "thiserror"]), bans: PURE },
-    Room { at: "protocols::*", may: &["types", "protocols::math", "protocols::amm", "protocols::lending",
+    Room { at: "protocols::*", may: &["protocols::types", "protocols::math", "protocols::amm", "protocols::lending",
         "protocols::flash", "protocols::discover", "protocols::execution", "protocols::site"], doors: &[], crates: ABI, bans: PURE },
     // One way: state > evm > search > simulate > bundle. The engine sees all of it, no stage sees the engine.
     Room { at: "hot", may: &["types", "chain", "metrics", "protocols", "hot"], doors: &[], crates: ABI, bans: PURE },
@@ -176,6 +182,9 @@ const ROOMS: &[Room] = &[
 const ARMED: &[&str] = &["types", "chain", "metrics", "protocols", "hot"];
 const LINTS: &[&str] = &["disallowed_types", "disallowed_methods"];
 
+/// What a member must not be built from, through whatever it names: package, and the packages that are closed to it.
+const CLOSED: &[(&str, &[&str])] = &[("peregrine-protocols", &["tokio", "revm", "reqwest", "mio", "peregrine"])];
+
 /// Files a folder may hold; its sub-folders do not count, since a room may have any number of plug-ins.
 const FOLDER_FILES: usize = 12;
 const FILE_LINES: usize = 600;
@@ -195,6 +204,12 @@ fn imports_are_written_from_the_crate_one_module_a_line() {
 }
 
 #[test]
+fn no_member_is_built_from_what_it_must_not_hold() {
+    let broken = closure::check(include_str!("../Cargo.lock"));
+    assert!(broken.is_empty(), "{} broken:\n\n{}\n", broken.len(), broken.join("\n\n"));
+}
+
+#[test]
 fn folders_files_functions_and_nesting_stay_within_budget() {
     hold(budget::check);
 }
@@ -204,11 +219,13 @@ fn rooms_without_clock_and_lock_arm_their_lints() {
     hold(arrows::check_armed);
 }
 
-/// Runs a rule over `src/` and fails with everything it found at once.
+/// Runs a rule over every package and fails with everything it found at once.
 #[track_caller]
 fn hold(rule: fn(&[Source]) -> Vec<Violation>) {
     let sources = source::load();
-    assert!(sources.iter().any(|source| source.path == "src/lib.rs"), "src/ was not found");
+    for root in ["src/lib.rs", "crates/protocols/src/lib.rs"] {
+        assert!(sources.iter().any(|source| source.path == root), "{root} was not found");
+    }
     let broken: Vec<String> = rule(&sources).iter().map(ToString::to_string).collect();
     assert!(broken.is_empty(), "{} broken:\n\n{}\n", broken.len(), broken.join("\n\n"));
 }

@@ -14,15 +14,14 @@
 mod config;
 mod fork;
 mod known;
-mod router;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
+pub use crate::protocols::calldata::{Contracts, Dialect, Factory, Maker, Router};
 pub use config::Config;
 pub use fork::{Activation, CANCUN_BLOBS, Hardfork, PRAGUE_BLOBS, When, active};
 pub use known::{ARBITRUM_ONE, BASE, MAINNET, OP_MAINNET, SEPOLIA};
-pub use router::{Dialect, Router};
 
 /// All chains that are known.
 pub static KNOWN: [&ChainSpec; 5] = [&MAINNET, &SEPOLIA, &BASE, &OP_MAINNET, &ARBITRUM_ONE];
@@ -101,42 +100,6 @@ pub enum DataFee {
     Unsaid,
 }
 
-/// A contract that makes pools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Factory {
-    /// Which.
-    pub kind: Maker,
-    /// Where it is.
-    pub address: Address,
-    /// Hashes of the creation codes that it may use.
-    pub init_codes: &'static [B256],
-}
-
-/// Whose pools a router trades through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Maker {
-    /// Uniswap V2.
-    UniswapV2,
-    /// Sushi.
-    Sushi,
-    /// Uniswap V3.
-    UniswapV3,
-}
-
-impl Maker {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::UniswapV2, Self::Sushi, Self::UniswapV3];
-
-    /// The protocol of its pools.
-    #[must_use]
-    pub const fn protocol(self) -> &'static str {
-        match self {
-            Self::UniswapV2 | Self::Sushi => "uniswap_v2",
-            Self::UniswapV3 => "uniswap_v3",
-        }
-    }
-}
-
 /// A contract that holds a part of the chain's rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct System {
@@ -156,17 +119,6 @@ pub fn find(id: u64) -> Option<&'static ChainSpec> {
 #[must_use]
 pub fn named(name: &str) -> Option<&'static ChainSpec> {
     KNOWN.into_iter().find(|spec| spec.name == name)
-}
-
-/// Contracts that calldata is read by, on one chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Contracts {
-    /// Wrapped ether, as the routers have it built in.
-    pub wrapped_native: Address,
-    /// Contracts whose calldata is read.
-    pub routers: &'static [Router],
-    /// Contracts that make pools.
-    pub factories: &'static [Factory],
 }
 
 impl ChainSpec {

@@ -1,9 +1,10 @@
 //! Holds what a file names against its row of the table.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::references::{Reference, Root, collect};
-use crate::source::{Source, Violation};
+use crate::source::{Source, Violation, members};
 use crate::{ARMED, LINTS, ROOMS};
 
 /// One row of the table.
@@ -72,9 +73,6 @@ fn check_file(source: &Source, room: &Room, crates: &BTreeSet<String>, broken: &
     for reference in collect(source) {
         let fault = match reference.root {
             Root::Crate => inner_fault(room, &source.module, &reference.segments),
-            Root::Name if reference.segments[0] == "peregrine" => {
-                inner_fault(room, &source.module, &reference.segments[1..])
-            }
             Root::Name => outer_fault(room, &reference, crates),
         };
         let Some((found, way_out)) = fault else { continue };
@@ -84,7 +82,7 @@ fn check_file(source: &Source, room: &Room, crates: &BTreeSet<String>, broken: &
     }
 }
 
-/// What is wrong with naming a path of this crate.
+/// What is wrong with naming a path of the house.
 fn inner_fault(room: &Room, module: &[String], path: &[String]) -> Option<(String, String)> {
     let own = room_of(path).is_some_and(|target| target.at == room.at && target.place(path) == room.place(module));
     if own || room.at == "lib" || room.may.iter().any(|open| matches(open, path)) {
@@ -137,10 +135,10 @@ fn is_whole_of(path: &[String], ban: &str) -> bool {
     path.len() < ban.len() && path.iter().zip(&ban).all(|(have, want)| have == want)
 }
 
-/// Crates a path can begin with: the manifest's, the standard ones, and all that the table speaks of.
+/// Crates a path can begin with: the manifests', the standard ones, and all that the table speaks of.
 fn known_crates() -> BTreeSet<String> {
-    let manifest: toml::Table = include_str!("../../Cargo.toml").parse().expect("Cargo.toml parses");
-    let listed = manifest["dependencies"].as_table().expect("[dependencies] is a table").keys();
+    let folders = members().into_iter().map(|member| format!("crates/{member}/"));
+    let listed = folders.chain([String::new()]).flat_map(|folder| dependencies(&folder));
     let spoken = ROOMS.iter().flat_map(|room| {
         let crates = match room.crates {
             Crates::Any => &[],
@@ -148,8 +146,16 @@ fn known_crates() -> BTreeSet<String> {
         };
         crates.iter().chain(room.bans).filter_map(|path| path.split("::").next())
     });
-    let standard = ["std", "core", "alloc", "peregrine"];
+    let standard = ["std", "core", "alloc"];
     listed.map(|name| name.replace('-', "_")).chain(spoken.chain(standard).map(str::to_owned)).collect()
+}
+
+/// What a package says that it depends on, by the names that it has for them.
+fn dependencies(folder: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join("Cargo.toml");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let manifest: toml::Table = text.parse().expect("Cargo.toml parses");
+    manifest["dependencies"].as_table().expect("[dependencies] is a table").keys().cloned().collect()
 }
 
 /// The rooms that must deny clock, lock and sleep and do not. An empty room has nothing to arm.
@@ -169,7 +175,7 @@ pub fn check_armed(sources: &[Source]) -> Vec<Violation> {
             broken.push(source.violation(
                 1,
                 format!("`{}` does not arm its lints", source.module[0]),
-                "#![deny(clippy::disallowed_types, clippy::disallowed_methods)] at the top of its mod.rs",
+                "#![deny(clippy::disallowed_types, clippy::disallowed_methods)] at the top of its mod.rs, or of its lib.rs",
             ));
         }
     }

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Item, ItemMod, ItemUse, Macro, UseTree};
 
-use crate::source::{Source, Violation, attributes, is_test};
+use crate::source::{Source, Violation, attributes, in_house, is_test};
 
 /// Every import of the crate that hides where it leads, and every trick that lets a file stand elsewhere than its path.
 pub fn check(sources: &[Source]) -> Vec<Violation> {
@@ -77,8 +77,8 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             self.refuse(line, "the import climbs out of its file with `super::`", way_out);
         }
         let UseTree::Group(group) = tree else { return };
-        if path.first().is_some_and(|first| first == "crate") {
-            group.items.iter().for_each(|tree| self.check_group(line, &path[1..], tree));
+        if let Some(path) = in_house(self.source.member.as_deref(), &path) {
+            group.items.iter().for_each(|tree| self.check_group(line, &path, tree));
         } else if group.items.iter().any(|tree| begins_with_crate(tree) && path.is_empty()) {
             self.refuse(line, "braces hide a module path", "one `use crate::..` a module");
         }

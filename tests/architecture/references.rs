@@ -5,20 +5,20 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Attribute, ImplItemFn, Item, ItemExternCrate, ItemMod, ItemUse, Macro, Path, UseTree, VisRestricted};
 
-use crate::source::{Source, attributes, is_test};
+use crate::source::{Source, attributes, in_house, is_test};
 
 /// A path as it was written, `crate`, `self` and `super` resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     pub line: usize,
-    /// Below the crate, or with the name of another crate first.
+    /// Below the house, in which a member is a room; or with the name of a crate of others first.
     pub segments: Vec<String>,
     pub root: Root,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Root {
-    /// Begins at `crate`, `$crate`, `self` or `super`.
+    /// Begins at `crate`, `$crate`, `self` or `super`, or with the name of a package of the workspace.
     Crate,
     /// Begins with a name: another crate, or something in scope.
     Name,
@@ -29,7 +29,7 @@ pub fn collect(source: &Source) -> Vec<Reference> {
     // The roots of the library and of the binary are the crate itself, not modules of it.
     let is_root = source.module == ["lib"] || source.module == ["main"];
     let module = if is_root { Vec::new() } else { source.module.clone() };
-    let mut reader = Reader { module, found: Vec::new() };
+    let mut reader = Reader { module, member: source.member.clone(), found: Vec::new() };
     if !source.test_only {
         reader.visit_file(&source.ast);
     }
@@ -38,6 +38,7 @@ pub fn collect(source: &Source) -> Vec<Reference> {
 
 struct Reader {
     module: Vec<String>,
+    member: Option<String>,
     found: Vec<Reference>,
 }
 
@@ -45,13 +46,13 @@ impl Reader {
     fn push(&mut self, line: usize, path: &[String]) {
         let Some(first) = path.first() else { return };
         let (mut segments, rest) = match first.as_str() {
-            "crate" => (Vec::new(), &path[1..]),
             "self" if path.len() > 1 => (self.module.clone(), &path[1..]),
             "super" => {
                 let climbs = path.iter().take_while(|segment| *segment == "super").count();
                 let keep = self.module.len().saturating_sub(climbs);
                 (self.module[..keep].to_vec(), &path[climbs..])
             }
+            _ if let Some(place) = in_house(self.member.as_deref(), path) => (place, &[][..]),
             _ => {
                 self.found.push(Reference { line, segments: path.to_vec(), root: Root::Name });
                 return;

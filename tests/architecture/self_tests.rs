@@ -1,7 +1,7 @@
 //! Each rule catches the snippet that breaks it, and lets pass the one that does not.
 
 use crate::source::{Source, Violation, mark_tests};
-use crate::{FILE_LINES, FOLDER_FILES, FUNCTION_LINES, ROOMS, arrows, budget, imports};
+use crate::{FILE_LINES, FOLDER_FILES, FUNCTION_LINES, ROOMS, arrows, budget, closure, imports};
 
 type Rule = fn(&[Source]) -> Vec<Violation>;
 
@@ -70,13 +70,20 @@ fn each_wall_of_the_plan_stands() {
         ("src/types/id.rs", "use tokio::sync::mpsc;"),
         ("src/types/id.rs", "use std::fs;"),
         ("src/types/id.rs", "use core::net::IpAddr;"),
-        ("src/protocols/uniswap_v3/quote.rs", "use crate::protocols::uniswap_v2::Pool;"),
-        ("src/protocols/uniswap_v3/quote.rs", "use super::super::uniswap_v2::Pool;"),
-        ("src/protocols/uniswap_v3/quote.rs", "use crate::protocols::AnyPool;"),
-        ("src/protocols/uniswap_v3/quote.rs", "use crate::hot::state::State;"),
-        ("src/protocols/amm.rs", "use crate::protocols::curve::Pool;"),
-        ("src/protocols/math/mod.rs", "use revm::primitives::U256;"),
-        ("src/protocols/mod.rs", "use std::{net::TcpStream};"),
+        ("crates/protocols/src/uniswap_v3/quote.rs", "use crate::protocols::uniswap_v2::Pool;"),
+        ("crates/protocols/src/uniswap_v3/quote.rs", "use super::super::uniswap_v2::Pool;"),
+        ("crates/protocols/src/uniswap_v3/quote.rs", "use crate::protocols::AnyPool;"),
+        ("crates/protocols/src/uniswap_v3/quote.rs", "use crate::hot::state::State;"),
+        ("crates/protocols/src/amm.rs", "use crate::protocols::curve::Pool;"),
+        ("crates/protocols/src/math/mod.rs", "use revm::primitives::U256;"),
+        ("crates/protocols/src/lib.rs", "use std::{net::TcpStream};"),
+        // A member is a room, by whatever name it is called.
+        ("crates/protocols/src/curve/quote.rs", "use crate::uniswap_v2::Pool;"),
+        ("crates/protocols/src/curve/quote.rs", "fn f() { crate::protocols::uniswap_v2::go() }"),
+        ("crates/protocols/src/curve/quote.rs", "use peregrine::types::secret::Key;"),
+        ("crates/protocols/src/types/amount.rs", "use crate::amm::Amm;"),
+        ("src/types/id.rs", "use peregrine_protocols::amm::Amm;"),
+        ("src/chain/mod.rs", "use peregrine_protocols::uniswap_v2::Pool;"),
         ("src/hot/state/mod.rs", "use crate::hot::evm::Evm;"),
         ("src/hot/evm/mod.rs", "use crate::hot::search::Candidate;"),
         ("src/hot/search/mod.rs", "use crate::hot::evm::Evm;"),
@@ -117,6 +124,28 @@ fn each_wall_of_the_plan_stands() {
 }
 
 #[test]
+fn a_member_has_itself_under_both_names() {
+    for text in ["use crate::amm::Amm; use crate::types::pool_key::PoolKey;", "use crate::protocols::amm::{Amm, Leg};"]
+    {
+        passes(arrows::check, "crates/protocols/src/curve/quote.rs", text);
+    }
+    passes(arrows::check, "src/hot/state/mod.rs", "use peregrine_protocols::amm::Amm; use crate::protocols::AnyPool;");
+    passes(arrows::check, "src/types/mod.rs", "pub use peregrine_protocols::types::amount;");
+}
+
+#[test]
+fn a_closed_package_is_found_through_others() {
+    let lock = |last: &str| {
+        let entry = |name: &str, needs: &str| format!("[[package]]\nname = \"{name}\"\ndependencies = [{needs}]\n");
+        entry("peregrine-protocols", "\"alloy-core 1.7.3\"") + &entry("alloy-core", last) + &entry("serde", "")
+    };
+    assert!(closure::check(&lock("\"serde\"")).is_empty());
+    let found = closure::check(&lock("\"serde\", \"tokio\""));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].starts_with("peregrine-protocols > alloy-core > tokio is closed"), "{}", found[0]);
+}
+
+#[test]
 fn a_sibling_is_named_at_its_door() {
     passes(arrows::check, "src/edge/bootstrap.rs", "use crate::edge::chain::Chain; use crate::edge::record::Tap;");
     passes(
@@ -130,21 +159,25 @@ fn a_sibling_is_named_at_its_door() {
 fn a_file_in_no_room_is_caught() {
     catches(arrows::check, "src/utils/mod.rs", "", 1, "in no room");
     catches(arrows::check, "src/hot/helpers.rs", "", 1, "in no room");
-    passes(arrows::check, "src/protocols/a_new_dex/quote.rs", "");
+    passes(arrows::check, "crates/protocols/src/a_new_dex/quote.rs", "");
 }
 
 #[test]
 fn test_code_may_name_anything() {
     let text = "#[cfg(test)] mod tests { use crate::hot::engine::Engine; } #[cfg(test)] use std::fs;";
-    passes(arrows::check, "src/protocols/curve/quote.rs", text);
+    passes(arrows::check, "crates/protocols/src/curve/quote.rs", text);
     let folder = ["#[cfg(test)] mod tests;", "use revm::Context;", "use revm::Context;"];
-    let paths = ["src/protocols/curve/mod.rs", "src/protocols/curve/tests.rs", "src/protocols/curve/test.rs"];
+    let paths = [
+        "crates/protocols/src/curve/mod.rs",
+        "crates/protocols/src/curve/tests.rs",
+        "crates/protocols/src/curve/test.rs",
+    ];
     let mut sources: Vec<_> = paths.iter().zip(folder).map(|(path, text)| Source::parse(path, text)).collect();
     mark_tests(&mut sources);
     // The declaration decides, not the name.
     let found = arrows::check(&sources);
     assert_eq!(found.len(), 1, "{found:#?}");
-    assert_eq!(found[0].at, "src/protocols/curve/test.rs");
+    assert_eq!(found[0].at, "crates/protocols/src/curve/test.rs");
     catches(arrows::check, "src/types/id.rs", "#[cfg(any(test, debug_assertions))] use std::fs;", 1, "std::fs");
 }
 

@@ -1,4 +1,4 @@
-//! The files under `src/`, parsed, each with the module path its place gives it.
+//! The files under `src/` and under each `crates/*/src`, parsed, each with the module path its place gives it.
 
 use std::fmt;
 use std::fs;
@@ -10,8 +10,11 @@ use syn::{Attribute, Item, Meta};
 pub struct Source {
     /// From the package's root, with `/`.
     pub path: String,
-    /// Module path: `src/hot/evm/whatif.rs` is `hot, evm, whatif`, `src/hot/mod.rs` is `hot`.
+    /// Module path: `src/hot/evm/whatif.rs` is `hot, evm, whatif`, `src/hot/mod.rs` is `hot`. A member is a room of its folder's
+    /// name: `crates/protocols/src/math/tick.rs` is `protocols, math, tick`, its `lib.rs` is `protocols`.
     pub module: Vec<String>,
+    /// The member that it is a file of; `None` for the root package.
+    pub member: Option<String>,
     /// Compiled for tests only: declared under `#[cfg(test)]`, or below such a module.
     pub test_only: bool,
     /// Lines of text.
@@ -39,7 +42,8 @@ impl Source {
     pub fn parse(path: &str, text: &str) -> Self {
         let ast = syn::parse_file(text).unwrap_or_else(|e| panic!("{path}:{}: {e}", e.span().start().line));
         let test_only = is_test(&ast.attrs);
-        Self { path: path.to_owned(), module: module_of(path), test_only, lines: text.lines().count(), ast }
+        let member = path.strip_prefix("crates/").and_then(|rest| rest.split('/').next()).map(str::to_owned);
+        Self { path: path.to_owned(), module: module_of(path), member, test_only, lines: text.lines().count(), ast }
     }
 
     pub fn violation(&self, line: usize, found: String, way_out: impl Into<String>) -> Violation {
@@ -47,13 +51,25 @@ impl Source {
     }
 }
 
-/// Every file under `src/`, in order of path.
+/// Every file of the root package and of each member, in order of path.
 pub fn load() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut sources = Vec::new();
+    for member in members() {
+        walk(root, &format!("crates/{member}/src"), &mut sources);
+    }
     walk(root, "src", &mut sources);
     mark_tests(&mut sources);
     sources
+}
+
+/// The folders of `crates/`. Each is a package, `peregrine-` and its name, and a room of that name.
+pub fn members() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("crates: {e}"));
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 fn walk(root: &Path, folder: &str, into: &mut Vec<Source>) {
@@ -94,7 +110,26 @@ fn module_of(path: &str) -> Vec<String> {
     let inner = path.strip_prefix("src/").unwrap_or(path);
     let inner = inner.strip_suffix(".rs").unwrap_or(inner);
     let inner = inner.strip_suffix("/mod").unwrap_or(inner);
+    if let Some((member, inner)) = inner.strip_prefix("crates/").and_then(|rest| rest.split_once("/src/")) {
+        let below = inner.split('/').filter(|name| *name != "lib");
+        return [member].into_iter().chain(below).map(str::to_owned).collect();
+    }
     inner.split('/').map(str::to_owned).collect()
+}
+
+/// Where a path leads that begins at `crate` or at a package of the workspace: in the house a member is a room. A member may have
+/// itself under the name that the root package has it by: `crate::protocols::amm` in `crates/protocols`.
+pub fn in_house(member: Option<&str>, path: &[String]) -> Option<Vec<String>> {
+    let (first, mut rest) = path.split_first()?;
+    let room = match first.as_str() {
+        "crate" => member,
+        "peregrine" => None,
+        name => Some(name.strip_prefix("peregrine_")?),
+    };
+    if first == "crate" && room.is_some() && rest.first().map(String::as_str) == room {
+        rest = &rest[1..];
+    }
+    Some(room.into_iter().map(str::to_owned).chain(rest.iter().cloned()).collect())
 }
 
 /// `#[test]`, `#[cfg(test)]` or `#[cfg(all(test, ..))]`. Anything else may be compiled without tests.

@@ -10,9 +10,8 @@ use alloy_hardforks::arbitrum::mainnet;
 use alloy_primitives::{Address, address};
 
 use crate::chain::fork::{Activation, CANCUN_BLOBS, Hardfork, PRAGUE_BLOBS};
-use crate::chain::known::{POOL, from_time};
-use crate::chain::router::{Dialect, row};
-use crate::chain::{ChainSpec, DataFee, Factory, FeeRule, Maker, System};
+use crate::chain::known::{POOL, from_time, row};
+use crate::chain::{ChainSpec, DataFee, Dialect, Factory, FeeRule, Maker, System};
 
 const WETH: Address = address!("82aF49447D8a07e3bd95BD0d56f35241523fBab1");
 

@@ -6,9 +6,8 @@ use alloy_hardforks::ethereum::mainnet;
 use alloy_primitives::{Address, address};
 
 use crate::chain::fork::{Activation, BPO1_BLOBS, BPO2_BLOBS, CANCUN_BLOBS, Hardfork, PRAGUE_BLOBS};
-use crate::chain::known::{BEACON_ROOTS, BLOCK_HASHES, PAIR, POOL, SUSHI_PAIR, from_block, from_time};
-use crate::chain::router::{Dialect, Router, row};
-use crate::chain::{BaseFee, ChainSpec, DataFee, Factory, FeeRule, Maker};
+use crate::chain::known::{BEACON_ROOTS, BLOCK_HASHES, PAIR, POOL, SUSHI_PAIR, from_block, from_time, row};
+use crate::chain::{BaseFee, ChainSpec, DataFee, Dialect, Factory, FeeRule, Maker, Router};
 
 const WETH: Address = address!("C02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2");
 

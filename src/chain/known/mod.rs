@@ -11,8 +11,8 @@ mod sepolia;
 
 use alloy_primitives::{Address, B256, address, b256};
 
-use crate::chain::System;
 use crate::chain::fork::{Activation, Hardfork, When};
+use crate::chain::{Dialect, Router, System};
 
 pub use arbitrum_one::ARBITRUM_ONE;
 pub use base::BASE;
@@ -43,6 +43,10 @@ const OP_SYSTEMS: [System; 4] = [
 ];
 /// RIP-7212 (P-256), since Fjord: before Ethereum has it.
 const OP_PRECOMPILES: [Address; 1] = [address!("0000000000000000000000000000000000000100")];
+
+const fn row(address: Address, dialect: Dialect) -> Router {
+    Router { address, dialect }
+}
 
 const fn from_block(number: u64, rules: Hardfork) -> Activation {
     Activation { when: When::Block(number), rules, blob_update_fraction: super::fork::CANCUN_BLOBS }

@@ -11,9 +11,8 @@ use alloy_op_hardforks::optimism::mainnet;
 use alloy_primitives::address;
 
 use crate::chain::fork::{Activation, CANCUN_BLOBS, Hardfork, PRAGUE_BLOBS};
-use crate::chain::known::{OP_PRECOMPILES, OP_SYSTEMS, OP_WETH, POOL, from_block, from_time};
-use crate::chain::router::{Dialect, row};
-use crate::chain::{ChainSpec, DataFee, Factory, FeeRule, Maker};
+use crate::chain::known::{OP_PRECOMPILES, OP_SYSTEMS, OP_WETH, POOL, from_block, from_time, row};
+use crate::chain::{ChainSpec, DataFee, Dialect, Factory, FeeRule, Maker};
 
 /// OP mainnet.
 pub static OP_MAINNET: ChainSpec = ChainSpec {

@@ -10,9 +10,8 @@ use alloy_hardforks::ethereum::sepolia;
 use alloy_primitives::{Address, address};
 
 use crate::chain::fork::{Activation, BPO1_BLOBS, BPO2_BLOBS, CANCUN_BLOBS, Hardfork, PRAGUE_BLOBS};
-use crate::chain::known::{BEACON_ROOTS, BLOCK_HASHES, PAIR, POOL, from_block, from_time};
-use crate::chain::router::{Dialect, row};
-use crate::chain::{BaseFee, ChainSpec, DataFee, Factory, FeeRule, Maker};
+use crate::chain::known::{BEACON_ROOTS, BLOCK_HASHES, PAIR, POOL, from_block, from_time, row};
+use crate::chain::{BaseFee, ChainSpec, DataFee, Dialect, Factory, FeeRule, Maker};
 
 const WETH: Address = address!("fFf9976782d46CC05630D1f6eBAb18b2324d6B14");
 

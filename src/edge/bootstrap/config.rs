@@ -89,7 +89,7 @@ impl Factory {
             return Some(("factory.name", format!("{:?}", self.name), "a printable name"));
         }
         let known = PROTOCOLS.contains(&self.protocol.as_str());
-        (!known).then(|| ("factory.protocol", format!("{:?}", self.protocol), "a protocol of src/protocols"))
+        (!known).then(|| ("factory.protocol", format!("{:?}", self.protocol), "a protocol of crates/protocols"))
     }
 }
 

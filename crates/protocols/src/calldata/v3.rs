@@ -4,12 +4,12 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
-use crate::chain::Maker;
-use crate::chain::Router;
 use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
 use crate::protocols::calldata::MOST_HOPS;
+use crate::protocols::calldata::Maker;
 use crate::protocols::calldata::Plan;
+use crate::protocols::calldata::Router;
 use crate::protocols::calldata::RouterHop;
 use crate::protocols::calldata::TradeBounds;
 use crate::protocols::calldata::Unread;

@@ -61,7 +61,7 @@ fn prices(ether: u64) -> Prices {
 
 #[test]
 fn it_is_in_the_registry_if_it_is_proven_on_bytecode_and_not_before() {
-    let test = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compound_v3_bytecode.rs");
+    let test = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/compound_v3_bytecode.rs");
     assert_eq!(PROVEN, test.is_file());
     assert_eq!(PROVEN, LENDING_PROTOCOLS.contains(&"compound_v3"));
 }

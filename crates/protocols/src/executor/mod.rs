@@ -177,7 +177,7 @@ struct Artifact {
 }
 
 /// The artifact that `contracts/script/build.mjs` makes from the source, and that CI holds against it.
-const ARTIFACT: &str = include_str!("../../../contracts/artifacts/executor.json");
+const ARTIFACT: &str = include_str!("../../artifacts/executor.json");
 
 /// Creation code with its arguments. `cancun`: for chains that have Cancun's opcodes; else for Istanbul and later.
 ///

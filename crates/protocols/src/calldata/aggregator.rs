@@ -6,10 +6,10 @@ use alloy_primitives::B256;
 use alloy_primitives::U256;
 use alloy_primitives::address;
 
-use crate::chain::Maker;
 use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
 use crate::protocols::calldata::MOST_HOPS;
+use crate::protocols::calldata::Maker;
 use crate::protocols::calldata::Plan;
 use crate::protocols::calldata::RouterHop;
 use crate::protocols::calldata::TradeBounds;

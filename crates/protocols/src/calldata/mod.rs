@@ -12,18 +12,19 @@
 //! what he spends is not seen in calldata: the EVM alone says that.
 
 mod aggregator;
+mod contracts;
 mod factory;
 mod universal;
 mod v2;
 mod v3;
 mod words;
 
+pub use contracts::{Contracts, Dialect, Factory, Maker, Router};
 pub use factory::made;
 
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
-use crate::chain::{Dialect, Maker, Router};
 use crate::protocols::calldata::words::Words;
 
 /// Hops of one trade. More is possible on chain and not met; it goes to the EVM.

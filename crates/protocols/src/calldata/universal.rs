@@ -4,10 +4,10 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
-use crate::chain::Router;
 use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
 use crate::protocols::calldata::Plan;
+use crate::protocols::calldata::Router;
 use crate::protocols::calldata::TradeBounds;
 use crate::protocols::calldata::Unread;
 use crate::protocols::calldata::v2;

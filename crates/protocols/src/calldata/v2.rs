@@ -4,10 +4,10 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
-use crate::chain::Maker;
 use crate::protocols::calldata::Amount;
 use crate::protocols::calldata::Call;
 use crate::protocols::calldata::MOST_HOPS;
+use crate::protocols::calldata::Maker;
 use crate::protocols::calldata::Plan;
 use crate::protocols::calldata::RouterHop;
 use crate::protocols::calldata::TradeBounds;

@@ -25,7 +25,7 @@ use crate::protocols::uniswap_v3::storage::is_price;
 /// The form on disk.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::protocols::uniswap_v3) struct PoolSnapshot {
+pub(in crate::uniswap_v3) struct PoolSnapshot {
     address: Address,
     tokens: [Address; 2],
     fee_pips: u32,

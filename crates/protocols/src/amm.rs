@@ -22,7 +22,7 @@ pub struct Leg {
 impl Leg {
     /// Finds the leg in a pool's token list. `None` when either token is missing or both are the same.
     #[must_use]
-    pub(in crate::protocols) fn find(tokens: &[Address], token_in: Address, token_out: Address) -> Option<Self> {
+    pub(crate) fn find(tokens: &[Address], token_in: Address, token_out: Address) -> Option<Self> {
         let place = |token| tokens.iter().position(|t| *t == token).and_then(|i| u8::try_from(i).ok());
         let (token_in, token_out) = (place(token_in)?, place(token_out)?);
         (token_in != token_out).then_some(Self { token_in, token_out })

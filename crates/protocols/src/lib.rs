@@ -2,8 +2,14 @@
 //!
 //! To add a DEX: its folder, and here a `pub mod` and a line in `each!`. Its pool type is an [`Amm`] and a [`Venue`]: the compiler
 //! asks for what is due. To add a lending protocol: its folder, and here a `pub mod` and a line in `lenders!`.
+//!
+//! # Invariants
+//! - No I/O, no clock, no lock and no sleep; neither tokio nor revm is among what it is built from. Discovery describes what to ask,
+//!   and whoever can dial asks it.
+//! - The searcher has this crate as `crate::protocols`. Here that name leads to the same place, so a path reads the same in both.
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod aave_v2;
 pub mod aave_v3;
@@ -17,6 +23,7 @@ pub mod lending;
 pub mod math;
 pub mod morpho_blue;
 pub mod site;
+pub mod types;
 pub mod uniswap_v2;
 pub mod uniswap_v3;
 
@@ -26,6 +33,7 @@ use alloy_primitives::U256;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate as protocols;
 use crate::protocols::amm::Amm;
 use crate::protocols::amm::Applied;
 use crate::protocols::amm::ApplyError;

@@ -142,7 +142,7 @@ pub fn encode_all(runs: &[Bytes]) -> Result<Bytes, EncodeError> {
     }
 }
 
-const ARTIFACT: &str = include_str!("../../../contracts/artifacts/liquidator.json");
+const ARTIFACT: &str = include_str!("../../artifacts/liquidator.json");
 
 /// Creation code of the liquidator with its arguments. `cancun`: for chains that have Cancun's opcodes; else for Istanbul and later.
 ///

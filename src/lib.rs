@@ -26,10 +26,11 @@
 //! | [`hot::bundle`] | what is bid, what is signed, and the last limits: `SignedBundle` |
 //! | [`hot::worker`] | the loop of a hot thread: its inbox, its sockets, the last yes or no before a send |
 //! | [`hot::rt`] | hot threads, their cores, their inboxes, their ways out |
-//! | [`edge`] | what dials, waits and writes: the feed of nodes, state at a block, relays, the ledger, a local chain with its block builder |
+//! | [`edge`] | what dials, waits and writes: the feed of nodes, state at a block, relays, the ledger |
 //! | [`live`] | who runs where, who speaks to whom; what becomes of a bundle; the numbers of a run |
 //! | [`replay`] | recorded blocks through that engine; is the record exact, and if not, where it breaks |
 //! | [`config`], [`cli`] | settings, verbs |
+//! | [`peregrine_devnet`] | a package of its own, `crates/devnet`. A local chain with its block builder, rivals and traffic: for `cli`, `live`, tests |
 //!
 //! The arrows are held by `tests/architecture.rs`; what a claim rests on is listed in the README.
 

@@ -74,7 +74,14 @@ const SEAM: &[&str] = &[
 /// ... and what of them bootstrap needs besides.
 #[rustfmt::skip]
 const BOOTSTRAP: &[&str] = &["types", "chain", "metrics", "protocols", "hot::event", "hot::evm"];
-const ALL: &[&str] = &["types", "chain", "metrics", "protocols", "hot", "edge", "replay", "config", "live", "cli"];
+const ALL: &[&str] =
+    &["types", "chain", "metrics", "protocols", "hot", "edge", "replay", "config", "live", "cli", "devnet"];
+/// The devnet but for its block builder, which is met at its door.
+#[rustfmt::skip]
+const WORLD: &[&str] = &[
+    "protocols", "rpc", "devnet::abi", "devnet::anvil", "devnet::chain", "devnet::dice", "devnet::lending", "devnet::opening",
+    "devnet::rivals", "devnet::seed", "devnet::traffic", "devnet::wallet", "devnet::world",
+];
 
 /// What may name what. `at` is a module path: a row holds for the module and all below it, unless rows below it exist;
 /// then it is that `mod.rs` alone. `*` stands for one folder or file that no other row names. A room may always name
@@ -152,7 +159,7 @@ const ROOMS: &[Room] = &[
     // The loop of a pinned thread, above the engine. What it is given of edge and live comes as values, traits and sinks.
     Room { at: "hot::worker", may: &["types", "chain", "metrics", "protocols", "hot"], doors: &[], crates: WORKER, bans: PURE },
     // Siblings meet at their doors; ingest and submit not even there. `chain` dials through `rpc`, and names no other.
-    Room { at: "edge", may: &["types", "chain", "metrics", "protocols", "hot", "edge"], doors: &[], crates: Any, bans: EDGE },
+    Room { at: "edge", may: &["types", "chain", "metrics", "protocols", "hot", "edge", "rpc"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::chain", may: SEAM, doors: &["edge::rpc"], crates: Any, bans: EDGE },
     Room { at: "edge::ingest", may: SEAM, doors: &["edge::chain", "edge::dial", "edge::record"], crates: Any, bans: EDGE },
     // `rpc` for the process's one TLS provider.
@@ -161,18 +168,22 @@ const ROOMS: &[Room] = &[
     // Runs the discovery that `protocols` describe, and blocks, on a machine of its own, off the hot threads: what a pool
     // is, and what a block changed, is found out by the same EVM that will prove on it.
     Room { at: "edge::bootstrap", may: BOOTSTRAP, doors: &["edge::*"], crates: Any, bans: &["eyre"] },
-    // A chain of its own may run on an EVM of its own.
-    Room { at: "edge::devnet", may: SEAM, doors: &["edge::*"], crates: Any, bans: &["eyre"] },
     // A journal says with what settings a run was made: they are nouns, beside the code that reads them.
     Room { at: "edge::record", may: &["types", "chain", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt",
         "hot::bundle::config", "hot::forecast::config", "hot::search::config"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::*", may: SEAM, doors: &["edge::*"], crates: Any, bans: EDGE },
+    // Shown again as `edge::rpc`.
+    Room { at: "rpc", may: &[], doors: &[], crates: Any, bans: EDGE },
+    // What the searcher is tested against: of the searcher it knows nothing. A chain of its own may run on an EVM of its own.
+    Room { at: "devnet", may: &["protocols", "rpc", "devnet"], doors: &[], crates: Any, bans: &["eyre"] },
+    Room { at: "devnet::block_builder", may: &["rpc"], doors: &[], crates: Any, bans: EDGE },
+    Room { at: "devnet::*", may: WORLD, doors: &["devnet::block_builder", "devnet"], crates: Any, bans: &["eyre"] },
     // Files in, report out. It cannot submit, because it cannot name what submits.
     Room { at: "replay", may: &["types", "chain", "metrics", "protocols", "hot", "config", "edge::record::format"], doors: &[],
         crates: Any, bans: REPLAY },
     Room { at: "config", may: &["types", "chain", "metrics", "protocols", "hot", "edge"], doors: &[], crates: Any, bans: CONFIG },
-    Room { at: "live", may: &["types", "chain", "metrics", "protocols", "hot", "edge", "config"], doors: &[], crates: Any,
-        bans: &[] },
+    Room { at: "live", may: &["types", "chain", "metrics", "protocols", "hot", "edge", "config", "devnet"], doors: &[],
+        crates: Any, bans: &[] },
     Room { at: "cli", may: ALL, doors: &[], crates: Any, bans: SYNC },
     Room { at: "lib", may: ALL, doors: &[], crates: Any, bans: &[] },
     Room { at: "main", may: &["cli"], doors: &[], crates: Any, bans: &[] },
@@ -223,7 +234,7 @@ fn rooms_without_clock_and_lock_arm_their_lints() {
 #[track_caller]
 fn hold(rule: fn(&[Source]) -> Vec<Violation>) {
     let sources = source::load();
-    for root in ["src/lib.rs", "crates/protocols/src/lib.rs"] {
+    for root in ["src/lib.rs", "crates/devnet/src/lib.rs", "crates/protocols/src/lib.rs", "crates/rpc/src/lib.rs"] {
         assert!(sources.iter().any(|source| source.path == root), "{root} was not found");
     }
     let broken: Vec<String> = rule(&sources).iter().map(ToString::to_string).collect();

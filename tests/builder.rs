@@ -11,15 +11,15 @@ use alloy::eips::eip2718::Encodable2718;
 use alloy::rpc::types::TransactionReceipt;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U64, U256, address, hex};
 use k256::ecdsa::SigningKey;
-use peregrine::edge::block_builder::BlockBuilder;
-use peregrine::edge::block_builder::Options;
-use peregrine::edge::block_builder::node::Node;
-use peregrine::edge::block_builder::pool::Entry;
-use peregrine::edge::block_builder::pool::Fate;
-use peregrine::edge::block_builder::rules::verdict::LeftOut;
-use peregrine::edge::block_builder::signature;
 use peregrine::edge::ledger::landed;
 use peregrine::edge::rpc::Rpc;
+use peregrine_devnet::block_builder::BlockBuilder;
+use peregrine_devnet::block_builder::Options;
+use peregrine_devnet::block_builder::node::Node;
+use peregrine_devnet::block_builder::pool::Entry;
+use peregrine_devnet::block_builder::pool::Fate;
+use peregrine_devnet::block_builder::rules::verdict::LeftOut;
+use peregrine_devnet::block_builder::signature;
 use serde_json::{Value, json};
 
 /// anvil's own accounts: public, never of use elsewhere.

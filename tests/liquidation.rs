@@ -12,7 +12,6 @@ use std::collections::BTreeSet;
 use alloy_primitives::{Address, U256};
 use liquidations::Rig;
 use peregrine::chain::MAINNET;
-use peregrine::edge::devnet::lending::Feed;
 use peregrine::hot::event::{Event, StateKey};
 use peregrine::hot::lending;
 use peregrine::hot::search::Search;
@@ -24,6 +23,7 @@ use peregrine::protocols::lending::choice::WHOLE;
 use peregrine::protocols::lending::{Call, Lending, Size};
 use peregrine::protocols::{AnyLending, AnyPool};
 use peregrine::types::id::TokenId;
+use peregrine_devnet::lending::Feed;
 
 /// Amounts of a pair that are tried: so many parts of what the rules allow.
 const GRID: u32 = 400;

@@ -12,7 +12,6 @@ use alloy_primitives::{Address, TxKind, U256, address, hex};
 use peregrine::config::Config;
 use peregrine::edge::bootstrap::Loaded;
 use peregrine::edge::chain::Chain;
-use peregrine::edge::devnet::{Devnet, Options, Venue, Wallet};
 use peregrine::edge::ingest;
 use peregrine::edge::submit::config::Relay;
 use peregrine::edge::submit::{DialectName, keys};
@@ -26,6 +25,7 @@ use peregrine::hot::evm::own::Own;
 use peregrine::live::{self, How, Searcher, session};
 use peregrine::types::secret::Place;
 use peregrine::types::update::AccountUpdate;
+use peregrine_devnet::{Devnet, Options, Venue, Wallet};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use eyre::WrapErr;
 use eyre::eyre;
+use peregrine_devnet::rivals::Strength;
+use peregrine_devnet::world;
 use tempfile::NamedTempFile;
 
 use crate::cli::Failure;
 use crate::cli::log;
-use crate::edge::devnet::rivals::Strength;
-use crate::edge::devnet::world;
 use crate::live::session;
 use crate::live::stats::show;
 use crate::live::stats::totals::Status;

@@ -15,17 +15,17 @@ use std::time::Duration;
 use alloy_primitives::{U256, hex};
 use clap::Args;
 use eyre::eyre;
+use peregrine_devnet::DevnetError;
+use peregrine_devnet::Wallet;
+use peregrine_devnet::block_builder::Fate;
+use peregrine_devnet::rivals::Strength;
+use peregrine_devnet::world;
+use peregrine_devnet::world::Block;
+use peregrine_devnet::world::Options;
+use peregrine_devnet::world::World;
 use tempfile::NamedTempFile;
 
 use crate::cli::Failure;
-use crate::edge::block_builder::Fate;
-use crate::edge::devnet::DevnetError;
-use crate::edge::devnet::Wallet;
-use crate::edge::devnet::rivals::Strength;
-use crate::edge::devnet::world;
-use crate::edge::devnet::world::Block;
-use crate::edge::devnet::world::Options;
-use crate::edge::devnet::world::World;
 use crate::live::session;
 use crate::live::session::LARGE_BID;
 

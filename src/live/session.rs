@@ -6,6 +6,13 @@ use std::time::Duration;
 
 use alloy_primitives::U256;
 use eyre::WrapErr;
+use peregrine_devnet::Contracts;
+use peregrine_devnet::Wallet;
+use peregrine_devnet::lending::Lending;
+use peregrine_devnet::lending::Market;
+use peregrine_devnet::world;
+use peregrine_devnet::world::Factory;
+use peregrine_devnet::world::World;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
@@ -13,13 +20,6 @@ use crate::chain;
 use crate::chain::{BaseFee, DataFee};
 use crate::config::Config;
 use crate::edge::bootstrap;
-use crate::edge::devnet::Contracts;
-use crate::edge::devnet::Wallet;
-use crate::edge::devnet::lending::Lending;
-use crate::edge::devnet::lending::Market;
-use crate::edge::devnet::world;
-use crate::edge::devnet::world::Factory;
-use crate::edge::devnet::world::World;
 use crate::edge::ingest::Node;
 use crate::edge::submit;
 use crate::hot::bundle::config::Executor;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use peregrine::edge::bootstrap::{self, BootstrapError, Config, Hear, Loaded, Rules, Wanted};
 use peregrine::edge::chain::Chain;
-use peregrine::edge::devnet::{Devnet, Options};
 use peregrine::hot::evm::fork::Fork;
 use peregrine::live::session;
+use peregrine_devnet::{Devnet, Options};
 use revm::primitives::eip4844::BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE;
 use revm::primitives::hardfork::SpecId;
 

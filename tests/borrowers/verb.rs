@@ -7,7 +7,7 @@ use alloy::consensus::TxEip1559;
 use alloy::sol_types::SolCall;
 use alloy_primitives::utils::{format_ether, parse_ether};
 use alloy_primitives::{Address, B256, I256, TxKind, U256};
-use peregrine::edge::devnet::lending::Feed;
+use peregrine_devnet::lending::Feed;
 use serde_json::{Value, json};
 
 use crate::follower::getUserAccountDataCall;

@@ -9,7 +9,6 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, Bytes, TxKind, U64, U256};
 use peregrine::chain::MAINNET;
 use peregrine::edge::bootstrap::{self, Config, Keep, Loaded, Wanted};
-use peregrine::edge::devnet::lending::Feed;
 use peregrine::hot::bundle;
 use peregrine::hot::engine::Engine;
 use peregrine::hot::engine::plan::{InitialState, Plan};
@@ -19,6 +18,7 @@ use peregrine::hot::evm::own::Own;
 use peregrine::hot::search;
 use peregrine::live::session;
 use peregrine::types::update::StateKey;
+use peregrine_devnet::lending::Feed;
 use revm::context::TxEnv;
 use serde_json::json;
 

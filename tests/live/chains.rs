@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use peregrine::chain::{BASE, DataFee, MAINNET};
 use peregrine::config::Config;
-use peregrine::edge::devnet::world::{self, World};
 use peregrine::edge::rpc::install_tls;
 use peregrine::live::searchers::Searchers;
 use peregrine::live::{How, session, start};
+use peregrine_devnet::world::{self, World};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use alloy::consensus::TxEip1559;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, eip191_hash_message, hex, keccak256};
-use peregrine::edge::block_builder::{Entry, Fate, LeftOut};
-use peregrine::edge::devnet::Wallet;
-use peregrine::edge::devnet::rivals::Strength;
-use peregrine::edge::devnet::world::{self, World};
 use peregrine::edge::ledger::landed::Reason;
 use peregrine::edge::ledger::row::Outcome;
 use peregrine::live::{How, session, start};
 use peregrine::types::secret::Key;
+use peregrine_devnet::Wallet;
+use peregrine_devnet::block_builder::{Entry, Fate, LeftOut};
+use peregrine_devnet::rivals::Strength;
+use peregrine_devnet::world::{self, World};
 use serde_json::{Value, json};
 
 use crate::rig::{Rig, Sick, until};

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use alloy::consensus::TxEip1559;
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
-use peregrine::edge::devnet::lending::{Feed, Lending};
 use peregrine::edge::ledger::landed::Reason;
 use peregrine::edge::ledger::row::{Outcome, Row};
 use peregrine::live::Searcher;
+use peregrine_devnet::lending::{Feed, Lending};
 use serde_json::json;
 
 use crate::newborn::Hand;

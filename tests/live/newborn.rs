@@ -3,12 +3,12 @@
 use alloy::consensus::TxEip1559;
 use alloy::sol_types::{SolCall, SolEvent, SolValue};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex, keccak256};
-use peregrine::edge::block_builder::{Entry, Fate};
 use peregrine::edge::bootstrap::Factory;
-use peregrine::edge::devnet::{Call, Venue, Wallet};
 use peregrine::edge::ledger::row::Outcome;
 use peregrine::live::Searcher;
 use peregrine::protocols::amm::Amm;
+use peregrine_devnet::block_builder::{Entry, Fate};
+use peregrine_devnet::{Call, Venue, Wallet};
 use serde_json::{Value, json};
 
 use crate::rig::{Rig, until};

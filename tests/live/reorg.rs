@@ -4,9 +4,9 @@
 //! many transactions is what takes anvil long, so each new block holds what one old block held.
 
 use alloy_primitives::{B256, Bytes};
-use peregrine::edge::block_builder::{Entry, Fate};
 use peregrine::edge::ledger::row::Outcome;
 use peregrine::live::Searcher;
+use peregrine_devnet::block_builder::{Entry, Fate};
 use serde_json::{Value, json};
 
 use crate::rig::{Rig, until};

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 use peregrine::config::Config;
-use peregrine::edge::block_builder::{Entry, Fate};
 use peregrine::edge::chain::Chain;
-use peregrine::edge::devnet::world::{Options, World};
 use peregrine::edge::ledger::row::Outcome;
 use peregrine::live::{How, session, start};
 use peregrine::types::secret::Place;
+use peregrine_devnet::block_builder::{Entry, Fate};
+use peregrine_devnet::world::{Options, World};
 use tokio::process::{Child, Command};
 
 use crate::rig::{self, until};

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use peregrine::config::Config;
-use peregrine::edge::devnet::world::{Options, World};
 use peregrine::live::{self, How, session};
 use peregrine::metrics::count::Counter;
+use peregrine_devnet::world::{Options, World};
 
 /// Of the world and of the searcher.
 pub const SEED: u64 = 3;

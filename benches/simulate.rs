@@ -5,6 +5,7 @@
 mod common;
 
 use criterion::Criterion;
+use peregrine::hot::strategy::cycles;
 use peregrine::protocols::amm::Amm;
 
 fn prove(c: &mut Criterion, name: &str, block: &str, behind: Option<usize>, protocol: &str) {
@@ -17,13 +18,14 @@ fn prove(c: &mut Criterion, name: &str, block: &str, behind: Option<usize>, prot
         hops.len() == 3 && hops.iter().all(|hop| pools.pool(hop.pool).protocol() == protocol)
     });
     let candidate = found.first().expect("the block has such a cycle");
-    let proven = prover.prove(machine, pools, candidate).expect("the EVM agrees");
+    let opportunity = &cycles::opportunity(candidate, behind.is_some()).expect("of hops that fit");
+    let proven = prover.prove(machine, pools, opportunity).expect("the EVM agrees");
     println!("simulate/{name}: profit {} wei, {} gas", candidate.gross(), proven.gas_used().0);
     c.bench_function(&format!("simulate/{name}"), |b| {
         b.iter(|| {
             // Another state, for all that is known: what was proven of this one is not found again.
             machine.db_mut().restore_slots(Vec::new());
-            prover.prove(machine, pools, candidate)
+            prover.prove(machine, pools, opportunity)
         });
     });
 }

@@ -65,6 +65,12 @@ const WORKER: Crates = Only(&["alloy", "alloy_primitives", "crossbeam", "revm", 
 
 /// What every pipeline stage stands on.
 const BASE: &[&str] = &["types", "chain", "metrics", "protocols"];
+/// What engine and worker stand on.
+#[rustfmt::skip]
+const STAGES: &[&str] = &[
+    "types", "chain", "metrics", "protocols", "hot::bundle", "hot::decode", "hot::engine", "hot::event", "hot::evm", 
+    "hot::forecast", "hot::lending", "hot::opportunity", "hot::refused", "hot::rt", "hot::search", "hot::send", "hot::simulate", "hot::state",
+];
 /// What edge may know of the hot rooms.
 #[rustfmt::skip]
 const SEAM: &[&str] = &[
@@ -123,41 +129,50 @@ const ROOMS: &[Room] = &[
         "serde_json", "thiserror"]), bans: PURE },
     Room { at: "protocols::*", may: &["protocols::types", "protocols::math", "protocols::amm", "protocols::lending",
         "protocols::flash", "protocols::discover", "protocols::execution", "protocols::site"], doors: &[], crates: ABI, bans: PURE },
-    // One way: state > evm > search > simulate > bundle. The engine sees all of it, no stage sees the engine.
+    // One way: state > evm > search > simulate > forecast > strategy, bundle. The engine sees all of it, no stage sees the engine.
     Room { at: "hot", may: &["types", "chain", "metrics", "protocols", "hot"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::refused", may: &["types", "protocols"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::rt", may: &["types", "metrics"], doors: &[], crates: Any, bans: RT },
     // An outcome carries what the stages made; it never reaches into how. A pending transaction says its own shape.
     Room { at: "hot::event", may: &["types", "protocols", "hot::refused", "hot::rt::worth", "hot::evm::machine::ExecuteError",
-        "hot::simulate::Opportunity", "hot::simulate::Proven", "hot::bundle::SignedBundle"], doors: &[], crates: ENGINE,
+        "hot::opportunity::Opportunity", "hot::simulate::Proven", "hot::bundle::SignedBundle"], doors: &[], crates: ENGINE,
         bans: PURE },
     Room { at: "hot::state", may: BASE, doors: &[], crates: ABI, bans: PURE },
     Room { at: "hot::evm", may: &["types", "chain", "metrics", "protocols", "hot::state"], doors: &[], crates: EVM, bans: PURE },
     Room { at: "hot::search", may: &["types", "chain", "metrics", "protocols", "hot::state", "hot::evm::whatif", "hot::refused"],
         doors: &[], crates: ABI, bans: PURE },
-    // A stage beside search: it asks oracles in the EVM, and sells what is seized along search's graph of tokens.
-    Room { at: "hot::lending", may: &["types", "chain", "metrics", "protocols", "hot::state", "hot::evm", "hot::search::cycles",
-        "hot::search::graph", "hot::search::value"], doors: &[], crates: EVM, bans: PURE },
-    // Of search its output alone, by the re-export or by the file: neither leads to a strategy.
+    // State beside the pools: it asks oracles in the EVM.
+    Room { at: "hot::lending", may: &["types", "chain", "metrics", "protocols", "hot::state", "hot::evm"], doors: &[], crates: EVM,
+        bans: PURE },
+    // What all later stages read. Below all strategies, so that no stage can name one.
+    Room { at: "hot::opportunity", may: &["types", "protocols", "hot::state", "hot::search::MAX_HOPS"], doors: &[], crates: ABI,
+        bans: PURE },
     Room { at: "hot::simulate", may: &["types", "chain", "metrics", "protocols", "hot::state", "hot::evm", "hot::refused",
-        "hot::search::Candidate", "hot::search::candidate", "hot::lending::Liquidation"], doors: &[], crates: EVM, bans: PURE },
+        "hot::opportunity"], doors: &[], crates: EVM, bans: PURE },
     // Maths in the place of a run: of the EVM it reads the state and holds its own result against a run; of proofs it
     // remembers what they cost.
-    Room { at: "hot::forecast", may: &["types", "chain", "protocols", "hot::state", "hot::evm", "hot::search::Candidate",
+    Room { at: "hot::forecast", may: &["types", "chain", "protocols", "hot::state", "hot::evm", "hot::opportunity",
         "hot::search::MAX_HOPS", "hot::simulate::Proven"], doors: &[], crates: EVM, bans: PURE },
+    // The trait and the registry, which alone names strategies.
+    Room { at: "hot::strategy", may: &["types", "hot::event", "hot::opportunity", "hot::strategy"], doors: &[], crates: ENGINE,
+        bans: PURE },
+    // A strategy's folder, or what all work on: the stages below, the trait, and never another strategy.
+    Room { at: "hot::strategy::*", may: &["types", "chain", "metrics", "protocols", "hot::state", "hot::evm", "hot::search",
+        "hot::lending", "hot::opportunity", "hot::simulate", "hot::forecast", "hot::refused", "hot::event"],
+        doors: &["hot::strategy"], crates: EVM, bans: PURE },
     // A supply of nonces comes through `rt`.
     Room { at: "hot::bundle", may: &["types", "chain", "metrics", "protocols", "hot::state", "hot::refused",
-        "hot::rt::inbox", "hot::simulate::Proven", "hot::simulate::Opportunity", "hot::lending::Liquidation",
-        "hot::forecast::Forecast"], doors: &[], crates: SIGNER, bans: PURE },
+        "hot::rt::inbox", "hot::opportunity", "hot::simulate::Proven", "hot::forecast::Forecast"], doors: &[], crates: SIGNER, bans: PURE },
     // A bundle onto a relay's socket, one that edge has dialled.
     Room { at: "hot::send", may: &["types", "hot::rt", "hot::bundle::SignedBundle"], doors: &[], crates: Only(&[
         "alloy_primitives", "httparse", "rand", "thiserror", "uuid"]), bans: PURE },
     // What a node says, read into nouns: before the pipeline, and without it.
     Room { at: "hot::decode", may: &["types"], doors: &[], crates: Only(&["alloy", "alloy_primitives", "revm", "serde",
         "serde_json", "thiserror"]), bans: PURE },
-    Room { at: "hot::engine", may: &["types", "chain", "metrics", "protocols", "hot"], doors: &[], crates: ENGINE, bans: PURE },
+    // All of hot but the worker; of strategies the trait and the registry: it runs them, and knows none by name.
+    Room { at: "hot::engine", may: STAGES, doors: &["hot::strategy"], crates: ENGINE, bans: PURE },
     // The loop of a pinned thread, above the engine. What it is given of edge and live comes as values, traits and sinks.
-    Room { at: "hot::worker", may: &["types", "chain", "metrics", "protocols", "hot"], doors: &[], crates: WORKER, bans: PURE },
+    Room { at: "hot::worker", may: STAGES, doors: &[], crates: WORKER, bans: PURE },
     // Siblings meet at their doors; ingest and submit not even there. `chain` dials through `rpc`, and names no other.
     Room { at: "edge", may: &["types", "chain", "metrics", "protocols", "hot", "edge", "rpc"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::chain", may: SEAM, doors: &["edge::rpc"], crates: Any, bans: EDGE },

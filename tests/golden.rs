@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use alloy_primitives::U256;
-use peregrine::hot::engine::choice::STRATEGIES;
+use peregrine::hot::strategy;
 use peregrine::replay::bundle::report::Explained;
 use peregrine::replay::bundle::{Case, explain, show};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ fn peregrine(arguments: &[&str]) -> Output {
 
 #[test]
 fn each_strategy_has_a_case_and_each_case_comes_out() {
-    for strategy in STRATEGIES {
+    for strategy in strategy::names() {
         let cases = folders(&bundles().join(strategy));
         assert!(!cases.is_empty(), "{strategy} has no case in bundles/{strategy}");
         for folder in cases {
@@ -50,7 +50,7 @@ fn each_strategy_has_a_case_and_each_case_comes_out() {
             assert_eq!((&said["verdict"], &said["strategy"]), (&json!("as_predicted"), &json!(strategy)));
         }
     }
-    let known: Vec<PathBuf> = STRATEGIES.iter().map(|strategy| bundles().join(strategy)).collect();
+    let known: Vec<PathBuf> = strategy::names().iter().map(|strategy| bundles().join(strategy)).collect();
     assert_eq!(folders(&bundles()), known, "a folder of bundles/ is of no strategy");
 }
 

@@ -13,15 +13,14 @@ use alloy_primitives::{Address, U256};
 use liquidations::Rig;
 use peregrine::chain::MAINNET;
 use peregrine::hot::event::{Event, StateKey};
-use peregrine::hot::lending;
 use peregrine::hot::search::Search;
 use peregrine::hot::search::sizing::Effort;
-use peregrine::hot::simulate::Opportunity;
 use peregrine::hot::state::pools::{Edge, EdgeId, Pools};
+use peregrine::hot::strategy::liquidations::{PROFILE, choice};
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::lending::choice::WHOLE;
 use peregrine::protocols::lending::{Call, Lending, Size};
-use peregrine::protocols::{AnyLending, AnyPool};
+use peregrine::protocols::{AnyLending, AnyPool, LENDING_PROTOCOLS};
 use peregrine::types::id::TokenId;
 use peregrine_devnet::lending::Feed;
 
@@ -141,9 +140,13 @@ async fn behind_rehearsals_nothing_that_a_lender_asks_is_missing_when_the_first_
             assert!(outcome.wanted.iter().all(of_pools), "{per_mille} of {feed:?}: {:?}", outcome.wanted);
             late += outcome.wanted.len();
             for proof in &rig.offer(&mut engine, &tx).await.proven {
-                let Opportunity::Liquidation(run) = proof.opportunity() else { continue };
+                let run = proof.opportunity();
+                if run.strategy() != PROFILE.behind {
+                    continue;
+                }
                 proven += 1;
-                markets.extend(run.legs().iter().map(|leg| leg.protocol()));
+                let hops = run.path(engine.pools()).hops.into_iter().map(|hop| hop.protocol);
+                markets.extend(hops.filter(|protocol| LENDING_PROTOCOLS.contains(&protocol.as_ref())));
             }
         }
     }
@@ -163,7 +166,7 @@ async fn no_pair_amount_or_way_beats_the_choice_by_more_than_a_ten_thousandth() 
         let outcome = rig.offer(&mut engine, &tx).await;
         for liquidatable in engine.markets().liquidatable(false, rig.next()) {
             let market = engine.markets().market(liquidatable.market).unwrap();
-            let chosen = lending::best(engine.pools(), search.cycles(), market, liquidatable.account, rig.next());
+            let chosen = choice::best(engine.pools(), search.cycles(), market, liquidatable.account, rig.next());
             let chosen = chosen.map(|leg| leg.value().0).unwrap_or_default();
             let brute = brute(engine.pools(), market, liquidatable.account, rig.next());
             let allowed = chosen + chosen / U256::from(10_000);
@@ -176,15 +179,12 @@ async fn no_pair_amount_or_way_beats_the_choice_by_more_than_a_ten_thousandth() 
             looked += 1;
         }
         for proof in &outcome.proven {
-            let Opportunity::Liquidation(run) = proof.opportunity() else { continue };
-            proven += 1;
-            together = together.max(run.legs().len());
+            let positions = proof.opportunity().positions().len();
+            proven += usize::from(positions > 0);
+            together = together.max(positions);
         }
-        let ours: Vec<_> = outcome
-            .rejected
-            .iter()
-            .filter(|(opportunity, _)| matches!(opportunity, Opportunity::Liquidation(_)))
-            .collect();
+        let ours: Vec<_> =
+            outcome.rejected.iter().filter(|(opportunity, _)| opportunity.strategy() == PROFILE.behind).collect();
         assert!(ours.is_empty(), "what maths foretold and the EVM refused: {ours:?}");
     }
     println!("{looked} positions looked at, {proven} runs proven, up to {together} positions in one");

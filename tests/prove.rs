@@ -107,7 +107,7 @@ fn pending(to: Address, data: Vec<u8>, nonce: u64) -> Event {
 /// Everything about an outcome but the time it took.
 fn shape(outcome: &Outcome) -> String {
     let proven: Vec<_> =
-        outcome.proven.iter().map(|p| (p.candidate().unwrap().amounts().to_vec(), p.gas_used())).collect();
+        outcome.proven.iter().map(|p| (p.opportunity().swaps().unwrap().amounts().to_vec(), p.gas_used())).collect();
     format!("{proven:?} {:?} {:?}", reasons(outcome), outcome.refused)
 }
 
@@ -157,7 +157,10 @@ fn of_several_opportunities_the_best_are_proven_and_the_rest_is_counted() {
     let all = Market::new(PLAIN, 3).engine(Bid::Wei(Wei(U256::ZERO))).on_event(Event::Head);
     let one = Market::new(PLAIN, 3).engine(Bid::Wei(Wei(U256::ZERO))).proving_at_most(1).on_event(Event::Head);
     assert_eq!((all.left, one.left, one.proven.len()), (0, 2, 1));
-    assert_eq!(one.proven[0].candidate().unwrap().amounts(), all.proven[0].candidate().unwrap().amounts());
+    assert_eq!(
+        one.proven[0].opportunity().swaps().unwrap().amounts(),
+        all.proven[0].opportunity().swaps().unwrap().amounts()
+    );
 }
 
 #[test]

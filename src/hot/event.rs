@@ -11,10 +11,10 @@ use revm::context::TxEnv;
 use revm::context::result::{ExecutionResult, HaltReason};
 
 use crate::hot::evm::machine::ExecuteError;
+use crate::hot::opportunity::Opportunity;
 use crate::hot::refused::Refused;
 use crate::hot::refused::Tally;
 use crate::hot::rt::worth::Shape;
-use crate::hot::simulate::Opportunity;
 use crate::hot::simulate::Proven;
 use crate::protocols::AnyPool;
 use crate::protocols::lending::market_spec::MarketSpec;
@@ -107,9 +107,9 @@ impl Outcome {
     }
 
     /// Adds what died.
-    pub fn reject(&mut self, opportunity: impl Into<Opportunity>, reason: Refused) {
+    pub fn reject(&mut self, opportunity: Opportunity, reason: Refused) {
         self.refused.add(reason);
-        self.rejected.push((opportunity.into(), reason));
+        self.rejected.push((opportunity, reason));
     }
 }
 

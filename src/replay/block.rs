@@ -14,7 +14,6 @@ use revm::state::AccountInfo;
 
 use crate::chain;
 use crate::hot::engine::Engine;
-use crate::hot::engine::choice;
 use crate::hot::event::Event;
 use crate::hot::event::Outcome;
 use crate::hot::event::Spent;
@@ -218,7 +217,7 @@ impl<'a> Run<'a> {
 
     fn opportunity(&self, engine: &Engine, trigger_index: Option<usize>, proven: &Proven) -> Opportunity {
         let opportunity = proven.opportunity();
-        let path = choice::path(engine, opportunity);
+        let path = opportunity.path(engine.pools());
         let ends = |end: Option<U256>| end.unwrap_or_default();
         let gross = opportunity.value().unwrap_or_default().0;
         let cost = (proven.gas_used() * self.gas_price).0;
@@ -227,7 +226,7 @@ impl<'a> Run<'a> {
             block: self.record.header.number,
             trigger_index,
             trigger: trigger_index.map(|index| *self.record.txs[index].inner.inner().tx_hash()),
-            strategy: choice::strategy(opportunity, trigger_index.is_some()),
+            strategy: opportunity.strategy(),
             token: engine.pools().token(opportunity.token()),
             amount_in: ends(path.hops.first().map(|hop| hop.amount_in)),
             amount_out: ends(path.hops.last().map(|hop| hop.amount_out)),

@@ -54,7 +54,7 @@ fn an_arrow_downwards_passes() {
     let text = "use crate::types::id::PoolId; use crate::hot::evm::whatif::Overlay; use crate::hot::refused::Refused;
         pub(in crate::hot) fn f() { crate::hot::search::sizing::go(); super::sizing::go(); self::go(); Vec::<u8>::new(); }";
     passes(arrows::check, "src/hot/search/graph.rs", text);
-    passes(arrows::check, "src/hot/simulate/mod.rs", "use crate::hot::search::Candidate; use revm::Context;");
+    passes(arrows::check, "src/hot/simulate/mod.rs", "use crate::hot::opportunity::Opportunity; use revm::Context;");
     passes(
         arrows::check,
         "src/replay/mod.rs",
@@ -94,7 +94,15 @@ fn each_wall_of_the_plan_stands() {
         ("src/hot/evm/mod.rs", "use crate::hot::search::Candidate;"),
         ("src/hot/search/mod.rs", "use crate::hot::evm::Evm;"),
         ("src/hot/search/mod.rs", "fn f() { revm::go() }"),
-        ("src/hot/simulate/mod.rs", "use crate::hot::search::strategies::Backrun;"),
+        ("src/hot/simulate/mod.rs", "use crate::hot::search::Candidate;"),
+        ("src/hot/simulate/mod.rs", "use crate::hot::strategy::names;"),
+        ("src/hot/bundle/mod.rs", "use crate::hot::strategy::named;"),
+        ("src/hot/opportunity.rs", "use crate::hot::strategy::PROFILES;"),
+        ("src/hot/strategy/backruns/mod.rs", "use crate::hot::strategy::auctions::PROFILE;"),
+        ("src/hot/strategy/backruns/mod.rs", "use crate::hot::engine::Engine;"),
+        ("src/hot/strategy/backruns/mod.rs", "use crate::hot::bundle::SignedBundle;"),
+        ("src/hot/engine/mod.rs", "use crate::hot::strategy::backruns::Backruns;"),
+        ("src/hot/worker/mod.rs", "use crate::hot::strategy::backruns::Backruns;"),
         ("src/hot/simulate/mod.rs", "use crate::hot::build::Limits;"),
         ("src/hot/forecast/mod.rs", "use crate::hot::engine::Engine;"),
         ("src/hot/forecast/mod.rs", "use crate::hot::build::SignedBundle;"),

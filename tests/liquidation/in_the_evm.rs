@@ -13,14 +13,13 @@ use alloy_primitives::Address;
 use alloy_primitives::U256;
 use peregrine::chain::MAINNET;
 use peregrine::hot::engine::Engine;
-use peregrine::hot::lending;
-use peregrine::hot::lending::Leg;
-use peregrine::hot::lending::Liquidation;
-use peregrine::hot::lending::Route;
 use peregrine::hot::refused::Refused;
 use peregrine::hot::search::Search;
-use peregrine::hot::simulate::Opportunity;
 use peregrine::hot::state::pools::Pools;
+use peregrine::hot::strategy::liquidations::choice;
+use peregrine::hot::strategy::liquidations::choice::Leg;
+use peregrine::hot::strategy::liquidations::plan::Liquidation;
+use peregrine::hot::strategy::liquidations::route::Route;
 use peregrine::protocols::AnyLending;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::lending::choice::WHOLE;
@@ -107,14 +106,14 @@ impl Case<'_> {
         let call = Call { size, ..call };
         let Ok(seizure) = market.quote(&call, at) else { return Vec::new() };
         let few = few(engine.pools(), [collateral, debt], [seizure.seized, seizure.repaid]);
-        let leg = |route: &Route| lending::sized(engine.pools(), search.cycles(), market, &call, route, at);
+        let leg = |route: &Route| choice::sized(engine.pools(), search.cycles(), market, &call, route, at);
         few.iter().map(|route| leg(route).expect("what leaves something can be made")).collect()
     }
 }
 
 /// What a run leaves in the EVM: the prover says `Ok` only of what maths foretold, to the wei.
 fn run(engine: &mut Engine, leg: &Leg) -> Result<U256, Refused> {
-    let opportunity = Opportunity::Liquidation(Arc::new(Liquidation::of(leg.clone())));
+    let opportunity = Arc::new(Liquidation::of(leg.clone())).opportunity(true);
     engine.prove_again(&opportunity, Wei(U256::ONE)).map(|_| U256::from(leg.gross()))
 }
 
@@ -156,7 +155,7 @@ async fn no_run_in_the_evm_leaves_more_than_the_one_chosen_by_more_than_a_ten_th
         rig.offer(&mut engine, &tx).await;
         for liquidatable in engine.markets().liquidatable(false, at) {
             let market = engine.markets().market(liquidatable.market).unwrap().clone();
-            let chosen = lending::best(engine.pools(), search.cycles(), &market, liquidatable.account, at);
+            let chosen = choice::best(engine.pools(), search.cycles(), &market, liquidatable.account, at);
             let case = Case { engine: &engine, search: &search, market: &market, account: liquidatable.account, at };
             let all = case.legs(&mut seen);
             let chosen = most(&rig, &mut engine, &tx, chosen.into_iter().collect(), &mut seen).await;

@@ -33,15 +33,15 @@ pub struct Bundle {
     pub ours: B256,
     /// The pools it goes through.
     pub pools: Vec<Address>,
-    /// The positions that it liquidates, in order.
+    /// Positions of others that it closes, in order.
     #[serde(default)]
     pub positions: Vec<Position>,
-    /// `backrun`, `atomic_arb`, `liquidation`.
+    /// The strategy's name.
     pub strategy: String,
     /// The protocols it goes through, each once.
     #[serde(default)]
     pub protocols: Vec<String>,
-    /// The token that the cycle starts from; profit is held in it.
+    /// The token that the profit is held in.
     #[serde(default)]
     pub token: Address,
     /// What is to be left of it before gas and bid, in its units.

@@ -39,8 +39,6 @@ use crate::types::buf::Stock;
 use crate::types::onetime::OneTime;
 use crate::types::secret::Key;
 
-use basis::Planned;
-
 pub use basis::Basis;
 pub use bid::ProfitSplit;
 pub use signed::SignedBundle;
@@ -136,9 +134,9 @@ impl BundleSigner {
     }
 
     fn terms(&self, on: &Basis<'_>, target_block: &TargetBlock) -> Result<ProfitSplit, Refused> {
-        let value = on.value.ok_or(Refused::Unvalued)?;
-        let among = if let Planned::Liquidation(liquidation) = on.what { liquidation.gains() } else { Vec::new() };
-        let cost = bid::Cost { gas: expected_gas(on), price: target_block.base_fee, bid: on.paid, among: &among };
+        let value = on.opportunity.value().ok_or(Refused::Unvalued)?;
+        let among = on.opportunity.gains();
+        let cost = bid::Cost { gas: expected_gas(on), price: target_block.base_fee, bid: on.paid, among };
         bid::settle(value, &cost, &self.bid, &self.limits)
     }
 
@@ -210,10 +208,8 @@ impl BundleSigner {
 
     /// Signs the calldata on the worker: the transaction's hash.
     fn sign(&mut self, on: &Basis<'_>, target_block: &TargetBlock, gas_limit: Gas) -> Result<B256, Refused> {
-        let to = match on.what {
-            Planned::Cycle(..) => self.executor.address,
-            Planned::Liquidation(_) => self.executor.liquidator.ok_or(Refused::Ours)?,
-        };
+        let contract = on.opportunity.contract();
+        let to = contract.at(self.executor.address, self.executor.liquidator).ok_or(Refused::Ours)?;
         let Buffers { data, paper, .. } = &mut self.buffers;
         let draft = transaction::Draft {
             chain_id: self.chain_id,
@@ -257,25 +253,20 @@ fn expected_gas(on: &Basis<'_>) -> Gas {
 impl Buffers {
     /// The run, with its bid.
     fn calldata(&mut self, on: &Basis<'_>, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<(), Refused> {
-        let (edges, amounts, start, min_profit) = match on.what {
-            Planned::Cycle(edges, amounts, start, gross) => (edges, amounts, start, gross),
-            Planned::Liquidation(liquidation) => {
-                let data = liquidation.calldata(pools, block, bid).map_err(|_| Refused::Unencodable)?;
-                self.data.clear();
-                self.data.extend_from_slice(&data);
-                return Ok(());
-            }
-        };
-        self.steps.begin();
-        for (edge, pair) in edges.iter().zip(amounts.windows(2)) {
-            pools.write_step(edge, [pair[0], pair[1]], &mut self.steps);
+        if let Some(plan) = on.opportunity.plan() {
+            let data = plan.calldata(pools, block, bid).map_err(|_| Refused::Unencodable)?;
+            self.data.clear();
+            self.data.extend_from_slice(&data);
+            return Ok(());
         }
+        let swaps = on.opportunity.swaps().ok_or(Refused::Unencodable)?;
+        swaps.write(pools, &mut self.steps);
         let run = Run {
             block,
-            token: pools.token(start),
-            min_profit,
+            token: pools.token(on.opportunity.token()),
+            min_profit: on.opportunity.gross(),
             bid: executor::Bid::Wei(bid),
-            amount_in: amounts.first().copied().ok_or(Refused::Unencodable)?,
+            amount_in: swaps.amount_in(),
             steps: &self.steps,
         };
         run.write(&mut self.data).map_err(|_| Refused::Unencodable)

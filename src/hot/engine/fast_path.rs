@@ -2,7 +2,7 @@
 //! withdraws.
 //!
 //! # Invariants
-//! - Nothing leaves by this door but a candidate over pools as [`Forecaster`] left them, along a route whose gas proofs have
+//! - Nothing leaves by this door but an opportunity over pools as [`Forecaster`] left them, along a route whose gas proofs have
 //!   shown. The executor reverts on chain unless it earns exactly what was promised: a wrong one costs nothing.
 //! - Every bundle that left is confirmed or withdrawn by the end of [`look`]. Where the pools differ, calldata of that shape
 //!   goes to the EVM from then on; a transaction that fails, or a proof that is refused, is nobody's shape's fault.
@@ -14,7 +14,6 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use alloy_primitives::B256;
-use alloy_primitives::U256;
 use revm::context::TxEnv;
 
 use crate::chain::Contracts;
@@ -37,6 +36,8 @@ use crate::hot::forecast::MinConfidence;
 use crate::hot::forecast::Why;
 use crate::hot::refused::Refused;
 use crate::hot::simulate::Proven;
+use crate::hot::strategy::On;
+use crate::hot::strategy::Strategy;
 use crate::metrics::span::Span;
 use crate::protocols::AnyPool;
 use crate::protocols::executor::Bid;
@@ -135,12 +136,12 @@ pub struct FastPathResult {
 /// Looks at a pending transaction: by maths, if this engine forecasts, then in the EVM. `hand` is given a bundle that leaves
 /// by the fast path, before the EVM has run. `raw`: makes the transaction's raw bytes, checked against its hash. `newest`: as
 /// in [`Engine::on_event_while`].
-pub fn look(
-    engine: &mut Engine,
+pub fn look<S: Strategy>(
+    engine: &mut Engine<S>,
     signer: &mut BundleSigner,
     tx: TxEnv,
     (raw, newest): (Raw<'_>, &dyn Fn(u64) -> bool),
-    hand: impl FnOnce(&Engine, &ProvisionalBundle),
+    hand: impl FnOnce(&Engine<S>, &ProvisionalBundle),
 ) -> FastPathResult {
     let took = match engine.foresee(&tx) {
         Ok(took) => took,
@@ -191,7 +192,7 @@ fn settle(
 }
 
 /// Signs the best of what maths alone can provisional bundle, if there is any.
-fn provisional(engine: &Engine, signer: &mut BundleSigner, raw: Raw<'_>) -> Option<ProvisionalBundle> {
+fn provisional<S: Strategy>(engine: &Engine<S>, signer: &mut BundleSigner, raw: Raw<'_>) -> Option<ProvisionalBundle> {
     let target_block = TargetBlock::after(&engine.tip()?.parent(), engine.nonce());
     let on = best(engine, signer, &target_block)?;
     let built = signer.behind(raw, |signer, target| signer.build(&on, engine.pools(), Some(target), &target_block));
@@ -199,11 +200,11 @@ fn provisional(engine: &Engine, signer: &mut BundleSigner, raw: Raw<'_>) -> Opti
     Some(ProvisionalBundle { bundle, on, parent: target_block.parent })
 }
 
-/// The candidate of which most is left, if the best by value is among those whose cost is known.
-fn best(engine: &Engine, signer: &BundleSigner, target_block: &TargetBlock) -> Option<Forecast> {
+/// The opportunity of which most is left, if the best by value is among those whose cost is known.
+fn best<S: Strategy>(engine: &Engine<S>, signer: &BundleSigner, target_block: &TargetBlock) -> Option<Forecast> {
     let held = engine.held();
     let mut best: Option<(Wei, Forecast)> = None;
-    for index in 0..engine.candidates.len().min(engine.proofs) {
+    for index in 0..engine.foreseen.len() {
         // Paid out of ether that is held, or by unwrapping: each costs its own gas, and decides the bid that decides it.
         let paid = [false, true].into_iter().find_map(|unwraps| {
             let on = engine.forecasts(index, unwraps)?;
@@ -220,7 +221,7 @@ fn best(engine: &Engine, signer: &BundleSigner, target_block: &TargetBlock) -> O
     best.map(|(_, on)| on)
 }
 
-impl Engine {
+impl<S: Strategy> Engine<S> {
     /// Resolves pending transactions that call these contracts by maths first, from now on.
     #[must_use]
     pub fn reckoning(mut self, contracts: Contracts) -> Self {
@@ -260,16 +261,9 @@ impl Engine {
         if !forecaster.knows_funds(&self.machine) {
             return Err(Some(Why::Purse));
         }
-        self.candidates.clear();
-        let (view, moved) = forecaster.over(&self.pools);
-        self.search.begin(&view, Some(moved), &|| true);
-        // As many as are looked at: none of unknown value, nor less worth than is due.
-        let floor = Some(self.min_profit.0.saturating_sub(U256::from(1)));
-        while self.candidates.len() < self.proofs
-            && let Some(candidate) = self.search.next(&view, floor, &|| true)
-        {
-            self.candidates.push(candidate);
-        }
+        self.foreseen.clear();
+        let (strategies, mut context) = self.lend(On::Foreseen, false, &|| true);
+        strategies.foresee(&mut context);
         Ok(span.lap())
     }
 
@@ -286,10 +280,10 @@ impl Engine {
         }
     }
 
-    /// A candidate of the last search behind maths, at what its route is known to cost.
+    /// What was found behind maths, at what its route is known to cost.
     fn forecasts(&self, index: usize, unwraps: bool) -> Option<Forecast> {
         let forecaster = self.forecaster.as_ref()?;
-        self.routes.forecast(|id| forecaster.pool(&self.pools, id), self.candidates.get(index)?, unwraps)
+        self.routes.forecast(|id| forecaster.pool(&self.pools, id), self.foreseen.get(index)?, unwraps)
     }
 
     /// Resolves `tx` whoever it goes through, to see whether the EVM will agree.
@@ -314,6 +308,6 @@ impl Engine {
     pub(super) fn keep(&mut self, provisional: &ProvisionalBundle) -> Result<Proven, Refused> {
         let bid = Bid::Wei(provisional.bundle.terms().bid);
         self.prover.begin(false);
-        self.prover.prove_bidding(&mut self.machine, &self.pools, provisional.on.candidate(), bid)
+        self.prover.prove_bidding(&mut self.machine, &self.pools, provisional.on.opportunity(), bid)
     }
 }

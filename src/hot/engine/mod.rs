@@ -8,13 +8,11 @@
 
 pub mod choice;
 pub mod fast_path;
-mod liquidate;
 mod past;
 pub mod plan;
-mod prewarm;
-mod solve;
 pub mod tip;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,14 +33,17 @@ use crate::hot::evm::whatif::Touched;
 use crate::hot::forecast::Forecaster;
 use crate::hot::forecast::Routes;
 use crate::hot::lending::markets::Markets;
+use crate::hot::opportunity::Opportunity;
 use crate::hot::refused::Refused;
-use crate::hot::search::Candidate;
 use crate::hot::search::Search;
-use crate::hot::simulate::Opportunity;
 use crate::hot::simulate::Proven;
 use crate::hot::simulate::Prover;
 use crate::hot::state::pools::Pools;
 use crate::hot::state::view::Overlay;
+use crate::hot::strategy::Context;
+use crate::hot::strategy::On;
+use crate::hot::strategy::Registered;
+use crate::hot::strategy::Strategy;
 use crate::metrics::span::Span;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
@@ -53,33 +54,22 @@ use crate::types::update::BlockUpdate;
 use crate::types::update::FetchedState;
 use crate::types::update::StateKey;
 
-/// Where to search.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum On {
-    /// In the base state.
-    Base,
-    /// Behind the pending transaction.
-    Behind,
-    /// Behind the pending transaction, where maths has searched: the search goes on.
-    Foreseen,
-}
-
-/// State, search and proof behind one door.
-pub struct Engine {
+/// State, strategies and proof behind one door.
+pub struct Engine<S = Registered> {
     machine: Machine,
     pools: Pools<AnyPool>,
     overlay: Overlay<AnyPool>,
-    /// Behind liquidations, that is.
-    sold: Overlay<AnyPool>,
     touched: Touched,
     markets: Markets,
     /// State that the markets need and that is not known.
     unread: Vec<StateKey>,
     search: Search,
-    candidates: Vec<Candidate>,
+    strategies: S,
+    /// Found by maths behind the last pending transaction, best first. A buffer, used again.
+    foreseen: Vec<Opportunity>,
     prover: Prover,
     min_profit: Wei,
-    /// Proofs an event: the candidates behind them are worth less, and are left.
+    /// Proofs an event, of each strategy: what is behind them is worth less, and is left.
     proofs: usize,
     /// The base state is searched, too.
     base: bool,
@@ -93,19 +83,33 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine over a machine's state and the pools found in it.
+    /// An engine over a machine's state and the pools found in it, that runs the registered strategies.
     #[must_use]
     pub fn new(machine: Machine, pools: Pools<AnyPool>, search: Search, prover: Prover, min_profit: Wei) -> Self {
+        Self::running(Registered::default(), (machine, pools), search, prover, min_profit)
+    }
+}
+
+impl<S: Strategy> Engine<S> {
+    /// One that runs these: for a strategy that is being tried, beside the registered ones or without them.
+    #[must_use]
+    pub fn running(
+        strategies: S,
+        (machine, pools): (Machine, Pools<AnyPool>),
+        search: Search,
+        prover: Prover,
+        min_profit: Wei,
+    ) -> Self {
         Self {
             machine,
             pools,
             overlay: Overlay::default(),
-            sold: Overlay::default(),
             touched: Touched::default(),
             markets: Markets::default(),
             unread: Vec::new(),
             search,
-            candidates: Vec::new(),
+            strategies,
+            foreseen: Vec::new(),
             prover,
             min_profit,
             proofs: usize::MAX,
@@ -117,7 +121,7 @@ impl Engine {
         }
     }
 
-    /// Proves so many candidates an event, best first, and leaves the rest. An engine that follows the chain, and so knows what
+    /// Each strategy proves so many opportunities an event, best first, and leaves the rest. An engine that follows the chain, and so knows what
     /// gas costs, leaves those as well that cannot be better than one that is proven. Without it all are proven.
     #[must_use]
     pub const fn proving_at_most(mut self, proofs: usize) -> Self {
@@ -187,12 +191,78 @@ impl Engine {
             self.unread.clear();
             return Outcome::default();
         }
-        let mut outcome = self.solve(On::Base, newest);
-        self.liquidate(true, &mut outcome);
-        self.prewarm(&mut outcome);
+        let mut outcome = self.look(On::Base, false, newest);
+        let (strategies, mut context) = self.lend(On::Base, false, &|| true);
+        // What does not pay its gas is proven block after block, and is not sent.
+        let is_urgent = outcome.cancelled || outcome.proven.iter().any(|proof| context.is_better(None, proof));
+        if !is_urgent {
+            strategies.idle(&mut context);
+            outcome.want(self.prover.missed());
+        }
         outcome.want(&self.unread);
         self.unread.clear();
         outcome
+    }
+
+    /// Lets the strategies look that the event concerns. `markets_moved`: it has moved a lending market.
+    fn look(&mut self, on: On, markets_moved: bool, newest: &dyn Fn(u64) -> bool) -> Outcome {
+        let number = self.tip.as_ref().map(|tip| tip.head().number);
+        // Once called off it stays so, whatever is heard next: what is decided then must not rest on a part of the search.
+        let off = Cell::new(false);
+        let go_on = || {
+            off.set(off.get() || !number.is_none_or(newest));
+            !off.get()
+        };
+        self.prover.begin(on == On::Base);
+        let (strategies, mut context) = self.lend(on, markets_moved, &go_on);
+        if !strategies.is_concerned(&context) {
+            return Outcome::refused(Refused::NoPool);
+        }
+        let mut outcome = Outcome::default();
+        strategies.look(&mut context, &mut outcome);
+        if outcome.cancelled {
+            self.prover.take_back();
+            return Outcome { cancelled: true, spent: outcome.spent, ..Outcome::default() };
+        }
+        self.remember(on != On::Base, &outcome.proven);
+        outcome.want(self.prover.missed());
+        outcome
+    }
+
+    /// The strategies, and what they work on.
+    fn lend<'a>(&'a mut self, on: On, markets_moved: bool, go_on: &'a dyn Fn() -> bool) -> (&'a mut S, Context<'a>) {
+        let context = Context {
+            on,
+            machine: &mut self.machine,
+            pools: &self.pools,
+            overlay: &mut self.overlay,
+            touched: &mut self.touched,
+            markets: &mut self.markets,
+            markets_moved,
+            search: &mut self.search,
+            prover: &mut self.prover,
+            forecaster: self.forecaster.as_mut(),
+            foreseen: &mut self.foreseen,
+            price: self.tip.as_ref().map(|tip| tip.parent().next_base_fee()),
+            min_profit: self.min_profit,
+            proofs: self.proofs,
+            go_on,
+        };
+        (&mut self.strategies, context)
+    }
+
+    /// What proofs cost, by route.
+    fn remember(&mut self, behind: bool, proven: &[Proven]) {
+        if self.forecaster.is_none() {
+            return;
+        }
+        let held = self.held();
+        for proof in proven {
+            match behind {
+                true => self.routes.learn(|id| self.overlay.pool(&self.pools, id), proof, held),
+                false => self.routes.learn(|id| self.pools.pool(id), proof, held),
+            }
+        }
     }
 
     /// Takes off what the last pending transaction laid over the base. It may never be included.
@@ -282,15 +352,7 @@ impl Engine {
 
     /// Proves what the last event gave once more, with the bid that it is to be signed with.
     pub fn prove_again(&mut self, opportunity: &Opportunity, bid: Wei) -> Result<Proven, Refused> {
-        let bid = Bid::Wei(bid);
-        match opportunity {
-            Opportunity::Cycle(candidate) => self.prover.prove_bidding(&mut self.machine, &self.pools, candidate, bid),
-            Opportunity::Liquidation(run) => {
-                let (proof, diff) = self.prover.prove_liquidation(&mut self.machine, &self.pools, run, Some(bid))?;
-                self.machine.take_back(diff);
-                Ok(proof)
-            }
-        }
+        self.prover.prove_bidding(&mut self.machine, &self.pools, opportunity, Bid::Wei(bid))
     }
 
     /// What proofs since the last event read and the state does not know.
@@ -305,14 +367,11 @@ impl Engine {
         self.ether(self.prover.own().executor)
     }
 
-    /// The same of the contract that an opportunity is made by.
+    /// The same of the contract that runs an opportunity.
     #[must_use]
     pub fn held_for(&self, opportunity: &Opportunity) -> Wei {
         let own = self.prover.own();
-        match opportunity {
-            Opportunity::Cycle(_) => self.held(),
-            Opportunity::Liquidation(_) => self.ether(own.liquidator.unwrap_or(own.executor)),
-        }
+        self.ether(opportunity.contract().at(own.executor, own.liquidator).unwrap_or(own.executor))
     }
 
     fn ether(&self, of: Address) -> Wei {
@@ -363,24 +422,15 @@ impl Engine {
         self.machine.set_overlay(executed.diff);
         self.includable = true;
         let success = executed.result.is_success();
-        let priced = success && self.apply_overlay();
+        let markets_moved = success && self.apply_overlay();
         let promised = ahead.is_some_and(|ahead| ahead.provisional.is_some());
         let agrees = resolved && success && self.compare(promised);
         let search = span.lap();
-        let (mut outcome, verdict) = if !success {
-            (Outcome::refused(Refused::TriggerFailed), Err(Verdict::Failed))
-        } else if self.touched.moved.is_empty() {
-            let verdict = if agrees { Verdict::Refused(Refused::NoPool) } else { Verdict::Differs };
-            // No search has begun behind this one: what the last missed is not to be asked for again.
-            self.prover.begin(false);
-            let outcome = if priced { Outcome::default() } else { Outcome::refused(Refused::NoPool) };
-            (outcome, Err(verdict))
+        let (mut outcome, verdict) = if success {
+            self.answer((ahead, agrees), markets_moved, newest)
         } else {
-            self.answer((ahead, agrees), newest)
+            (Outcome::refused(Refused::TriggerFailed), Err(Verdict::Failed))
         };
-        if priced && verdict.is_err() {
-            self.liquidate(false, &mut outcome);
-        }
         outcome.trigger = Some(Trigger::Ran(executed.result));
         outcome.spent.execute = execute;
         outcome.spent.search += search + forecast;
@@ -391,20 +441,23 @@ impl Engine {
     fn answer(
         &mut self,
         (ahead, agrees): (Option<Ahead<'_>>, bool),
+        markets_moved: bool,
         newest: &dyn Fn(u64) -> bool,
     ) -> (Outcome, Result<(), Verdict>) {
         let ahead = ahead.filter(|_| agrees);
         let on = if ahead.is_some() && self.as_foreseen() { On::Foreseen } else { On::Behind };
-        let Some(provisional) = ahead.and_then(|ahead| ahead.provisional) else {
-            return (self.solve(on, newest), Err(Verdict::Differs));
+        let verdict = match ahead.and_then(|ahead| ahead.provisional) {
+            _ if self.touched.moved.is_empty() && agrees => Verdict::Refused(Refused::NoPool),
+            Some(provisional) if !self.touched.moved.is_empty() => match self.keep(provisional) {
+                Ok(proof) => {
+                    self.remember(true, std::slice::from_ref(&proof));
+                    return (Outcome { proven: vec![proof], ..Outcome::default() }, Ok(()));
+                }
+                Err(reason) => Verdict::Refused(reason),
+            },
+            _ => Verdict::Differs,
         };
-        match self.keep(provisional) {
-            Ok(proof) => {
-                self.remember(true, std::slice::from_ref(&proof));
-                (Outcome { proven: vec![proof], ..Outcome::default() }, Ok(()))
-            }
-            Err(reason) => (self.solve(on, newest), Err(Verdict::Refused(reason))),
-        }
+        (self.look(on, markets_moved, newest), Err(verdict))
     }
 
     /// Lays the pending transaction's changes over the markets. Whether it has moved any, or a price.

@@ -3,7 +3,7 @@
 //! # Invariants
 //! - Only a proof of the same pools in the same directions, paid the same way, says what a route costs. The largest seen
 //!   counts.
-//! - A [`Forecast`] exists only for such a route. Its amounts are the candidate's own; the executor reverts on chain unless
+//! - A [`Forecast`] exists only for such a route. Its amounts are the opportunity's own; the executor reverts on chain unless
 //!   it earns exactly them, so that a wrong one costs nothing.
 //!
 //! # Limits
@@ -12,7 +12,8 @@
 
 use alloy_primitives::map::HashMap;
 
-use crate::hot::search::Candidate;
+use crate::hot::opportunity::Opportunity;
+use crate::hot::opportunity::Swaps;
 use crate::hot::search::MAX_HOPS;
 use crate::hot::simulate::Proven;
 use crate::hot::state::pools::Edge;
@@ -38,19 +39,19 @@ struct LearntCost {
     crossed: u32,
 }
 
-/// A candidate whose cost is known from its route, and which the EVM has not run.
+/// An opportunity whose cost is known from its route, and which the EVM has not run.
 #[derive(Clone, Debug)]
 pub struct Forecast {
-    candidate: Candidate,
+    opportunity: Opportunity,
     gas: Gas,
     paid: Wei,
 }
 
 impl Forecast {
-    /// What search believes.
+    /// What is believed.
     #[must_use]
-    pub const fn candidate(&self) -> &Candidate {
-        &self.candidate
+    pub const fn opportunity(&self) -> &Opportunity {
+        &self.opportunity
     }
 
     /// Gas that the executor's transaction is forecast to use.
@@ -73,26 +74,27 @@ pub struct Routes(HashMap<Key, LearntCost>);
 impl Routes {
     /// Remembers what a proof cost. `held`: ether of the executor before it.
     pub fn learn<'a>(&mut self, pool: impl Fn(PoolId) -> &'a AnyPool, proven: &Proven, held: Wei) {
-        let Some(candidate) = proven.candidate() else { return };
+        let Some(swaps) = proven.opportunity().swaps() else { return };
         let (gas, paid) = (proven.gas_used(), proven.builder_paid());
-        let known = LearntCost { gas, paid, crossed: crossed(pool, candidate) };
-        let entry = self.0.entry(key(candidate, paid > held)).or_insert(known);
+        let known = LearntCost { gas, paid, crossed: crossed(pool, swaps) };
+        let entry = self.0.entry(key(swaps, paid > held)).or_insert(known);
         if known.gas > entry.gas {
             *entry = known;
         }
     }
 
-    /// What the candidate would cost. `unwraps`: the bid is more than the executor holds in ether.
+    /// What the opportunity would cost. `unwraps`: the bid is more than the executor holds in ether.
     pub fn forecast<'a>(
         &self,
         pool: impl Fn(PoolId) -> &'a AnyPool,
-        candidate: &Candidate,
+        opportunity: &Opportunity,
         unwraps: bool,
     ) -> Option<Forecast> {
-        let known = self.0.get(&key(candidate, unwraps))?;
-        let more = u64::from(crossed(pool, candidate).saturating_sub(known.crossed));
+        let swaps = opportunity.swaps()?;
+        let known = self.0.get(&key(swaps, unwraps))?;
+        let more = u64::from(crossed(pool, swaps).saturating_sub(known.crossed));
         let gas = Gas(known.gas.0 + CALLDATA_GAS + TICK_GAS * more);
-        Some(Forecast { candidate: *candidate, gas, paid: known.paid })
+        Some(Forecast { opportunity: opportunity.clone(), gas, paid: known.paid })
     }
 
     /// Routes known.
@@ -108,16 +110,16 @@ impl Routes {
     }
 }
 
-fn key(candidate: &Candidate, unwraps: bool) -> Key {
+fn key(swaps: &Swaps, unwraps: bool) -> Key {
     let mut edges = [None; MAX_HOPS];
-    for (slot, edge) in edges.iter_mut().zip(candidate.hops()) {
+    for (slot, edge) in edges.iter_mut().zip(swaps.hops()) {
         *slot = Some(*edge);
     }
     (edges, unwraps)
 }
 
-/// Initialised ticks that a candidate's swaps cross.
-fn crossed<'a>(pool: impl Fn(PoolId) -> &'a AnyPool, candidate: &Candidate) -> u32 {
+/// Initialised ticks that swaps cross.
+fn crossed<'a>(pool: impl Fn(PoolId) -> &'a AnyPool, swaps: &Swaps) -> u32 {
     let hop = |(edge, amount): (&Edge, &u128)| pool(edge.pool).crossed(edge.leg, *amount);
-    candidate.hops().iter().zip(candidate.amounts()).map(hop).sum()
+    swaps.hops().iter().zip(swaps.amounts()).map(hop).sum()
 }

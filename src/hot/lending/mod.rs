@@ -1,8 +1,7 @@
 //! Lending markets as the engine follows them: positions by storage, prices by asking the oracles in the EVM, and what would
 //! become of both behind a transaction that has not happened.
 //!
-//! - [`markets`]: what is known, block by block, and laid over it. `route`: ways to sell what is seized. `choice`: the best
-//!   liquidation of a position.
+//! [`markets`] is what is known, block by block, and laid over it. What is made of it is a strategy's.
 //!
 //! # Invariants
 //! - A market stands behind the same block as the engine's state. What a pending transaction changes is laid over it and taken
@@ -14,13 +13,4 @@
 //! - It allocates: this is not the path of a swap. Nothing of it is reached without `[[lending]]`, and behind a pending
 //!   transaction that moves no price and no position it costs a lookup for each account changed.
 
-mod choice;
 pub mod markets;
-mod route;
-
-pub use choice::Leg;
-pub use choice::Liquidation;
-pub use choice::best;
-pub use choice::prewarm;
-pub use choice::sized;
-pub use route::Route;

@@ -1,15 +1,12 @@
-//! `Candidate` to `Proven`: the executor's own transaction, in the EVM, on the overlay its trigger left.
+//! `Opportunity` to `Proven`: our contract's own transaction, in the EVM, on the overlay its trigger left.
 //!
 //! # Invariants
-//! - A [`Proven`] exists only if the executor's transaction succeeded and its balance of the start token then differed
+//! - A [`Proven`] exists only if our contract's transaction succeeded and its balance of the profit's token then differed
 //!   by exactly the predicted profit.
 //! - Nothing is kept of a simulation but its report.
 
-mod opportunity;
 mod proof_cache;
 mod suspicion;
-
-use std::sync::Arc;
 
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use revm::context::TxEnv;
@@ -23,9 +20,9 @@ use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::own;
 use crate::hot::evm::own::Own;
-use crate::hot::lending::Liquidation;
+use crate::hot::opportunity::Opportunity;
+use crate::hot::opportunity::Swaps;
 use crate::hot::refused::Refused;
-use crate::hot::search::Candidate;
 use crate::hot::simulate::proof_cache::At;
 use crate::hot::simulate::proof_cache::ProofCache;
 use crate::hot::state::pools::Pools;
@@ -36,9 +33,9 @@ use crate::protocols::executor::Bid;
 use crate::protocols::executor::Run;
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
+use crate::types::amount::WeiPerGas;
 use crate::types::update::StateKey;
 
-pub use opportunity::Opportunity;
 pub use suspicion::Suspicion;
 
 /// An opportunity that the EVM agrees with.
@@ -52,22 +49,13 @@ pub struct Proven {
 }
 
 impl Proven {
-    /// What search believed, to the wei.
+    /// What was believed, to the wei.
     #[must_use]
     pub const fn opportunity(&self) -> &Opportunity {
         &self.opportunity
     }
 
-    /// The cycle, if it is one.
-    #[must_use]
-    pub const fn candidate(&self) -> Option<&Candidate> {
-        match &self.opportunity {
-            Opportunity::Cycle(candidate) => Some(candidate),
-            Opportunity::Liquidation(_) => None,
-        }
-    }
-
-    /// Gas of the executor's transaction.
+    /// Gas of our contract's transaction.
     #[must_use]
     pub const fn gas_used(&self) -> Gas {
         self.gas_used
@@ -77,6 +65,13 @@ impl Proven {
     #[must_use]
     pub const fn builder_paid(&self) -> Wei {
         self.builder_paid
+    }
+
+    /// What is left of its profit after gas at this price, in wei; below nothing is nothing.
+    #[must_use]
+    pub fn net(&self, price: WeiPerGas) -> U256 {
+        let value = self.opportunity.value().unwrap_or_default().0;
+        value.saturating_sub((self.gas_used * price).0)
     }
 
     /// Unknown slots and accounts that were taken as empty.
@@ -92,7 +87,7 @@ impl Proven {
     }
 }
 
-/// A bid that follows from the candidate's gross value: near what will be bid, so that it is paid the same way (out of
+/// A bid that follows from the opportunity's gross value: near what will be bid, so that it is paid the same way (out of
 /// ether that the executor holds, or by unwrapping what it earned) and costs the same gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
@@ -112,7 +107,7 @@ impl Share {
     }
 }
 
-/// Turns candidates into proofs.
+/// Turns opportunities into proofs.
 #[derive(Debug)]
 pub struct Prover {
     own: Own,
@@ -125,7 +120,7 @@ pub struct Prover {
     /// Asks a token what the executor holds.
     look: Bytes,
     kept: ProofCache,
-    /// The path of the candidate at hand. A buffer, used again.
+    /// The path of the swaps at hand. A buffer, used again.
     steps: Steps,
 }
 
@@ -139,7 +134,7 @@ impl Prover {
         Self { own, suspicion, nonce, unknown, bid, share: None, missed, look, kept, steps }
     }
 
-    /// Bids a share of each candidate's value from now on.
+    /// Bids a share of each opportunity's value from now on.
     #[must_use]
     pub const fn bidding(mut self, share: Share) -> Self {
         self.share = Some(share);
@@ -175,15 +170,15 @@ impl Prover {
         &self.missed
     }
 
-    /// Runs the executor's transaction for `candidate` over the machine's overlay.
+    /// Runs our contract's transaction for `opportunity` over the machine's overlay.
     pub fn prove(
         &mut self,
         machine: &mut Machine,
         pools: &Pools<AnyPool>,
-        candidate: &Candidate,
+        opportunity: &Opportunity,
     ) -> Result<Proven, Refused> {
-        let bid = self.share.map_or(self.bid, |share| share.of(candidate.value()));
-        self.prove_bidding(machine, pools, candidate, bid)
+        let bid = self.bid_for(opportunity);
+        self.prove_bidding(machine, pools, opportunity, bid)
     }
 
     /// As [`Prover::prove`], with this bid.
@@ -191,12 +186,17 @@ impl Prover {
         &mut self,
         machine: &mut Machine,
         pools: &Pools<AnyPool>,
-        candidate: &Candidate,
+        opportunity: &Opportunity,
         bid: Bid,
     ) -> Result<Proven, Refused> {
+        let Some(swaps) = opportunity.swaps() else {
+            let (proof, diff) = self.prove_plan(machine, pools, opportunity, bid)?;
+            machine.take_back(diff);
+            return Ok(proof);
+        };
         let mut steps = std::mem::take(&mut self.steps);
-        write_steps(pools, candidate, &mut steps);
-        let answer = self.prove_steps(machine, candidate, bid, (pools.token(candidate.start()), &steps));
+        swaps.write(pools, &mut steps);
+        let answer = self.prove_steps(machine, (opportunity, swaps), bid, (pools.token(opportunity.token()), &steps));
         self.steps = steps;
         answer
     }
@@ -204,7 +204,7 @@ impl Prover {
     fn prove_steps(
         &mut self,
         machine: &mut Machine,
-        candidate: &Candidate,
+        (opportunity, swaps): (&Opportunity, &Swaps),
         bid: Bid,
         (token, steps): (Address, &Steps),
     ) -> Result<Proven, Refused> {
@@ -212,13 +212,14 @@ impl Prover {
             return Err(Refused::Distrusted);
         }
         let at = At::of(machine, self.nonce);
-        if let Some(proof) = self.kept.find(&at, candidate, bid) {
+        if let Some(proof) = self.kept.find(&at, swaps, bid) {
             self.suspicion.clear(steps.hops());
-            return Ok(Proven { opportunity: Opportunity::Cycle(*candidate), ..proof.clone() });
+            return Ok(Proven { opportunity: opportunity.clone(), ..proof.clone() });
         }
-        let tx = self.transaction(machine, (token, bid), candidate, steps)?;
+        let gain = (opportunity.gross(), swaps.amount_in());
+        let tx = self.transaction(machine, (token, bid), gain, steps)?;
         let between = self.run(machine, tx, (token, self.look.clone()))?;
-        let answer = self.answer(machine, candidate, &between, (token, steps.hops()));
+        let answer = self.answer(machine, opportunity, &between, (token, steps.hops()));
         machine.take_back(between.executed.diff);
         if let Ok(proof) = &answer {
             self.kept.keep(at, proof, bid);
@@ -226,39 +227,52 @@ impl Prover {
         answer
     }
 
-    /// Runs the liquidator's transaction over the machine's overlay. With the proof, all that it left. `bid`: as it is to be
-    /// signed; else a share of what it is worth.
+    /// Runs a plan's transaction over the machine's overlay. With the proof, all that it left, which is the caller's to take
+    /// back.
     ///
     /// # Errors
-    /// As of cycles; nobody is suspected, since what went wrong may be the market's.
-    pub fn prove_liquidation(
+    /// As of swaps; nobody is suspected, since what went wrong may be no pool's. [`Refused::Ours`]: there is no contract of ours
+    /// that runs it. [`Refused::Unencodable`]: it is no plan, or its bid is a share.
+    pub fn prove_leaving(
         &mut self,
         machine: &mut Machine,
         pools: &Pools<AnyPool>,
-        liquidation: &Arc<Liquidation>,
-        bid: Option<Bid>,
+        opportunity: &Opportunity,
     ) -> Result<(Proven, EvmState), Refused> {
-        let at = self.own.liquidator.ok_or(Refused::Ours)?;
-        let share = self.share.map_or(self.bid, |share| share.of(Some(liquidation.value())));
-        let Bid::Wei(bid) = bid.unwrap_or(share) else { return Err(Refused::Unencodable) };
-        let block = machine.block();
-        let number = block.number.try_into().map_err(|_| Refused::Unencodable)?;
-        let data = liquidation.calldata(pools, number, bid).map_err(|_| Refused::Unencodable)?;
-        let tx = self.to(machine, at, (LIQUIDATION_GAS, data));
-        let token = pools.token(liquidation.token());
+        let bid = self.bid_for(opportunity);
+        self.prove_plan(machine, pools, opportunity, bid)
+    }
+
+    fn prove_plan(
+        &mut self,
+        machine: &mut Machine,
+        pools: &Pools<AnyPool>,
+        opportunity: &Opportunity,
+        bid: Bid,
+    ) -> Result<(Proven, EvmState), Refused> {
+        let at = opportunity.contract().at(self.own.executor, self.own.liquidator).ok_or(Refused::Ours)?;
+        let (Some(plan), Bid::Wei(bid)) = (opportunity.plan(), bid) else { return Err(Refused::Unencodable) };
+        let number = machine.block().number.try_into().map_err(|_| Refused::Unencodable)?;
+        let data = plan.calldata(pools, number, bid).map_err(|_| Refused::Unencodable)?;
+        let tx = self.to(machine, at, (plan.gas(), data));
+        let token = pools.token(opportunity.token());
         let look = (token, own::balance_of(at));
         let between = match self.run(machine, tx.clone(), look.clone()) {
             Err(Refused::Cold) => return Err(self.miss_more(machine, tx, look)),
             between => between?,
         };
         let realised = self.realised(machine, token, &between, at);
-        if realised != Some(U256::from(liquidation.gross())) {
+        if realised != Some(U256::from(opportunity.gross())) {
             let symptom = symptom(&between);
             machine.take_back(between.executed.diff);
             return Err(symptom);
         }
-        let proof = report(machine, Opportunity::Liquidation(Arc::clone(liquidation)), &between);
+        let proof = report(machine, opportunity.clone(), &between);
         Ok((proof, between.executed.diff))
+    }
+
+    fn bid_for(&self, opportunity: &Opportunity) -> Bid {
+        self.share.map_or(self.bid, |share| share.of(opportunity.value()))
     }
 
     /// Goes on where something was missed, taking it as empty, for what else is missed: a lender asks many contracts, and one
@@ -285,18 +299,18 @@ impl Prover {
         between.map_err(|error| self.refusal(&error))
     }
 
-    /// What a run says of its candidate.
+    /// What a run of swaps says of what was believed.
     fn answer(
         &mut self,
         machine: &mut Machine,
-        candidate: &Candidate,
+        opportunity: &Opportunity,
         between: &Between,
         (token, hops): (Address, &[Hop]),
     ) -> Result<Proven, Refused> {
         let realised = self.realised(machine, token, between, self.own.executor);
-        if realised == Some(U256::from(candidate.gross())) {
+        if realised == Some(U256::from(opportunity.gross())) {
             self.suspicion.clear(hops);
-            return Ok(report(machine, Opportunity::Cycle(*candidate), between));
+            return Ok(report(machine, opportunity.clone(), between));
         }
         let symptom = symptom(between);
         let theirs = matches!(symptom, Refused::Mismatch | Refused::Reverted);
@@ -310,16 +324,16 @@ impl Prover {
         &self,
         machine: &Machine,
         (token, bid): (Address, Bid),
-        candidate: &Candidate,
+        (min_profit, amount_in): (u128, u128),
         steps: &Steps,
     ) -> Result<TxEnv, Refused> {
         let block = machine.block();
         let run = Run {
             block: block.number.try_into().map_err(|_| Refused::Unencodable)?,
             token,
-            min_profit: candidate.gross(),
+            min_profit,
             bid,
-            amount_in: candidate.amounts()[0],
+            amount_in,
             steps,
         };
         let data = run.encode().map_err(|_| Refused::Unencodable)?;
@@ -415,15 +429,5 @@ fn paid(machine: &Machine, between: &Between) -> U256 {
     after.saturating_sub(before)
 }
 
-/// The candidate's path as the executor reads it.
-fn write_steps(pools: &Pools<AnyPool>, candidate: &Candidate, steps: &mut Steps) {
-    steps.begin();
-    for (edge, pair) in candidate.hops().iter().zip(candidate.amounts().windows(2)) {
-        pools.write_step(edge, [pair[0], pair[1]], steps);
-    }
-}
-
 /// Gas for the executor's transaction: six hops over many ticks fit, and Osaka's cap of 2^24 is far.
 const RUN_GAS: u64 = 5_000_000;
-/// Gas for the liquidator's: several positions of half a million each fit, below Osaka's cap of 2^24.
-const LIQUIDATION_GAS: u64 = 16_000_000;

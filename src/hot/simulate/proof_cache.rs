@@ -14,7 +14,7 @@
 use revm::context::BlockEnv;
 
 use crate::hot::evm::machine::Machine;
-use crate::hot::search::Candidate;
+use crate::hot::opportunity::Swaps;
 use crate::hot::simulate::Proven;
 use crate::protocols::executor::Bid;
 
@@ -42,14 +42,14 @@ pub struct ProofCache {
 
 impl ProofCache {
     /// What was proven of these amounts with this bid.
-    pub fn find(&self, at: &At, candidate: &Candidate, bid: Bid) -> Option<&Proven> {
-        let same = |of: &Candidate| of.hops() == candidate.hops() && of.amounts() == candidate.amounts();
+    pub fn find(&self, at: &At, swaps: &Swaps, bid: Bid) -> Option<&Proven> {
+        let same = |of: &Swaps| of.hops() == swaps.hops() && of.amounts() == swaps.amounts();
         if at.0.is_none() || self.at != *at {
             return None;
         }
         self.proofs
             .iter()
-            .find(|(with, proof)| *with == bid && proof.candidate().is_some_and(same))
+            .find(|(with, proof)| *with == bid && proof.opportunity().swaps().is_some_and(same))
             .map(|(_, proof)| proof)
     }
 

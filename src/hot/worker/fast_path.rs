@@ -11,7 +11,6 @@ use crate::hot::engine::fast_path::FastPathResult;
 use crate::hot::engine::fast_path::ProvisionalBundle;
 use crate::hot::engine::fast_path::Verdict;
 use crate::hot::forecast::Why;
-use crate::hot::simulate::Opportunity;
 use crate::hot::worker::Case;
 use crate::hot::worker::Parts;
 use crate::hot::worker::Worker;
@@ -46,9 +45,8 @@ impl Worker {
             }
             let signed_ns = clock.now_ns();
             let sent = io.as_mut().and_then(|io| io.send(&provisional.bundle, provisional.parent));
-            let (opportunity, gas) = (Opportunity::from(*provisional.on.candidate()), provisional.on.gas());
-            let mut found =
-                Box::new(found(engine, provisional.bundle.clone(), (&opportunity, gas), Some(case), signed_ns));
+            let on = (provisional.on.opportunity(), provisional.on.gas());
+            let mut found = Box::new(found(engine, provisional.bundle.clone(), on, Some(case), signed_ns));
             found.sent = sent;
             if sent.is_some() {
                 left = Left::InLine(found);

@@ -142,9 +142,9 @@ pub struct Found {
     pub bundle: SignedBundle,
     /// The block behind which it was found.
     pub parent: B256,
-    /// `backrun`, `atomic_arb` or `liquidation`.
+    /// The strategy's name.
     pub strategy: &'static str,
-    /// The token that the cycle starts from.
+    /// The token that the profit is held in.
     pub token: Address,
     /// What is left of it, before gas and bid, in its units.
     pub gross: U256,
@@ -152,8 +152,8 @@ pub struct Found {
     pub gas: Gas,
     /// The path.
     pub hops: Vec<Hop>,
-    /// The positions that are liquidated, in order.
-    pub liquidates: Vec<Position>,
+    /// Positions of others that it closes, in order.
+    pub positions: Vec<Position>,
     /// When its trigger, or the block before it, was heard of: ns since the run's start.
     pub heard_ns: u64,
     /// When it was signed.

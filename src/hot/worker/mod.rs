@@ -35,13 +35,13 @@ use crate::hot::event::StateKey;
 use crate::hot::event::Trigger;
 use crate::hot::evm::block;
 use crate::hot::evm::machine::ExecuteError;
+use crate::hot::opportunity::Opportunity;
 use crate::hot::refused::Refused;
 use crate::hot::rt::inbox::Ended;
 use crate::hot::rt::inbox::Inbox;
 use crate::hot::rt::inbox::Item;
 use crate::hot::rt::sink::Sink;
 use crate::hot::rt::worth::Shape;
-use crate::hot::simulate::Opportunity;
 use crate::hot::worker::io::Waiting;
 use crate::hot::worker::io::WorkerIo;
 use crate::hot::worker::message::Found;
@@ -388,16 +388,16 @@ fn found(
     case: Option<Case>,
     signed_ns: u64,
 ) -> Found {
-    let path = choice::path(engine, opportunity);
+    let path = opportunity.path(engine.pools());
     Found {
         bundle,
         parent: at(engine),
-        strategy: choice::strategy(opportunity, case.is_some()),
+        strategy: opportunity.strategy(),
         token: engine.pools().token(opportunity.token()),
         gross: path.gross,
         gas,
         hops: path.hops,
-        liquidates: choice::positions(opportunity),
+        positions: opportunity.positions(),
         heard_ns: case.map_or(signed_ns, |case| case.at_ns),
         signed_ns,
         sent: None,

@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::edge::ledger::row::Bundle;
 use crate::edge::ledger::row::Outcome;
 use crate::edge::sink::{Fact, Sink};
-use crate::hot::engine::choice::LIQUIDATION;
 use crate::hot::refused::Refused;
+use crate::hot::strategy;
 use crate::live::stats::meter::Latency;
 use crate::live::stats::meter::Meters;
 use crate::metrics::count::Counter;
@@ -113,7 +113,7 @@ impl Stats {
     #[must_use]
     pub fn new(seed: u64, since_ms: u64) -> Self {
         let pages = Pages {
-            by_strategy: keys(&["backrun", "atomic_arb", "liquidation"]),
+            by_strategy: keys(&strategy::names()),
             by_protocol: keys(&["uniswap_v2", "uniswap_v3", "aave_v2", "aave_v3", "morpho_blue"]),
             by_hops: keys(&["2", "3", "4"]),
             landed: 0,
@@ -183,8 +183,8 @@ impl Pages {
             Outcome::Landed { realised, .. } => {
                 step(&mut self.landed);
                 step(self.by_strategy.entry(bundle.strategy.clone()).or_default());
-                // A liquidation is no cycle: its path names markets, too.
-                if bundle.strategy != LIQUIDATION {
+                // Of a path that names more than pools the length says nothing.
+                if strategy::named(&bundle.strategy).is_none_or(|profile| profile.counts_hops) {
                     step(self.by_hops.entry(bundle.pools.len().to_string()).or_default());
                 }
                 for protocol in &bundle.protocols {

@@ -353,7 +353,7 @@ impl Sender {
             txs: bundle.trigger().into_iter().chain([bundle.ours()]).collect(),
             ours: bundle.ours(),
             pools: found.hops.iter().map(|hop| hop.pool).collect(),
-            positions: found.liquidates.clone(),
+            positions: found.positions.clone(),
             strategy: found.strategy.to_owned(),
             protocols,
             token: found.token,
@@ -377,7 +377,7 @@ impl Sender {
 fn fingerprint(found: &Found) -> B256 {
     let mut bytes = found.parent.to_vec();
     bytes.extend_from_slice(found.bundle.trigger().unwrap_or_default().as_slice());
-    for position in &found.liquidates {
+    for position in &found.positions {
         bytes.extend_from_slice(position.market.as_slice());
         bytes.extend_from_slice(position.id.unwrap_or_default().as_slice());
         bytes.extend_from_slice(position.account.as_slice());

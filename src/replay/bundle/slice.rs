@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use alloy_primitives::{Address, U256};
 use revm::state::EvmState;
 
-use crate::hot::engine::choice;
 use crate::hot::evm::db::Db;
 use crate::hot::evm::machine::Machine;
+use crate::hot::strategy;
 use crate::replay::bundle::Block;
 use crate::replay::bundle::Case;
 use crate::replay::bundle::FORMAT;
@@ -33,11 +33,11 @@ pub fn slice(thread: &mut Thread, judged: &Judged) -> Result<Option<Case>, Strin
     // The next event forgets it, too.
     machine.drop_overlay();
     let trigger = event.trigger.clone();
-    let strategy = choice::strategy_of(&bundle.of.path, trigger.is_some());
-    let ours = setup.liquidator.filter(|_| strategy == choice::LIQUIDATION).unwrap_or(setup.executor);
+    let profile = strategy::of_path(&bundle.of.path).ok_or("its path is of no strategy that is known here")?;
+    let ours = profile.contract.at(setup.executor, setup.liquidator).unwrap_or(setup.executor);
     let mut case = Case {
         format: FORMAT.to_owned(),
-        strategy: strategy.to_owned(),
+        strategy: profile.name(trigger.is_some()).to_owned(),
         chain: setup.chain,
         block: block(machine),
         owner: setup.owner,

@@ -17,14 +17,14 @@ use alloy_primitives::B256;
 use alloy_primitives::Bytes;
 use alloy_primitives::U256;
 
-use crate::hot::lending::route;
-use crate::hot::lending::route::Fill;
-use crate::hot::lending::route::Route;
 use crate::hot::search::cycles::Cycles;
 use crate::hot::search::value;
 use crate::hot::state::pools::Edge;
 use crate::hot::state::pools::Pools;
 use crate::hot::state::view::View;
+use crate::hot::strategy::liquidations::route;
+use crate::hot::strategy::liquidations::route::Fill;
+use crate::hot::strategy::liquidations::route::Route;
 use crate::protocols::AnyLending;
 use crate::protocols::AnyPool;
 use crate::protocols::AnyReady;
@@ -137,7 +137,13 @@ impl Leg {
         self.route.sale.iter().chain(&self.route.purchase)
     }
 
-    fn payload(&self, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<Bytes, EncodeError> {
+    /// The liquidator's calldata of this one alone.
+    pub(in crate::hot::strategy::liquidations) fn payload(
+        &self,
+        pools: &Pools<AnyPool>,
+        block: u64,
+        bid: Wei,
+    ) -> Result<Bytes, EncodeError> {
         let sold = self.route.sale.len();
         let mut steps = Steps::default();
         steps.begin_unnamed();
@@ -158,67 +164,6 @@ impl Leg {
             steps: &steps,
         };
         run.encode()
-    }
-}
-
-/// Liquidations that are made together, or not at all. Their profit is held in one token.
-#[derive(Clone, Debug)]
-pub struct Liquidation {
-    legs: Vec<Leg>,
-}
-
-impl Liquidation {
-    /// One alone.
-    #[must_use]
-    pub fn of(leg: Leg) -> Self {
-        Self { legs: vec![leg] }
-    }
-
-    /// With one more behind it, found in the state that these leave. `None`: its profit is held in another token.
-    #[must_use]
-    pub fn and(&self, leg: Leg) -> Option<Self> {
-        let alike = self.token() == leg.token();
-        alike.then(|| Self { legs: self.legs.iter().cloned().chain([leg]).collect() })
-    }
-
-    /// In order.
-    #[must_use]
-    pub fn legs(&self) -> &[Leg] {
-        &self.legs
-    }
-
-    /// The token that the profit is held in.
-    #[must_use]
-    pub fn token(&self) -> TokenId {
-        self.legs[0].token()
-    }
-
-    /// What is left of it, before gas and bid, in its units.
-    #[must_use]
-    pub fn gross(&self) -> u128 {
-        self.legs.iter().map(Leg::gross).fold(0, u128::saturating_add)
-    }
-
-    /// The same in ether.
-    #[must_use]
-    pub fn value(&self) -> Wei {
-        Wei(self.legs.iter().map(|leg| leg.value.0).fold(U256::ZERO, U256::saturating_add))
-    }
-
-    /// What each leaves, in units of the one token.
-    #[must_use]
-    pub fn gains(&self) -> Vec<u128> {
-        self.legs.iter().map(Leg::gross).collect()
-    }
-
-    /// The liquidator's calldata. Each leg bears its part of the bid: it can be paid out of its own profit alone.
-    ///
-    /// # Errors
-    /// Something does not fit.
-    pub fn calldata(&self, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<Bytes, EncodeError> {
-        let parts = liquidation::split(bid.0, &self.gains());
-        let payloads = self.legs.iter().zip(parts).map(|(leg, part)| leg.payload(pools, block, Wei(part)));
-        liquidation::encode_all(&payloads.collect::<Result<Vec<_>, _>>()?)
     }
 }
 

@@ -14,6 +14,7 @@ use peregrine::hot::search::Search;
 use peregrine::hot::search::sizing::Effort;
 use peregrine::hot::simulate::{Proven, Prover};
 use peregrine::hot::state::pools::Pools;
+use peregrine::hot::strategy::{Registered, Strategy};
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::executor;
 use peregrine::protocols::uniswap_v2;
@@ -37,8 +38,8 @@ pub fn key(text: &str) -> Key {
 }
 
 /// An engine with what it found in the state its chain starts from.
-pub struct Market {
-    pub engine: Engine,
+pub struct Market<S = Registered> {
+    pub engine: Engine<S>,
     pub own: Own,
     pub proven: Vec<Proven>,
 }
@@ -46,6 +47,13 @@ pub struct Market {
 impl Market {
     /// `pairs` of one token. `paid`: what the prover's run pays the builder, in wei.
     pub fn new(pairs: u64, paid: u64) -> Self {
+        Self::running(Registered::default(), pairs, paid)
+    }
+}
+
+impl<S: Strategy> Market<S> {
+    /// With these strategies.
+    pub fn running(strategies: S, pairs: u64, paid: u64) -> Self {
         let mut chain = Chain::new();
         let weth = chain.deploy("@uniswap/v2-periphery/build/WETH9.json", &[]);
         chain.send(TxKind::Call(weth), depositCall {}.abi_encode(), ether(1_000_000));
@@ -65,7 +73,7 @@ impl Market {
         search.extend(&pools);
         chain.machine.db_mut().set_unknown(Unknown::Refuse);
         let prover = Prover::new(own, 1, Unknown::Refuse, executor::Bid::Wei(Wei(U256::from(paid))));
-        let mut engine = Engine::new(chain.machine, pools, search, prover, Wei(U256::from(1)));
+        let mut engine = Engine::running(strategies, (chain.machine, pools), search, prover, Wei(U256::from(1)));
         let proven = engine.on_event(Event::Head).proven;
         assert!(!proven.is_empty());
         Self { engine, own, proven }

@@ -2,11 +2,11 @@
 //!
 //! # The map
 //! ```text
-//!  nodes ---> edge: ingest, bootstrap ---> live: dispatcher ==> hot: state > what-if > search > simulate > bundle
-//!                                                                                                  |
-//!  relays <--- edge: submit <--- edge: ledger <--- live: submission <---------------------------------'
+//!  nodes ---> edge: ingest, bootstrap ---> live: dispatcher ==> hot: state > what-if > strategy > simulate > bundle
+//!                                                                                                    |
+//!  relays <--- edge: submit <--- edge: ledger <--- live: submission <-----------------------------------'
 //!
-//!  record --> replay --> hot: state > what-if > search > simulate --> report
+//!  record --> replay --> hot: state > what-if > strategy > simulate --> report
 //!
 //!  imports (down only):  cli > live, replay, config > edge > hot > chain, metrics > types > protocols
 //! ```
@@ -19,7 +19,9 @@
 //! | [`hot::state`] | which pools there are, and how they stand under a transaction that has not happened |
 //! | [`hot::evm`] | what a transaction does, on state in which the unknown is a miss |
 //! | [`hot::search`] | which cycles could pay, and the best input of each: `Candidate` |
-//! | [`hot::lending`] | lending markets as they stand and as a price would leave them, and the best liquidation of a position |
+//! | [`hot::lending`] | lending markets as they stand and as a price would leave them |
+//! | [`hot::strategy`] | what looks for opportunities, a folder each, and the registry of them |
+//! | [`hot::opportunity`] | what a strategy found, as every later stage reads it: `Opportunity` |
 //! | [`hot::simulate`] | whether the EVM agrees, to the wei: `Proven` |
 //! | [`hot::forecast`] | what a known router's calldata does to pools, by maths; the EVM confirms it behind |
 //! | [`hot::engine`] | the pipeline on one screen: event in, outcome out; the chain's tip, and the way back |

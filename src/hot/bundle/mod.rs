@@ -1,4 +1,4 @@
-//! `Proven`, or `Reckoned`, to [`SignedBundle`]: the bid, the last limits, the transaction, the signature.
+//! `Proven`, or `Forecast`, to [`SignedBundle`]: the bid, the last limits, the transaction, the signature.
 //!
 //! # Invariants
 //! - The executor is told the block, the gain it was proven with, and the bid: it reverts rather than lose.

@@ -16,6 +16,8 @@ use crate::live::stats::meter::Latency;
 use crate::live::stats::meter::Meters;
 use crate::metrics::count::Counter;
 use crate::metrics::stage::Stage;
+use crate::protocols::LENDING_PROTOCOLS;
+use crate::protocols::PROTOCOLS;
 
 /// The book.
 #[derive(Debug)]
@@ -114,7 +116,7 @@ impl Stats {
     pub fn new(seed: u64, since_ms: u64) -> Self {
         let pages = Pages {
             by_strategy: keys(&strategy::names()),
-            by_protocol: keys(&["uniswap_v2", "uniswap_v3", "aave_v2", "aave_v3", "morpho_blue"]),
+            by_protocol: keys(&[PROTOCOLS, LENDING_PROTOCOLS].concat()),
             by_hops: keys(&["2", "3", "4"]),
             landed: 0,
             lost: 0,

@@ -33,6 +33,8 @@ mod references;
 mod self_tests;
 #[path = "architecture/source.rs"]
 mod source;
+#[path = "architecture/words.rs"]
+mod words;
 
 use arrows::Crates::{self, Any, Only};
 use arrows::Room;
@@ -186,6 +188,8 @@ const ROOMS: &[Room] = &[
     // A journal says with what settings a run was made: they are nouns, beside the code that reads them.
     Room { at: "edge::record", may: &["types", "chain", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt",
         "hot::bundle::config", "hot::forecast::config", "hot::search::config"], doors: &[], crates: Any, bans: EDGE },
+    // What happened to bundles is said in the ledger's own nouns.
+    Room { at: "edge::sink", may: &["types", "edge::ledger"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::*", may: SEAM, doors: &["edge::*"], crates: Any, bans: EDGE },
     // Shown again as `edge::rpc`.
     Room { at: "rpc", may: &[], doors: &[], crates: Any, bans: EDGE },
@@ -238,6 +242,16 @@ fn no_member_is_built_from_what_it_must_not_hold() {
 #[test]
 fn folders_files_functions_and_nesting_stay_within_budget() {
     hold(budget::check);
+}
+
+#[test]
+fn no_name_holds_a_word_that_was_retired() {
+    hold(words::retired);
+}
+
+#[test]
+fn outside_chain_nothing_knows_one_chain_from_another() {
+    hold(words::chains);
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl Outcome {
     }
 
     /// Adds what was missing, each once.
-    pub fn want(&mut self, state_keys: &[StateKey]) {
+    pub fn add_missing(&mut self, state_keys: &[StateKey]) {
         self.wanted.extend_from_slice(state_keys);
         self.wanted.sort_unstable();
         self.wanted.dedup();

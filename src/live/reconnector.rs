@@ -75,7 +75,7 @@ pub struct Reconnector {
     meters: Arc<Meters>,
     replies: mpsc::UnboundedSender<io::Reply>,
     /// One a worker, to be run by tokio.
-    tasks: Vec<Dialler>,
+    tasks: Vec<Redial>,
 }
 
 impl Reconnector {
@@ -125,7 +125,7 @@ impl Reconnector {
         SysRng.try_fill_bytes(&mut seed).wrap_err("the system's randomness")?;
         let (put, ports) = inbox::supply(ROOM);
         let (lost, missing) = mpsc::unbounded_channel();
-        self.tasks.push(Dialler {
+        self.tasks.push(Redial {
             dials: self.dials.clone(),
             backoff: self.backoff,
             put,
@@ -149,13 +149,13 @@ impl Reconnector {
 
     /// What keeps the workers' sockets dialled.
     #[must_use]
-    pub fn tasks(&mut self) -> Vec<Dialler> {
+    pub fn tasks(&mut self) -> Vec<Redial> {
         std::mem::take(&mut self.tasks)
     }
 }
 
 /// One worker's.
-pub struct Dialler {
+pub struct Redial {
     dials: Dials,
     backoff: Backoff,
     put: channel::Sender<Dialled>,
@@ -163,7 +163,7 @@ pub struct Dialler {
     meters: Arc<Meters>,
 }
 
-impl Dialler {
+impl Redial {
     /// Dials until the worker is gone.
     pub async fn run(mut self) {
         let mut under_way = JoinSet::new();

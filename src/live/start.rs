@@ -17,6 +17,7 @@ use crate::edge::chain::Chain;
 use crate::edge::export;
 use crate::edge::ingest;
 use crate::edge::ingest::Ingest;
+use crate::edge::ingest::queue::Outlet;
 use crate::edge::ledger::Ledger;
 use crate::edge::record::JournalHandle;
 use crate::edge::record::Writer;
@@ -166,14 +167,7 @@ impl Prepared<'_> {
         let (running, reconnector) = worker_set.start(&self.loaded)?;
         reconnector.into_iter().for_each(|dialler| tasks.run(dialler.run()));
         let watchlist = self.source.watchlist(&self.loaded);
-        let (ingest, outlet) = ingest::start(
-            &self.config.node,
-            &self.config.ingest,
-            Some(self.at),
-            watchlist.follow(),
-            self.journal_handle.clone(),
-        )?;
-        let ingest = Arc::new(ingest);
+        let (ingest, outlet) = self.ingest(&watchlist)?;
         let exporter = exporter(self.config, &meters, &stats, &ingest).await?;
         submitter.warm().await;
 
@@ -242,6 +236,12 @@ impl Prepared<'_> {
             journal_handle: &self.journal_handle,
             reconnector,
         }
+    }
+
+    fn ingest(&self, watchlist: &Watchlist) -> eyre::Result<(Arc<Ingest>, Outlet)> {
+        let (config, journal) = (self.config, self.journal_handle.clone());
+        let (ingest, outlet) = ingest::start(&config.node, &config.ingest, Some(self.at), watchlist.follow(), journal)?;
+        Ok((Arc::new(ingest), outlet))
     }
 
     /// The stream of facts, and who takes them: a new sink is a line here.

@@ -1,7 +1,7 @@
 //! Each rule catches the snippet that breaks it, and lets pass the one that does not.
 
 use crate::source::{Source, Violation, mark_tests};
-use crate::{FILE_LINES, FOLDER_FILES, FUNCTION_LINES, ROOMS, arrows, budget, closure, imports};
+use crate::{FILE_LINES, FOLDER_FILES, FUNCTION_LINES, ROOMS, arrows, budget, closure, imports, words};
 
 type Rule = fn(&[Source]) -> Vec<Violation>;
 
@@ -90,6 +90,8 @@ fn each_wall_of_the_plan_stands() {
         ("crates/devnet/src/block_builder/pool.rs", "use crate::wallet::Wallet;"),
         ("src/edge/submit/plain.rs", "use peregrine_devnet::Wallet;"),
         ("src/hot/worker/io.rs", "use peregrine_rpc::Rpc;"),
+        ("src/edge/sink/lines.rs", "use crate::edge::submit::Submitter;"),
+        ("src/edge/submit/plain.rs", "use crate::edge::sink::Fact;"),
         ("src/hot/state/mod.rs", "use crate::hot::evm::Evm;"),
         ("src/hot/evm/mod.rs", "use crate::hot::search::Candidate;"),
         ("src/hot/search/mod.rs", "use crate::hot::evm::Evm;"),
@@ -289,5 +291,21 @@ fn every_row_leads_to_a_row_and_stands_once() {
             let known = rooms.iter().any(|at| open == at || open.strip_prefix(at).is_some_and(|r| r.starts_with("::")));
             assert!(known, "`{}` may name `{open}`, which is no room", room.at);
         }
+    }
+}
+
+#[test]
+fn a_retired_word_and_what_is_one_chains_are_found_where_they_are_declared() {
+    let of = |path: &str, text: &str| [Source::parse(path, text)];
+    for text in ["struct SignerDesk;", "fn pay_owed() {}", "enum A { LowFaith }", "struct A { sieve: u8 }", "mod purses {}"] {
+        assert_eq!(words::retired(&of("src/hot/a.rs", text)).len(), 1, "{text}");
+    }
+    for text in ["struct Desktop;", "fn known() { let desk = 1; }", "#[cfg(test)] mod tests { fn what_is_owed() {} }"] {
+        assert!(words::retired(&of("src/hot/a.rs", text)).is_empty(), "{text}");
+    }
+    let weth = r#"const A: Address = address!("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2");"#;
+    for text in [weth, "use crate::chain::MAINNET;", "fn f() -> u64 { chain::BASE.id }"] {
+        assert_eq!(words::chains(&of("src/hot/a.rs", text)).len(), 1, "{text}");
+        assert!(words::chains(&of("src/chain/known/a.rs", text)).is_empty(), "{text}");
     }
 }

@@ -124,7 +124,7 @@ fn contracts_say(engine: &mut Engine) -> Result<Healths, Vec<StateKey>> {
         all.extend(accounts.into_iter().zip(healths).map(|(account, health)| ((place, account), health)));
     }
     machine.db_mut().set_unknown(Unknown::Refuse);
-    let wants: Vec<StateKey> = machine.db().assumed().iter().filter_map(|cold| cold.want()).collect();
+    let wants: Vec<StateKey> = machine.db().assumed().iter().filter_map(|cold| cold.state_key()).collect();
     if !wants.is_empty() {
         return Err(wants);
     }

@@ -142,5 +142,5 @@ async fn a_real_node_is_followed_through_blocks_logs_transactions_and_a_reorg() 
     anvil.ask("anvil_reorg", json!([3, []])).await;
     reader.reaches(anvil.tip().await).await;
     assert_eq!(reader.undone, 1);
-    assert_eq!((ingest.bad_frames(), ingest.kept_bad_frames().len()), (0, 0));
+    assert_eq!((ingest.bad_frames(), ingest.last_bad_frames().len()), (0, 0));
 }

@@ -124,7 +124,7 @@ async fn garbage_is_counted_kept_and_passed_over() {
         follower.reaches(&node).await;
     }
     assert_eq!(ingest.bad_frames(), garbage.len() as u64 + 12);
-    assert_eq!(ingest.kept_bad_frames()[1].text, garbage[1]);
+    assert_eq!(ingest.last_bad_frames()[1].text, garbage[1]);
     assert_eq!(follower.gaps, [], "the connection stands");
 }
 

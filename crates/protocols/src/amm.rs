@@ -107,20 +107,20 @@ pub enum Applied {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
     /// The log is not the shape its signature promises.
-    #[error("log has {have} topics, {want} due")]
+    #[error("log has {have} topics, {due} due")]
     Topics {
         /// Topics found.
         have: usize,
         /// Topics due.
-        want: usize,
+        due: usize,
     },
     /// The log's data is not the length its signature promises.
-    #[error("log has {have} bytes of data, {want} due")]
+    #[error("log has {have} bytes of data, {due} due")]
     Data {
         /// Bytes found.
         have: usize,
         /// Bytes due.
-        want: usize,
+        due: usize,
     },
     /// The values contradict what the pool knows.
     #[error("log or slot contradicts the known state")]

@@ -20,9 +20,9 @@ use crate::edge::ingest::race::Race;
 use crate::edge::record::JournalHandle;
 
 /// Frames kept for inspection, the latest.
-const KEPT: usize = 64;
+const BAD_FRAMES: usize = 64;
 /// Bytes kept of each.
-const KEPT_BYTES: usize = 4096;
+const BAD_FRAME_BYTES: usize = 4096;
 
 /// A frame that did not decode.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub(in crate::edge::ingest) struct Shared {
 #[derive(Default)]
 pub(in crate::edge::ingest) struct Bad {
     count: AtomicU64,
-    kept: Mutex<VecDeque<BadFrame>>,
+    bad_frames_held: Mutex<VecDeque<BadFrame>>,
 }
 
 impl Bad {
@@ -58,17 +58,17 @@ impl Bad {
         self.count.load(Ordering::Relaxed)
     }
 
-    pub(in crate::edge::ingest) fn kept(&self) -> Vec<BadFrame> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    pub(in crate::edge::ingest) fn last_bad_frames(&self) -> Vec<BadFrame> {
+        self.bad_frames_held.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     fn keep(&self, frame: BadFrame) {
         self.count.fetch_add(1, Ordering::Relaxed);
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT {
-            kept.pop_front();
+        let mut bad_frames_held = self.bad_frames_held.lock().unwrap_or_else(PoisonError::into_inner);
+        if bad_frames_held.len() >= BAD_FRAMES {
+            bad_frames_held.pop_front();
         }
-        kept.push_back(frame);
+        bad_frames_held.push_back(frame);
     }
 }
 
@@ -143,7 +143,7 @@ impl Inlet {
 
     /// A message did not decode: it is counted and kept, and the feed goes on.
     pub fn bad(&self, at_ns: u64, text: &str, cause: impl ToString) {
-        let end = text.floor_char_boundary(KEPT_BYTES);
+        let end = text.floor_char_boundary(BAD_FRAME_BYTES);
         let text = text.get(..end).unwrap_or_default().to_owned();
         self.shared.bad.keep(BadFrame { source: self.source, at_ns, cause: cause.to_string(), text });
     }
@@ -168,7 +168,7 @@ impl Inlet {
 
     /// A head was announced.
     pub async fn head(&self, head: Head, at_ns: u64) {
-        self.shared.heads.told(head.hash, self.source, at_ns);
+        self.shared.heads.heard(head.hash, self.source, at_ns);
         self.note(Note::Head(self.source, head)).await;
     }
 
@@ -180,14 +180,14 @@ impl Inlet {
     /// A transaction was announced with its body, which began to be parsed at `began_ns`.
     pub fn pending(&self, tx: Recovered<TxEnvelope>, at_ns: u64, began_ns: u64) {
         let hash = *tx.inner().tx_hash();
-        self.shared.txs.told(hash, self.source, at_ns);
+        self.shared.txs.heard(hash, self.source, at_ns);
         self.body(tx, began_ns);
     }
 
     /// A transaction was announced by hash. Whether its body is to be fetched.
     #[must_use]
     pub fn announced(&self, hash: B256, at_ns: u64) -> bool {
-        self.shared.txs.told(hash, self.source, at_ns);
+        self.shared.txs.heard(hash, self.source, at_ns);
         self.shared.txs.wanted(hash)
     }
 

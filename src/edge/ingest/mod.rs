@@ -246,8 +246,8 @@ impl Ingest {
 
     /// The latest of them, for inspection.
     #[must_use]
-    pub fn kept_bad_frames(&self) -> Vec<BadFrame> {
-        self.shared.bad.kept()
+    pub fn last_bad_frames(&self) -> Vec<BadFrame> {
+        self.shared.bad.last_bad_frames()
     }
 
     /// Pending transactions that found the queue full.

@@ -36,7 +36,7 @@ struct Counters {
 struct Sighting {
     at_ns: u64,
     /// One bit a source.
-    told: u64,
+    heard_from: u64,
     /// Its body was handed on.
     taken: bool,
 }
@@ -53,18 +53,18 @@ impl Race {
     }
 
     /// A source has told of `hash`.
-    pub(in crate::edge::ingest) fn told(&self, hash: B256, source: SourceId, at_ns: u64) {
+    pub(in crate::edge::ingest) fn heard(&self, hash: B256, source: SourceId, at_ns: u64) {
         let Some(counters) = self.sources.get(usize::from(source)) else { return };
         let bit = 1_u64 << (source % 64);
         let count = |counter: &AtomicU64, by| counter.fetch_add(by, Ordering::Relaxed);
         match self.seen.entry(hash) {
             Entry::Vacant(entry) => {
-                entry.insert(Sighting { at_ns, told: bit, taken: false });
+                entry.insert(Sighting { at_ns, heard_from: bit, taken: false });
                 count(&counters.first, 1);
             }
-            Entry::Occupied(mut entry) if entry.get().told & bit == 0 => {
+            Entry::Occupied(mut entry) if entry.get().heard_from & bit == 0 => {
                 let sighting = entry.get_mut();
-                sighting.told |= bit;
+                sighting.heard_from |= bit;
                 count(&counters.behind, 1);
                 count(&counters.behind_ns, at_ns.saturating_sub(sighting.at_ns));
             }

@@ -224,7 +224,7 @@ fn best<S: Strategy>(engine: &Engine<S>, signer: &BundleSigner, target_block: &T
 impl<S: Strategy> Engine<S> {
     /// Resolves pending transactions that call these contracts by maths first, from now on.
     #[must_use]
-    pub fn reckoning(mut self, contracts: Contracts) -> Self {
+    pub fn forecasting(mut self, contracts: Contracts) -> Self {
         let mut forecaster = Forecaster::new(contracts);
         forecaster.extend(&self.pools);
         self.forecaster = Some(forecaster);
@@ -262,7 +262,7 @@ impl<S: Strategy> Engine<S> {
             return Err(Some(Why::Purse));
         }
         self.foreseen.clear();
-        let (strategies, mut context) = self.lend(On::Foreseen, false, &|| true);
+        let (strategies, mut context) = self.context(On::Foreseen, false, &|| true);
         strategies.foresee(&mut context);
         Ok(span.lap())
     }

@@ -192,14 +192,14 @@ impl<S: Strategy> Engine<S> {
             return Outcome::default();
         }
         let mut outcome = self.look(On::Base, false, newest);
-        let (strategies, mut context) = self.lend(On::Base, false, &|| true);
+        let (strategies, mut context) = self.context(On::Base, false, &|| true);
         // What does not pay its gas is proven block after block, and is not sent.
         let is_urgent = outcome.cancelled || outcome.proven.iter().any(|proof| context.is_better(None, proof));
         if !is_urgent {
             strategies.idle(&mut context);
-            outcome.want(self.prover.missed());
+            outcome.add_missing(self.prover.missed());
         }
-        outcome.want(&self.unread);
+        outcome.add_missing(&self.unread);
         self.unread.clear();
         outcome
     }
@@ -214,7 +214,7 @@ impl<S: Strategy> Engine<S> {
             !off.get()
         };
         self.prover.begin(on == On::Base);
-        let (strategies, mut context) = self.lend(on, markets_moved, &go_on);
+        let (strategies, mut context) = self.context(on, markets_moved, &go_on);
         if !strategies.is_concerned(&context) {
             return Outcome::refused(Refused::NoPool);
         }
@@ -225,12 +225,12 @@ impl<S: Strategy> Engine<S> {
             return Outcome { cancelled: true, spent: outcome.spent, ..Outcome::default() };
         }
         self.remember(on != On::Base, &outcome.proven);
-        outcome.want(self.prover.missed());
+        outcome.add_missing(self.prover.missed());
         outcome
     }
 
     /// The strategies, and what they work on.
-    fn lend<'a>(&'a mut self, on: On, markets_moved: bool, go_on: &'a dyn Fn() -> bool) -> (&'a mut S, Context<'a>) {
+    fn context<'a>(&'a mut self, on: On, markets_moved: bool, go_on: &'a dyn Fn() -> bool) -> (&'a mut S, Context<'a>) {
         let context = Context {
             on,
             machine: &mut self.machine,
@@ -411,7 +411,7 @@ impl<S: Strategy> Engine<S> {
         let executed = match executed {
             Ok(executed) => executed,
             Err(error) => {
-                let wanted = if let ExecuteError::Cold(cold) = &error { cold.want() } else { None };
+                let wanted = if let ExecuteError::Cold(cold) = &error { cold.state_key() } else { None };
                 let trigger = Some(Trigger::Stopped(error));
                 let outcome = Outcome { trigger, wanted: wanted.into_iter().collect(), ..Outcome::default() };
                 return (outcome, Err(Verdict::Stopped));

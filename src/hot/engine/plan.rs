@@ -95,6 +95,6 @@ impl Plan {
             .with_base(self.base)
             .following(tip)
             .lending(ground.markets);
-        if self.forecast { engine.reckoning(self.contracts) } else { engine }
+        if self.forecast { engine.forecasting(self.contracts) } else { engine }
     }
 }

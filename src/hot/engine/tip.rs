@@ -277,10 +277,16 @@ fn reached(pools: &Pools<AnyPool>, update: &BlockUpdate, hits: &mut Vec<(PoolId,
 }
 
 fn apply_slots(pool: &mut AnyPool, account: &AccountUpdate, slots: &mut Vec<(U256, U256)>) -> bool {
-    // Slots come in no order, and a pool's answer must not depend on it.
+    if account.destroyed || account.slots.is_empty() {
+        return !account.destroyed;
+    }
+    // Slots come in no order, though most nodes tell them in theirs, and a pool's answer must not depend on it.
+    if account.slots.is_sorted() {
+        return pool.apply_slots(account.address, &account.slots).is_ok();
+    }
     slots.clone_from(&account.slots);
     slots.sort_unstable();
-    !account.destroyed && (slots.is_empty() || pool.apply_slots(account.address, slots).is_ok())
+    pool.apply_slots(account.address, slots).is_ok()
 }
 
 fn apply_logs<'a>(pool: &mut AnyPool, mut logs: impl Iterator<Item = &'a LogUpdate>) -> bool {

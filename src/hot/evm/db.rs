@@ -46,7 +46,7 @@ impl DBErrorMarker for Cold {}
 impl Cold {
     /// What to fetch. Code is never asked for by its hash: it comes with its account.
     #[must_use]
-    pub const fn want(self) -> Option<StateKey> {
+    pub const fn state_key(self) -> Option<StateKey> {
         match self {
             Self::Account(address) => Some(StateKey::Account(address)),
             Self::Slot(address, slot) => Some(StateKey::Slot(address, slot)),

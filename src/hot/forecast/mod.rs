@@ -83,7 +83,7 @@ pub struct Forecaster {
     overlay: Overlay<AnyPool>,
     moved: Vec<PoolId>,
     /// All hops of the transaction.
-    ways: Vec<ResolvedHop>,
+    hops: Vec<ResolvedHop>,
     /// What came to the router on the way, by token.
     held: Vec<(Address, U256)>,
     /// Of the last transaction: place of its router, hash of the code there.
@@ -104,7 +104,7 @@ impl Forecaster {
             plan: Plan::default(),
             overlay: Overlay::default(),
             moved: Vec::new(),
-            ways: Vec::new(),
+            hops: Vec::new(),
             held: Vec::new(),
             router: None,
             judged: (0, 0),
@@ -149,12 +149,12 @@ impl Forecaster {
             return Err(Why::Code);
         }
         self.terms(machine, tx)?;
-        let mut run = Run { pools, pool_index: &self.pool_index, overlay: &mut self.overlay, ways: &mut self.ways };
+        let mut run = Run { pools, pool_index: &self.pool_index, overlay: &mut self.overlay, hops: &mut self.hops };
         for trade in self.plan.trades() {
-            let first = run.ways.len();
+            let first = run.hops.len();
             run.find(&self.plan, trade)?;
             let confidence = &self.confidence;
-            if required == MinConfidence::Proven && !run.ways[first..].iter().all(|way| confidence.is_plain(way.edge)) {
+            if required == MinConfidence::Proven && !run.hops[first..].iter().all(|hop| confidence.is_plain(hop.edge)) {
                 return Err(Why::Unproven);
             }
             let (token, got) = run.make(trade, first)?;
@@ -165,7 +165,7 @@ impl Forecaster {
             }
         }
         self.floors()?;
-        self.moved.extend(self.ways.iter().map(|way| way.pool));
+        self.moved.extend(self.hops.iter().map(|hop| hop.pool));
         self.moved.sort_unstable();
         self.moved.dedup();
         Ok(())
@@ -174,7 +174,7 @@ impl Forecaster {
     fn clear(&mut self) {
         self.overlay.clear();
         self.moved.clear();
-        self.ways.clear();
+        self.hops.clear();
         self.held.clear();
         self.funds.clear();
         self.router = None;
@@ -261,8 +261,8 @@ impl Forecaster {
     /// The EVM agreed with the last resolved transaction, whose router ran: what it went through is proven so far.
     pub fn believe(&mut self) {
         self.judged.0 += 1;
-        for way in &self.ways {
-            self.confidence.agreed(way.edge);
+        for hop in &self.hops {
+            self.confidence.agreed(hop.edge);
         }
         if let Some((place, code)) = self.router {
             self.confidence.learn(place, code);
@@ -272,8 +272,8 @@ impl Forecaster {
     /// The EVM did not agree: what it went through is not proven any more.
     pub fn doubt(&mut self) {
         self.judged.1 += 1;
-        for way in &self.ways {
-            self.confidence.differed(way.edge);
+        for hop in &self.hops {
+            self.confidence.differed(hop.edge);
         }
     }
 
@@ -309,56 +309,56 @@ struct Run<'a> {
     pools: &'a Pools<AnyPool>,
     pool_index: &'a PoolIndex,
     overlay: &'a mut Overlay<AnyPool>,
-    ways: &'a mut Vec<ResolvedHop>,
+    hops: &'a mut Vec<ResolvedHop>,
 }
 
 impl Run<'_> {
     /// Finds a trade's pools, each once.
     fn find(&mut self, plan: &Plan, trade: &Trade) -> Result<(), Why> {
-        let first = self.ways.len();
+        let first = self.hops.len();
         for hop in plan.hops(trade) {
             let (pool, leg) = self.pool_index.find(self.pools, hop)?;
             if self.pools.is_quarantined(pool) {
                 return Err(Why::NoPool);
             }
             // Amounts are forecast hop by hop, and some routers forecast all of them ahead.
-            if self.ways[first..].iter().any(|way| way.pool == pool) {
+            if self.hops[first..].iter().any(|hop| hop.pool == pool) {
                 return Err(Why::Repeats);
             }
             let edge = self.pools.edges_of(pool).find(|edge| self.pools.edge(*edge).leg == leg).ok_or(Why::NoPool)?;
-            let last = self.ways[first..].last().map(|way| self.pools.edge(way.edge).token_out);
+            let last = self.hops[first..].last().map(|hop| self.pools.edge(hop.edge).token_out);
             if last.is_some_and(|token| token != self.pools.edge(edge).token_in) {
                 return Err(Why::Broken);
             }
-            self.ways.push(ResolvedHop { pool, edge, leg });
+            self.hops.push(ResolvedHop { pool, edge, leg });
         }
         Ok(())
     }
 
     /// Makes a trade over the pools found for it; says what came out at the end.
     fn make(&mut self, trade: &Trade, first: usize) -> Result<(Address, U256), Why> {
-        let ways = &self.ways[first..];
+        let hops = &self.hops[first..];
         let (got, within) = match trade.amount {
             Amount::In(amount) => {
-                let out = forward(self.overlay, self.pools, ways, amount, trade.price_limit)?;
+                let out = forward(self.overlay, self.pools, hops, amount, trade.price_limit)?;
                 (out, out >= trade.limit)
             }
             Amount::Out(amount) => {
-                let hop = |amount, way: &ResolvedHop| {
-                    let swap = |pool: &mut AnyPool| pool.trade(way.leg, Exact::Out(amount), trade.price_limit);
-                    Ok::<_, Why>(self.overlay.edit(self.pools, way.pool, swap)?.amount_in)
+                let through = |amount, hop: &ResolvedHop| {
+                    let swap = |pool: &mut AnyPool| pool.trade(hop.leg, Exact::Out(amount), trade.price_limit);
+                    Ok::<_, Why>(self.overlay.edit(self.pools, hop.pool, swap)?.amount_in)
                 };
-                let paid = ways.iter().rev().try_fold(amount, hop)?;
+                let paid = hops.iter().rev().try_fold(amount, through)?;
                 (amount, paid <= trade.limit)
             }
             Amount::AtLeast(amount) => {
-                let hop = |amount, way: &ResolvedHop| self.overlay.pool(self.pools, way.pool).asks(way.leg, amount);
-                let paid = ways.iter().rev().try_fold(amount, hop)?;
-                let out = forward(self.overlay, self.pools, ways, paid, None)?;
+                let through = |amount, hop: &ResolvedHop| self.overlay.pool(self.pools, hop.pool).asks(hop.leg, amount);
+                let paid = hops.iter().rev().try_fold(amount, through)?;
+                let out = forward(self.overlay, self.pools, hops, paid, None)?;
                 (out, paid <= trade.limit)
             }
         };
-        let last = ways.last().ok_or(Why::NoPool)?;
+        let last = hops.last().ok_or(Why::NoPool)?;
         if within { Ok((self.pools.token(self.pools.edge(last.edge).token_out), got)) } else { Err(Why::Limit) }
     }
 }
@@ -367,13 +367,13 @@ impl Run<'_> {
 fn forward(
     overlay: &mut Overlay<AnyPool>,
     pools: &Pools<AnyPool>,
-    ways: &[ResolvedHop],
+    hops: &[ResolvedHop],
     amount: U256,
     price_limit: Option<U256>,
 ) -> Result<U256, Why> {
-    let hop = |amount, way: &ResolvedHop| {
-        let swap = |pool: &mut AnyPool| pool.trade(way.leg, Exact::In(amount), price_limit);
-        Ok(overlay.edit(pools, way.pool, swap)?.amount_out)
+    let through = |amount, hop: &ResolvedHop| {
+        let swap = |pool: &mut AnyPool| pool.trade(hop.leg, Exact::In(amount), price_limit);
+        Ok(overlay.edit(pools, hop.pool, swap)?.amount_out)
     };
-    ways.iter().try_fold(amount, hop)
+    hops.iter().try_fold(amount, through)
 }

@@ -119,7 +119,7 @@ pub struct Prover {
     missed: Vec<StateKey>,
     /// Asks a token what the executor holds.
     look: Bytes,
-    kept: ProofCache,
+    proofs: ProofCache,
     /// The path of the swaps at hand. A buffer, used again.
     steps: Steps,
 }
@@ -130,8 +130,8 @@ impl Prover {
     #[must_use]
     pub fn new(own: Own, nonce: u64, unknown: Unknown, bid: Bid) -> Self {
         let (suspicion, look) = (Suspicion::default(), own::balance_of(own.executor));
-        let (missed, kept, steps) = (Vec::new(), ProofCache::default(), Steps::default());
-        Self { own, suspicion, nonce, unknown, bid, share: None, missed, look, kept, steps }
+        let (missed, proofs, steps) = (Vec::new(), ProofCache::default(), Steps::default());
+        Self { own, suspicion, nonce, unknown, bid, share: None, missed, look, proofs, steps }
     }
 
     /// Bids a share of each opportunity's value from now on.
@@ -212,7 +212,7 @@ impl Prover {
             return Err(Refused::Distrusted);
         }
         let at = At::of(machine, self.nonce);
-        if let Some(proof) = self.kept.find(&at, swaps, bid) {
+        if let Some(proof) = self.proofs.find(&at, swaps, bid) {
             self.suspicion.clear(steps.hops());
             return Ok(Proven { opportunity: opportunity.clone(), ..proof.clone() });
         }
@@ -222,7 +222,7 @@ impl Prover {
         let answer = self.answer(machine, opportunity, &between, (token, steps.hops()));
         machine.take_back(between.executed.diff);
         if let Ok(proof) = &answer {
-            self.kept.keep(at, proof, bid);
+            self.proofs.keep(at, proof, bid);
         }
         answer
     }
@@ -283,7 +283,7 @@ impl Prover {
             machine.take_back(between.executed.diff);
         }
         self.unknown = unknown;
-        self.missed.extend(machine.db().assumed().iter().filter_map(|cold| cold.want()));
+        self.missed.extend(machine.db().assumed().iter().filter_map(|cold| cold.state_key()));
         Refused::Cold
     }
 
@@ -374,7 +374,7 @@ impl Prover {
     fn refusal(&mut self, error: &ExecuteError) -> Refused {
         match error {
             ExecuteError::Cold(cold) => {
-                self.missed.extend(cold.want());
+                self.missed.extend(cold.state_key());
                 Refused::Cold
             }
             ExecuteError::Invalid(_) | ExecuteError::Evm(_) => Refused::Ours,

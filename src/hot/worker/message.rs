@@ -48,7 +48,7 @@ pub enum Work {
 /// A state that an engine can begin with, whoever has loaded it.
 pub trait StartingState: fmt::Debug + Send + Sync {
     /// It.
-    fn ground(&self) -> InitialState<'_>;
+    fn initial_state(&self) -> InitialState<'_>;
 }
 
 /// The journal, as a worker knows it. Nothing in it waits, and nothing is serialised on the worker's thread.

@@ -113,7 +113,7 @@ impl Worker {
     /// A worker behind `loaded`. To be made on its own thread.
     #[must_use]
     pub fn new(mut parts: Parts, loaded: Arc<dyn StartingState>) -> Self {
-        let engine = parts.plan.engine(&loaded.ground());
+        let engine = parts.plan.engine(&loaded.initial_state());
         parts.journal.fed(&Work::Load(loaded));
         Self { parts, engine, loads: 0 }
     }
@@ -174,7 +174,7 @@ impl Worker {
             }
             Work::Market(at, seed) => Event::Market(at, Box::new(MarketSpec::clone(&seed))),
             Work::Load(loaded) => {
-                self.engine = self.parts.plan.engine(&loaded.ground());
+                self.engine = self.parts.plan.engine(&loaded.initial_state());
                 self.loads += 1;
                 Event::Head
             }

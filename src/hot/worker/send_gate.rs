@@ -65,7 +65,7 @@ impl SendGate {
 
     /// The block up to which a lease is due, if a further one is.
     #[must_use]
-    pub fn wants_lease(&self) -> Option<u64> {
+    pub fn lease_due(&self) -> Option<u64> {
         let until = self.newest.load(Ordering::Relaxed) + AHEAD;
         (until > self.lease.load(Ordering::Relaxed)).then_some(until)
     }
@@ -105,9 +105,9 @@ mod tests {
         let [ten, eleven] = [B256::repeat_byte(10), B256::repeat_byte(11)];
         assert!(!gate.stands(10), "under the floor");
         assert!(gate.stands(11) && !gate.pass(11, ten), "no lease yet");
-        assert_eq!(gate.wants_lease(), Some(11));
+        assert_eq!(gate.lease_due(), Some(11));
         gate.grant(12);
-        assert!(gate.wants_lease().is_none() && gate.is_leased(12) && !gate.is_leased(13));
+        assert!(gate.lease_due().is_none() && gate.is_leased(12) && !gate.is_leased(13));
         assert!(gate.pass(11, ten) && gate.take(ten) && !gate.pass(11, ten) && !gate.take(ten));
         assert!(gate.pass(12, eleven));
         assert!(!gate.pass(13, eleven), "beyond the lease");

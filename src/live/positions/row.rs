@@ -89,8 +89,8 @@ pub struct LiquidatableAt {
     #[serde(serialize_with = "decimal")]
     pub price: U256,
     /// The price from which on the position can be liquidated.
-    #[serde(serialize_with = "decimal")]
-    pub sinks_at: U256,
+    #[serde(rename = "sinks_at", serialize_with = "decimal")]
+    pub liquidatable_at: U256,
     /// "falling": at that price and under it. "rising": at that price and above.
     pub when: &'static str,
     /// How far that is from now, in percent of the price now; of a position that has sunk: how far back it is.
@@ -192,13 +192,13 @@ fn liquidatable_at(
 ) -> Result<Option<LiquidatableAt>, Refusal> {
     let Some(price) = market.price(feed).filter(|price| !price.is_zero()) else { return Ok(None) };
     let edge = choice::edge(market, account, feed, price, at)?;
-    let Some((sinks_at, when)) = edge.map(|edge| match edge {
+    let Some((liquidatable_at, when)) = edge.map(|edge| match edge {
         LiquidationPrice::Falling(price) => (price, "falling"),
         LiquidationPrice::Rising(price) => (price, "rising"),
     }) else {
         return Ok(None);
     };
-    let bps = signed(sinks_at)
+    let bps = signed(liquidatable_at)
         .zip(signed(price))
         .and_then(|(then, now)| then.checked_sub(now)?.checked_mul(I256::unchecked_from(10_000))?.checked_div(now));
     let bps = bps.unwrap_or(I256::MAX);
@@ -206,7 +206,7 @@ fn liquidatable_at(
         feed,
         unit: names.feed(market, feed),
         price,
-        sinks_at,
+        liquidatable_at,
         when,
         distance_percent: percent(bps),
         bps,
@@ -222,7 +222,7 @@ fn percent(bps: I256) -> String {
 
 /// What liquidating would earn once the price is there.
 fn at_edge(market: &mut AnyLending, account: Address, at: u64, edge: &LiquidatableAt) -> Option<Liquidation> {
-    market.set_price(edge.feed, edge.sinks_at);
+    market.set_price(edge.feed, edge.liquidatable_at);
     let found = liquidation(market, account, at, false);
     market.set_price(edge.feed, edge.price);
     found

@@ -60,7 +60,7 @@ fn line(row: &Row) -> [String; 8] {
 
 fn liquidatable_at(edge: &LiquidatableAt) -> String {
     let way = if edge.when == "falling" { "<=" } else { ">=" };
-    let price = cut(&row::units(edge.sinks_at, edge.unit.decimals), 4);
+    let price = cut(&row::units(edge.liquidatable_at, edge.unit.decimals), 4);
     format!("{} {way} {price} ({}%)", edge.unit.name, edge.distance_percent)
 }
 

@@ -11,7 +11,7 @@ use crate::hot::worker::send_gate::SendGate;
 /// Takes a lease for every new block, until nobody tells of blocks any more. Each is on disk before anything is sent under it.
 pub async fn keep(send_gate: Arc<SendGate>, ledger: Arc<Ledger>, mut tip: watch::Receiver<B256>) {
     loop {
-        if let Some(until) = send_gate.wants_lease() {
+        if let Some(until) = send_gate.lease_due() {
             match ledger.lease(until).done().await {
                 Ok(()) => send_gate.grant(until),
                 Err(error) => tracing::error!(%error, "the ledger gives no lease: nothing is sent under one"),

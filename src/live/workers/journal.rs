@@ -100,7 +100,7 @@ fn fed(work: &Work) -> Fed<'_> {
         Work::FetchedState(fetched, again) => Fed::FetchedState { fetched: Cow::Borrowed(fetched), again: *again },
         Work::Pool(at, pool) => Fed::Pool { at: *at, pool: Cow::Borrowed(pool) },
         Work::Market(at, seed) => Fed::Market { at: *at, seed: Cow::Borrowed(seed) },
-        Work::Load(loaded) => Fed::Load(state(loaded.ground())),
+        Work::Load(loaded) => Fed::Load(state(loaded.initial_state())),
         // Never taped: see above.
         Work::Look(_) => Fed::FetchedState { fetched: Cow::Owned(FetchedState::default()), again: false },
     }

@@ -27,8 +27,8 @@ use crate::hot::worker::message::Report;
 use crate::hot::worker::message::StartingState;
 use crate::live::dispatcher::ToWorker;
 use crate::live::reconnector;
-use crate::live::reconnector::Dialler;
 use crate::live::reconnector::Reconnector;
+use crate::live::reconnector::Redial;
 use crate::live::stats::meter::Meters;
 use crate::live::workers::journal::JournalRecorder;
 use crate::metrics::span::Clock;
@@ -70,7 +70,7 @@ impl WorkerSet<'_> {
     ///
     /// # Errors
     /// A key cannot be read, or the system has no thread to give.
-    pub fn start(mut self, loaded: &Arc<Loaded>) -> eyre::Result<(Running, Vec<Dialler>)> {
+    pub fn start(mut self, loaded: &Arc<Loaded>) -> eyre::Result<(Running, Vec<Redial>)> {
         let wanted = &self.config.threads;
         let placements = thread::placements(wanted.hot, &wanted.cores);
         if placements.contains(&CorePlacement::Any) {
@@ -117,7 +117,7 @@ impl WorkerSet<'_> {
 }
 
 impl StartingState for Loaded {
-    fn ground(&self) -> InitialState<'_> {
+    fn initial_state(&self) -> InitialState<'_> {
         let Self { head, accounts, hashes, pools, markets, .. } = self;
         InitialState { head, accounts, hashes, pools, markets }
     }

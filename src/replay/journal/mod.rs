@@ -77,7 +77,7 @@ pub enum JournalError {
     },
     /// No hot thread's frames.
     #[error("{path}: holds no hot thread's frames, as one of an older version, or of a run that ended while it loaded")]
-    NoTape {
+    NoJournal {
         /// The file.
         path: PathBuf,
     },
@@ -173,7 +173,7 @@ pub fn replay(path: &Path, hear: Hear<'_>) -> Result<Report, JournalError> {
         Some(End::Clean) | None => (),
     }
     if report.threads == 0 {
-        return Err(JournalError::NoTape { path: path.to_path_buf() });
+        return Err(JournalError::NoJournal { path: path.to_path_buf() });
     }
     Ok(report)
 }

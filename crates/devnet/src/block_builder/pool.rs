@@ -6,7 +6,7 @@
 //! - The same bundle from the same signer for the same block is held once.
 //!
 //! # Limits
-//! Remembers the last [`KEPT`] bundles; the older ones are forgotten.
+//! Remembers the last [`REMEMBERED`] bundles; the older ones are forgotten.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -18,7 +18,7 @@ use crate::block_builder::order::BundleId;
 use crate::block_builder::rules::verdict::LeftOut;
 
 /// How many bundles are remembered.
-pub const KEPT: usize = 10_000;
+pub const REMEMBERED: usize = 10_000;
 
 /// What became of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,7 +169,7 @@ impl Bundles {
         let id = BundleId(self.listed);
         self.listed += 1;
         self.entries.push_back(Entry { id, hash, signer, target, txs, fate });
-        if self.entries.len() > KEPT
+        if self.entries.len() > REMEMBERED
             && let Some(old) = self.entries.pop_front()
         {
             self.waiting.remove(&old.id);

@@ -29,8 +29,8 @@ const LARGE_SLACK: [u64; 2] = [2, 30];
 /// Place of what is pledged by it.
 const LARGE_PLEDGES: usize = 5;
 /// Pledged, and owed: places in the list of reserves. What is pledged moves against what is owed.
-const PLEDGED: [usize; 3] = [0, 4, 5];
-const OWED: [usize; 3] = [1, 2, 3];
+const COLLATERAL: [usize; 3] = [0, 4, 5];
+const DEBT: [usize; 3] = [1, 2, 3];
 /// Of a borrow: 300,000, and room.
 const GAS: &str = "0xf4240";
 /// Far above the base fee of a chain that has just begun: 100 gwei.
@@ -61,11 +61,11 @@ pub(super) fn of(dice: &mut Dice, tokens: &[Token], (place, market): (usize, &Ma
     let count = if market.pair.is_some() { COUNT_OF_PAIR } else { COUNT };
     let borrower = |number: usize| {
         let large = number == count;
-        let (pledged, owed) = (*dice.pick(&PLEDGED)?, *dice.pick(&OWED)?);
-        let pledged = if large { LARGE_PLEDGES } else { pledged };
+        let (collateral, debt) = (*dice.pick(&COLLATERAL)?, *dice.pick(&DEBT)?);
+        let collateral = if large { LARGE_PLEDGES } else { collateral };
         let (collateral, debt) = match market.pair {
             Some(pair) => (by_address(pair.collateral)?, by_address(pair.loan)?),
-            None => (tokens.get(pledged)?, tokens.get(owed)?),
+            None => (tokens.get(collateral)?, tokens.get(debt)?),
         };
         let collateral_usd = if large { LARGE_USD } else { dice.magnitude(SIZE_USD[0], SIZE_USD[1]) };
         let [least, most] = if large { LARGE_SLACK } else { SLACK };

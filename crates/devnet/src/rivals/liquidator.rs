@@ -60,7 +60,7 @@ const POLL: Duration = Duration::from_millis(25);
 /// Dollars of each token that can be owed.
 const FUNDING_USD: u64 = 1_000_000_000;
 /// Places of those tokens.
-const OWED: [usize; 3] = [1, 2, 3];
+const DEBT: [usize; 3] = [1, 2, 3];
 /// Tried in one simulation.
 const ABREAST: usize = 8;
 /// What a liquidation is tried with. Aave V3's burns 500,000.
@@ -101,7 +101,7 @@ impl Liquidator {
     pub(crate) async fn hire(devnet: &Devnet) -> Result<Option<Wallet>, DevnetError> {
         let Some(lending) = &devnet.lending else { return Ok(None) };
         let owner = devnet.wallet()?;
-        let tokens: Vec<Token> = OWED.iter().filter_map(|place| devnet.tokens.get(*place).copied()).collect();
+        let tokens: Vec<Token> = DEBT.iter().filter_map(|place| devnet.tokens.get(*place).copied()).collect();
         let markets: HashSet<Address> = lending.markets.iter().map(|market| market.pool).collect();
         let mut chain = Chain::new(devnet.rpc.clone(), owner.clone());
         seed::enrich(&mut chain, &tokens, FUNDING_USD, markets.into_iter().collect()).await?;

@@ -188,14 +188,14 @@ fn cycles(pools: &[Pool], hops: usize) -> Vec<Vec<Step>> {
     for hop in 1..=hops {
         let mut longer = Vec::new();
         for (path, seen) in &open {
-            longer.extend(ways(pools, path, seen, hop == hops));
+            longer.extend(routes(pools, path, seen, hop == hops));
         }
         open = longer;
     }
     open.into_iter().map(|(path, _)| path).collect()
 }
 
-fn ways<'a>(
+fn routes<'a>(
     pools: &'a [Pool],
     path: &'a [Step],
     seen: &'a [usize],

@@ -25,7 +25,7 @@ use crate::block_builder::LeftOut;
 use crate::block_builder::Verdicts;
 
 /// Blocks that a slow reader may be behind.
-const KEPT: usize = 1_024;
+const BUFFERED: usize = 1_024;
 
 /// A block, and what became of the bundles for it.
 #[derive(Clone, Debug)]
@@ -79,11 +79,11 @@ pub(super) struct Reports {
 
 impl Reports {
     pub(super) fn start(devnet: &Devnet, builder: &BlockBuilder) -> Self {
-        let tell = broadcast::Sender::new(KEPT);
+        let tell = broadcast::Sender::new(BUFFERED);
         let reporter = Reporter {
             rpc: devnet.rpc.clone(),
             verdicts: builder.verdicts(),
-            told: None,
+            reported: None,
             bundles: 0,
             tell: tell.clone(),
         };
@@ -106,7 +106,7 @@ struct Reporter {
     rpc: Rpc,
     verdicts: Verdicts,
     /// The last block told.
-    told: Option<u64>,
+    reported: Option<u64>,
     /// Bundles below this number had come when it was.
     bundles: u64,
     tell: broadcast::Sender<Block>,
@@ -117,13 +117,13 @@ impl Reporter {
         // An error: the builder is gone.
         while built.changed().await.is_ok() {
             let Some(head) = built.borrow_and_update().as_ref().map(|built| built.number) else { continue };
-            for number in self.told.map_or(head, |told| told + 1)..=head {
+            for number in self.reported.map_or(head, |reported| reported + 1)..=head {
                 match self.report(number).await {
                     // Nobody listens just now.
                     Ok(block) => drop(self.tell.send(block)),
                     Err(error) => tracing::warn!(number, %error, "a block is not reported"),
                 }
-                self.told = Some(number);
+                self.reported = Some(number);
             }
         }
     }

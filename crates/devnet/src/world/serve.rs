@@ -34,7 +34,7 @@ pub fn serve<E: From<DevnetError>>(
         let started = tokio::select! {
             started = World::start(options) => started,
             // Dropped half-way, it takes its node with it.
-            () = stop.told() => return Ok(()),
+            () = stop.requested() => return Ok(()),
         };
         let world = started?;
         let mut blocks = world.blocks();
@@ -57,7 +57,7 @@ async fn follow<E: From<DevnetError>>(
     loop {
         let block = tokio::select! {
             block = tokio::time::timeout(patience, blocks.recv()) => block,
-            () = stop.told() => return Ok(()),
+            () = stop.requested() => return Ok(()),
         };
         match block {
             Ok(Ok(block)) => each(&block)?,
@@ -80,7 +80,7 @@ impl Stop {
         Ok(Self { interrupt: catch(SignalKind::interrupt())?, terminate: catch(SignalKind::terminate())? })
     }
 
-    async fn told(&mut self) {
+    async fn requested(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -61,7 +61,7 @@ impl MarketConfig {
             collateral = collateral.checked_add(value).ok_or(Refusal::Arithmetic)?;
             limit = limit.checked_add(counts).ok_or(Refusal::Arithmetic)?;
         }
-        let debt = worth(owed(totals, account)?, self.base_scale, prices.base)?;
+        let debt = worth(debt_of(totals, account)?, self.base_scale, prices.base)?;
         let ratio = limit.checked_mul(WAD).ok_or(Refusal::Arithmetic)?;
         Ok(Health { collateral, debt, limit, factor: ratio.checked_div(debt).unwrap_or(U256::MAX) })
     }
@@ -83,7 +83,7 @@ impl MarketConfig {
             credit = credit.checked_add(counts).ok_or(Refusal::Arithmetic)?;
             seized.push((index, units));
         }
-        let debt = owed(totals, account)?;
+        let debt = debt_of(totals, account)?;
         let scale = U256::from(self.base_scale);
         let units = credit.checked_mul(scale).and_then(|n| n.checked_div(prices.base)).ok_or(Refusal::Arithmetic)?;
         // A debt that the collateral does not cover is the reserves' loss.
@@ -165,8 +165,8 @@ fn priced(asset: &Asset, price: Option<&U256>) -> Result<U256, Refusal> {
 }
 
 /// Units of the base token that an account owes.
-fn owed(totals: &Totals, account: &Account) -> Result<U256, Refusal> {
+fn debt_of(totals: &Totals, account: &Account) -> Result<U256, Refusal> {
     let principal = if account.principal < 0 { account.principal.unsigned_abs() } else { 0 };
-    let owed = U256::from(principal).checked_mul(totals.borrow_index);
-    Ok(owed.ok_or(Refusal::Arithmetic)? / INDEX)
+    let debt_of = U256::from(principal).checked_mul(totals.borrow_index);
+    Ok(debt_of.ok_or(Refusal::Arithmetic)? / INDEX)
 }

@@ -93,7 +93,7 @@ impl Lending for Market {
         if (at, *signature, *id) != (self.contract(), abi::Borrow::SIGNATURE_HASH, self.id()) {
             return Ok(None);
         }
-        let account = rest.first().ok_or(ApplyError::Topics { have: topics.len(), want: 4 })?;
+        let account = rest.first().ok_or(ApplyError::Topics { have: topics.len(), due: 4 })?;
         let account = Address::from_word(*account);
         Ok(self.take(account).then_some(account))
     }

@@ -66,7 +66,7 @@ pub(super) fn infer(rig: &mut Rig<'_>, cache: &mut FeeCache) -> Result<[Fee; 2],
     let guess = code.and_then(|hash| cache.0.get(&hash).copied());
     let fees = match guess {
         Some(fees) if rig.charges(&even[0], fees[0]) && rig.charges(&even[1], fees[1]) => fees,
-        _ => both_ways(rig, first)?,
+        _ => both_directions(rig, first)?,
     };
     for (stage, fee) in even.iter().zip(fees) {
         certain(rig, stage, fee)?;
@@ -82,7 +82,7 @@ fn remember(cache: &mut FeeCache, code: Option<B256>, fees: [Fee; 2]) {
 }
 
 /// Solves the direction that resolves better, then tries its fee on the other before solving that too.
-fn both_ways(rig: &mut Rig<'_>, first: usize) -> Result<[Fee; 2], Reason> {
+fn both_directions(rig: &mut Rig<'_>, first: usize) -> Result<[Fee; 2], Reason> {
     let there = solve(rig, first)?;
     let mut same = true;
     for size in Size::ALL {

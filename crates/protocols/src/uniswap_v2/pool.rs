@@ -222,10 +222,10 @@ impl Amm for Pool {
             return Ok(Applied::Irrelevant);
         }
         if topics.len() != 1 {
-            return Err(ApplyError::Topics { have: topics.len(), want: 1 });
+            return Err(ApplyError::Topics { have: topics.len(), due: 1 });
         }
         let Ok(words) = <&[u8; 64]>::try_from(data) else {
-            return Err(ApplyError::Data { have: data.len(), want: 64 });
+            return Err(ApplyError::Data { have: data.len(), due: 64 });
         };
         let word = |bytes| narrow(U256::from_be_slice(bytes)).ok_or(ApplyError::Contradiction);
         let reserves = [word(&words[..32])?, word(&words[32..])?];

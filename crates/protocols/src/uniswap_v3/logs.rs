@@ -41,12 +41,12 @@ struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    const fn checked(topics: &'a [B256], data: &'a [u8], want: (usize, usize)) -> Result<Self, ApplyError> {
-        if topics.len() != want.0 {
-            return Err(ApplyError::Topics { have: topics.len(), want: want.0 });
+    const fn checked(topics: &'a [B256], data: &'a [u8], due: (usize, usize)) -> Result<Self, ApplyError> {
+        if topics.len() != due.0 {
+            return Err(ApplyError::Topics { have: topics.len(), due: due.0 });
         }
-        if data.len() != want.1 * 32 {
-            return Err(ApplyError::Data { have: data.len(), want: want.1 * 32 });
+        if data.len() != due.1 * 32 {
+            return Err(ApplyError::Data { have: data.len(), due: due.1 * 32 });
         }
         Ok(Self { topics, data })
     }

@@ -217,8 +217,8 @@ fn a_log_that_contradicts_what_is_known_changes_nothing() {
 fn a_log_of_another_shape_is_refused_and_of_another_name_passed_over() {
     let mut pool = pool();
     let (topics, data) = position_log("Mint", -120, 180, 1);
-    assert_eq!(pool.apply_log(pool.address(), &topics[..3], &data), Err(ApplyError::Topics { have: 3, want: 4 }));
-    assert_eq!(pool.apply_log(pool.address(), &topics, &data[..96]), Err(ApplyError::Data { have: 96, want: 128 }));
+    assert_eq!(pool.apply_log(pool.address(), &topics[..3], &data), Err(ApplyError::Topics { have: 3, due: 4 }));
+    assert_eq!(pool.apply_log(pool.address(), &topics, &data[..96]), Err(ApplyError::Data { have: 96, due: 128 }));
     assert_eq!(pool.apply_log(pool.address(), &[keccak256("Flash(address)")], &[]), Ok(Applied::Irrelevant));
     assert_eq!(pool.apply_log(pool.address(), &[], &[]), Ok(Applied::Irrelevant));
 }

@@ -44,7 +44,7 @@ enum StepError {
     #[error("the node has no latest block")]
     NoLatest,
     #[error("the logs of block {} are due", .0.number)]
-    Owed(BlockId),
+    LogsDue(BlockId),
     #[error("no node to ask")]
     NoNode,
     #[error("nobody listens")]
@@ -61,7 +61,7 @@ pub(in crate::edge::ingest) struct Sequence {
     known: Followed,
     up: BTreeSet<SourceId>,
     /// The tip, while its logs are due.
-    owed: Option<BlockId>,
+    logs_due: Option<BlockId>,
     gap: bool,
     /// More blocks follow at once: no pending transaction in between.
     climbing: bool,
@@ -83,7 +83,7 @@ impl Sequence {
             backoff,
             known: Followed::new(after),
             up: BTreeSet::new(),
-            owed: None,
+            logs_due: None,
             gap: false,
             climbing: false,
             heard: Heard::default(),
@@ -121,7 +121,7 @@ impl Sequence {
         }
         let own = self.chains.get(usize::from(source)).cloned().flatten();
         let Some(chain) = own.or_else(|| self.chains.iter().flatten().next().cloned()) else { return };
-        let Some(tip) = self.known.tip().filter(|tip| self.owed.is_none() && head.number > tip.number) else {
+        let Some(tip) = self.known.tip().filter(|tip| self.logs_due.is_none() && head.number > tip.number) else {
             return self.check(source).await;
         };
         let done = match head.parent == tip.hash && !self.gap {
@@ -141,7 +141,7 @@ impl Sequence {
             if known {
                 self.check(source).await;
             }
-        } else if !known || self.owed.is_some_and(|owed| owed.hash == log.block_hash) {
+        } else if !known || self.logs_due.is_some_and(|logs_due| logs_due.hash == log.block_hash) {
             self.heard.add(log);
         }
     }
@@ -188,13 +188,13 @@ impl Sequence {
 
     /// The logs that are due. If their block is undone they will never come: the walk that follows undoes it here too.
     async fn pay(&mut self, chain: &Chain) -> Result<(), StepError> {
-        let Some(owed) = self.owed else { return Ok(()) };
-        let failed = match self.logs(chain, owed).await {
+        let Some(logs_due) = self.logs_due else { return Ok(()) };
+        let failed = match self.logs(chain, logs_due).await {
             Ok(()) | Err(StepError::Deaf) => return Ok(()),
             Err(error) => error,
         };
-        match chain.at(owed.number).await? {
-            Some(now) if now.hash != owed.hash => Ok(()),
+        match chain.at(logs_due.number).await? {
+            Some(now) if now.hash != logs_due.hash => Ok(()),
             _ => Err(failed),
         }
     }
@@ -216,11 +216,11 @@ impl Sequence {
             path.push(chain.block(parent).await?.ok_or(StepError::UnknownBlock(parent))?);
         }
         if let Some((from, to)) = path.last().and_then(|lowest| self.known.cut(lowest.parent)) {
-            self.owed = None;
+            self.logs_due = None;
             self.send(Feed::Undo { from, to }, true).await?;
         }
-        if let Some(owed) = self.owed {
-            return Err(StepError::Owed(owed));
+        if let Some(logs_due) = self.logs_due {
+            return Err(StepError::LogsDue(logs_due));
         }
         self.climb(chain, source, path).await
     }
@@ -237,7 +237,7 @@ impl Sequence {
     async fn extend(&mut self, chain: &Chain, source: SourceId, head: Head) -> Result<(), StepError> {
         let block = head.id();
         self.known.push(block, source);
-        self.owed = Some(block);
+        self.logs_due = Some(block);
         self.send(Feed::Head(head), true).await?;
         self.logs(chain, block).await
     }
@@ -249,13 +249,13 @@ impl Sequence {
         let mut logs = self.heard.take(block.hash);
         logs.extend(asked.into_iter().filter(|log| log.block_hash == block.hash).map(|log| (log.log_index, log)));
         let logs = logs.into_values().filter(|log| watched.binary_search(&log.address).is_ok()).collect();
-        self.owed = None;
+        self.logs_due = None;
         self.send(Feed::Logs { block, logs, watched }, self.gap || self.climbing).await
     }
 
     async fn lose(&mut self, source: SourceId, at: BlockId) -> Result<(), StepError> {
         self.known.restart(at, source);
-        self.owed = None;
+        self.logs_due = None;
         self.send(Feed::Lost { at }, self.gap).await
     }
 
@@ -266,7 +266,7 @@ impl Sequence {
     }
 
     async fn close_gap(&mut self) {
-        let Some(at) = self.known.tip().filter(|_| self.gap && self.owed.is_none() && !self.up.is_empty()) else {
+        let Some(at) = self.known.tip().filter(|_| self.gap && self.logs_due.is_none() && !self.up.is_empty()) else {
             return;
         };
         self.gap = false;

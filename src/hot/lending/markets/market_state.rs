@@ -146,7 +146,7 @@ impl MarketState {
 /// An answer, and what was read for it. `Err`: something is not known, and what.
 pub(super) fn ask(machine: &mut Machine, question: &Question) -> Result<(Option<U256>, EvmState), Option<StateKey>> {
     let asked = machine.call(question.to, question.to, question.data.clone());
-    let executed = asked.map_err(|error| if let ExecuteError::Cold(cold) = error { cold.want() } else { None })?;
+    let executed = asked.map_err(|error| if let ExecuteError::Cold(cold) = error { cold.state_key() } else { None })?;
     let answer = match &executed.result {
         ExecutionResult::Success { output, .. } => output.data().get(..32).map(U256::from_be_slice),
         ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => None,

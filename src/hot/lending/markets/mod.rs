@@ -172,7 +172,7 @@ impl Markets {
     }
 
     /// A slot of somebody's position, or of everybody's terms.
-    fn is_kept(&self, at: Address, slot: U256) -> bool {
+    fn is_a_markets(&self, at: Address, slot: U256) -> bool {
         let markets = self.sites.at(at).iter().filter_map(|place| self.market(*place));
         markets.into_iter().any(|market| market.owner(slot).is_some() || market.is_term(at, slot))
     }
@@ -193,7 +193,7 @@ impl Markets {
         for (at, slot) in std::mem::take(&mut self.stale) {
             if let Some(value) = db.known_slot(at, slot) {
                 self.apply(at, &[(slot, value)]);
-            } else if self.is_kept(at, slot) {
+            } else if self.is_a_markets(at, slot) {
                 self.stale.insert((at, slot));
                 state_keys.push(StateKey::Slot(at, slot));
             }

@@ -197,7 +197,7 @@ impl RoundingSearch {
             let [low, high] = [low, high].map(|end| curve.amount_at(aim.grid, at, end as f64));
             // Straight lines are a little off.
             let margin = 0.05 * (high - low);
-            if !self.lay(path, curve, at, [low - margin, high + margin]) {
+            if !self.apply(path, curve, at, [low - margin, high + margin]) {
                 return &[];
             }
         }
@@ -215,7 +215,7 @@ impl RoundingSearch {
     }
 
     /// Lays out a hop's stretches between two inputs. False where a stretch cannot be quoted.
-    fn lay<P: Amm>(&mut self, path: &Path<'_, P>, curve: &Curve, at: usize, [low, high]: [f64; 2]) -> bool {
+    fn apply<P: Amm>(&mut self, path: &Path<'_, P>, curve: &Curve, at: usize, [low, high]: [f64; 2]) -> bool {
         let (segments, plain) = curve.segments(at);
         let hop = &mut self.hops[at];
         hop.pieces.clear();

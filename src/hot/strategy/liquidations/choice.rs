@@ -241,7 +241,7 @@ struct Open {
     most: Size,
     ends: [TokenId; 2],
     /// Ways that are best at some size, with the most that each left at one, in ether.
-    ways: Vec<(U256, Route)>,
+    routes: Vec<(U256, Route)>,
     /// The most that any size can leave, in ether: each unit sells for less than the one before it, so that the least of it, times
     /// as much, leaves more. [`route::bounds`] of the least, rounding put on.
     bound: U256,
@@ -269,7 +269,7 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         let ends = self.ends(&call)?;
         let ready = self.market.ready(&call, self.at).ok()?;
         let most = ready.most().ok()?;
-        let mut open = Open { call, ready, most, ends, ways: Vec::new(), bound: U256::MAX };
+        let mut open = Open { call, ready, most, ends, routes: Vec::new(), bound: U256::MAX };
         // Where the least is dust, or leaves nothing, it says nothing of more.
         if let Some(amounts) = self.sample(&mut open, LEAST) {
             let bounds = route::bounds(self.view, self.cycles, ends, amounts);
@@ -281,11 +281,11 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
 
     /// The best along each of the ways of one pair, paid out in one kind.
     fn pair(&self, mut open: Open) -> Vec<Leg> {
-        self.ways(&mut open);
-        let Open { call, ready, ends, ways, .. } = open;
+        self.routes(&mut open);
+        let Open { call, ready, ends, routes, .. } = open;
         let mut tried: Vec<Route> = Vec::new();
         let mut legs: Vec<Leg> = Vec::new();
-        for (_, route) in ways {
+        for (_, route) in routes {
             legs.extend(self.along(&ready, &call, &route));
             tried.push(route);
         }
@@ -313,17 +313,17 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
 
     /// The ways that are best at some size, as far as one that holds its profit in ether can be better there than the best so far:
     /// the best of them first.
-    fn ways(&self, open: &mut Open) {
+    fn routes(&self, open: &mut Open) {
         let ether = self.cycles.bases().first();
         for part in SIZES {
-            let best = open.ways.iter().filter(|(_, route)| Some(&route.token) == ether).map(|(gain, _)| *gain).max();
+            let best = open.routes.iter().filter(|(_, route)| Some(&route.token) == ether).map(|(gain, _)| *gain).max();
             if best.is_some_and(|best| open.bound / times(WHOLE) * times(part) <= best) {
                 break;
             }
             self.sample(open, part);
         }
-        open.ways.sort_by_key(|(gain, _)| std::cmp::Reverse(*gain));
-        open.ways.truncate(ROUTES);
+        open.routes.sort_by_key(|(gain, _)| std::cmp::Reverse(*gain));
+        open.routes.truncate(ROUTES);
     }
 
     /// Adds the ways that are best at a size; what that seizes and repays.
@@ -331,9 +331,9 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         let Seizure { seized, repaid, .. } = open.ready.seize(open.most.part(part)).ok()?;
         for (gain, route) in route::routes(self.view, self.cycles, open.ends, [seized, repaid]) {
             let gain = self.in_ether(route.token, gain);
-            match open.ways.iter_mut().find(|(_, known)| *known == route) {
+            match open.routes.iter_mut().find(|(_, known)| *known == route) {
                 Some((most, _)) => *most = gain.max(*most),
-                None => open.ways.push((gain, route)),
+                None => open.routes.push((gain, route)),
             }
         }
         Some([seized, repaid])

@@ -237,7 +237,7 @@ impl Reserves {
     pub fn borrowed(&mut self, at: Address, topics: &[B256], signature: B256) -> Result<Option<Address>, ApplyError> {
         match topics {
             [first, rest @ ..] if at == self.pool && *first == signature => {
-                let account = rest.get(1).ok_or(ApplyError::Topics { have: topics.len(), want: 4 })?;
+                let account = rest.get(1).ok_or(ApplyError::Topics { have: topics.len(), due: 4 })?;
                 let account = Address::from_word(*account);
                 Ok(self.watch(account).then_some(account))
             }

@@ -4,7 +4,7 @@
 //! Uniswap V2 deployed on our own machine, one of whose pairs a pending swap moves; for the screen and the sizing the made
 //! world of `event_to_candidates` with 1,000 cycles. Nothing of it lies outside the repository and `contracts/node_modules`.
 //!
-//! The counts are of callgrind, of this crate at opt-level 3 in the dev profile (`scripts/budgets`): not of the release
+//! The counts are of callgrind, of our packages at opt-level 3 in the dev profile (`scripts/budgets`): not of the release
 //! profile, whose link takes minutes. They differ between compilers: a new toolchain may move the budgets, and says so.
 #![allow(missing_docs, reason = "what is not documented is made by the harness' macros")]
 

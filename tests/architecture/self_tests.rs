@@ -297,7 +297,9 @@ fn every_row_leads_to_a_row_and_stands_once() {
 #[test]
 fn a_retired_word_and_what_is_one_chains_are_found_where_they_are_declared() {
     let of = |path: &str, text: &str| [Source::parse(path, text)];
-    for text in ["struct SignerDesk;", "fn pay_owed() {}", "enum A { LowFaith }", "struct A { sieve: u8 }", "mod purses {}"] {
+    for text in
+        ["struct SignerDesk;", "fn pay_owed() {}", "enum A { LowFaith }", "struct A { sieve: u8 }", "mod purses {}"]
+    {
         assert_eq!(words::retired(&of("src/hot/a.rs", text)).len(), 1, "{text}");
     }
     for text in ["struct Desktop;", "fn known() { let desk = 1; }", "#[cfg(test)] mod tests { fn what_is_owed() {} }"] {

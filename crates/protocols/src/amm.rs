@@ -7,9 +7,9 @@
 
 use alloy_primitives::{Address, B256, U256};
 
-use crate::protocols::discover::View;
-use crate::protocols::execution::{Execution, PlannedSwap, Steps};
-use crate::protocols::site::StateSite;
+use crate::discover::View;
+use crate::execution::{Execution, PlannedSwap, Steps};
+use crate::site::StateSite;
 use crate::types::pool_key::PoolKey;
 
 /// A way through a pool: which of its tokens goes in and which comes out.

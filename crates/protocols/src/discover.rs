@@ -3,7 +3,7 @@
 
 use alloy_primitives::{Address, B256, U256, hex};
 
-use crate::protocols::amm::Amm;
+use crate::amm::Amm;
 
 /// One call's answer.
 #[derive(Clone, Debug, Default)]

@@ -10,7 +10,7 @@
 
 use alloy_primitives::Address;
 
-use crate::protocols::amm::Leg;
+use crate::amm::Leg;
 
 /// How a venue is paid for what it pays out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

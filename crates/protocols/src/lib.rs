@@ -6,7 +6,7 @@
 //! # Invariants
 //! - No I/O, no clock, no lock and no sleep; neither tokio nor revm is among what it is built from. Discovery describes what to ask,
 //!   and whoever can dial asks it.
-//! - The searcher has this crate as `crate::protocols`. Here that name leads to the same place, so a path reads the same in both.
+//! - The searcher has this crate as `crate::protocols`.
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -33,33 +33,32 @@ use alloy_primitives::U256;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate as protocols;
-use crate::protocols::amm::Amm;
-use crate::protocols::amm::Applied;
-use crate::protocols::amm::ApplyError;
-use crate::protocols::amm::Exact;
-use crate::protocols::amm::Leg;
-use crate::protocols::amm::QuoteError;
-use crate::protocols::amm::Segment;
-use crate::protocols::amm::Traded;
-use crate::protocols::discover::Creation;
-use crate::protocols::discover::Probe;
-use crate::protocols::discover::Venue;
-use crate::protocols::discover::View;
-use crate::protocols::execution::{Execution, PlannedSwap, Steps};
-use crate::protocols::lending::Call;
-use crate::protocols::lending::Health;
-use crate::protocols::lending::Holding;
-use crate::protocols::lending::Lending;
-use crate::protocols::lending::Question;
-use crate::protocols::lending::Ready;
-use crate::protocols::lending::Refusal;
-use crate::protocols::lending::Seizure;
-use crate::protocols::lending::Size;
-use crate::protocols::lending::discover::Lender;
-use crate::protocols::lending::market_spec::MarketSpec;
-use crate::protocols::lending::market_spec::Pair;
-use crate::protocols::site::StateSite;
+use crate::amm::Amm;
+use crate::amm::Applied;
+use crate::amm::ApplyError;
+use crate::amm::Exact;
+use crate::amm::Leg;
+use crate::amm::QuoteError;
+use crate::amm::Segment;
+use crate::amm::Traded;
+use crate::discover::Creation;
+use crate::discover::Probe;
+use crate::discover::Venue;
+use crate::discover::View;
+use crate::execution::{Execution, PlannedSwap, Steps};
+use crate::lending::Call;
+use crate::lending::Health;
+use crate::lending::Holding;
+use crate::lending::Lending;
+use crate::lending::Question;
+use crate::lending::Ready;
+use crate::lending::Refusal;
+use crate::lending::Seizure;
+use crate::lending::Size;
+use crate::lending::discover::Lender;
+use crate::lending::market_spec::MarketSpec;
+use crate::lending::market_spec::Pair;
+use crate::site::StateSite;
 use crate::types::pool_key::PoolKey;
 
 /// Makes the registry from one line a protocol: `Variant(folder)`, whose `Pool` is a [`Venue`]. A closed enum, so every call is a

@@ -2,17 +2,17 @@
 
 use alloy_primitives::U256;
 
-use crate::protocols::aave_v2::Market;
-use crate::protocols::aave_v2::compounded;
-use crate::protocols::lending;
-use crate::protocols::lending::Call;
-use crate::protocols::lending::Lending;
-use crate::protocols::lending::Refusal;
-use crate::protocols::lending::Seizure;
-use crate::protocols::lending::Size;
-use crate::protocols::lending::aave::Sides;
-use crate::protocols::lending::aave::balances::Debt;
-use crate::protocols::math::ray;
+use crate::aave_v2::Market;
+use crate::aave_v2::compounded;
+use crate::lending;
+use crate::lending::Call;
+use crate::lending::Lending;
+use crate::lending::Refusal;
+use crate::lending::Seizure;
+use crate::lending::Size;
+use crate::lending::aave::Sides;
+use crate::lending::aave::balances::Debt;
+use crate::math::ray;
 
 /// `LIQUIDATION_CLOSE_FACTOR_PERCENT`, in hundredths of a percent.
 const HALF: U256 = U256::from_limbs([5_000, 0, 0, 0]);

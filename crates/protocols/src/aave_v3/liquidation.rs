@@ -3,19 +3,19 @@
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
-use crate::protocols::aave_v3::Market;
-use crate::protocols::aave_v3::compounded;
-use crate::protocols::lending;
-use crate::protocols::lending::Call;
-use crate::protocols::lending::Lending;
-use crate::protocols::lending::Refusal;
-use crate::protocols::lending::Seizure;
-use crate::protocols::lending::Size;
-use crate::protocols::lending::aave::Sides;
-use crate::protocols::lending::aave::balances::Debt;
-use crate::protocols::lending::aave::position::Field;
-use crate::protocols::lending::aave::position::Position;
-use crate::protocols::math::ray;
+use crate::aave_v3::Market;
+use crate::aave_v3::compounded;
+use crate::lending;
+use crate::lending::Call;
+use crate::lending::Lending;
+use crate::lending::Refusal;
+use crate::lending::Seizure;
+use crate::lending::Size;
+use crate::lending::aave::Sides;
+use crate::lending::aave::balances::Debt;
+use crate::lending::aave::position::Field;
+use crate::lending::aave::position::Position;
+use crate::math::ray;
 
 /// `CLOSE_FACTOR_HF_THRESHOLD`, in wad: below it the whole debt may be repaid.
 const DEEP: U256 = U256::from_limbs([950_000_000_000_000_000, 0, 0, 0]);

@@ -6,15 +6,15 @@ use alloy_primitives::B256;
 use alloy_primitives::U256;
 use alloy_primitives::address;
 
-use crate::protocols::calldata::Amount;
-use crate::protocols::calldata::Call;
-use crate::protocols::calldata::MOST_HOPS;
-use crate::protocols::calldata::Maker;
-use crate::protocols::calldata::Plan;
-use crate::protocols::calldata::RouterHop;
-use crate::protocols::calldata::TradeBounds;
-use crate::protocols::calldata::Unread;
-use crate::protocols::calldata::words::Words;
+use crate::calldata::Amount;
+use crate::calldata::Call;
+use crate::calldata::MOST_HOPS;
+use crate::calldata::Maker;
+use crate::calldata::Plan;
+use crate::calldata::RouterHop;
+use crate::calldata::TradeBounds;
+use crate::calldata::Unread;
+use crate::calldata::words::Words;
 
 pub(super) mod abi {
     alloy::sol! {

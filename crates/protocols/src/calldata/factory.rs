@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, U256, keccak256};
 
-use crate::protocols::calldata::{Contracts, Maker};
+use crate::calldata::{Contracts, Maker};
 
 /// A factory of this chain made the pool at `pool` for these tokens, in the contract's order, and this fee.
 #[must_use]

@@ -25,7 +25,7 @@ pub use factory::made;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
-use crate::protocols::calldata::words::Words;
+use crate::calldata::words::Words;
 
 /// Hops of one trade. More is possible on chain and not met; it goes to the EVM.
 const MOST_HOPS: usize = 8;

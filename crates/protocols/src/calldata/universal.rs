@@ -4,15 +4,15 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
-use crate::protocols::calldata::Amount;
-use crate::protocols::calldata::Call;
-use crate::protocols::calldata::Plan;
-use crate::protocols::calldata::Router;
-use crate::protocols::calldata::TradeBounds;
-use crate::protocols::calldata::Unread;
-use crate::protocols::calldata::v2;
-use crate::protocols::calldata::v3;
-use crate::protocols::calldata::words::Words;
+use crate::calldata::Amount;
+use crate::calldata::Call;
+use crate::calldata::Plan;
+use crate::calldata::Router;
+use crate::calldata::TradeBounds;
+use crate::calldata::Unread;
+use crate::calldata::v2;
+use crate::calldata::v3;
+use crate::calldata::words::Words;
 
 pub(super) mod abi {
     alloy::sol! {

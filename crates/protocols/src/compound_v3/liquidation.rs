@@ -2,16 +2,16 @@
 
 use alloy_primitives::U256;
 
-use crate::protocols::compound_v3::Account;
-use crate::protocols::compound_v3::Asset;
-use crate::protocols::compound_v3::MarketConfig;
-use crate::protocols::compound_v3::Totals;
-use crate::protocols::compound_v3::market::INDEX;
-use crate::protocols::compound_v3::market::PRINCIPAL;
-use crate::protocols::compound_v3::market::factor;
-use crate::protocols::lending::Health;
-use crate::protocols::lending::Refusal;
-use crate::protocols::math::ray::WAD;
+use crate::compound_v3::Account;
+use crate::compound_v3::Asset;
+use crate::compound_v3::MarketConfig;
+use crate::compound_v3::Totals;
+use crate::compound_v3::market::INDEX;
+use crate::compound_v3::market::PRINCIPAL;
+use crate::compound_v3::market::factor;
+use crate::lending::Health;
+use crate::lending::Refusal;
+use crate::math::ray::WAD;
 
 const ABSORB_PAUSED: u8 = 1 << 3;
 const BUY_PAUSED: u8 = 1 << 4;

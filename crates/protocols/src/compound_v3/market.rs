@@ -8,9 +8,9 @@ use alloy_primitives::Address;
 use alloy_primitives::U256;
 use alloy_primitives::keccak256;
 
-use crate::protocols::lending::Refusal;
-use crate::protocols::lending::slots;
-use crate::protocols::math::ray::WAD;
+use crate::lending::Refusal;
+use crate::lending::slots;
+use crate::math::ray::WAD;
 
 /// `BASE_INDEX_SCALE`: what an index begins with.
 pub(super) const INDEX: U256 = U256::from_limbs([1_000_000_000_000_000, 0, 0, 0]);

@@ -4,8 +4,8 @@
 //! the buyer's.
 
 use super::*;
-use crate::protocols::LENDING_PROTOCOLS;
-use crate::protocols::lending::Refusal;
+use crate::LENDING_PROTOCOLS;
+use crate::lending::Refusal;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 use std::path::Path;

@@ -11,18 +11,18 @@ use alloy_primitives::Bytes;
 use alloy_primitives::U256;
 use alloy_primitives::hex;
 
-use crate::protocols::execution::Steps;
-use crate::protocols::executor::Bid;
-use crate::protocols::executor::EncodeError;
-use crate::protocols::executor::HEAD;
-use crate::protocols::executor::RUN;
-use crate::protocols::executor::check;
-use crate::protocols::executor::code;
-use crate::protocols::executor::head;
+use crate::execution::Steps;
+use crate::executor::Bid;
+use crate::executor::EncodeError;
+use crate::executor::HEAD;
+use crate::executor::RUN;
+use crate::executor::check;
+use crate::executor::code;
+use crate::executor::head;
 
-pub use crate::protocols::execution::Asked;
-pub use crate::protocols::execution::Lender;
-pub use crate::protocols::execution::Paid;
+pub use crate::execution::Asked;
+pub use crate::execution::Lender;
+pub use crate::execution::Paid;
 
 /// Selector of `runAll()`.
 pub const RUN_ALL: [u8; 4] = hex!("34ba89a6");

@@ -11,7 +11,7 @@ use alloy::sol_types::SolError;
 use alloy_primitives::{Address, Bytes, U256, hex};
 use serde::Deserialize;
 
-use crate::protocols::execution::Steps;
+use crate::execution::Steps;
 use crate::types::amount::Wei;
 
 /// Most hops a path may have.

@@ -12,12 +12,12 @@ use alloy_primitives::Address;
 use alloy_primitives::I256;
 use alloy_primitives::U256;
 
-use crate::protocols::lending::Call;
-use crate::protocols::lending::Lending;
-use crate::protocols::lending::Ready;
-use crate::protocols::lending::Refusal;
-use crate::protocols::lending::Seizure;
-use crate::protocols::lending::Size;
+use crate::lending::Call;
+use crate::lending::Lending;
+use crate::lending::Ready;
+use crate::lending::Refusal;
+use crate::lending::Seizure;
+use crate::lending::Size;
 
 /// All that the rules allow, in millionths.
 pub const WHOLE: u32 = 1_000_000;

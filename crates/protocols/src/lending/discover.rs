@@ -4,8 +4,8 @@
 use alloy_primitives::Address;
 use alloy_primitives::B256;
 
-use crate::protocols::discover::Probe;
-use crate::protocols::lending::market_spec::MarketSpec;
+use crate::discover::Probe;
+use crate::lending::market_spec::MarketSpec;
 
 /// What a log of a lending contract says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,13 +22,13 @@ use alloy_primitives::B256;
 use alloy_primitives::Bytes;
 use alloy_primitives::U256;
 
-use crate::protocols::amm::Applied;
-use crate::protocols::amm::ApplyError;
-use crate::protocols::discover::View;
-use crate::protocols::execution;
-use crate::protocols::lending::market_spec::MarketSpec;
-use crate::protocols::lending::market_spec::Pair;
-use crate::protocols::math::ray::WAD;
+use crate::amm::Applied;
+use crate::amm::ApplyError;
+use crate::discover::View;
+use crate::execution;
+use crate::lending::market_spec::MarketSpec;
+use crate::lending::market_spec::Pair;
+use crate::math::ray::WAD;
 
 /// How an account stands. Values are in the market's base currency: as its oracle gives them (Aave V3 as published: dollars
 /// of 8 decimals; Aave V2: wei; Morpho: units of the loan token).

@@ -24,9 +24,9 @@ use alloy_primitives::Address;
 use alloy_primitives::U256;
 use alloy_primitives::map::HashMap;
 
-use crate::protocols::lending::Health;
-use crate::protocols::lending::Lending;
-use crate::protocols::math::wide::to_f64;
+use crate::lending::Health;
+use crate::lending::Lending;
+use crate::math::wide::to_f64;
 
 /// Debts under this are not worth a look, in units of base currency: a hundredth of a dollar at Aave V3.
 pub const DUST: U256 = U256::from_limbs([1_000_000, 0, 0, 0]);

@@ -7,7 +7,7 @@
 //! # Cost
 //! Amount of token 0: two divisions. Amount of token 1: none. A new price: one division.
 
-use crate::protocols::math::wide;
+use crate::math::wide;
 use alloy_primitives::U256;
 
 /// `liquidity * 2^96`. Always fits: 128 + 96 bits.

@@ -8,8 +8,8 @@
 //! # Cost
 //! A step that stops inside the stretch: 4 to 5 divisions. One that reaches its target: 3 to 4.
 
-use crate::protocols::math::sqrt_price;
-use crate::protocols::math::wide;
+use crate::math::sqrt_price;
+use crate::math::wide;
 use alloy_primitives::U256;
 
 /// Fee unit: a fee of 1 000 000 pips is all of the input.

@@ -1,10 +1,10 @@
 //! The fast integers against slow ones: 1024-bit arithmetic that follows the definitions and never overflows.
 
-use crate::protocols::math::sqrt_price;
-use crate::protocols::math::swap_step;
-use crate::protocols::math::swap_step::SwapStep;
-use crate::protocols::math::tick;
-use crate::protocols::math::wide;
+use crate::math::sqrt_price;
+use crate::math::swap_step;
+use crate::math::swap_step::SwapStep;
+use crate::math::tick;
+use crate::math::wide;
 use alloy_primitives::U256;
 use alloy_primitives::Uint;
 use proptest::prelude::*;

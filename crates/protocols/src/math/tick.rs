@@ -7,7 +7,7 @@
 //! # Cost
 //! `sqrt_price_at`: at most 20 multiplications of 128 bits. `tick_at`: one logarithm; near a tick's own price two exact prices more.
 
-use crate::protocols::math::wide;
+use crate::math::wide;
 use alloy_primitives::U256;
 
 /// Lowest tick of any pool.

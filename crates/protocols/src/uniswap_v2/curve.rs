@@ -29,7 +29,7 @@
 
 use alloy_primitives::U256;
 
-use crate::protocols::amm::QuoteError;
+use crate::amm::QuoteError;
 
 /// Reserves are `uint112`; a balance past it reverts with `UniswapV2: OVERFLOW`.
 pub const MAX_RESERVE: u128 = (1 << 112) - 1;
@@ -161,7 +161,7 @@ mod tests {
     use super::largest_out;
     use super::periphery_in;
     use super::smallest_in;
-    use crate::protocols::amm::QuoteError;
+    use crate::amm::QuoteError;
 
     /// The contract's check as it is written, in integers that cannot overflow.
     fn pays(x: u128, y: u128, r_in: u128, r_out: u128, fee: Fee) -> bool {

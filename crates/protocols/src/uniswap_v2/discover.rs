@@ -10,18 +10,18 @@ use alloy::sol_types::SolEvent;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
-use crate::protocols::discover::Answer;
-use crate::protocols::discover::Creation;
-use crate::protocols::discover::Probe;
-use crate::protocols::discover::Venue;
-use crate::protocols::uniswap_v2::abi;
-use crate::protocols::uniswap_v2::infer;
-use crate::protocols::uniswap_v2::infer::FeeCache;
-use crate::protocols::uniswap_v2::layout::Layout;
-use crate::protocols::uniswap_v2::layout::narrow;
-use crate::protocols::uniswap_v2::pool::Pool;
-use crate::protocols::uniswap_v2::rig::NOBODY;
-use crate::protocols::uniswap_v2::rig::Rig;
+use crate::discover::Answer;
+use crate::discover::Creation;
+use crate::discover::Probe;
+use crate::discover::Venue;
+use crate::uniswap_v2::abi;
+use crate::uniswap_v2::infer;
+use crate::uniswap_v2::infer::FeeCache;
+use crate::uniswap_v2::layout::Layout;
+use crate::uniswap_v2::layout::narrow;
+use crate::uniswap_v2::pool::Pool;
+use crate::uniswap_v2::rig::NOBODY;
+use crate::uniswap_v2::rig::Rig;
 
 impl Venue for Pool {
     const PROTOCOL: &'static str = "uniswap_v2";

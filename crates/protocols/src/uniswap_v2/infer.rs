@@ -20,12 +20,12 @@ use alloy_primitives::U256;
 use alloy_primitives::U512;
 use alloy_primitives::map::B256Map;
 
-use crate::protocols::uniswap_v2::curve;
-use crate::protocols::uniswap_v2::curve::Fee;
-use crate::protocols::uniswap_v2::discover::Reason;
-use crate::protocols::uniswap_v2::rig::Rig;
-use crate::protocols::uniswap_v2::rig::Size;
-use crate::protocols::uniswap_v2::rig::Stage;
+use crate::uniswap_v2::curve;
+use crate::uniswap_v2::curve::Fee;
+use crate::uniswap_v2::discover::Reason;
+use crate::uniswap_v2::rig::Rig;
+use crate::uniswap_v2::rig::Size;
+use crate::uniswap_v2::rig::Stage;
 
 /// Denominators a fee is looked for in, smallest first. Each divides the next, so the last is the finest grid.
 const DENOMINATORS: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];

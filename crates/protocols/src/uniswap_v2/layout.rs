@@ -7,8 +7,8 @@ use alloy_primitives::U256;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::protocols::amm::ApplyError;
-use crate::protocols::uniswap_v2::curve::MAX_RESERVE;
+use crate::amm::ApplyError;
+use crate::uniswap_v2::curve::MAX_RESERVE;
 
 /// Storage slots that hold the reserves, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -83,8 +83,8 @@ mod tests {
     use alloy_primitives::U256;
 
     use super::Layout;
-    use crate::protocols::amm::ApplyError;
-    use crate::protocols::uniswap_v2::curve::MAX_RESERVE;
+    use crate::amm::ApplyError;
+    use crate::uniswap_v2::curve::MAX_RESERVE;
 
     const AT: U256 = U256::from_limbs([8, 0, 0, 0]);
     const NEXT: U256 = U256::from_limbs([9, 0, 0, 0]);

@@ -5,7 +5,7 @@
 //!
 //! - `curve`: the pair's K check solved for the output and for the input, exactly.
 //! - `layout`: where a pair keeps its reserves.
-//! - `pool`: the state, and [`Amm`](crate::protocols::amm::Amm) over it.
+//! - `pool`: the state, and [`Amm`](crate::amm::Amm) over it.
 //! - `kept`: the state, written down and read back.
 //! - `discover`, `rig`, `infer`: is it a pair, how to execute its swap, what does it charge.
 //! - `abi`: selectors and topics.

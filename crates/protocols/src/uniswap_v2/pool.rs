@@ -17,25 +17,25 @@ use alloy_primitives::U256;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::protocols::amm::Amm;
-use crate::protocols::amm::Applied;
-use crate::protocols::amm::ApplyError;
-use crate::protocols::amm::Exact;
-use crate::protocols::amm::Leg;
-use crate::protocols::amm::QuoteError;
-use crate::protocols::amm::Segment;
-use crate::protocols::amm::Traded;
-use crate::protocols::discover::Venue;
-use crate::protocols::discover::View;
-use crate::protocols::execution::{Execution, Hop, PlannedSwap, Steps};
-use crate::protocols::site::StateSite;
-use crate::protocols::uniswap_v2::abi;
-use crate::protocols::uniswap_v2::curve;
-use crate::protocols::uniswap_v2::curve::Fee;
-use crate::protocols::uniswap_v2::curve::MAX_RESERVE;
-use crate::protocols::uniswap_v2::layout::Layout;
-use crate::protocols::uniswap_v2::layout::narrow;
-use crate::protocols::uniswap_v2::snapshot::PoolSnapshot;
+use crate::amm::Amm;
+use crate::amm::Applied;
+use crate::amm::ApplyError;
+use crate::amm::Exact;
+use crate::amm::Leg;
+use crate::amm::QuoteError;
+use crate::amm::Segment;
+use crate::amm::Traded;
+use crate::discover::Venue;
+use crate::discover::View;
+use crate::execution::{Execution, Hop, PlannedSwap, Steps};
+use crate::site::StateSite;
+use crate::uniswap_v2::abi;
+use crate::uniswap_v2::curve;
+use crate::uniswap_v2::curve::Fee;
+use crate::uniswap_v2::curve::MAX_RESERVE;
+use crate::uniswap_v2::layout::Layout;
+use crate::uniswap_v2::layout::narrow;
+use crate::uniswap_v2::snapshot::PoolSnapshot;
 
 /// A constant-product pair.
 #[derive(Clone, Debug, Deserialize, Serialize)]

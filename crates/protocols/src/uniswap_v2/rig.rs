@@ -14,15 +14,15 @@ use alloy_primitives::Bytes;
 use alloy_primitives::U256;
 use alloy_primitives::address;
 
-use crate::protocols::amm::QuoteError;
-use crate::protocols::discover::Answer;
-use crate::protocols::discover::Probe;
-use crate::protocols::discover::plain_balance_slot;
-use crate::protocols::uniswap_v2::abi;
-use crate::protocols::uniswap_v2::curve;
-use crate::protocols::uniswap_v2::curve::Fee;
-use crate::protocols::uniswap_v2::curve::MAX_RESERVE;
-use crate::protocols::uniswap_v2::discover::Reason;
+use crate::amm::QuoteError;
+use crate::discover::Answer;
+use crate::discover::Probe;
+use crate::discover::plain_balance_slot;
+use crate::uniswap_v2::abi;
+use crate::uniswap_v2::curve;
+use crate::uniswap_v2::curve::Fee;
+use crate::uniswap_v2::curve::MAX_RESERVE;
+use crate::uniswap_v2::discover::Reason;
 
 /// Who calls, and who receives: an address nobody has. A contract could not be the sender (EIP-3607).
 pub(super) const NOBODY: Address = address!("0x7065726567726e650000000000000000000070be");

@@ -7,10 +7,10 @@ use alloy_primitives::Address;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::protocols::amm::Amm;
-use crate::protocols::uniswap_v2::curve::Fee;
-use crate::protocols::uniswap_v2::layout::Layout;
-use crate::protocols::uniswap_v2::pool::Pool;
+use crate::amm::Amm;
+use crate::uniswap_v2::curve::Fee;
+use crate::uniswap_v2::layout::Layout;
+use crate::uniswap_v2::pool::Pool;
 
 /// The form on disk.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -5,14 +5,14 @@
 //! - `in_max` is exact: the contract's own input for the stretch.
 //! - A stretch without liquidity takes and pays nothing and is not visited.
 
-use crate::protocols::amm::Leg;
-use crate::protocols::amm::Segment;
-use crate::protocols::math::swap_step;
-use crate::protocols::math::swap_step::PIPS;
-use crate::protocols::math::wide;
-use crate::protocols::uniswap_v3::Pool;
-use crate::protocols::uniswap_v3::swap::Walk;
-use crate::protocols::uniswap_v3::swap::no_limit;
+use crate::amm::Leg;
+use crate::amm::Segment;
+use crate::math::swap_step;
+use crate::math::swap_step::PIPS;
+use crate::math::wide;
+use crate::uniswap_v3::Pool;
+use crate::uniswap_v3::swap::Walk;
+use crate::uniswap_v3::swap::no_limit;
 use alloy_primitives::U256;
 
 impl Pool {

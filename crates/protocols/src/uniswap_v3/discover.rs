@@ -8,20 +8,20 @@
 //! # Cost
 //! About ten calls. Without a layout one more for each word and tick of the spacing.
 
-use crate::protocols::amm::Amm;
-use crate::protocols::discover::Answer;
-use crate::protocols::discover::Creation;
-use crate::protocols::discover::Probe;
-use crate::protocols::discover::Venue;
-use crate::protocols::discover::View;
-use crate::protocols::math::tick;
-use crate::protocols::uniswap_v3::Flavour;
-use crate::protocols::uniswap_v3::Immutables;
-use crate::protocols::uniswap_v3::Layout;
-use crate::protocols::uniswap_v3::Layouts;
-use crate::protocols::uniswap_v3::Liquidity;
-use crate::protocols::uniswap_v3::Pool;
-use crate::protocols::uniswap_v3::storage;
+use crate::amm::Amm;
+use crate::discover::Answer;
+use crate::discover::Creation;
+use crate::discover::Probe;
+use crate::discover::Venue;
+use crate::discover::View;
+use crate::math::tick;
+use crate::uniswap_v3::Flavour;
+use crate::uniswap_v3::Immutables;
+use crate::uniswap_v3::Layout;
+use crate::uniswap_v3::Layouts;
+use crate::uniswap_v3::Liquidity;
+use crate::uniswap_v3::Pool;
+use crate::uniswap_v3::storage;
 use alloy::sol_types::SolCall;
 use alloy::sol_types::SolEvent;
 use alloy_primitives::Address;

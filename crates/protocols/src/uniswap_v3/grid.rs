@@ -7,7 +7,7 @@
 //! # Cost
 //! Two prices a word, once a spacing: 2 x 6 932 words at spacing 1 (450 kB), 2 x 116 at 60. Pools share it by `Arc`.
 
-use crate::protocols::math::tick;
+use crate::math::tick;
 use alloy_primitives::U256;
 use std::fmt;
 use std::sync::Arc;

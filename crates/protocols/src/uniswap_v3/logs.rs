@@ -4,11 +4,11 @@
 //! - A log is applied whole or not at all: everything it says is checked before the first change.
 //! - What was unknown stays unknown; a log adds to a tick's liquidity only where that is known.
 
-use crate::protocols::amm::Applied;
-use crate::protocols::amm::ApplyError;
-use crate::protocols::uniswap_v3::Flavour;
-use crate::protocols::uniswap_v3::Pool;
-use crate::protocols::uniswap_v3::storage;
+use crate::amm::Applied;
+use crate::amm::ApplyError;
+use crate::uniswap_v3::Flavour;
+use crate::uniswap_v3::Pool;
+use crate::uniswap_v3::storage;
 use alloy::sol_types::SolEvent;
 use alloy_primitives::B256;
 use alloy_primitives::U256;

@@ -10,14 +10,14 @@
 
 pub(super) mod snapshot;
 
-use crate::protocols::amm::Applied;
-use crate::protocols::amm::ApplyError;
-use crate::protocols::math::tick;
-use crate::protocols::uniswap_v3::Flavour;
-use crate::protocols::uniswap_v3::Grid;
-use crate::protocols::uniswap_v3::Immutables;
-use crate::protocols::uniswap_v3::Liquidity;
-use crate::protocols::uniswap_v3::Pool;
+use crate::amm::Applied;
+use crate::amm::ApplyError;
+use crate::math::tick;
+use crate::uniswap_v3::Flavour;
+use crate::uniswap_v3::Grid;
+use crate::uniswap_v3::Immutables;
+use crate::uniswap_v3::Liquidity;
+use crate::uniswap_v3::Pool;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 use alloy_primitives::keccak256;

@@ -7,16 +7,16 @@
 //! # Cost
 //! Two binary searches to start, then one step of `math::swap_step` a stop. No hashing, no allocation.
 
-use crate::protocols::amm::Exact;
-use crate::protocols::amm::Leg;
-use crate::protocols::amm::QuoteError;
-use crate::protocols::amm::Traded;
-use crate::protocols::math::swap_step;
-use crate::protocols::math::tick;
-use crate::protocols::uniswap_v3::Pool;
-use crate::protocols::uniswap_v3::grid::Stop;
-use crate::protocols::uniswap_v3::ticks::Tick;
-use crate::protocols::uniswap_v3::ticks::Ticks;
+use crate::amm::Exact;
+use crate::amm::Leg;
+use crate::amm::QuoteError;
+use crate::amm::Traded;
+use crate::math::swap_step;
+use crate::math::tick;
+use crate::uniswap_v3::Pool;
+use crate::uniswap_v3::grid::Stop;
+use crate::uniswap_v3::ticks::Tick;
+use crate::uniswap_v3::ticks::Ticks;
 use alloy_primitives::U256;
 
 /// What a swap did, or would do.

@@ -9,8 +9,8 @@
 //! # Cost
 //! Changes move the tail of a vector; lookups are binary searches. The walk (`swap.rs`) steps by index.
 
-use crate::protocols::math::tick;
-use crate::protocols::uniswap_v3::grid::Grid;
+use crate::math::tick;
+use crate::uniswap_v3::grid::Grid;
 use alloy_primitives::U256;
 use serde::Deserialize;
 use serde::Serialize;

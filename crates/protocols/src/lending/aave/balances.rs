@@ -3,15 +3,15 @@
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
-use crate::protocols::lending::Health;
-use crate::protocols::lending::Holding;
-use crate::protocols::lending::Refusal;
-use crate::protocols::lending::aave::position::Field;
-use crate::protocols::lending::aave::position::Position;
-use crate::protocols::lending::aave::reserve::Config;
-use crate::protocols::lending::aave::reserve::Reserve;
-use crate::protocols::lending::aave::reserves::Reserves;
-use crate::protocols::math::ray;
+use crate::lending::Health;
+use crate::lending::Holding;
+use crate::lending::Refusal;
+use crate::lending::aave::position::Field;
+use crate::lending::aave::position::Position;
+use crate::lending::aave::reserve::Config;
+use crate::lending::aave::reserve::Reserve;
+use crate::lending::aave::reserves::Reserves;
+use crate::math::ray;
 
 /// Compounds a rate (ray a year) over seconds: the versions differ.
 pub type Compounded = fn(rate: U256, elapsed: U256) -> Option<U256>;

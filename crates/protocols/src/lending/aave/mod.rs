@@ -9,22 +9,22 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
 
-use crate::protocols::discover::Probe;
-use crate::protocols::discover::View;
-use crate::protocols::execution::{Lender, Paid};
-use crate::protocols::lending::About;
-use crate::protocols::lending::Call;
-use crate::protocols::lending::Health;
-use crate::protocols::lending::Question;
-use crate::protocols::lending::Refusal;
-use crate::protocols::lending::Size;
-use crate::protocols::lending::aave::position::Position;
-use crate::protocols::lending::aave::reserve::Config;
-use crate::protocols::lending::aave::reserves::Reserves;
-use crate::protocols::lending::discover;
-use crate::protocols::lending::discover::Heard;
-use crate::protocols::lending::discover::Place;
-use crate::protocols::lending::market_spec::MarketSpec;
+use crate::discover::Probe;
+use crate::discover::View;
+use crate::execution::{Lender, Paid};
+use crate::lending::About;
+use crate::lending::Call;
+use crate::lending::Health;
+use crate::lending::Question;
+use crate::lending::Refusal;
+use crate::lending::Size;
+use crate::lending::aave::position::Position;
+use crate::lending::aave::reserve::Config;
+use crate::lending::aave::reserves::Reserves;
+use crate::lending::discover;
+use crate::lending::discover::Heard;
+use crate::lending::discover::Place;
+use crate::lending::market_spec::MarketSpec;
 
 alloy::sol! {
     function getAssetPrice(address asset) external view returns (uint256);

@@ -3,12 +3,12 @@
 use alloy_primitives::Address;
 use alloy_primitives::U256;
 
-use crate::protocols::lending::Refusal;
-use crate::protocols::lending::slots;
-use crate::protocols::lending::slots::Layout;
-use crate::protocols::lending::slots::Packing;
-use crate::protocols::lending::slots::RESERVE_WORDS;
-use crate::protocols::math::ray;
+use crate::lending::Refusal;
+use crate::lending::slots;
+use crate::lending::slots::Layout;
+use crate::lending::slots::Packing;
+use crate::lending::slots::RESERVE_WORDS;
+use crate::math::ray;
 
 /// The word with the time, and those with the tokens: receipt, stable debt, variable debt.
 const TIMES: usize = 3;

@@ -14,17 +14,17 @@ use alloy_primitives::U256;
 use alloy_primitives::map::HashMap;
 use std::collections::BTreeMap;
 
-use crate::protocols::amm::Applied;
-use crate::protocols::amm::ApplyError;
-use crate::protocols::lending::Refusal;
-use crate::protocols::lending::aave::position::Field;
-use crate::protocols::lending::aave::position::Position;
-use crate::protocols::lending::aave::reserve::Config;
-use crate::protocols::lending::aave::reserve::Reserve;
-use crate::protocols::lending::aave::reserve::TOKENS;
-use crate::protocols::lending::slots;
-use crate::protocols::lending::slots::Layout;
-use crate::protocols::lending::slots::RESERVE_WORDS;
+use crate::amm::Applied;
+use crate::amm::ApplyError;
+use crate::lending::Refusal;
+use crate::lending::aave::position::Field;
+use crate::lending::aave::position::Position;
+use crate::lending::aave::reserve::Config;
+use crate::lending::aave::reserve::Reserve;
+use crate::lending::aave::reserve::TOKENS;
+use crate::lending::slots;
+use crate::lending::slots::Layout;
+use crate::lending::slots::RESERVE_WORDS;
 
 /// An account's flags are two bits a reserve, so there are no more.
 const MOST_RESERVES: u64 = 128;

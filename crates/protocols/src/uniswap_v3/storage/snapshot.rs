@@ -12,15 +12,15 @@ use alloy_primitives::U256;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::protocols::uniswap_v3::Flavour;
-use crate::protocols::uniswap_v3::Immutables;
-use crate::protocols::uniswap_v3::Liquidity;
-use crate::protocols::uniswap_v3::Pool;
-use crate::protocols::uniswap_v3::State;
-use crate::protocols::uniswap_v3::Ticks;
-use crate::protocols::uniswap_v3::storage::Layout;
-use crate::protocols::uniswap_v3::storage::Slots;
-use crate::protocols::uniswap_v3::storage::is_price;
+use crate::uniswap_v3::Flavour;
+use crate::uniswap_v3::Immutables;
+use crate::uniswap_v3::Liquidity;
+use crate::uniswap_v3::Pool;
+use crate::uniswap_v3::State;
+use crate::uniswap_v3::Ticks;
+use crate::uniswap_v3::storage::Layout;
+use crate::uniswap_v3::storage::Slots;
+use crate::uniswap_v3::storage::is_price;
 
 /// The form on disk.
 #[derive(Clone, Debug, Deserialize, Serialize)]

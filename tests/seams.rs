@@ -18,6 +18,7 @@ use peregrine::hot::refused::Refused;
 use peregrine::hot::simulate::Proven;
 use peregrine::hot::strategy::{PROFILES, Registered, named, names, of_path};
 use peregrine::protocols::amm::Amm;
+use peregrine::protocols::{LENDING_PROTOCOLS, PROTOCOLS};
 use peregrine::types::decision::Path;
 use revm::context::TxEnv;
 use round_trip::{PROFILE, RoundTrip};
@@ -55,8 +56,16 @@ fn donation(market: &mut Market<Tried>, pair: Address, wei: U256) -> [TxEnv; 2] 
 fn a_strategy_is_named_by_the_registry_and_by_no_other_file_outside_its_folder() {
     assert!(!PROFILES.is_empty());
     for (folder, profile) in PROFILES {
-        let by = naming::files_that_name(folder, [profile.base, profile.behind]);
+        let by = naming::files_that_name(naming::STRATEGIES, folder, &[profile.base, profile.behind]);
         assert_eq!(by, ["src/hot/strategy/mod.rs"], "{folder} is named outside its folder");
+    }
+}
+
+#[test]
+fn a_protocol_is_named_by_the_registry_and_by_no_other_file_outside_its_folder() {
+    for name in PROTOCOLS.iter().chain(LENDING_PROTOCOLS) {
+        let by = naming::files_that_name(naming::PROTOCOLS, name, &[name]);
+        assert_eq!(by, ["crates/protocols/src/lib.rs"], "{name} is named outside its folder");
     }
 }
 
@@ -72,14 +81,15 @@ fn a_naming_is_found_wherever_it_stands() {
         ("src/hot/strategy/other/mod.rs", "use crate::hot::strategy::folder;"),
         ("src/hot/strategy/mod.rs", "pub mod folder;"),
     ] {
-        assert!(naming::names_it(path, text, "folder", names), "{path}: {text}");
+        assert!(naming::names_it(naming::STRATEGIES, path, text, "folder", &names), "{path}: {text}");
     }
     for (path, text) in [
         ("src/live/x.rs", "/// What a_name does.\nuse crate::hot::search::folder::Thing; fn f(folder: u8) {}"),
         ("src/live/x.rs", "use crate::hot::strategy::{Strategy}; use crate::edge::folder;"),
         ("src/live/x.rs", "const X: &str = \"a_name is shown\";"),
+        ("src/live/x.rs", "#[cfg(test)] mod tests { use crate::hot::strategy::folder::Thing; }"),
     ] {
-        assert!(!naming::names_it(path, text, "folder", names), "{path}: {text}");
+        assert!(!naming::names_it(naming::STRATEGIES, path, text, "folder", &names), "{path}: {text}");
     }
 }
 

@@ -169,14 +169,14 @@ async fn signalled() -> eyre::Result<()> {
 pub fn in_world(world: &World, folder: &Path) -> eyre::Result<Config> {
     let (id, wrapped_native) = world.options.chain;
     let fees = BaseFee::LONDON;
-    let mut config = Config::default();
-    config.chain = chain::Config {
+    let chain = chain::Config {
         wrapped_native,
         base_fee_elasticity: fees.elasticity,
         base_fee_denominator: fees.denominator,
         data_fee: DataFee::None,
         ..chain::Config::of(id)
     };
+    let mut config = Config { chain, ..Config::default() };
     config.search.base_tokens = config.chain.base_tokens();
     config.chain.hardfork = world.devnet.options.hardfork.to_owned();
     config.chain.slot_seconds = world.options.slot.as_secs();

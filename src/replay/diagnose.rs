@@ -17,11 +17,17 @@ use crate::hot::evm::machine::Machine;
 use crate::hot::evm::own;
 use crate::hot::evm::probe::EvmProbe;
 use crate::protocols::discover::Probe;
-use crate::protocols::uniswap_v2::abi;
 use crate::replay::execute;
 use crate::replay::execute::Broken;
 use crate::replay::execute::Verdict;
 use crate::replay::record::Record;
+
+alloy::sol! {
+    /// What a pair of any fork answers. Of these the selectors alone are used.
+    function getReserves();
+    function token0();
+    function token1();
+}
 
 /// A pair's slot that holds both reserves, as `uint112 | uint112 | uint32` from the low end.
 struct Packed {
@@ -114,13 +120,13 @@ fn pairs(record: &Record) -> Vec<Packed> {
 
 fn pair(machine: &mut Machine, pair: Address) -> Option<Packed> {
     let mut probe = EvmProbe::new(machine);
-    let reserves = probe.call(pair, &abi::getReservesCall::SELECTOR);
+    let reserves = probe.call(pair, &getReservesCall::SELECTOR);
     let (r0, r1) = (reserves.word(0)?, reserves.word(1)?);
     let mut balance = |selector: &[u8; 4]| {
         let token = Address::from_word(probe.call(pair, selector).word(0)?.into());
         probe.call(token, &own::balance_of(pair)).word(0)
     };
-    let balances = [balance(&abi::token0Call::SELECTOR)?, balance(&abi::token1Call::SELECTOR)?];
+    let balances = [balance(&token0Call::SELECTOR)?, balance(&token1Call::SELECTOR)?];
     let low = U256::MAX >> 144;
     reserves.reads.iter().filter(|(at, _)| *at == pair).find_map(|(_, slot)| {
         let value = probe.slot(pair, *slot)?;

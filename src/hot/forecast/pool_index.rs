@@ -62,7 +62,7 @@ impl PoolIndex {
 fn key(pools: &Pools<AnyPool>, pool: &AnyPool, contracts: &Contracts) -> Option<Key> {
     let fee = pool.factory_fee()?;
     let [a, b] = <[_; 2]>::try_from(pool.tokens()).ok()?;
-    let mut makers = Maker::ALL.into_iter().filter(|maker| maker.protocol() == pool.protocol());
-    let maker = makers.find(|maker| made(contracts, *maker, pool.address(), [a, b], fee))?;
+    // The address itself says who made it: no other factory's formula gives the same.
+    let maker = Maker::ALL.into_iter().find(|maker| made(contracts, *maker, pool.address(), [a, b], fee))?;
     Some((maker, pools.find_token(a)?, pools.find_token(b)?, fee))
 }

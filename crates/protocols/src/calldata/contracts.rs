@@ -56,15 +56,6 @@ pub enum Maker {
 impl Maker {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::UniswapV2, Self::Sushi, Self::UniswapV3];
-
-    /// The protocol of its pools.
-    #[must_use]
-    pub const fn protocol(self) -> &'static str {
-        match self {
-            Self::UniswapV2 | Self::Sushi => "uniswap_v2",
-            Self::UniswapV3 => "uniswap_v3",
-        }
-    }
 }
 
 /// Contracts that calldata is read by, on one chain.

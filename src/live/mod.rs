@@ -223,10 +223,14 @@ impl Searcher {
     /// Sends nothing more, and waits until every bundle has an outcome, or for `patience`. How many have none.
     pub async fn wind_down(&self, patience: Duration) -> usize {
         self.send_gate.halt();
+        let mut seen_none = false;
         let deadline = tokio::time::Instant::now() + patience;
         loop {
-            let open = self.ledger.open_bundles().map_or(0, |rows| rows.len());
-            if open == 0 || tokio::time::Instant::now() >= deadline {
+            let open = self.facts.open_bundles().unwrap_or(0);
+            // Twice: what a spinning worker has just sent is on its way to the sender.
+            let settled = open == 0 && seen_none;
+            seen_none = open == 0;
+            if settled || tokio::time::Instant::now() >= deadline {
                 return open;
             }
             tokio::time::sleep(POLL).await;

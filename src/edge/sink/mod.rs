@@ -15,6 +15,7 @@
 pub mod lines;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use alloy_primitives::B256;
 use serde::{Serialize, Serializer};
@@ -115,6 +116,8 @@ pub trait Sink: Send + Sync {
 pub struct Facts {
     ledger: Arc<Ledger>,
     sinks: Vec<Arc<dyn Sink>>,
+    /// Decided bundles that the ledger does not have on disk yet.
+    undecided: AtomicUsize,
 }
 
 /// A fact on its way.
@@ -130,7 +133,7 @@ impl Facts {
     /// A stream into this ledger, and on to these.
     #[must_use]
     pub fn new(ledger: Arc<Ledger>, sinks: Vec<Arc<dyn Sink>>) -> Arc<Self> {
-        Arc::new(Self { ledger, sinks })
+        Arc::new(Self { ledger, sinks, undecided: AtomicUsize::new(0) })
     }
 
     /// What was written.
@@ -139,10 +142,23 @@ impl Facts {
         &self.ledger
     }
 
+    /// Bundles without an outcome, those among them that are on their way to the disk: they may have gone out.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn open_bundles(&self) -> Result<usize, LedgerError> {
+        // In this order: a row that arrives in between counts twice rather than not at all.
+        let on_their_way = self.undecided.load(Ordering::Acquire);
+        Ok(on_their_way + self.ledger.open_bundles()?.len())
+    }
+
     /// Says that something happened. The ledger is asked here and now: what is published later is written later.
     pub fn publish(self: &Arc<Self>, fact: Fact) -> Publishing {
         let ack = match &fact {
-            Fact::Decided(bundle) => Some(self.ledger.decide(Bundle::clone(bundle))),
+            Fact::Decided(bundle) => {
+                self.undecided.fetch_add(1, Ordering::AcqRel);
+                Some(self.ledger.decide(Bundle::clone(bundle)))
+            }
             Fact::Answered { uuid, answer } => Some(self.ledger.answer(*uuid, Answer::clone(answer))),
             Fact::Settled { bundle, outcome } => Some(self.ledger.settle(bundle.uuid, Outcome::clone(outcome))),
             Fact::Reopened { bundle, .. } => Some(self.ledger.revive(bundle.uuid)),
@@ -164,11 +180,19 @@ impl Publishing {
     ///
     /// # Errors
     /// The ledger does not take it; no other sink hears of it.
-    pub async fn done(self) -> Result<(), LedgerError> {
-        if let Some(ack) = self.ack {
+    pub async fn done(mut self) -> Result<(), LedgerError> {
+        if let Some(ack) = self.ack.take() {
             ack.done().await?;
         }
         self.facts.say(&self.fact);
         Ok(())
+    }
+}
+
+impl Drop for Publishing {
+    fn drop(&mut self) {
+        if let Fact::Decided(_) = &self.fact {
+            self.facts.undecided.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }

@@ -90,8 +90,10 @@ pub fn run(verb: Replay) -> Result<(), Failure> {
 
 /// Of a file with several chains, what it says of the one that records are of.
 fn recorded(path: &Path) -> Result<Config, ConfigError> {
-    let several = Config::read_all(path)?.len() > 1;
-    Config::read_of(path, several.then_some(RECORDED.id))
+    match <[Config; 1]>::try_from(Config::read_all(path)?) {
+        Ok([one]) => Ok(one),
+        Err(_several) => Config::read_of(path, Some(RECORDED.id)),
+    }
 }
 
 fn block(arguments: &Block) -> Result<(), Failure> {

@@ -52,13 +52,14 @@ const NO_CORE: usize = 65_535;
 pub(super) fn rows(file: &Table) -> Option<Vec<Table>> {
     let rows = file.get("chain")?.as_array()?;
     let one = |row: &Value| {
-        let (mut whole, mut chain) = (file.clone(), row.as_table().cloned().unwrap_or_default());
+        let (mut whole, mut chain) = (file.clone(), row.clone());
+        // A row that is no table is left as it is: whoever reads it says so.
         for name in PER_CHAIN {
-            if let Some(own) = chain.remove(name) {
+            if let Some(own) = chain.as_table_mut().and_then(|chain| chain.remove(name)) {
                 whole.insert(name.to_owned(), own);
             }
         }
-        whole.insert("chain".to_owned(), Value::Table(chain));
+        whole.insert("chain".to_owned(), chain);
         whole
     };
     Some(rows.iter().map(one).collect())
@@ -170,6 +171,7 @@ mod tests {
                 "[[chain]]\nid = 1\n[chain.metrics]\nlisten = \"127.0.0.1:0\"\n",
                 "p: [[chain]] 1: unknown field `metrics`",
             ),
+            ("chain = [1]", "p: [[chain]] 1: invalid type: integer `1`"),
             ("[[chain]]\nid = 1\nhardfork = \"base\"\n", "p: [[chain]] 1: chain.hardfork is base"),
             ("[[chain]]\nid = 1\n[chain.limits]\nmax_bid_wei = \"x\"\n", "p: [[chain]] 1: "),
         ] {

@@ -143,21 +143,17 @@ impl Config {
 
     /// Reads and checks what `path` says of a chain; it need not be said which, where there is one.
     pub fn read_of(path: &Path, id: Option<u64>) -> Result<Self, ConfigError> {
-        let mut all = Self::read_all(path)?;
         let wrong = |what| ConfigError::Chain { path: path.to_path_buf(), what };
         if let Some(id) = id {
-            let one = all.into_iter().find(|config| config.chain.id == id);
+            let one = Self::read_all(path)?.into_iter().find(|config| config.chain.id == id);
             return one.ok_or_else(|| wrong(format!("no [[chain]] of id {id}")));
         }
-        let ids: Vec<String> = all.iter().map(|config| config.chain.id.to_string()).collect();
-        let several = || {
-            format!(
-                "{} [[chain]] rows ({}), and this verb is about one: say which by --chain",
-                ids.len(),
-                ids.join(", ")
-            )
-        };
-        if all.len() > 1 { Err(wrong(several())) } else { all.pop().ok_or_else(|| wrong(several())) }
+        let [one] = <[Self; 1]>::try_from(Self::read_all(path)?).map_err(|all| {
+            let ids: Vec<String> = all.iter().map(|config| config.chain.id.to_string()).collect();
+            let (rows, ids) = (ids.len(), ids.join(", "));
+            wrong(format!("{rows} [[chain]] rows ({ids}), and this verb is about one: say which by --chain"))
+        })?;
+        Ok(one)
     }
 
     /// Reads and checks `path`: one configuration a chain.

@@ -2,7 +2,7 @@
 //! `edge::submit` for relays on this very host.
 //!
 //! ```text
-//!  nodes ==Ear==> worker ==Line==> relays          (the sockets of a spinning worker, ahead of all below)
+//!  nodes ==NodeSocket==> worker ==RelayConnection==> relays   (the sockets of a spinning worker, ahead of all below)
 //!  ingest --Feed--> dispatcher --Work, Offer--> worker (a hot thread each) --Report--> dispatcher
 //!                     |  ^--- fetches --- Keep (state at the edge) |
 //!                     |                                            `--Handed--> sender --> relays
@@ -10,7 +10,7 @@
 //! ```
 //! | thread | core | reads | writes |
 //! |---|---|---|---|
-//! | `hot-N` | `threads.cores`, or the host's last ones | its inbox; spinning, its node sockets and lines | reports, its meter; spinning, its lines |
+//! | `hot-N` | `threads.cores`, or the host's last ones | its inbox; spinning, its node sockets and relay connections | reports, its meter; spinning, its relay connections |
 //! | `nonces` | any | the system's randomness | a spinning thread's supply |
 //! | tokio's workers | any | sockets, reports | inboxes, relays |
 //! | `ledger` | any | its queue | the ledger's file |

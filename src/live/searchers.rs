@@ -5,7 +5,6 @@
 //! - All of them run, or none: a part that dies ends the process, and whoever started it starts it again.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use eyre::WrapErr;
@@ -13,12 +12,11 @@ use futures_util::future::join_all;
 
 use crate::config::Config;
 use crate::edge::bootstrap::Hear;
-use crate::edge::export;
 use crate::edge::export::Exporter;
 use crate::live::How;
 use crate::live::Searcher;
 use crate::live::start;
-use crate::live::stats::export::Export;
+use crate::live::start::exporter;
 use crate::live::stats::show::Aside;
 use crate::live::stats::totals::Status;
 
@@ -41,13 +39,13 @@ pub struct Standing {
 }
 
 impl Searchers {
-    /// Starts one for each of these configurations, in order; within a tokio runtime.
+    /// Starts one for each of these configurations, in order; within a tokio runtime. `seed`: as of [`start`].
     ///
     /// # Errors
     /// One sentence that says what is missing or wrong, and of which chain; none runs then.
-    pub async fn start(configs: &[Config], how: How, progress: Hear<'_>) -> eyre::Result<Self> {
+    pub async fn start(configs: &[Config], how: How, seed: u64, progress: Hear<'_>) -> eyre::Result<Self> {
         let mut running = Self { all: Vec::new(), exporter: None, dry: how == How::Dry };
-        match running.start_all(configs, how, progress).await {
+        match running.start_all(configs, (how, seed), progress).await {
             Ok(()) => Ok(running),
             Err(error) => {
                 running.stop().await;
@@ -56,27 +54,19 @@ impl Searchers {
         }
     }
 
-    /// A single one, which runs already.
-    #[must_use]
-    pub fn of(config: &Config, how: How, searcher: Searcher) -> Self {
-        Self { all: vec![(config.chain.id, searcher)], exporter: None, dry: how == How::Dry }
-    }
-
-    async fn start_all(&mut self, configs: &[Config], how: How, progress: Hear<'_>) -> eyre::Result<()> {
+    async fn start_all(&mut self, configs: &[Config], (how, seed): (How, u64), progress: Hear<'_>) -> eyre::Result<()> {
         for config in configs {
             // One door serves the numbers of all.
             let mut own = config.clone();
             own.metrics.listen = None;
-            let searcher = start(&own, how, 0, progress).await;
+            let searcher = start(&own, how, seed, progress).await;
             let id = config.chain.id;
             let searcher = if configs.len() > 1 { searcher.wrap_err_with(|| format!("chain {id}")) } else { searcher };
             self.all.push((id, searcher?));
         }
-        let Some(listen) = configs.iter().find_map(|config| config.metrics.listen) else { return Ok(()) };
         let several = self.all.len() > 1;
         let rows = self.all.iter().map(|(id, searcher)| searcher.exported(several.then_some(*id))).collect();
-        let served = export::serve(listen, Arc::new(Export::new(rows))).await;
-        self.exporter = Some(served.wrap_err_with(|| format!("metrics.listen {listen}"))?);
+        self.exporter = exporter(configs.iter().find_map(|config| config.metrics.listen), rows).await?;
         Ok(())
     }
 

@@ -29,7 +29,6 @@ use crate::live::How;
 use crate::live::screen::Screen;
 use crate::live::searchers::Searchers;
 use crate::live::searchers::Standing;
-use crate::live::start;
 use crate::types::secret::Place;
 
 /// Between two drawings of the table.
@@ -47,7 +46,7 @@ pub fn run(configs: &[Config], how: How) -> eyre::Result<Vec<Standing>> {
         let screen = Screen::new();
         let mut hear = screen.progress();
         let searchers = tokio::select! {
-            searchers = Searchers::start(configs, how, &mut hear) => searchers?,
+            searchers = Searchers::start(configs, how, 0, &mut hear) => searchers?,
             stopped = signalled() => return stopped.and_then(|()| eyre::bail!("stopped before the state was loaded")),
         };
         if let Some(at) = searchers.served_at() {
@@ -98,8 +97,8 @@ pub fn demo(demo: &Demo) -> eyre::Result<Standing> {
         // The coinbase has ether then, and the base fee is on its way.
         let mut blocks = world.blocks();
         blocks.recv().await.wrap_err("the local chain makes no blocks")?;
-        let searcher = start(&config, How::Loopback, demo.world.seed, &mut screen.progress()).await?;
-        let searcher = Searchers::of(&config, How::Loopback, searcher);
+        let (seed, mut hear) = (demo.world.seed, screen.progress());
+        let searcher = Searchers::start(&[config], How::Loopback, seed, &mut hear).await?;
         let ended = tokio::select! {
             fault = watch(&searcher, &screen) => Err(fault),
             () = tokio::time::sleep(Duration::from_secs(demo.seconds)) => Ok(()),

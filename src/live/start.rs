@@ -1,5 +1,6 @@
 //! Starting a searcher: keys, state, threads, feed, relays, in this order. Nothing is sent before all of it stands.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
@@ -168,7 +169,8 @@ impl Prepared<'_> {
         reconnector.into_iter().for_each(|dialler| tasks.run(dialler.run()));
         let watchlist = self.source.watchlist(&self.loaded);
         let (ingest, outlet) = self.ingest(&watchlist)?;
-        let exporter = exporter(self.config, &meters, &stats, &ingest).await?;
+        let row = Row { chain: None, meters: meters.clone(), stats: stats.clone(), ingest: ingest.clone() };
+        let exporter = exporter(self.config.metrics.listen, vec![row]).await?;
         submitter.warm().await;
 
         let patience = Duration::from_secs(self.config.chain.slot_seconds);
@@ -325,15 +327,12 @@ fn journal(config: &Config, clock: Clock) -> eyre::Result<(JournalHandle, Option
     })
 }
 
-async fn exporter(
-    config: &Config,
-    meters: &Arc<Meters>,
-    stats: &Arc<Stats>,
-    ingest: &Arc<Ingest>,
-) -> eyre::Result<Option<export::Exporter>> {
-    let Some(listen) = config.metrics.listen else { return Ok(None) };
-    let row = Row { chain: None, meters: meters.clone(), stats: stats.clone(), ingest: ingest.clone() };
-    let numbers = Arc::new(Export::new(vec![row]));
-    let served = export::serve(listen, numbers).await;
+/// Serves the numbers of these searchers, if they are to be served.
+///
+/// # Errors
+/// The address cannot be had.
+pub(super) async fn exporter(listen: Option<SocketAddr>, rows: Vec<Row>) -> eyre::Result<Option<export::Exporter>> {
+    let Some(listen) = listen else { return Ok(None) };
+    let served = export::serve(listen, Arc::new(Export::new(rows))).await;
     Ok(Some(served.wrap_err_with(|| format!("metrics.listen {listen}"))?))
 }

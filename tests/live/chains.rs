@@ -46,7 +46,7 @@ async fn two_chains_in_one_process_earn_at_once_each_into_its_own_ledger() {
     let _alone = alone().await;
     let places = [place(90, &MAINNET).await, place(91, &BASE).await];
     let configs = places.each_ref().map(|place| place.config.clone());
-    let searchers = Searchers::start(&configs, How::Loopback, &mut |_| ()).await.unwrap();
+    let searchers = Searchers::start(&configs, How::Loopback, 0, &mut |_| ()).await.unwrap();
     until("three landed bundles on each chain", async || {
         searchers.check().unwrap();
         searchers.standing().iter().all(|standing| standing.status.bundles_landed >= 3)

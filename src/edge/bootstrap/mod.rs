@@ -1,7 +1,7 @@
 //! From a node and a list of factories and lending contracts to a warm state: which pools and positions there are, all that
 //! they and the proofs read, as it is behind one block; and from there on what each block changes of it.
 //!
-//! - `scan`: pools and borrowers by logs. `lending`: markets, and what they ask. `discovery`: asking and reading until nothing is missing. `known`: what is read.
+//! - `scan`: pools and borrowers by logs. `lending`: markets, and what they ask. `discovery`: asking and reading until nothing is missing. `state_cache`: what is read.
 //! - `verify`: our answers held against the node's. `snapshot`: what makes the next start a matter of seconds.
 //! - `keep`: changes block by block, misses, pools found wrong.
 //!

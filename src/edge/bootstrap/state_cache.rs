@@ -21,6 +21,8 @@ use crate::hot::event::StateKey;
 use crate::hot::evm::db::Cold;
 use crate::hot::evm::db::Db;
 use crate::hot::evm::db::Unknown;
+use crate::protocols::AnyPool;
+use crate::protocols::amm::Amm;
 
 /// One account.
 #[derive(Clone, Debug, Default)]
@@ -101,6 +103,13 @@ impl Missing {
 }
 
 impl StateCache {
+    /// From now on all that is told of the contracts where this pool keeps its state is kept.
+    pub(super) fn keep_sites(&mut self, pool: &AnyPool) {
+        for site in pool.sites() {
+            self.accounts.entry(site.at).or_default().pool = true;
+        }
+    }
+
     /// What of `state_keys` has no value.
     pub(super) fn missing(&self, state_keys: impl IntoIterator<Item = StateKey>) -> Missing {
         let mut missing = Missing::default();

@@ -40,7 +40,7 @@ impl Picker {
         self.worth.extend(cycles.bases().iter().map(|base| worth(cycles, view, *base)));
         self.ranked.clear();
         let worth = &self.worth;
-        self.ranked.extend(passed.iter().map(|passed| (provisional(cycles, view, worth, *passed), passed.id)));
+        self.ranked.extend(passed.iter().map(|passed| (estimate(cycles, view, worth, *passed), passed.id)));
         // The greatest promise first, of equal ones the lower id.
         self.ranked.select_nth_unstable_by(most, |a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         self.picked.extend(self.ranked[..most].iter().map(|(_, id)| *id));
@@ -54,7 +54,7 @@ impl Picker {
 }
 
 /// A cycle's best profit in ether, were its pools constant products.
-fn provisional<V: View>(cycles: &Cycles, view: &V, worth: &[f64], passed: ScreenedCycle) -> f64 {
+fn estimate<V: View>(cycles: &Cycles, view: &V, worth: &[f64], passed: ScreenedCycle) -> f64 {
     let (rates, depths) = (view.margins().rates(), view.margins().depths());
     let hops = cycles.hops(passed.id);
     let (mut here, mut slip) = (1.0, 0.0);

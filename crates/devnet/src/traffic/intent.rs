@@ -187,7 +187,7 @@ impl Market {
             token_out = last;
         }
         let (to, deadline, amount) = (self.senders[sender], NEVER, order.token_in.worth(order.usd));
-        let (from_weth, to_weth) = [order.token_in, token_out].map(|token| token.address == self.contracts.weth).into();
+        let [from_weth, to_weth] = [order.token_in, token_out].map(|token| token.address == self.contracts.weth);
         let native = dice.chance(50);
         let exact_out = dice.chance(15);
         let (value, data) = if native && from_weth {

@@ -55,7 +55,6 @@ use crate::hot::event::LogUpdate;
 use crate::hot::event::StateKey;
 use crate::protocols::AnyPool;
 use crate::protocols::DiscoveryCache;
-use crate::protocols::amm::Amm;
 use crate::protocols::lending::market_spec::MarketSpec;
 
 /// How a block's changes are learnt.
@@ -142,7 +141,7 @@ impl Keep {
         known.learn(&loaded.accounts);
         known.hashes.extend(loaded.hashes.iter().copied());
         for pool in &loaded.pools {
-            pool.sites().iter().for_each(|discovery| known.accounts.entry(discovery.at).or_default().pool = true);
+            known.keep_sites(pool);
         }
         for contract in &loaded.whole {
             known.accounts.entry(*contract).or_default().whole = true;
@@ -231,9 +230,7 @@ impl Keep {
         if self.expect(at, &state_keys).is_some() {
             let mut inner = self.lock();
             inner.known.accounts.entry(pool).or_default().pool = answer.is_ok();
-            for discovery in answer.iter().flat_map(Amm::sites) {
-                inner.known.accounts.entry(discovery.at).or_default().pool = true;
-            }
+            answer.iter().for_each(|pool| inner.known.keep_sites(pool));
             drop(inner);
             self.take(&fetched);
         } else {

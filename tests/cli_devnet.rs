@@ -135,8 +135,8 @@ fn the_config_of_a_devnet_with_markets_leads_to_everyone_who_owes() {
     for protocol in ["aave_v2", "aave_v3", "morpho_blue"] {
         assert!(positions.iter().filter(|row| row["protocol"] == protocol).count() >= 36, "{protocol}");
     }
-    let config: toml::Table = std::fs::read_to_string(&out).expect("config").parse().expect("toml");
-    assert!(table::<Executor>(&config, "executor").liquidator.is_some());
+    let config = std::fs::read_to_string(&out).expect("config");
+    assert!(config.contains("[[lending]]") && !config.contains("liquidator"), "one contract does both: {config}");
 }
 
 #[test]

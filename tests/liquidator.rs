@@ -1,4 +1,4 @@
-//! The liquidator's calldata and its code against each other, in revm: real Morpho Blue positions, sold over real pairs; and
+//! Liquidations' calldata and the executor's code against each other, in revm: real Morpho Blue positions, sold over real pairs; and
 //! what our markets and the pairs' formula foretell against what is then earned, to the unit, of Morpho here and of Aave in
 //! `liquidator/aave.rs`.
 
@@ -25,11 +25,11 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use common::chain::{Chain, USER, depositCall};
 use peregrine::hot::evm::fork::Fork;
 use peregrine::protocols::execution::Steps;
-use peregrine::protocols::executor::liquidation::{self, Asked, Lender, Liquidation, Run};
-use peregrine::protocols::executor::{Bid, EncodeError, MAX_HOPS, error_name};
+use peregrine::protocols::executor::several;
+use peregrine::protocols::executor::{self, Bid, EncodeError, MAX_HOPS, Run, error_name};
 use peregrine::protocols::lending::{About, Call, Lending, Seizure, Size};
 use peregrine::protocols::morpho_blue;
-use plan::{FREE, Keep, Pair, PairHop, Plan, Stop, steps};
+use plan::{FREE, Keep, Lender, Liquidation, Pair, PairHop, Plan, Stop, steps};
 use revm::context::{BlockEnv, TxEnv};
 
 alloy::sol! {
@@ -134,10 +134,9 @@ impl Scene {
         self.chain.call(self.market.oracle, &setPriceCall { price });
     }
 
-    fn liquidation(&self, market: &Market, asked: Asked, repay: u128) -> Liquidation {
-        let Market { loan, collateral, oracle, irm, lltv } = *market;
-        let lender = Lender::Morpho { morpho: self.morpho, oracle, irm, lltv: lltv.to(), asked };
-        Liquidation { lender, borrower: USER, debt: loan, collateral, repay }
+    fn liquidation(&self, market: &Market, size: Size, repay: u128) -> Liquidation {
+        let call = call(market, size);
+        Liquidation { lender: Lender::Morpho(self.morpho, params(market)), call, repay }
     }
 
     /// A pair as it stands.
@@ -160,10 +159,8 @@ impl Scene {
     }
 
     /// What our market, which knows what this chain does, says that a liquidation moves.
-    fn quote(&mut self, market: &Market, asked: Asked) -> Seizure {
-        let Market { loan, collateral, oracle, irm, lltv } = *market;
-        let params = morpho_blue::Params { loan, collateral, oracle, irm, lltv };
-        let mut ours = morpho_blue::Market::new(self.morpho, params);
+    fn quote(&mut self, market: &Market, size: Size) -> Seizure {
+        let mut ours = morpho_blue::Market::new(self.morpho, params(market));
         ours.watch(USER);
         for (at, slot) in ours.missing() {
             let value = self.chain.machine.db().known_slot(at, slot).expect("known");
@@ -175,11 +172,7 @@ impl Scene {
             let About::Price(feed) = question.about else { panic!("morpho asks for prices alone") };
             ours.set_price(feed, word);
         }
-        let size = match asked {
-            Asked::Collateral(units) => Size::Seize(U256::from(units)),
-            Asked::Shares(shares) => Size::Shares(U256::from(shares)),
-        };
-        ours.quote(&Call { account: USER, debt: loan, collateral, size, receipt: false }, self.now()).expect("it sinks")
+        ours.quote(&call(market, size), self.now()).expect("it sinks")
     }
 
     fn read<C: SolCall>(&mut self, to: Address, call: &C) -> C::Return {
@@ -215,8 +208,17 @@ impl Scene {
     }
 }
 
+fn params(market: &Market) -> morpho_blue::Params {
+    let Market { loan, collateral, oracle, irm, lltv } = *market;
+    morpho_blue::Params { loan, collateral, oracle, irm, lltv }
+}
+
+fn call(market: &Market, size: Size) -> Call {
+    Call { account: USER, debt: market.loan, collateral: market.collateral, size, receipt: false }
+}
+
 fn deploy(chain: &mut Chain, weth: Address) -> Address {
-    let code = liquidation::creation(true, USER, weth).expect("the artifact");
+    let code = executor::creation(true, USER, weth).expect("the artifact");
     let place = USER.create(chain.nonce());
     chain.machine.db_mut().tell_whole_account(place, revm::state::AccountInfo::default());
     chain.send(TxKind::Create, code.to_vec(), U256::ZERO);
@@ -226,15 +228,15 @@ fn deploy(chain: &mut Chain, weth: Address) -> Address {
 const BLOCK: u64 = 20_000_000;
 
 /// What our market and the pairs' formula foretell for a liquidation of `market`, along `route`.
-fn plan(scene: &mut Scene, market: &Market, asked: Asked, keep: Keep, (route, rest): (&[Pair], u128)) -> Plan {
-    let moved = scene.quote(market, asked);
-    let liquidation = scene.liquidation(market, asked, moved.repaid.to());
+fn plan(scene: &mut Scene, market: &Market, size: Size, keep: Keep, (route, rest): (&[Pair], u128)) -> Plan {
+    let moved = scene.quote(market, size);
+    let liquidation = scene.liquidation(market, size, moved.repaid.to());
     Plan::new(keep, liquidation, &moved, route, rest)
 }
 
 /// A part of the position, asked for in either way.
-fn parts(scene: &mut Scene) -> [Asked; 2] {
-    [Asked::Collateral(ether(20) + 7), Asked::Shares(scene.shares() / 4)]
+fn parts(scene: &mut Scene) -> [Size; 2] {
+    [Size::Seize(U256::from(ether(20) + 7)), Size::Shares(U256::from(scene.shares() / 4))]
 }
 
 #[test]
@@ -278,7 +280,7 @@ fn shares_repaid_by_way_of_weth_earn_weth_of_which_the_builder_gets_his_share() 
 fn two_positions(scene: &mut Scene) -> [Plan; 2] {
     let mut pair = scene.direct();
     [(scene.market.clone(), ether(20)), (scene.beside.clone(), ether(15))].map(|(market, seized)| {
-        let plan = plan(scene, &market, Asked::Collateral(seized), Keep::Debt, (&[pair], 0));
+        let plan = plan(scene, &market, Size::Seize(U256::from(seized)), Keep::Debt, (&[pair], 0));
         pair = pair.after(plan.amount_in, plan.hops[0].amount_out);
         plan
     })
@@ -293,9 +295,9 @@ fn calldata(plans: &[Plan; 2], more: u128) -> [Bytes; 2] {
 fn two_positions_in_one_transaction_earn_the_sum_of_what_was_foretold_or_nothing() {
     let mut scene = Scene::new();
     let plans = two_positions(&mut scene);
-    let greedy = liquidation::encode_all(&calldata(&plans, 1)).expect("two");
+    let greedy = several::encode_all(&calldata(&plans, 1)).expect("two");
     assert_eq!(scene.refusal(greedy), Some("Unprofitable"));
-    scene.land(liquidation::encode_all(&calldata(&plans, 0)).expect("two"));
+    scene.land(several::encode_all(&calldata(&plans, 0)).expect("two"));
     assert_eq!(scene.held(scene.market.loan), plans[0].profit() + plans[1].profit());
     assert_eq!(scene.held(scene.market.collateral), 0);
 }
@@ -305,14 +307,14 @@ fn what_is_no_run_is_not_among_several() {
     let mut scene = Scene::new();
     let plans = two_positions(&mut scene);
     let [first, second] = calldata(&plans, 0);
-    assert_eq!(liquidation::encode_all(&[]), Err(EncodeError::NoRun(0)));
-    assert_eq!(liquidation::encode_all(&[first.clone(), Bytes::new()]), Err(EncodeError::NoRun(1)));
-    let both = liquidation::encode_all(&[first.clone(), second.clone()]).expect("two");
-    assert_eq!(liquidation::encode_all(&[both.clone(), second.clone()]), Err(EncodeError::NoRun(0)));
+    assert_eq!(several::encode_all(&[]), Err(EncodeError::NoRun(0)));
+    assert_eq!(several::encode_all(&[first.clone(), Bytes::new()]), Err(EncodeError::NoRun(1)));
+    let both = several::encode_all(&[first.clone(), second.clone()]).expect("two");
+    assert_eq!(several::encode_all(&[both.clone(), second.clone()]), Err(EncodeError::NoRun(0)));
     let long = [&first[..], &[0; 1 << 16]].concat();
-    assert_eq!(liquidation::encode_all(&[second, long.into()]), Err(EncodeError::NoRun(1)));
+    assert_eq!(several::encode_all(&[second, long.into()]), Err(EncodeError::NoRun(1)));
     // One is sent as it is.
-    assert_eq!(liquidation::encode_all(std::slice::from_ref(&first)), Ok(first));
+    assert_eq!(several::encode_all(std::slice::from_ref(&first)), Ok(first));
     assert_eq!(scene.refusal(both.slice(..both.len() - 1)), Some("BadPayload"));
     assert_eq!(scene.refusal(both.slice(..4)), Some("BadPayload"));
 }
@@ -327,7 +329,7 @@ fn what_must_not_run_is_refused_by_name() {
     assert_eq!(refusal(&plan, BLOCK + 1, FREE), Some("WrongBlock"));
     assert_eq!(refusal(&plan, BLOCK, Bid::Bps(1)), Some("BadPayload"));
     let more = Plan { amount_in: plan.amount_in + 1, ..plan.clone() };
-    assert_eq!(refusal(&more, BLOCK, FREE), Some("SeizedTooLittle"));
+    assert_eq!(refusal(&more, BLOCK, FREE), Some("GotTooLittle"));
     let short = vec![PairHop { amount_out: 1, ..plan.hops[0] }];
     let poor = Plan { token: market.collateral, hops: short, ..plan.clone() };
     assert_eq!(refusal(&poor, BLOCK, FREE), None, "morpho says that it was not paid");
@@ -338,24 +340,27 @@ fn what_must_not_run_is_refused_by_name() {
 #[test]
 fn what_does_not_fit_the_calldata_is_not_encoded() {
     let hop = PairHop { first_in: true, pool: Address::ZERO, token_in: Address::ZERO, amount_out: 1 };
-    let lender = Lender::Aave { pool: Address::ZERO, paid: liquidation::Paid::Collateral };
     let zero = Address::ZERO;
-    let liquidation = Liquidation { lender, borrower: zero, debt: zero, collateral: zero, repay: 1 };
-    let one = steps(&[hop], None);
-    let many = steps(&[hop; MAX_HOPS + 1], None);
-    let stopped = |before| steps(&[hop; 2], Some(Stop { before, amount_out: 1 }));
-    let run = Run { block: 1, token: zero, min_profit: 0, bid: FREE, liquidation, amount_in: 1, steps: &one };
-    assert_eq!(run.encode().map(|data| data.len()), Ok(247 + 57));
+    let size = Size::Repay(U256::ONE);
+    let call = Call { account: zero, debt: zero, collateral: zero, size, receipt: false };
+    let liquidation = Liquidation { lender: Lender::Aave(zero), call, repay: 1 };
+    let one = steps(&liquidation, 1, &[hop], None);
+    let many = steps(&liquidation, 1, &[hop; MAX_HOPS + 1], None);
+    let stopped = |before| steps(&liquidation, 1, &[hop; 2], Some(Stop { before, amount_out: 1 }));
+    let run = Run { block: 1, token: zero, min_profit: 0, bid: FREE, amount_in: 1, steps: &one };
+    // The head, what the market is called with and its record, the pair's.
+    let whole = 98 + (4 + 5 * 32) + 2 + 57 + 57;
+    assert_eq!(run.encode().map(|data| data.len()), Ok(whole));
     assert_eq!(Run { steps: &Steps::default(), ..run }.encode(), Err(EncodeError::Hops(0)));
     assert_eq!(Run { steps: &many, ..run }.encode(), Err(EncodeError::Hops(MAX_HOPS + 1)));
-    assert_eq!(Run { steps: &stopped(1), ..run }.encode().map(|data| data.len()), Ok(247 + 3 * 57));
+    assert_eq!(Run { steps: &stopped(1), ..run }.encode().map(|data| data.len()), Ok(whole + 2 * 57));
     assert_eq!(Run { steps: &stopped(0), ..run }.encode(), Err(EncodeError::Stop(0, 2)));
     assert_eq!(Run { block: 1 << 40, ..run }.encode(), Err(EncodeError::Block(1 << 40)));
 }
 
 #[test]
 fn a_bid_is_divided_to_the_wei_and_no_run_bears_more_than_its_part() {
-    use peregrine::protocols::executor::liquidation::split;
+    use peregrine::protocols::executor::several::split;
     for (bid, gains) in
         [(100_u64, vec![1_u128, 1, 1]), (7, vec![5]), (0, vec![3, 4]), (1_000_001, vec![10, 999_990, 3])]
     {

@@ -244,8 +244,9 @@ impl Strategy {
     fn calldata(&self, candidate: &Candidate, bid: U256) -> Bytes {
         let amounts = candidate.amounts();
         let mut steps = Steps::default();
-        for (edge, pair) in candidate.hops().iter().zip(amounts.windows(2)) {
-            self.pools.write_step(edge, [pair[0], pair[1]], &mut steps);
+        let hops = candidate.hops();
+        for (index, (edge, pair)) in hops.iter().zip(amounts.windows(2)).enumerate() {
+            self.pools.write_step(edge, [pair[0], pair[1]], hops.get(index + 1), &mut steps);
         }
         let run = Run {
             block: self.block.number.to(),

@@ -127,7 +127,6 @@ fn config(devnet: &Devnet, folder: &std::path::Path, node: &str, relay: &str) ->
     config.factory = session::factories(&devnet.contracts);
     config.executor = Some(Executor {
         address: devnet.executor,
-        liquidator: None,
         owner: key(folder, "owner", &devnet.owner),
         identity: Some(key(folder, "identity", &Wallet::fresh().expect("a key"))),
         access_list: false,
@@ -145,7 +144,7 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder");
         let config = config(&devnet, folder.path(), node, relay);
         let loaded = live::load(&config, &mut |_| ()).await.unwrap_or_else(|error| panic!("{error:#}"));
-        let own = Own { owner: devnet.owner.address(), executor: devnet.executor, liquidator: None, weth: WETH };
+        let own = Own { owner: devnet.owner.address(), executor: devnet.executor, weth: WETH };
         let mut world = Self {
             devnet,
             config,

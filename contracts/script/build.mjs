@@ -8,11 +8,10 @@ import solc from "solc";
 import { offences } from "./opcodes.mjs";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
-const SOURCES = ["src/Cycle.sol", "src/Executor.sol", "src/FeedOracle.sol", "src/Liquidator.sol"];
+const SOURCES = ["src/Executor.sol", "src/FeedOracle.sol", "src/Nest.sol", "src/Steps.sol", "src/Tokens.sol"];
 const TARGETS = {
   Executor: "artifacts/executor.json",
   FeedOracle: "artifacts/feed_oracle.json",
-  Liquidator: "artifacts/liquidator.json",
 };
 const EVMS = ["istanbul", "cancun"];
 

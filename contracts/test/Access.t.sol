@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
-import {Cycle} from "../src/Cycle.sol";
 import {Executor} from "../src/Executor.sol";
-import {IPair} from "./support/Interfaces.sol";
+import {IExecutor, IPair} from "./support/Interfaces.sol";
 import {Order, Payload} from "./support/Payload.sol";
 import {HookToken} from "./support/Tokens.sol";
 import {World} from "./support/World.sol";
@@ -16,18 +15,18 @@ contract AccessTest is World {
         vm.prank(caller);
         (bool ok, bytes memory reason) = executor.call(payload);
         assertFalse(ok);
-        assertEq(bytes4(reason), Cycle.NotOwner.selector);
+        assertEq(bytes4(reason), IExecutor.NotOwner.selector);
     }
 
     function testFuzz_a_stranger_cannot_sweep(address caller, address token, address to, uint256 amount) public {
         vm.assume(caller != owner);
         vm.prank(caller);
-        vm.expectRevert(Cycle.NotOwner.selector);
-        Cycle(executor).sweep(token, to, amount);
+        vm.expectRevert(IExecutor.NotOwner.selector);
+        IExecutor(executor).sweep(token, to, amount);
     }
 
     function testFuzz_no_callback_is_obeyed_when_idle(address caller, bytes4 selector, bytes calldata data) public {
-        vm.assume(caller != owner || (selector != Cycle.run.selector && selector != Cycle.sweep.selector));
+        vm.assume(caller != owner || (selector != IExecutor.run.selector && selector != IExecutor.sweep.selector));
         _callIsRefused(caller, bytes.concat(selector, data));
     }
 
@@ -48,7 +47,7 @@ contract AccessTest is World {
         uint256 out0 = order.legs[0].tokenIn < order.legs[0].tokenOut ? 0 : 1 ether;
         bytes memory echo = Payload.echo(order, 1);
         vm.prank(stranger);
-        vm.expectRevert(Cycle.NotDue.selector);
+        vm.expectRevert(IExecutor.NotDue.selector);
         IPair(order.legs[0].pool).swap(out0, 1 ether - out0, executor, echo);
     }
 
@@ -65,7 +64,7 @@ contract AccessTest is World {
                 token.attempt(executor, abi.encodeWithSelector(0xfa461e33, int256(1), int256(1), echo));
             }
             token.attempt(executor, Payload.encode(order));
-            token.attempt(executor, abi.encodeCall(Cycle.sweep, (weth, stranger, 1)));
+            token.attempt(executor, abi.encodeCall(IExecutor.sweep, (weth, stranger, 1)));
             uint256 before = _held(weth);
             _run(order);
             assertEq(_held(weth) - before, _profit(order));
@@ -89,9 +88,9 @@ contract AccessTest is World {
     }
 
     function test_deploying_without_owner_or_weth_is_refused() public {
-        vm.expectRevert(Cycle.BadPayload.selector);
+        vm.expectRevert(IExecutor.BadPayload.selector);
         new Executor(address(0), weth);
-        vm.expectRevert(Cycle.BadPayload.selector);
+        vm.expectRevert(IExecutor.BadPayload.selector);
         new Executor(owner, address(0));
     }
 

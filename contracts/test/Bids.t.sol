@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
-import {Cycle} from "../src/Cycle.sol";
+import {IExecutor} from "./support/Interfaces.sol";
 import {Order} from "./support/Payload.sol";
 import {World} from "./support/World.sol";
 
@@ -44,7 +44,7 @@ contract BidsTest is World {
         Order memory order = _order(weth);
         vm.deal(executor, 100);
         order.bid = uint128(profit) + 101;
-        _refuses(order, Cycle.BidTooHigh.selector);
+        _refuses(order, IExecutor.BidTooHigh.selector);
     }
 
     function test_a_bid_above_the_ether_held_is_refused_if_the_profit_is_not_weth() public {
@@ -52,7 +52,7 @@ contract BidsTest is World {
         _fund(weth, executor, INVENTORY);
         vm.deal(executor, 100);
         order.bid = 101;
-        _refuses(order, Cycle.BidTooHigh.selector);
+        _refuses(order, IExecutor.BidTooHigh.selector);
     }
 
     function testFuzz_a_bid_in_wei_never_eats_inventory(uint128 bid, uint64 held, uint64 sent) public {
@@ -89,10 +89,10 @@ contract BidsTest is World {
         Order memory order = _order(weth);
         vm.deal(executor, 1 ether);
         order.bid = 1 ether;
-        _refuses(order, Cycle.PaymentFailed.selector);
+        _refuses(order, IExecutor.PaymentFailed.selector);
         order.flags = 1;
         order.bid = 5000;
-        _refuses(order, Cycle.PaymentFailed.selector);
+        _refuses(order, IExecutor.PaymentFailed.selector);
     }
 
     function test_a_builder_that_is_bid_nothing_is_not_called() public {

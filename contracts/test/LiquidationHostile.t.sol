@@ -2,10 +2,9 @@
 pragma solidity ^0.8.26;
 
 import {MissingReturnToken} from "solmate/test/utils/weird-tokens/MissingReturnToken.sol";
-import {Cycle} from "../src/Cycle.sol";
 import {HostileLender} from "./support/HostileLender.sol";
 import {Attacker, HostilePool} from "./support/HostilePool.sol";
-import {IToken} from "./support/Interfaces.sol";
+import {IExecutor, IToken} from "./support/Interfaces.sol";
 import {IApprove} from "./support/LenderInterfaces.sol";
 import {Leg, Order} from "./support/Payload.sol";
 import {Lend, Sale, SalePayload} from "./support/Sale.sol";
@@ -35,9 +34,9 @@ contract LiquidationHostileTest is Sales {
     function test_a_lender_that_takes_and_gives_too_little_is_refused() public {
         (Order memory order, Sale memory sale, HostileLender lender) = _scene(0, 2);
         lender.behave(REPAY, SEIZED - 1);
-        _refuses(order, sale, bytes4(keccak256("SeizedTooLittle()")));
+        _refuses(order, sale, bytes4(keccak256("GotTooLittle()")));
         lender.behave(REPAY, 0);
-        _refuses(order, sale, bytes4(keccak256("SeizedTooLittle()")));
+        _refuses(order, sale, bytes4(keccak256("GotTooLittle()")));
     }
 
     /// What it leaves of its allowance is taken back; what it does not take is gain.
@@ -103,7 +102,7 @@ contract LiquidationHostileTest is Sales {
                 : abi.encodeWithSelector(0x10d1e85c, executor, uint256(1), uint256(0), echo)
         );
         assertFalse(ok);
-        assertEq(bytes4(reason), Cycle.NotDue.selector);
+        assertEq(bytes4(reason), IExecutor.NotDue.selector);
     }
 
     function test_a_collateral_that_calls_back_in_its_transfers_is_obeyed_in_nothing() public {
@@ -138,7 +137,7 @@ contract LiquidationHostileTest is Sales {
         (Sale memory sale, uint256 seized) = _sunk(Lend.MORPHO, DEBT / 2);
         Order memory order = _path(collateral, 1, 0, seized);
         token.silence(executor);
-        _refuses(order, sale, Cycle.TransferFailed.selector);
+        _refuses(order, sale, IExecutor.TransferFailed.selector);
     }
 
     function test_a_fee_on_transfer_makes_the_run_revert() public {
@@ -196,7 +195,7 @@ contract LiquidationHostileTest is Sales {
         bytes memory payload = SalePayload.encode(order, sale);
         who.attempt(executor, payload);
         who.attempt(executor, SalePayload.two(payload, payload));
-        who.attempt(executor, abi.encodeCall(Cycle.sweep, (order.token, address(who), 1)));
+        who.attempt(executor, abi.encodeCall(IExecutor.sweep, (order.token, address(who), 1)));
         who.attempt(executor, "");
         who.attempt(executor, hex"fa461e33");
         who.attempt(debt, abi.encodeWithSignature("transferFrom(address,address,uint256)", executor, who, REPAY * 2));

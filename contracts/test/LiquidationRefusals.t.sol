@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
-import {Cycle} from "../src/Cycle.sol";
-import {Liquidator} from "../src/Liquidator.sol";
+import {IExecutor} from "./support/Interfaces.sol";
 import {IAave, IApprove, IMorpho} from "./support/LenderInterfaces.sol";
 import {Order, Payload} from "./support/Payload.sol";
 import {Lend, Sale, SalePayload} from "./support/Sale.sol";
@@ -47,23 +46,33 @@ contract LiquidationRefusalsTest is Sales {
         vm.prank(caller);
         (bool ok, bytes memory reason) = executor.call(payload);
         assertFalse(ok);
-        assertEq(bytes4(reason), Cycle.NotOwner.selector);
+        assertEq(bytes4(reason), IExecutor.NotOwner.selector);
     }
 
     function testFuzz_any_other_block_is_refused(uint40 inBlock) public {
         vm.assume(inBlock != block.number);
         (Order memory order, Sale memory sale) = _sound(Lend.MORPHO);
         order.inBlock = inBlock;
-        _refuses(order, sale, Cycle.WrongBlock.selector);
+        _refuses(order, sale, IExecutor.WrongBlock.selector);
     }
 
     function testFuzz_unknown_kinds_and_flags_are_refused(uint8 kind, uint8 flags) public {
         (Order memory order, Sale memory sale) = _sound(Lend.MORPHO);
-        order.flags = uint8(bound(flags, 2, 255));
-        _refuses(order, sale, Cycle.BadPayload.selector);
+        order.flags = uint8(bound(flags, 4, 255));
+        _refuses(order, sale, IExecutor.BadPayload.selector);
         order.flags = 0;
-        sale.kind = uint8(bound(kind, 5, 255));
-        _refuses(order, sale, Cycle.BadPayload.selector);
+        bytes memory payload = SalePayload.encode(order, sale);
+        // Those of the call and of the pool behind it.
+        uint256 pool = payload.length - 57;
+        (uint8 called, uint8 swaps) = (uint8(payload[pool - 57]), uint8(payload[pool]));
+        vm.assume(kind & 0xe0 != 0x80 || kind & 3 != 0 || kind & 12 == 8);
+        vm.assume(kind > 4);
+        payload[pool - 57] = bytes1(kind);
+        _refuses(payload, IExecutor.BadPayload.selector);
+        (payload[pool - 57], payload[pool]) = (bytes1(called), bytes1(uint8(bound(kind, 4, 255))));
+        _refuses(payload, IExecutor.BadPayload.selector);
+        payload[pool] = bytes1(swaps);
+        _succeeds(payload, 0);
     }
 
     function testFuzz_a_payload_of_another_length_is_refused(uint8 cut, bool longer) public {
@@ -74,27 +83,27 @@ contract LiquidationRefusalsTest is Sales {
         assembly ("memory-safe") {
             if iszero(longer) { mstore(payload, sub(mload(payload), cut)) }
         }
-        _refuses(payload, Cycle.BadPayload.selector);
+        _refuses(payload, IExecutor.BadPayload.selector);
     }
 
     function test_a_payload_without_pools_is_refused() public {
         (Order memory order, Sale memory sale) = _sound(Lend.MORPHO);
         delete order.legs;
-        _refuses(order, sale, Cycle.BadPayload.selector);
-        _refuses(abi.encodePacked(Payload.RUN), Cycle.BadPayload.selector);
+        _refuses(order, sale, IExecutor.BadPayload.selector);
+        _refuses(abi.encodePacked(Payload.RUN), IExecutor.BadPayload.selector);
     }
 
     function test_a_share_of_a_profit_that_is_not_weth_is_refused() public {
         (Order memory order, Sale memory sale) = _sound(Lend.MORPHO);
         (order.flags, order.bid) = (1, 1);
-        _refuses(order, sale, Cycle.BadPayload.selector);
+        _refuses(order, sale, IExecutor.BadPayload.selector);
     }
 
     function test_min_profit_is_met_exactly_or_not_at_all() public {
         for (uint256 lend = 0; lend < 3; lend++) {
             (Order memory order, Sale memory sale) = _sound(Lend(lend));
             order.minProfit = order.legs[0].out - sale.repay + 1;
-            _refuses(order, sale, Cycle.Unprofitable.selector);
+            _refuses(order, sale, IExecutor.Unprofitable.selector);
             order.minProfit -= 1;
             _liquidates(order, sale);
         }
@@ -105,7 +114,7 @@ contract LiquidationRefusalsTest is Sales {
         for (uint256 lend = 0; lend < 3; lend++) {
             (Order memory order, Sale memory sale) = _sound(Lend(lend));
             order.amountIn += 1;
-            _refuses(order, sale, Liquidator.SeizedTooLittle.selector);
+            _refuses(order, sale, IExecutor.GotTooLittle.selector);
         }
     }
 
@@ -114,7 +123,7 @@ contract LiquidationRefusalsTest is Sales {
         (Order memory order, Sale memory sale) = _sound(Lend.MORPHO);
         _keep(order, sale, order.amountIn, Keep.COLLATERAL);
         order.legs[0].out = sale.repay - 1;
-        _refuses(order, sale, Liquidator.DebtTokenSpent.selector);
+        _refuses(order, sale, IExecutor.TokenSpent.selector);
         order.legs[0].out = sale.repay;
         _liquidates(order, sale);
     }
@@ -126,7 +135,7 @@ contract LiquidationRefusalsTest is Sales {
         _fund(weth, executor, INVENTORY);
         _keep(order, sale, seized, Keep.BETWEEN);
         sale.goesOn = order.legs[0].out + 1;
-        _refuses(order, sale, Cycle.Unprofitable.selector);
+        _refuses(order, sale, IExecutor.Unprofitable.selector);
     }
 
     function test_a_lender_that_may_take_one_unit_too_little_is_refused() public {
@@ -140,7 +149,7 @@ contract LiquidationRefusalsTest is Sales {
             (Order memory order, Sale memory sale) = _sound(Lend.AAVE_V3);
             (sale.kind, sale.also) = (kind, weth);
             _fund(weth, executor, INVENTORY);
-            _refuses(order, sale, Liquidator.SeizedTooLittle.selector);
+            _refuses(order, sale, IExecutor.GotTooLittle.selector);
         }
     }
 
@@ -148,7 +157,7 @@ contract LiquidationRefusalsTest is Sales {
         for (uint8 kind = 0; kind < 5; kind++) {
             (Order memory order, Sale memory sale) = _sound(Lend.AAVE_V3);
             (sale.kind, sale.lender, sale.also) = (kind, stranger, collateral);
-            _refuses(order, sale, Liquidator.SeizedTooLittle.selector);
+            _refuses(order, sale, IExecutor.GotTooLittle.selector);
         }
     }
 
@@ -158,7 +167,7 @@ contract LiquidationRefusalsTest is Sales {
         _ask(sale, DEBT / 2);
         Order memory order = _path(weth, 1, 0, DEBT);
         _fund(debt, executor, INVENTORY);
-        _refuses(order, sale, Liquidator.SeizedTooLittle.selector);
+        _refuses(order, sale, IExecutor.GotTooLittle.selector);
     }
 
     function test_the_liquidator_is_no_lender_of_its_own() public {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
-import {Cycle} from "../src/Cycle.sol";
+import {IExecutor} from "./support/Interfaces.sol";
 import {HostileLender} from "./support/HostileLender.sol";
 import {IApprove} from "./support/LenderInterfaces.sol";
 import {Plan, Plans} from "./support/Plans.sol";
@@ -32,7 +32,7 @@ contract LiquidationSeveralTest is Plans {
                 (Plan memory first, Plan memory second) = _two(Lend(lend), Keep.DEBT, 1);
                 _demandAll(first, second);
                 (which == 0 ? first : second).order.minProfit += 1;
-                _undoes(first, second, Cycle.Unprofitable.selector);
+                _undoes(first, second, IExecutor.Unprofitable.selector);
             }
         }
     }
@@ -79,7 +79,7 @@ contract LiquidationSeveralTest is Plans {
     function test_each_run_is_bound_to_its_own_block() public {
         (Plan memory first, Plan memory second) = _two(Lend.MORPHO, Keep.DEBT, 1);
         second.order.inBlock += 1;
-        _undoes(first, second, Cycle.WrongBlock.selector);
+        _undoes(first, second, IExecutor.WrongBlock.selector);
     }
 
     /// The pool lends less than the second debt: what the first has earned would cover it.
@@ -87,7 +87,7 @@ contract LiquidationSeveralTest is Plans {
         (Plan memory first, Plan memory second) = _two(Lend.MORPHO, Keep.DEBT, 1);
         _demandAll(first, second);
         (second.order.minProfit, second.order.amountIn) = (0, second.order.amountIn / 4 * 3);
-        _undoes(first, second, Cycle.Unprofitable.selector);
+        _undoes(first, second, IExecutor.Unprofitable.selector);
     }
 
     // ---- who pays the builder
@@ -106,7 +106,7 @@ contract LiquidationSeveralTest is Plans {
         (Plan memory first, Plan memory second) = _two(Lend.AAVE_V3, Keep.DEBT, 1);
         (first.order.bid, second.order.bid) = (3 ether, 3 ether);
         bytes memory both = _both(first, second);
-        _isRefused(both, 6 ether - 1, Cycle.BidTooHigh.selector);
+        _isRefused(both, 6 ether - 1, IExecutor.BidTooHigh.selector);
         assertEq(builder.balance, 0);
         _succeeds(both, 6 ether);
         assertEq(builder.balance, 6 ether);
@@ -118,7 +118,7 @@ contract LiquidationSeveralTest is Plans {
         assertEq(first.order.token, weth);
         _fund(weth, executor, INVENTORY);
         (first.order.bid, second.order.bid) = (uint128(first.profit) + 1, uint128(second.profit) + 1);
-        _isRefused(_both(first, second), 1, Cycle.BidTooHigh.selector);
+        _isRefused(_both(first, second), 1, IExecutor.BidTooHigh.selector);
         second.order.bid -= 1;
         _succeeds(_both(first, second), 1);
         assertEq(builder.balance, first.profit + second.profit + 1);
@@ -145,7 +145,7 @@ contract LiquidationSeveralTest is Plans {
         vm.prank(caller);
         (bool ok, bytes memory reason) = executor.call(both);
         assertFalse(ok);
-        assertEq(bytes4(reason), Cycle.NotOwner.selector);
+        assertEq(bytes4(reason), IExecutor.NotOwner.selector);
     }
 
     function testFuzz_a_torn_payload_runs_nothing(uint16 cut) public {
@@ -159,21 +159,21 @@ contract LiquidationSeveralTest is Plans {
             mstore(both, left)
         }
         uint256 before = _held(debt);
-        _refuses(both, Cycle.BadPayload.selector);
+        _refuses(both, IExecutor.BadPayload.selector);
         assertEq(_held(debt), before);
     }
 
     function testFuzz_bytes_behind_the_last_payload_undo_all(uint8 more) public {
         (Plan memory first, Plan memory second) = _two(Lend.MORPHO, Keep.DEBT, 1);
-        _refuses(bytes.concat(_both(first, second), new bytes(bound(more, 1, 80))), Cycle.BadPayload.selector);
+        _refuses(bytes.concat(_both(first, second), new bytes(bound(more, 1, 80))), IExecutor.BadPayload.selector);
     }
 
     function test_nothing_at_all_and_empty_payloads_are_refused() public {
         bytes4 all = SalePayload.RUN_ALL;
-        _refuses(abi.encodePacked(all), Cycle.BadPayload.selector);
-        _refuses(abi.encodePacked(all, uint16(0)), Cycle.BadPayload.selector);
-        _refuses(abi.encodePacked(all, uint16(3), uint24(0)), Cycle.BadPayload.selector);
-        _refuses(abi.encodePacked(all, type(uint16).max), Cycle.BadPayload.selector);
+        _refuses(abi.encodePacked(all), IExecutor.BadPayload.selector);
+        _refuses(abi.encodePacked(all, uint16(0)), IExecutor.BadPayload.selector);
+        _refuses(abi.encodePacked(all, uint16(3), uint24(0)), IExecutor.BadPayload.selector);
+        _refuses(abi.encodePacked(all, type(uint16).max), IExecutor.BadPayload.selector);
     }
 
     /// A payload has no selector of its own: whatever it begins with is read as a run.
@@ -181,8 +181,8 @@ contract LiquidationSeveralTest is Plans {
         (Plan memory first, Plan memory second) = _two(Lend.MORPHO, Keep.DEBT, 1);
         _fund(debt, executor, INVENTORY);
         bytes[] memory other = new bytes[](1);
-        other[0] = bytes.concat(bytes4(0), abi.encodeCall(Cycle.sweep, (debt, owner, INVENTORY)));
-        _refuses(SalePayload.several(other), Cycle.BadPayload.selector);
+        other[0] = bytes.concat(bytes4(0), abi.encodeCall(IExecutor.sweep, (debt, owner, INVENTORY)));
+        _refuses(SalePayload.several(other), IExecutor.BadPayload.selector);
         other[0] = bytes.concat(bytes4(0), _both(first, second));
         (bool ok,) = _send(SalePayload.several(other), 0);
         assertFalse(ok);
@@ -198,7 +198,7 @@ contract LiquidationSeveralTest is Plans {
         _demandAll(first, second);
         bytes memory both = _both(first, second);
         hook.attempt(executor, both);
-        hook.attempt(executor, abi.encodeCall(Cycle.sweep, (debt, address(hook), 1)));
+        hook.attempt(executor, abi.encodeCall(IExecutor.sweep, (debt, address(hook), 1)));
         for (uint256 i = 0; i < 2; i++) {
             Plan memory plan = i == 0 ? first : second;
             hook.attempt(executor, SalePayload.encode(plan.order, plan.sale));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
-import {Cycle} from "../src/Cycle.sol";
+import {IExecutor} from "./support/Interfaces.sol";
 import {HostilePool} from "./support/HostilePool.sol";
 import {Leg, Order, Payload} from "./support/Payload.sol";
 import {World} from "./support/World.sol";
@@ -17,7 +17,7 @@ contract PoolsTest is World {
                 if (at < 2 && kinds >> at & 1 == 0) continue;
                 (Order memory order, HostilePool pool) = _hostile(kinds, at);
                 pool.behave(0, 0);
-                _refuses(order, Cycle.CallbackMissing.selector);
+                _refuses(order, IExecutor.CallbackMissing.selector);
                 _inventoryIsWhole(order, 0);
             }
         }
@@ -55,10 +55,10 @@ contract PoolsTest is World {
                 if (kinds >> at & 1 == 0) continue;
                 (Order memory order, HostilePool pool) = _hostile(kinds, at);
                 pool.behave(1, 1);
-                _refuses(order, Cycle.AskedTooMuch.selector);
+                _refuses(order, IExecutor.AskedTooMuch.selector);
                 // A negative delta is no request either.
                 pool.behave(1, -int256(1000 ether));
-                _refuses(order, Cycle.AskedTooMuch.selector);
+                _refuses(order, IExecutor.AskedTooMuch.selector);
                 _inventoryIsWhole(order, 0);
             }
         }
@@ -87,7 +87,7 @@ contract PoolsTest is World {
     function test_a_last_pool_that_pays_nothing_back_makes_the_run_revert() public {
         (Order memory order,) = _hostile(5, 2);
         order.legs[2].pool = address(new HostilePool(order.token, 0));
-        _refuses(order, Cycle.Unprofitable.selector);
+        _refuses(order, IExecutor.Unprofitable.selector);
         _inventoryIsWhole(order, 0);
     }
 
@@ -149,7 +149,7 @@ contract PoolsTest is World {
         (order.legs[0].pool, order.legs[2].pool) = (a, b);
         order.legs[0].tokenIn = paid;
         pool.attempt(executor, Payload.encode(order));
-        pool.attempt(executor, abi.encodeCall(Cycle.sweep, (order.token, address(pool), 1)));
+        pool.attempt(executor, abi.encodeCall(IExecutor.sweep, (order.token, address(pool), 1)));
         pool.attempt(executor, "");
         pool.attempt(executor, hex"fa461e33");
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
-import {Cycle} from "../src/Cycle.sol";
+import {IExecutor} from "./support/Interfaces.sol";
 import {Leg, Order, Payload} from "./support/Payload.sol";
 import {World} from "./support/World.sol";
 
@@ -23,12 +23,12 @@ contract RefusalsTest is World {
         losing.legs[1] = Leg(false, first.pool, first.tokenOut, losing.token, 0);
         _fund(losing.token, executor, 100 ether);
         assertLt(_predict(losing), 0);
-        _refuses(losing, Cycle.Unprofitable.selector);
+        _refuses(losing, IExecutor.Unprofitable.selector);
     }
 
     function test_min_profit_is_met_exactly_or_not_at_all() public {
         order.minProfit = uint128(_profit(order)) + 1;
-        _refuses(order, Cycle.Unprofitable.selector);
+        _refuses(order, IExecutor.Unprofitable.selector);
         order.minProfit -= 1;
         _run(order);
     }
@@ -36,7 +36,7 @@ contract RefusalsTest is World {
     function testFuzz_any_other_block_is_refused(uint40 inBlock) public {
         vm.assume(inBlock != block.number);
         order.inBlock = inBlock;
-        _refuses(order, Cycle.WrongBlock.selector);
+        _refuses(order, IExecutor.WrongBlock.selector);
     }
 
     function testFuzz_a_payload_of_another_length_is_refused(uint8 cut, bool longer) public {
@@ -51,53 +51,53 @@ contract RefusalsTest is World {
                 mstore(payload, sub(mload(payload), cut))
             }
         }
-        _refuses(payload, Cycle.BadPayload.selector);
+        _refuses(payload, IExecutor.BadPayload.selector);
     }
 
     function test_a_payload_without_hops_is_refused() public {
         delete order.legs;
-        _refuses(order, Cycle.BadPayload.selector);
+        _refuses(order, IExecutor.BadPayload.selector);
         // Zero is what a hop that is not there would say that it spends.
         order.token = address(0);
-        _refuses(order, Cycle.BadPayload.selector);
+        _refuses(order, IExecutor.BadPayload.selector);
     }
 
     function test_a_selector_alone_is_refused() public {
-        _refuses(abi.encodePacked(Payload.RUN), Cycle.BadPayload.selector);
+        _refuses(abi.encodePacked(Payload.RUN), IExecutor.BadPayload.selector);
     }
 
     function test_a_first_hop_that_spends_another_token_is_refused() public {
         order.token = order.legs[0].tokenOut;
-        _refuses(order, Cycle.BadPayload.selector);
+        _refuses(order, IExecutor.BadPayload.selector);
     }
 
     function testFuzz_unknown_flags_are_refused(uint8 flags) public {
-        order.flags = uint8(bound(flags, 2, 255));
-        _refuses(order, Cycle.BadPayload.selector);
+        order.flags = uint8(bound(flags, 4, 255));
+        _refuses(order, IExecutor.BadPayload.selector);
     }
 
     function testFuzz_more_than_all_of_the_profit_in_bps_is_refused(uint128 bps) public {
         order.flags = 1;
         order.bid = uint128(bound(bps, 10001, type(uint128).max));
-        _refuses(order, Cycle.BadPayload.selector);
+        _refuses(order, IExecutor.BadPayload.selector);
     }
 
     function test_a_share_of_a_profit_that_is_not_weth_is_refused() public {
         Order memory other = _cycle(_token(), 2, 0);
         other.flags = 1;
         other.bid = 1;
-        _refuses(other, Cycle.BadPayload.selector);
+        _refuses(other, IExecutor.BadPayload.selector);
     }
 
     function test_a_start_token_without_code_is_refused() public {
         order.token = stranger;
         order.legs[0].tokenIn = stranger;
-        _refuses(order, Cycle.BalanceUnreadable.selector);
+        _refuses(order, IExecutor.BalanceUnreadable.selector);
     }
 
     function test_a_last_pool_without_code_is_refused() public {
         order.legs[1].pool = stranger;
-        _refuses(order, Cycle.CallbackMissing.selector);
+        _refuses(order, IExecutor.CallbackMissing.selector);
     }
 
     function test_a_first_pool_without_code_is_refused() public {

@@ -7,8 +7,7 @@ import {ReturnsTooLittleToken} from "solmate/test/utils/weird-tokens/ReturnsTooL
 import {ReturnsTooMuchToken} from "solmate/test/utils/weird-tokens/ReturnsTooMuchToken.sol";
 import {ReturnsTwoToken} from "solmate/test/utils/weird-tokens/ReturnsTwoToken.sol";
 import {RevertingToken} from "solmate/test/utils/weird-tokens/RevertingToken.sol";
-import {Cycle} from "../src/Cycle.sol";
-import {IToken} from "./support/Interfaces.sol";
+import {IExecutor, IToken} from "./support/Interfaces.sol";
 import {World} from "./support/World.sol";
 
 /// How the owner takes things out.
@@ -45,38 +44,38 @@ contract SweepTest is World {
     }
 
     function test_what_does_not_say_true_is_taken_for_a_failure() public {
-        _sweepFails(address(new ReturnsFalseToken()), 0, Cycle.TransferFailed.selector);
-        _sweepFails(address(new ReturnsTwoToken()), 0, Cycle.TransferFailed.selector);
-        _sweepFails(address(new ReturnsTooLittleToken()), 0, Cycle.TransferFailed.selector);
-        _sweepFails(address(new RevertingToken()), 0, Cycle.TransferFailed.selector);
-        _sweepFails(stranger, 0, Cycle.TransferFailed.selector);
+        _sweepFails(address(new ReturnsFalseToken()), 0, IExecutor.TransferFailed.selector);
+        _sweepFails(address(new ReturnsTwoToken()), 0, IExecutor.TransferFailed.selector);
+        _sweepFails(address(new ReturnsTooLittleToken()), 0, IExecutor.TransferFailed.selector);
+        _sweepFails(address(new RevertingToken()), 0, IExecutor.TransferFailed.selector);
+        _sweepFails(stranger, 0, IExecutor.TransferFailed.selector);
     }
 
     function test_more_than_there_is_cannot_be_swept() public {
-        _sweepFails(weth, 1, Cycle.TransferFailed.selector);
-        _sweepFails(address(0), 1, Cycle.PaymentFailed.selector);
+        _sweepFails(weth, 1, IExecutor.TransferFailed.selector);
+        _sweepFails(address(0), 1, IExecutor.PaymentFailed.selector);
     }
 
     function test_nothing_is_swept_to_nobody() public {
         to = address(0);
         vm.deal(executor, 1);
-        _sweepFails(address(0), 1, Cycle.BadPayload.selector);
+        _sweepFails(address(0), 1, IExecutor.BadPayload.selector);
     }
 
     function test_ether_is_not_swept_to_a_contract_that_refuses_it() public {
         to = address(quoter);
         vm.deal(executor, 1);
-        _sweepFails(address(0), 1, Cycle.PaymentFailed.selector);
+        _sweepFails(address(0), 1, IExecutor.PaymentFailed.selector);
     }
 
     function _sweep(address token, uint256 amount) private {
         vm.prank(owner);
-        Cycle(executor).sweep(token, to, amount);
+        IExecutor(executor).sweep(token, to, amount);
     }
 
     function _sweepFails(address token, uint256 amount, bytes4 why) private {
         vm.prank(owner);
         vm.expectRevert(why);
-        Cycle(executor).sweep(token, to, amount);
+        IExecutor(executor).sweep(token, to, amount);
     }
 }

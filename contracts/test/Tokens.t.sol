@@ -2,8 +2,7 @@
 pragma solidity ^0.8.26;
 
 import {MissingReturnToken} from "solmate/test/utils/weird-tokens/MissingReturnToken.sol";
-import {Cycle} from "../src/Cycle.sol";
-import {IToken} from "./support/Interfaces.sol";
+import {IExecutor, IToken} from "./support/Interfaces.sol";
 import {Order} from "./support/Payload.sol";
 import {FalseToken, FeeToken} from "./support/Tokens.sol";
 import {World} from "./support/World.sol";
@@ -44,7 +43,7 @@ contract TokensTest is World {
             FalseToken token = new FalseToken();
             token.silence(executor);
             Order memory order = _cycle(_pair(address(token), weth), kinds);
-            _refuses(order, Cycle.TransferFailed.selector);
+            _refuses(order, IExecutor.TransferFailed.selector);
         }
     }
 
@@ -53,7 +52,7 @@ contract TokensTest is World {
         // A contract, but not a token: its fallback reverts.
         order.token = executor;
         order.legs[0].tokenIn = executor;
-        _refuses(order, Cycle.BalanceUnreadable.selector);
+        _refuses(order, IExecutor.BalanceUnreadable.selector);
     }
 
     function _earns(Order memory order) private {

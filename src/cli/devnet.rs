@@ -187,8 +187,7 @@ fn config(world: &World, [owner, identity]: [&Path; 2], stem: &Path) -> String {
     let (owner, identity) = (file(owner), file(identity));
     text += &format!("\n[executor]\naddress = \"{address}\"\nowner = {owner}\nidentity = {identity}\n");
     let (mut cap, mut most) = (String::new(), "# (defaults)\n".to_owned());
-    if let Some(lending) = &world.devnet.lending {
-        text += &format!("liquidator = \"{}\"\n", lending.liquidator);
+    if world.devnet.lending.is_some() {
         (cap, most) = (format!("cap_wei = \"{LARGE_BID}\"\n"), format!("max_bid_wei = \"{LARGE_BID}\"\n"));
     }
     text += &format!("\n[bid]\nshare_bps = 9000\n{cap}\n[limits]\n{most}");

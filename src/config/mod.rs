@@ -249,10 +249,7 @@ impl Config {
     /// What holds and is yet worth a word: one sentence each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let liquidator = self.executor.as_ref().and_then(|executor| executor.liquidator);
-        let idle = !self.lending.is_empty() && liquidator.is_none();
-        let note = "no executor.liquidator: positions of [[lending]] are watched, and none is liquidated";
-        idle.then(|| note.to_owned()).into_iter().chain(self.chain.inexact()).collect()
+        self.chain.inexact().into_iter().collect()
     }
 
     /// As TOML, every key with the value it has, without a secret.

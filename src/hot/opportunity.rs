@@ -28,26 +28,6 @@ use crate::types::decision::Hop;
 use crate::types::decision::Path;
 use crate::types::id::TokenId;
 
-/// Which of our contracts runs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Contract {
-    /// The one that every run of swaps goes through.
-    Executor,
-    /// The one that buys from lenders.
-    Liquidator,
-}
-
-impl Contract {
-    /// Where it is. `None`: there is none.
-    #[must_use]
-    pub fn at(self, executor: Address, liquidator: Option<Address>) -> Option<Address> {
-        match self {
-            Self::Executor => Some(executor),
-            Self::Liquidator => liquidator,
-        }
-    }
-}
-
 /// What the rest of the house knows of a strategy: enough to name what it finds, and to know it again where it was written down.
 #[derive(Debug)]
 pub struct Profile {
@@ -55,8 +35,6 @@ pub struct Profile {
     pub base: &'static str,
     /// The name of what it finds behind a pending transaction. May be the same.
     pub behind: &'static str,
-    /// Which contract runs it.
-    pub contract: Contract,
     /// Its length is counted in pools: nothing else stands on its path.
     pub counts_hops: bool,
     /// Whether a path that was written down is one of its own.
@@ -79,11 +57,11 @@ pub trait Plan: fmt::Debug + Send + Sync {
     /// What each of its runs leaves, in units of the one token: a bid is divided among them.
     fn gains(&self) -> &[u128];
 
-    /// Our contract's calldata for this block, with this bid.
+    /// The calldata of our contract at `own` for this block, with this bid.
     ///
     /// # Errors
     /// Something does not fit.
-    fn calldata(&self, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<Bytes, EncodeError>;
+    fn calldata(&self, pools: &Pools<AnyPool>, own: Address, block: u64, bid: Wei) -> Result<Bytes, EncodeError>;
 
     /// Its way, for people and journals.
     fn hops(&self, pools: &Pools<AnyPool>) -> Vec<Hop>;
@@ -137,8 +115,8 @@ impl Swaps {
     /// The path as the executor reads it, in the place of what `steps` holds.
     pub fn write(&self, pools: &Pools<AnyPool>, steps: &mut Steps) {
         steps.begin();
-        for (edge, pair) in self.pairs() {
-            pools.write_step(edge, pair, steps);
+        for (index, (edge, pair)) in self.pairs().enumerate() {
+            pools.write_step(edge, pair, self.hops().get(index + 1), steps);
         }
     }
 
@@ -226,15 +204,6 @@ impl Opportunity {
     #[must_use]
     pub const fn value(&self) -> Option<Wei> {
         self.value
-    }
-
-    /// Which of our contracts runs it.
-    #[must_use]
-    pub const fn contract(&self) -> Contract {
-        match self.body {
-            Body::Swaps(_) => Contract::Executor,
-            Body::Plan(_) => self.profile.contract,
-        }
     }
 
     /// The swaps, where it is nothing else.

@@ -189,7 +189,6 @@ pub fn in_world(world: &World, folder: &Path) -> eyre::Result<Config> {
     }
     config.executor = Some(Executor {
         address: world.devnet.executor,
-        liquidator: world.devnet.lending.as_ref().map(|lending| lending.liquidator),
         owner: key(folder, "owner.key", &world.devnet.owner)?,
         identity: Some(key(folder, "identity.key", &world.identity)?),
         access_list: false,

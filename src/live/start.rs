@@ -292,12 +292,7 @@ fn submitter(config: &Config, how: How) -> eyre::Result<(Submitter, Own)> {
     let executor = executor(config)?;
     let owner = keys::read(&executor.owner).wrap_err("executor.owner")?;
     let identity = executor.identity.as_ref().map(keys::read).transpose().wrap_err("executor.identity")?;
-    let own = Own {
-        owner: owner.address(),
-        executor: executor.address,
-        liquidator: executor.liquidator,
-        weth: config.chain.wrapped_native,
-    };
+    let own = Own { owner: owner.address(), executor: executor.address, weth: config.chain.wrapped_native };
     let setup = Setup { relays: config.relay.clone(), identity, owner: own.owner };
     Ok((how.submitter(setup)?, own))
 }

@@ -71,15 +71,14 @@ impl StateLoader {
     #[must_use]
     pub fn new(chain: Chain, config: &Config, own: Own) -> Self {
         // What every proof of ours reads: our balances of the tokens that profits are kept in.
-        let balance = |holder, token| Look { from: own.owner, to: token, data: own::balance_of(holder) };
-        let holders = || [Some(own.executor), own.liquidator].into_iter().flatten();
+        let balance = |token| Look { from: own.owner, to: token, data: own::balance_of(own.executor) };
         let tokens = || config.search.base_tokens.iter().copied();
         let wanted = Wanted {
             factories: config.factory.clone(),
             pools: config.pool.clone(),
             lending: config.lending.clone(),
-            accounts: [own.owner].into_iter().chain(holders()).chain(tokens()).collect(),
-            looks: holders().flat_map(|holder| tokens().map(move |token| balance(holder, token))).collect(),
+            accounts: [own.owner, own.executor].into_iter().chain(tokens()).collect(),
+            looks: tokens().map(balance).collect(),
         };
         Self { chain, config: config.bootstrap.clone(), rules: Rules::of(&config.chain), wanted, own }
     }

@@ -88,7 +88,6 @@ impl<S: Strategy> Market<S> {
 pub fn contract(address: Address) -> Executor {
     Executor {
         address,
-        liquidator: None,
         owner: Place::Env("OWNER".to_owned()),
         identity: None,
         access_list: false,

@@ -43,11 +43,10 @@ impl Rig {
     pub async fn new(seed: u64) -> Self {
         let world = World::lending(seed).await;
         let net = &world.net;
-        let liquidator = net.lending.as_ref().map(|lending| lending.liquidator);
-        let own = Own { owner: net.owner.address(), executor: net.executor, liquidator, weth: MAINNET.wrapped_native };
+        let own = Own { owner: net.owner.address(), executor: net.executor, weth: MAINNET.wrapped_native };
         let wanted = Wanted {
             factories: session::factories(&net.contracts),
-            accounts: [own.owner, own.executor].into_iter().chain(liquidator).collect(),
+            accounts: vec![own.owner, own.executor],
             lending: session::lending(net.lending.as_ref()),
             ..Wanted::default()
         };

@@ -233,12 +233,7 @@ async fn the_ledger_says_who_won_a_position_that_we_lost_until_its_block_is_undo
     let ledger = Arc::new(Ledger::open(&folder.path().join("ledger")).expect("a ledger"));
     let position = Position { market: market.pool, id: None, account: borrower.account };
     ledger.decide(bundle(id.number, position)).done().await.expect("written");
-    let own = Own {
-        owner: net.owner.address(),
-        executor: net.executor,
-        liquidator: Some(lending.liquidator),
-        weth: net.contracts.weth,
-    };
+    let own = Own { owner: net.owner.address(), executor: net.executor, weth: net.contracts.weth };
     let told = async |notes: Vec<Note>| {
         let tracker = InclusionTracker::new(Facts::new(ledger.clone(), Vec::new()), chain.clone(), own);
         let tracker = tracker.watching(lending.markets.iter().map(|market| market.pool).collect());

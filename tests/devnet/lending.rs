@@ -12,13 +12,14 @@ use alloy_primitives::TxKind;
 use alloy_primitives::U256;
 use peregrine::protocols::execution::{Hop, Steps};
 use peregrine::protocols::executor::Bid;
-use peregrine::protocols::executor::liquidation::Lender;
-use peregrine::protocols::executor::liquidation::Liquidation;
-use peregrine::protocols::executor::liquidation::Paid;
-use peregrine::protocols::executor::liquidation::Run;
+use peregrine::protocols::executor::Run;
 use peregrine::protocols::lending::About;
+use peregrine::protocols::lending::Call;
 use peregrine::protocols::lending::Lending as _;
+use peregrine::protocols::lending::PlannedSale;
 use peregrine::protocols::lending::Question;
+use peregrine::protocols::lending::Size;
+use peregrine::protocols::lending::aave;
 use peregrine::protocols::morpho_blue;
 use peregrine::types::amount::Wei;
 use peregrine_devnet::Devnet;
@@ -97,7 +98,7 @@ pub async fn answer(net: &Devnet, feed: &Feed, answer: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pending_answer_sinks_positions_that_are_then_sold_by_hand_and_by_the_liquidator() {
+async fn a_pending_answer_sinks_positions_that_are_then_sold_by_hand_and_by_the_executor() {
     let start = Instant::now();
     let plain = crate::devnet(5).await;
     let without = start.elapsed();
@@ -136,7 +137,7 @@ async fn a_pending_answer_sinks_positions_that_are_then_sold_by_hand_and_by_the_
         let [(_, first), (_, second)] = pair else { panic!("two of each") };
         let [small, large] = if first.debt_usd < second.debt_usd { [first, second] } else { [second, first] };
         by_hand(&hand, large).await;
-        by_the_liquidator(&hand, lending, small, low).await;
+        by_the_executor(&hand, small, low).await;
     }
 }
 
@@ -206,7 +207,7 @@ async fn by_hand(hand: &Hand<'_>, borrower: &Borrower) {
 }
 
 /// Without capital, over one pair, to the unit.
-async fn by_the_liquidator(hand: &Hand<'_>, lending: &Lending, borrower: &Borrower, price: u64) {
+async fn by_the_executor(hand: &Hand<'_>, borrower: &Borrower, price: u64) {
     let net = hand.0;
     let debt = net.tokens.iter().position(|token| token.address == borrower.debt).expect("a token");
     let mut pairs = net.pools.iter().filter(|pool| pool.venue == Venue::UniswapV2 && pool.tokens.contains(&0));
@@ -220,26 +221,27 @@ async fn by_the_liquidator(hand: &Hand<'_>, lending: &Lending, borrower: &Borrow
     let profit = out.checked_sub(repay).expect("worth it");
     let hop = Hop { pool: pair.address, token_in: borrower.collateral, amount_out: out };
     let mut steps = Steps::default();
-    steps.begin_unnamed();
+    steps.begin_with(borrower.debt);
+    let (account, collateral, size) = (borrower.account, borrower.collateral, Size::Repay(U256::from(repay)));
+    let call = Call { account, debt: borrower.debt, collateral, size, receipt: false };
+    let sale = PlannedSale { call, repay, amount_out: amount_in };
+    aave::write_step(borrower.pool, &sale, None, &mut steps).expect("there is such a call");
     steps.exact_out(hop, pair.tokens[0] == 0);
-    let lender = Lender::Aave { pool: borrower.pool, paid: Paid::Collateral };
-    let (user, collateral) = (borrower.account, borrower.collateral);
     let run = Run {
         block: hand.block_number().await + 1,
         token: borrower.debt,
         min_profit: profit,
         bid: Bid::Wei(Wei(U256::ZERO)),
-        liquidation: Liquidation { lender, borrower: user, debt: borrower.debt, collateral, repay },
-        amount_in,
+        amount_in: repay,
         steps: &steps,
     };
-    let held = hand.balance(borrower.debt, lending.liquidator).await;
-    let receipt = hand.send(&net.owner, lending.liquidator, U256::ZERO, run.encode().expect("fits")).await;
+    let held = hand.balance(borrower.debt, net.executor).await;
+    let receipt = hand.send(&net.owner, net.executor, U256::ZERO, run.encode().expect("fits")).await;
     assert!(!receipt.status.is_zero(), "the run reverted");
-    assert_eq!(hand.balance(borrower.debt, lending.liquidator).await - held, U256::from(profit));
+    assert_eq!(hand.balance(borrower.debt, net.executor).await - held, U256::from(profit));
     let all = crate::attribution::attributed(hand).await;
     let [ours] = &all[..] else { panic!("{all:?}") };
-    assert!(ours.ours && ours.taken.liquidator == lending.liquidator && ours.sender == net.owner.address());
+    assert!(ours.ours && ours.taken.liquidator == net.executor && ours.sender == net.owner.address());
     assert_eq!(ours.taken.repaid, U256::from(repay));
     // What was seized was sold on the way, but for what the market's fee had left over.
     let gain = |token| ours.gained.iter().find(|gain| gain.token == token).map(|gain| gain.units);

@@ -57,7 +57,7 @@ fn engine(setup: &Setup, state: &session::State<'_>) -> Engine {
         search: setup.search.clone(),
         base: false,
         bid: setup.bid.clone(),
-        own: Own { owner: setup.owner, executor: setup.executor, liquidator: setup.liquidator, weth: setup.weth },
+        own: Own { owner: setup.owner, executor: setup.executor, weth: setup.weth },
         forecast: true,
     };
     plan.engine(&InitialState {

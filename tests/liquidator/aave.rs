@@ -4,11 +4,11 @@
 use crate::aave_drive::World;
 use crate::aave_drive::{borrowCall, depositCall, getUserAccountDataCall};
 use crate::market_evm::{ADMIN, Outcome, creation_code, mintCall, user};
-use crate::plan::{FREE, Keep, Pair, Plan};
+use crate::plan::{FREE, Keep, Lender, Liquidation, Pair, Plan};
 use alloy::sol_types::SolValue;
 use alloy_primitives::{Address, Bytes, U256};
-use peregrine::protocols::executor::error_name;
-use peregrine::protocols::executor::liquidation::{self, Lender, Liquidation, Paid};
+use peregrine::protocols::executor::several;
+use peregrine::protocols::executor::{self, error_name};
 use peregrine::protocols::lending::{Call, Lending, Size};
 use peregrine::protocols::{aave_v2, aave_v3};
 
@@ -37,7 +37,7 @@ struct Stage {
 
 impl Stage {
     fn new(mut world: World) -> Self {
-        let code = liquidation::creation(true, ADMIN, WETH).expect("the artifact");
+        let code = executor::creation(true, ADMIN, WETH).expect("the artifact");
         let liquidator = world.chain.create(code.to_vec(), &[]);
         let args = ("Token".to_owned(), "TKN".to_owned(), U256::from(18)).abi_encode_params();
         let middle = world.chain.create(creation_code(TOKEN, &[]), &args);
@@ -107,8 +107,7 @@ impl Stage {
     }
 
     fn liquidation(&self, call: &Call, asked: u128) -> Liquidation {
-        let lender = Lender::Aave { pool: self.world.pool, paid: Paid::Collateral };
-        Liquidation { lender, borrower: call.account, debt: call.debt, collateral: call.collateral, repay: asked }
+        Liquidation { lender: Lender::Aave(self.world.pool), call: *call, repay: asked }
     }
 
     fn run(&mut self, data: &Bytes) -> Outcome {
@@ -195,7 +194,7 @@ fn two_behind_one_price<M: Lending>(mut stage: Stage, market: M) {
         sum += plan.profit();
         runs.push(data);
     }
-    let both = liquidation::encode_all(&runs).expect("two");
+    let both = several::encode_all(&runs).expect("two");
     stage.run(&both).expect("both run");
     let to = stage.world.assets[debt].token;
     assert_eq!(stage.held(to), sum);

@@ -3,8 +3,10 @@
 use alloy_primitives::{Address, Bytes, U256};
 use peregrine::protocols::execution::{Hop, Steps};
 use peregrine::protocols::executor::Bid;
-use peregrine::protocols::executor::liquidation::{Liquidation, Run};
-use peregrine::protocols::lending::Seizure;
+use peregrine::protocols::executor::Run;
+use peregrine::protocols::lending::aave;
+use peregrine::protocols::lending::{Call, Lending, PlannedSale, Seizure};
+use peregrine::protocols::morpho_blue;
 use peregrine::types::amount::Wei;
 
 /// The builder gets nothing.
@@ -53,13 +55,41 @@ pub struct PairHop {
     pub amount_out: u128,
 }
 
-/// The path of the liquidator through pairs, with what goes on before one of them.
-pub fn steps(hops: &[PairHop], stop: Option<Stop>) -> Steps {
+/// Whose words a path begins with.
+#[derive(Clone, Copy, Debug)]
+pub enum Lender {
+    /// Its pool, of either version.
+    Aave(Address),
+    Morpho(Address, morpho_blue::Params),
+}
+
+/// What is asked of a market, and the most that it may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Liquidation {
+    pub lender: Lender,
+    pub call: Call,
+    pub repay: u128,
+}
+
+impl Liquidation {
+    fn write(&self, amount_out: u128, steps: &mut Steps) {
+        let sale = PlannedSale { call: self.call, repay: self.repay, amount_out };
+        match self.lender {
+            Lender::Aave(pool) => aave::write_step(pool, &sale, None, steps),
+            Lender::Morpho(morpho, params) => morpho_blue::Market::new(morpho, params).write_step(&sale, steps),
+        }
+        .expect("there is such a call");
+    }
+}
+
+/// A liquidation whose seizure pays `amount_in` into pairs, with what goes on before one of them.
+pub fn steps(liquidation: &Liquidation, amount_in: u128, hops: &[PairHop], stop: Option<Stop>) -> Steps {
     let mut steps = Steps::default();
-    steps.begin_unnamed();
+    steps.begin_with(liquidation.call.debt);
+    liquidation.write(amount_in, &mut steps);
     for (index, PairHop { first_in, pool, token_in, amount_out }) in hops.iter().copied().enumerate() {
         if let Some(stop) = stop.filter(|stop| stop.before == index) {
-            steps.stop(stop.amount_out);
+            steps.stop(token_in, stop.amount_out);
         }
         steps.exact_out(Hop { pool, token_in, amount_out }, first_in);
     }
@@ -104,7 +134,7 @@ impl Plan {
             Keep::Between => (seized - rest, Some(route[last].costs(repaid))),
             Keep::Collateral => (route.iter().rev().fold(repaid, |due, pair| pair.costs(due)), None),
         };
-        let mut gains = vec![(liquidation.collateral, seized - amount_in)];
+        let mut gains = vec![(liquidation.call.collateral, seized - amount_in)];
         let (mut hops, mut amount) = (Vec::new(), amount_in);
         for (index, pair) in route.iter().enumerate() {
             if let Some(goes_on) = goes_on.filter(|_| index == last) {
@@ -116,10 +146,10 @@ impl Plan {
             amount = if index == last && keep != Keep::Debt { repaid.min(paid) } else { paid };
             hops.push(pair.hop(amount));
         }
-        gains.push((liquidation.debt, amount - repaid));
+        gains.push((liquidation.call.debt, amount - repaid));
         let token = match keep {
-            Keep::Debt => liquidation.debt,
-            Keep::Collateral => liquidation.collateral,
+            Keep::Debt => liquidation.call.debt,
+            Keep::Collateral => liquidation.call.collateral,
             Keep::Between => route[last].tokens[0],
         };
         let stop = goes_on.map(|amount_out| Stop { before: last, amount_out });
@@ -133,8 +163,8 @@ impl Plan {
 
     /// The calldata, with a demand.
     pub fn encode(&self, block: u64, min_profit: u128, bid: Bid) -> Bytes {
-        let Self { token, liquidation, amount_in, ref hops, stop, .. } = *self;
-        let steps = &steps(hops, stop);
-        Run { block, token, min_profit, bid, liquidation, amount_in, steps }.encode().expect("fits")
+        let Self { token, ref liquidation, amount_in, ref hops, stop, .. } = *self;
+        let steps = &steps(liquidation, amount_in, hops, stop);
+        Run { block, token, min_profit, bid, amount_in: liquidation.repay, steps }.encode().expect("fits")
     }
 }

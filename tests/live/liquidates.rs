@@ -82,7 +82,7 @@ fn positions(rig: &Rig, row: &Row) -> usize {
 
 /// What the liquidator holds of everything, and its ether.
 async fn purse(rig: &Rig) -> Vec<U256> {
-    let account = lending(rig).liquidator;
+    let account = rig.net.executor;
     let mut held = Vec::new();
     for token in &rig.net.tokens {
         held.push(word(rig, token.address, balanceOfCall { account }).await);

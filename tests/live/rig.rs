@@ -174,7 +174,6 @@ impl Rig {
         config.lending = session::lending(self.net.lending.as_ref());
         config.executor = Some(Executor {
             address: self.net.executor,
-            liquidator: self.net.lending.as_ref().map(|lending| lending.liquidator),
             owner: key(self.folder.path(), "owner", &self.net.owner),
             identity: Some(key(self.folder.path(), "identity", &self.identity)),
             access_list: false,

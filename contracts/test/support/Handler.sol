@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
-import {Cycle} from "../../src/Cycle.sol";
-import {IPair, IToken} from "./Interfaces.sol";
+import {IExecutor, IPair, IToken} from "./Interfaces.sol";
 import {Leg, Order, Payload} from "./Payload.sol";
 import {Quoter} from "./Quoter.sol";
 import {CommonBase} from "forge-std/Base.sol";
@@ -66,7 +65,7 @@ contract Handler is CommonBase, StdUtils {
     }
 
     function strangerSweeps(uint256 who, uint256 which, address to, uint256 amount) external {
-        _call(who, abi.encodeCall(Cycle.sweep, (_token(which), to, amount)));
+        _call(who, abi.encodeCall(IExecutor.sweep, (_token(which), to, amount)));
     }
 
     function strangerSpendsAllowance(uint256 which, uint256 amount) external {

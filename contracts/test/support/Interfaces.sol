@@ -1,6 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
+/// The entrances of Executor.sol, which dispatches by hand.
+interface IExecutor {
+    error NotOwner();
+    error BadPayload();
+    error WrongBlock();
+    error NotDue();
+    error CallbackMissing();
+    error AskedTooMuch();
+    error BalanceUnreadable();
+    error TransferFailed();
+    error Unprofitable();
+    error TokenSpent();
+    error GotTooLittle();
+    error BidTooHigh();
+    error PaymentFailed();
+
+    function run() external payable;
+    function runAll() external payable;
+    function sweep(address token, address to, uint256 amount) external;
+}
+
 interface IToken {
     function balanceOf(address) external view returns (uint256);
     function transfer(address, uint256) external returns (bool);

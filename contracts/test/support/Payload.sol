@@ -21,6 +21,26 @@ struct Order {
     Leg[] legs;
 }
 
+/// A call of a path. `mode`: the bits of its kind beside CALL.
+struct Called {
+    uint8 mode;
+    address target;
+    address tokenIn;
+    uint128 out;
+    bytes data;
+}
+
+/// The bits of a call's kind, and a stop's.
+library Kind {
+    uint8 internal constant STOP = 4;
+    uint8 internal constant SENT = 0;
+    uint8 internal constant HELD = 4;
+    uint8 internal constant ALLOWED = 12;
+    uint8 internal constant HERE = 0;
+    uint8 internal constant DIRECT = 16;
+    uint8 internal constant CALL = 128;
+}
+
 /// Encodes as the header of Executor.sol says, written from that text and not from the contract's code.
 library Payload {
     bytes4 internal constant RUN = 0xc0406226;
@@ -44,5 +64,26 @@ library Payload {
     function hop(Leg memory leg) internal pure returns (bytes memory) {
         uint8 kind = (leg.v3 ? 1 : 0) | (leg.tokenIn < leg.tokenOut ? 2 : 0);
         return abi.encodePacked(kind, leg.pool, leg.tokenIn, leg.out);
+    }
+
+    // ---- the long form
+
+    /// A run of `steps`, written by the functions below. The order's legs are not read; `start` 0 is its token.
+    function long(Order memory order, address start, bytes memory steps) internal pure returns (bytes memory) {
+        return abi.encodePacked(RUN, order.flags | 2, order.inBlock, longEcho(order, start, steps));
+    }
+
+    /// The bytes that a pool is given to echo: all from the profit token on, to the end of its step.
+    function longEcho(Order memory order, address start, bytes memory steps) internal pure returns (bytes memory) {
+        return abi.encodePacked(order.token, order.minProfit, order.bid, start, order.amountIn, steps);
+    }
+
+    function stop(address token, uint128 out) internal pure returns (bytes memory) {
+        return abi.encodePacked(Kind.STOP, uint160(0), token, out);
+    }
+
+    function called(Called memory step) internal pure returns (bytes memory) {
+        bytes memory before = abi.encodePacked(step.data, uint16(step.data.length));
+        return bytes.concat(before, abi.encodePacked(Kind.CALL | step.mode, step.target, step.tokenIn, step.out));
     }
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
-import {Cycle} from "../../src/Cycle.sol";
-import {IPair} from "./Interfaces.sol";
+import {IExecutor, IPair} from "./Interfaces.sol";
 import {Feed} from "./Lenders.sol";
 import {Order} from "./Payload.sol";
 import {Quoter} from "./Quoter.sol";
@@ -72,7 +71,7 @@ contract SaleHandler is CommonBase, StdUtils {
     }
 
     function strangerSweeps(uint256 who, uint256 which, address to, uint256 amount) external {
-        _call(who, abi.encodeCall(Cycle.sweep, (_token(which), to, amount)));
+        _call(who, abi.encodeCall(IExecutor.sweep, (_token(which), to, amount)));
     }
 
     function strangerSpendsAllowance(uint256 who, uint256 which, uint256 amount) external {

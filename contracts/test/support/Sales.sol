@@ -14,7 +14,7 @@ enum Keep {
     BETWEEN
 }
 
-/// The liquidator in the place of the executor, positions that have sunk, and paths that turn their collateral into their debt.
+/// Positions that have sunk, and paths that turn their collateral into their debt.
 abstract contract Sales is Lenders {
     address internal debt;
     address internal collateral;
@@ -25,10 +25,6 @@ abstract contract Sales is Lenders {
         super.setUp();
         debt = _token();
         collateral = _token();
-    }
-
-    function _executor() internal override returns (address) {
-        return _ours("artifacts/liquidator.json");
     }
 
     /// A position that has sunk, and what repaying `repay` of it brings.

@@ -242,10 +242,7 @@ impl Devnet {
         let mut own = Chain::new(rpc.clone(), owner.clone());
         let executor = seed::deploy_executor(&mut own, weth).await?;
         let lending = match options.lending {
-            true => {
-                let liquidator = seed::deploy_liquidator(&mut own, weth).await?;
-                Some(lending::stand(&mut chain, (options.seed, chain_id), &seeded.tokens, liquidator).await?)
-            }
+            true => Some(lending::stand(&mut chain, (options.seed, chain_id), &seeded.tokens).await?),
             false => None,
         };
 

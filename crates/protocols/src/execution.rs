@@ -1,8 +1,9 @@
-//! How our contract makes a swap or a liquidation, and the steps of a path as it reads them: each venue writes its own, and each
-//! lending market says its own.
+//! How our contract makes a swap or a liquidation, and the steps of a path as it reads them: each venue writes its own, and so does
+//! each lending market. A pool of Uniswap's families is called by our contract itself; whoever else is called says with what.
 //!
 //! # Invariants
 //! - A step is written by the venue that it swaps in: nobody else knows its form, and there is no form by default.
+//! - The layout is the one that the header of `contracts/src/Executor.sol` describes.
 //! - A path ends at a venue that pays before it is paid: what that pays is what the path begins with.
 //!
 //! # Cost
@@ -20,7 +21,7 @@ pub enum Execution {
     /// One contract holds all pools: it is unlocked, swaps are debts in its books, and these are settled before it locks:
     /// Uniswap V4, Balancer V3.
     Unlock,
-    /// It takes what goes in from its caller by an allowance, and pays its caller: Curve, Balancer V2, ERC-4626.
+    /// It takes what goes in from its caller, by an allowance or because it keeps it itself: Curve, Balancer V2, ERC-4626.
     Pull,
     /// It is sent what goes in, then called, and pays out of what has come.
     Prepaid,
@@ -35,6 +36,46 @@ impl Execution {
             Self::Pull | Self::Prepaid => false,
         }
     }
+
+    /// Who is to be given what goes in: the venue at `venue`, or our contract `own`, which it takes it from.
+    #[must_use]
+    pub const fn payee(self, venue: Address, own: Address) -> Address {
+        match self {
+            Self::Callback | Self::Prepaid => venue,
+            Self::Unlock | Self::Pull => own,
+        }
+    }
+}
+
+/// How a call gets what it spends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Our contract has it, and allows the target to take just so much of it.
+    Allowed,
+    /// Our contract has it, and the target needs no allowance: it burns what it issued itself.
+    Held,
+    /// The step before pays the target.
+    Sent,
+}
+
+/// Where what a call gives goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// To our contract, which measures it and sends on as much as is due.
+    Here,
+    /// To whoever the data name, which must be the step's `recipient`. Nothing is measured: the next step cannot be made without it.
+    Direct,
+}
+
+/// A call that a venue or a lending market has written itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallStep<'a> {
+    /// The calldata. Never a token's `transfer`, `approve` or `transferFrom`: our contract refuses them.
+    pub data: &'a [u8],
+    /// How it gets what it spends.
+    pub input: Input,
+    /// Where what it gives goes.
+    pub output: Output,
 }
 
 /// A swap that a venue is to write a step of.
@@ -48,6 +89,8 @@ pub struct PlannedSwap {
     pub amount_in: u128,
     /// What comes out, in its smallest unit.
     pub amount_out: u128,
+    /// Who is to be given it: the next venue, or our contract. Whoever asks the venue to pay somebody else names this one.
+    pub recipient: Address,
 }
 
 /// One step as it is remembered of a path: what a proof that fails is investigated by.
@@ -68,31 +111,70 @@ pub const STEP: usize = 1 + 20 + 20 + 16;
 const EXACT_IN: u8 = 1;
 /// Bit of a step's kind: the pool's first token goes in.
 const FIRST_IN: u8 = 2;
-/// Kind of a step that is no pool.
-const STOP: u8 = 4;
+/// Bit of a step's kind: what it spends is paid to our contract. Alone: a stop.
+const HELD: u8 = 4;
+const STOP: u8 = HELD;
+/// Bit of a call's kind, beside [`HELD`]: the target may take what it spends.
+const ALLOWED: u8 = 8;
+/// Bit of a call's kind: the target pays the next step.
+const DIRECT: u8 = 16;
+/// Bit of a step's kind: a call.
+const CALL: u8 = 128;
+
+/// Where a record's token lies in it.
+const TOKEN: std::ops::Range<usize> = 21..41;
 
 /// The steps of a path, written one after another.
 #[derive(Clone, Debug, Default)]
 pub struct Steps {
+    own: Address,
     bytes: Vec<u8>,
     hops: Vec<Hop>,
     last: Option<Execution>,
     stop: Option<usize>,
-    unnamed: bool,
+    start: Option<Address>,
+    calls: usize,
+    /// The last step is a call whose output is measured: the next one names its token.
+    measured: bool,
+    /// Bytes of data that do not fit their size.
+    oversize: Option<usize>,
+    /// A venue was called for a contract of ours that nobody has named.
+    nobodys: bool,
 }
 
 impl Steps {
-    /// Another path, whose tokens are named in the steps: the executor reads the first.
+    /// A buffer for paths of our contract at `own`. Without: of none that must be named, which is any of callbacks alone.
+    #[must_use]
+    pub fn of(own: Address) -> Self {
+        Self { own, ..Self::default() }
+    }
+
+    /// Our contract.
+    #[must_use]
+    pub const fn own(&self) -> Address {
+        self.own
+    }
+
+    /// Another path, that begins with the token that it ends with. All its steps name theirs.
     pub fn begin(&mut self) {
         self.bytes.clear();
         self.hops.clear();
-        (self.last, self.stop, self.unnamed) = (None, None, false);
+        (self.last, self.stop, self.start) = (None, None, None);
+        (self.calls, self.measured, self.oversize, self.nobodys) = (0, false, None, false);
     }
 
-    /// Another path, of the liquidator's: it reads no tokens of the steps, and zeros are cheapest.
-    pub fn begin_unnamed(&mut self) {
+    /// Another path, that begins with `start` and holds its profit in whatever token. Tokens are named where they are read: zeros are
+    /// cheapest.
+    pub fn begin_with(&mut self, start: Address) {
         self.begin();
-        self.unnamed = true;
+        self.start = Some(start);
+    }
+
+    /// Another path, that begins with the steps of `begun`.
+    pub fn begin_as(&mut self, begun: &Self) {
+        let own = self.own;
+        self.clone_from(begun);
+        self.own = own;
     }
 
     /// [`Execution::Callback`], `swap(uint256,uint256,address,bytes)`: told what comes out, paid in advance or in the callback.
@@ -106,21 +188,58 @@ impl Steps {
     }
 
     fn callback(&mut self, hop: Hop, kind: u8) {
-        let token = if self.unnamed { Address::ZERO } else { hop.token_in };
-        self.bytes.push(kind);
-        self.bytes.extend_from_slice(hop.pool.as_slice());
-        self.bytes.extend_from_slice(token.as_slice());
-        self.bytes.extend_from_slice(&hop.amount_out.to_be_bytes());
+        self.record(kind, hop, self.start.is_none() || self.measured);
+        self.measured = false;
         self.hops.push(hop);
         self.last = Some(Execution::Callback);
     }
 
+    /// [`Execution::Pull`] or [`Execution::Prepaid`]: a venue is called with what it says.
+    pub fn call(&mut self, hop: Hop, call: &CallStep<'_>) {
+        self.ask(hop, call);
+        self.hops.push(hop);
+        self.nobodys |= self.own.is_zero();
+    }
+
+    /// Somebody who is no venue is called: a lending market. `asked.pool` is who, and nobody is suspected if it fails.
+    pub fn ask(&mut self, asked: Hop, call: &CallStep<'_>) {
+        let held = match call.input {
+            Input::Allowed => HELD | ALLOWED,
+            Input::Held => HELD,
+            Input::Sent => 0,
+        };
+        let direct = if call.output == Output::Direct { DIRECT } else { 0 };
+        let first = self.bytes.is_empty();
+        match u16::try_from(call.data.len()) {
+            Ok(size) => {
+                self.bytes.extend_from_slice(call.data);
+                self.bytes.extend_from_slice(&size.to_be_bytes());
+            }
+            Err(_) => self.oversize = Some(call.data.len()),
+        }
+        let named = self.start.is_none() || self.measured || (held != 0 && !first);
+        self.record(CALL | held | direct, asked, named);
+        self.measured = call.output == Output::Here;
+        self.last = Some(if held == 0 { Execution::Prepaid } else { Execution::Pull });
+        self.calls += 1;
+    }
+
     /// The profit token is kept here, between two venues, and so much of it goes on.
-    pub fn stop(&mut self, amount_out: u128) {
-        self.bytes.push(STOP);
-        self.bytes.extend_from_slice(&[0; 40]);
-        self.bytes.extend_from_slice(&amount_out.to_be_bytes());
+    pub fn stop(&mut self, token: Address, amount_out: u128) {
+        self.record(STOP, Hop { pool: Address::ZERO, token_in: token, amount_out }, self.measured);
+        self.measured = false;
         self.stop = Some(self.hops.len());
+    }
+
+    fn record(&mut self, kind: u8, hop: Hop, named: bool) {
+        let mut record = [0; STEP];
+        record[0] = kind;
+        record[1..TOKEN.start].copy_from_slice(hop.pool.as_slice());
+        if named {
+            record[TOKEN].copy_from_slice(hop.token_in.as_slice());
+        }
+        record[TOKEN.end..].copy_from_slice(&hop.amount_out.to_be_bytes());
+        self.bytes.extend_from_slice(&record);
     }
 
     /// The swaps, in order.
@@ -141,55 +260,33 @@ impl Steps {
         self.stop
     }
 
+    /// What the path begins with, if that was said.
+    #[must_use]
+    pub const fn start(&self) -> Option<Address> {
+        self.start
+    }
+
+    /// There is more to it than callbacks from a token and back to it.
+    #[must_use]
+    pub const fn is_long(&self) -> bool {
+        self.start.is_some() || self.stop.is_some() || self.calls > 0
+    }
+
+    /// Bytes of a call's data that are more than its step can hold.
+    #[must_use]
+    pub const fn oversize(&self) -> Option<usize> {
+        self.oversize
+    }
+
+    /// A venue may have been told to pay our contract, which was not said: [`Steps::of`].
+    #[must_use]
+    pub const fn nobodys(&self) -> bool {
+        self.nobodys
+    }
+
     /// All steps, as the contract reads them.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
-}
-
-/// Who sells the collateral, and how it is asked: a lending market says it of itself. Each variant is a call that our contract can
-/// make, and not a protocol: forks share one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lender {
-    /// Aave's pool, of V2, V3 or a fork.
-    Aave {
-        /// The pool.
-        pool: Address,
-        /// In what it pays.
-        paid: Paid,
-    },
-    /// A market of Morpho Blue.
-    Morpho {
-        /// The one contract.
-        morpho: Address,
-        /// The market's oracle.
-        oracle: Address,
-        /// The market's interest rate model.
-        irm: Address,
-        /// The market's liquidation threshold, in wad.
-        lltv: u128,
-        /// What is asked for.
-        asked: Asked,
-    },
-}
-
-/// In what an Aave pool pays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paid {
-    /// The collateral itself.
-    Collateral,
-    /// Its receipt token, which the first pool buys.
-    Receipt(Address),
-    /// Its receipt token, of which the first hop's input is withdrawn to the first pool.
-    Withdrawn(Address),
-}
-
-/// What Morpho is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// Collateral to seize.
-    Collateral(u128),
-    /// Borrow shares to repay.
-    Shares(u128),
 }

@@ -50,6 +50,7 @@ use crate::lending::Call;
 use crate::lending::Health;
 use crate::lending::Holding;
 use crate::lending::Lending;
+use crate::lending::PlannedSale;
 use crate::lending::Question;
 use crate::lending::Ready;
 use crate::lending::Refusal;
@@ -421,8 +422,8 @@ macro_rules! lenders {
                 match self { $(Self::$variant(market) => market.encode(call),)+ }
             }
 
-            fn step(&self, call: &Call) -> Result<execution::Lender, Refusal> {
-                match self { $(Self::$variant(market) => market.step(call),)+ }
+            fn write_step(&self, sale: &PlannedSale, steps: &mut Steps) -> Result<(), Refusal> {
+                match self { $(Self::$variant(market) => market.write_step(sale, steps),)+ }
             }
         }
     };

@@ -10,7 +10,7 @@ use crate::hot::bundle::config::Bid;
 use crate::hot::bundle::config::Limits;
 use crate::hot::bundle::config::WHOLE_BPS;
 use crate::hot::refused::Refused;
-use crate::protocols::executor::liquidation::split;
+use crate::protocols::executor::several::split;
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
 use crate::types::amount::WeiPerGas;

@@ -14,9 +14,6 @@ pub const WHOLE_BPS: u16 = 10_000;
 pub struct Executor {
     /// The contract.
     pub address: Address,
-    /// The contract that liquidates, of the same owner. Without it nothing is liquidated.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub liquidator: Option<Address>,
     /// The owner's key: `env:NAME`, or a file.
     pub owner: Place,
     /// The key that relays know us by. Holds nothing, and is never the owner's.

@@ -100,7 +100,8 @@ impl BundleSigner {
     /// A builder that signs with `key`, the executor's owner's.
     #[must_use]
     pub fn new(key: Key, chain_id: u64, executor: config::Executor, bid: config::Bid, limits: config::Limits) -> Self {
-        let (signed, buffers) = (limits::BlockLimits::default(), Buffers::default());
+        let buffers = Buffers { steps: Steps::of(executor.address), ..Buffers::default() };
+        let signed = limits::BlockLimits::default();
         Self { key, chain_id, executor, bid, limits, signed, nonces: None, buffers }
     }
 
@@ -193,7 +194,7 @@ impl BundleSigner {
         }
         let gas_limit = self.gas_limit(&on, expected_gas(&on))?;
         let terms = self.terms(&on, target_block)?;
-        self.buffers.calldata(&on, pools, target_block.block, terms.bid)?;
+        self.buffers.calldata(&on, pools, (self.executor.address, target_block.block), terms.bid)?;
         let hash = self.sign(&on, target_block, gas_limit)?;
         let raw = self.buffers.paper.raw();
         let bytes = raw.len() + target.map_or(0, |target| target.bytes().len());
@@ -208,15 +209,13 @@ impl BundleSigner {
 
     /// Signs the calldata on the worker: the transaction's hash.
     fn sign(&mut self, on: &Basis<'_>, target_block: &TargetBlock, gas_limit: Gas) -> Result<B256, Refused> {
-        let contract = on.opportunity.contract();
-        let to = contract.at(self.executor.address, self.executor.liquidator).ok_or(Refused::Ours)?;
         let Buffers { data, paper, .. } = &mut self.buffers;
         let draft = transaction::Draft {
             chain_id: self.chain_id,
             nonce: target_block.nonce,
             gas_limit,
             price: target_block.base_fee,
-            to,
+            to: self.executor.address,
             data,
             access: if self.executor.access_list { on.access } else { &[] },
         };
@@ -252,9 +251,15 @@ fn expected_gas(on: &Basis<'_>) -> Gas {
 
 impl Buffers {
     /// The run, with its bid.
-    fn calldata(&mut self, on: &Basis<'_>, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<(), Refused> {
+    fn calldata(
+        &mut self,
+        on: &Basis<'_>,
+        pools: &Pools<AnyPool>,
+        (own, block): (Address, u64),
+        bid: Wei,
+    ) -> Result<(), Refused> {
         if let Some(plan) = on.opportunity.plan() {
-            let data = plan.calldata(pools, block, bid).map_err(|_| Refused::Unencodable)?;
+            let data = plan.calldata(pools, own, block, bid).map_err(|_| Refused::Unencodable)?;
             self.data.clear();
             self.data.extend_from_slice(&data);
             return Ok(());

@@ -119,8 +119,7 @@ fn with_its_bid<S: Strategy>(
     proof: &Proven,
     target_block: &TargetBlock,
 ) -> Result<Proven, Refused> {
-    let (bid, proven_with, held) =
-        (signer.offer(proof, target_block)?, proof.builder_paid(), engine.held_for(proof.opportunity()));
+    let (bid, proven_with, held) = (signer.offer(proof, target_block)?, proof.builder_paid(), engine.held());
     // Several runs in one share what is held: which of them unwraps hangs on the bid itself.
     let shares = proof.opportunity().gains().len() > 1 && held != Wei::default();
     if !shares && (bid <= held) == (proven_with <= held) {

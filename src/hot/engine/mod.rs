@@ -16,7 +16,6 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::U256;
 use revm::context::TxEnv;
@@ -364,17 +363,7 @@ impl<S: Strategy> Engine<S> {
     /// Ether that the executor holds behind the last event. A bid up to it is paid out of it, a higher one by unwrapping.
     #[must_use]
     pub fn held(&self) -> Wei {
-        self.ether(self.prover.own().executor)
-    }
-
-    /// The same of the contract that runs an opportunity.
-    #[must_use]
-    pub fn held_for(&self, opportunity: &Opportunity) -> Wei {
-        let own = self.prover.own();
-        self.ether(opportunity.contract().at(own.executor, own.liquidator).unwrap_or(own.executor))
-    }
-
-    fn ether(&self, of: Address) -> Wei {
+        let of = self.prover.own().executor;
         Wei(self.machine.db().known_account(of).map_or(U256::ZERO, |info| info.balance))
     }
 

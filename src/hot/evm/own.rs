@@ -31,8 +31,6 @@ pub struct Own {
     pub owner: Address,
     /// Holds the code and the profits.
     pub executor: Address,
-    /// The contract that liquidates, if there is one.
-    pub liquidator: Option<Address>,
     /// Wrapped ether, out of which the executor can pay a builder.
     pub weth: Address,
 }
@@ -81,7 +79,7 @@ impl Own {
         // The block's builder and whatever else was loaded keep the state they had.
         let ours = executed.diff.into_iter().filter(|(address, _)| [owner, executor].contains(address)).collect();
         machine.commit(ours);
-        Ok(Self { owner, executor, liquidator: None, weth })
+        Ok(Self { owner, executor, weth })
     }
 
     /// Marks the slots in which `token` keeps the executor's balance: those that `balanceOf(executor)` reads and

@@ -130,7 +130,7 @@ impl Prover {
     #[must_use]
     pub fn new(own: Own, nonce: u64, unknown: Unknown, bid: Bid) -> Self {
         let (suspicion, look) = (Suspicion::default(), own::balance_of(own.executor));
-        let (missed, proofs, steps) = (Vec::new(), ProofCache::default(), Steps::default());
+        let (missed, proofs, steps) = (Vec::new(), ProofCache::default(), Steps::of(own.executor));
         Self { own, suspicion, nonce, unknown, bid, share: None, missed, look, proofs, steps }
     }
 
@@ -250,10 +250,10 @@ impl Prover {
         opportunity: &Opportunity,
         bid: Bid,
     ) -> Result<(Proven, EvmState), Refused> {
-        let at = opportunity.contract().at(self.own.executor, self.own.liquidator).ok_or(Refused::Ours)?;
+        let at = self.own.executor;
         let (Some(plan), Bid::Wei(bid)) = (opportunity.plan(), bid) else { return Err(Refused::Unencodable) };
         let number = machine.block().number.try_into().map_err(|_| Refused::Unencodable)?;
-        let data = plan.calldata(pools, number, bid).map_err(|_| Refused::Unencodable)?;
+        let data = plan.calldata(pools, at, number, bid).map_err(|_| Refused::Unencodable)?;
         let tx = self.to(machine, at, (plan.gas(), data));
         let token = pools.token(opportunity.token());
         let look = (token, own::balance_of(at));

@@ -270,11 +270,17 @@ impl<P> Pools<P> {
     }
 
     /// Has the pool write its step of our contract's path: through this edge, with so much going in and coming out.
-    pub fn write_step(&self, edge: &Edge, [amount_in, amount_out]: [u128; 2], steps: &mut Steps)
+    pub fn write_step(&self, edge: &Edge, [amount_in, amount_out]: [u128; 2], next: Option<&Edge>, steps: &mut Steps)
     where
         P: Amm,
     {
-        let swap = PlannedSwap { leg: edge.leg, token_in: self.token(edge.token_in), amount_in, amount_out };
+        let payee = |next: &Edge| {
+            let venue = self.pool(next.pool);
+            venue.execution().payee(venue.address(), steps.own())
+        };
+        let recipient = next.map_or(steps.own(), payee);
+        let token_in = self.token(edge.token_in);
+        let swap = PlannedSwap { leg: edge.leg, token_in, amount_in, amount_out, recipient };
         let pool = self.pool(edge.pool);
         pool.write_step(&swap, steps);
         debug_assert_eq!(steps.last(), Some(pool.execution()), "a venue writes the form that it says it has");

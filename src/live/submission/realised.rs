@@ -4,7 +4,7 @@
 //! - It is what changed for owner and contracts of ours from the block's parent to the block: ether, wrapped ether, and the token that
 //!   the cycle starts from, valued as it was predicted. Whoever sends them anything in that block is counted in.
 
-use alloy_primitives::{Address, B256, Bytes, I256, U256};
+use alloy_primitives::{Address, B256, I256, U256};
 
 use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
@@ -41,20 +41,14 @@ pub async fn realised(chain: &Chain, own: &Own, bundle: &Bundle, span: [B256; 2]
 }
 
 async fn holdings(chain: &Chain, own: &Own, at: B256, token: Address) -> Result<Holdings, ChainError> {
-    let contracts: Vec<Address> = [own.executor].into_iter().chain(own.liquidator).collect();
-    let of = |token: Address| contracts.iter().map(move |contract| (token, own::balance_of(*contract)));
-    let asked: Vec<(Address, Bytes)> = of(token).chain(of(own.weth)).collect();
-    let ours: Vec<Address> = contracts.iter().copied().chain([own.owner]).collect();
+    let asked = [token, own.weth].map(|token| (token, own::balance_of(own.executor)));
+    let ours = [own.executor, own.owner];
     let (accounts, tokens) = tokio::try_join!(chain.holdings(at, &ours), chain.views(at, &asked))?;
     let ether = accounts.iter().filter_map(|account| account.balance).sum();
     // A token that says no number says nothing of what was earned: as good as no answer.
     let unreadable = || chain.unreadable("eth_call", "a balance that is no number");
-    let numbers: Option<Vec<U256>> = tokens.iter().map(|answer| own::number(Some(answer))).collect();
-    let numbers = numbers.filter(|numbers| numbers.len() == asked.len()).ok_or_else(unreadable)?;
-    let (of_token, of_weth) = numbers.split_at(contracts.len());
-    // No sum of balances of one token overflows, unless it lies.
-    let sum = |all: &[U256]| all.iter().fold(U256::ZERO, |sum, one| sum.saturating_add(*one));
-    Ok(Holdings { ether, token: sum(of_token), weth: sum(of_weth) })
+    let number = |place: usize| own::number(tokens.get(place).map(std::borrow::Borrow::borrow)).ok_or_else(unreadable);
+    Ok(Holdings { ether, token: number(0)?, weth: number(1)? })
 }
 
 /// No balance on earth has the highest bit.

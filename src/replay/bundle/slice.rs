@@ -34,7 +34,7 @@ pub fn slice(thread: &mut Thread, judged: &Judged) -> Result<Option<Case>, Strin
     machine.drop_overlay();
     let trigger = event.trigger.clone();
     let profile = strategy::of_path(&bundle.of.path).ok_or("its path is of no strategy that is known here")?;
-    let ours = profile.contract.at(setup.executor, setup.liquidator).unwrap_or(setup.executor);
+    let ours = setup.executor;
     let mut case = Case {
         format: FORMAT.to_owned(),
         strategy: profile.name(trigger.is_some()).to_owned(),

@@ -7,7 +7,7 @@ use alloy_primitives::{B256, I256, U256, hex, keccak256};
 
 use crate::protocols::executor;
 use crate::protocols::executor::RUN;
-use crate::protocols::executor::liquidation::RUN_ALL;
+use crate::protocols::executor::several::RUN_ALL;
 use crate::protocols::lending::taken::Taken;
 use crate::replay::bundle::trace::Emitted;
 use crate::types::decision::Hop;

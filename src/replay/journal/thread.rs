@@ -84,7 +84,6 @@ pub struct Thread {
 pub fn signer(setup: &Setup) -> Result<BundleSigner, String> {
     let executor = Executor {
         address: setup.executor,
-        liquidator: setup.liquidator,
         owner: Place::Naked,
         identity: None,
         access_list: setup.access_list,
@@ -97,7 +96,7 @@ pub fn signer(setup: &Setup) -> Result<BundleSigner, String> {
 impl Thread {
     /// A thread that has not been fed yet.
     pub(super) fn new(run: usize, index: u16, setup: Rc<Setup>) -> Result<Self, String> {
-        let own = Own { owner: setup.owner, executor: setup.executor, liquidator: setup.liquidator, weth: setup.weth };
+        let own = Own { owner: setup.owner, executor: setup.executor, weth: setup.weth };
         let plan = Plan {
             chain_id: setup.chain.id,
             rules: Rules::of(&setup.chain),

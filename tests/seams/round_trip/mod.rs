@@ -6,7 +6,7 @@ use std::sync::Arc;
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, Bytes, U256};
 use peregrine::hot::event::Outcome;
-use peregrine::hot::opportunity::{self, Contract, Gain, Opportunity, Plan, Profile, Swaps};
+use peregrine::hot::opportunity::{self, Gain, Opportunity, Plan, Profile, Swaps};
 use peregrine::hot::state::pools::{Edge, Pools};
 use peregrine::hot::state::view::View;
 use peregrine::hot::strategy::{Context, Strategy};
@@ -33,13 +33,8 @@ pub fn sync() -> Vec<u8> {
 /// What goes in: a tenth of an ether.
 pub const AMOUNT: u128 = 100_000_000_000_000_000;
 
-pub static PROFILE: Profile = Profile {
-    base: "round_trip",
-    behind: "round_trip_behind",
-    contract: Contract::Executor,
-    counts_hops: true,
-    wrote: |_| false,
-};
+pub static PROFILE: Profile =
+    Profile { base: "round_trip", behind: "round_trip_behind", counts_hops: true, wrote: |_| false };
 
 /// The toy.
 #[derive(Debug, Default)]
@@ -122,8 +117,8 @@ impl Plan for Planned {
         &self.gains
     }
 
-    fn calldata(&self, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<Bytes, EncodeError> {
-        let mut steps = Steps::default();
+    fn calldata(&self, pools: &Pools<AnyPool>, own: Address, block: u64, bid: Wei) -> Result<Bytes, EncodeError> {
+        let mut steps = Steps::of(own);
         self.swaps.write(pools, &mut steps);
         let (token, min_profit) = (pools.token(self.gain.token), self.gain.gross);
         let (bid, amount_in) = (Bid::Wei(bid), self.swaps.amount_in());

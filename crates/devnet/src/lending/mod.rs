@@ -52,8 +52,6 @@ pub struct Lending {
     pub borrowers: Vec<Borrower>,
     /// Who answers for the feeds.
     pub reporter: Wallet,
-    /// Our contract for it, of the executor's owner.
-    pub liquidator: Address,
 }
 
 impl Lending {
@@ -102,7 +100,6 @@ pub(super) async fn stand(
     chain: &mut Chain,
     (seed, chain_id): (u64, u64),
     tokens: &[Token],
-    liquidator: Address,
 ) -> Result<Lending, DevnetError> {
     let mut dice = Dice::new(seed, 3);
     let reporter = Wallet::derived("reporter", seed, 0)?.on(chain_id);
@@ -123,7 +120,7 @@ pub(super) async fn stand(
         borrowers::borrow(chain, &listed, market, &here).await?;
         borrowers.extend(here);
     }
-    Ok(Lending { markets, feeds, borrowers, reporter, liquidator })
+    Ok(Lending { markets, feeds, borrowers, reporter })
 }
 
 /// An address of nobody's, for what has none on mainnet that matters.

@@ -19,12 +19,10 @@ mod tokens;
 
 use alloy::sol_types::SolValue;
 use alloy_primitives::Address;
-use alloy_primitives::Bytes;
 use alloy_primitives::TxKind;
 use alloy_primitives::U256;
 use alloy_primitives::address;
 use peregrine_protocols::executor;
-use peregrine_protocols::executor::liquidation;
 
 use crate::DevnetError;
 use crate::chain::Chain;
@@ -175,20 +173,10 @@ pub(super) async fn deploy_executor(chain: &mut Chain, weth: Address) -> Result<
     let owner = chain.me();
     chain.endow(&[(owner, ether(OWNER_ETHER))]).await?;
     let creation = executor::creation(true, owner, weth).map_err(|error| DevnetError::Ours(error.to_string()))?;
-    deploy(chain, "the executor", creation).await
-}
-
-/// The same of the liquidator, for an owner who has ether.
-pub(super) async fn deploy_liquidator(chain: &mut Chain, weth: Address) -> Result<Address, DevnetError> {
-    let creation = liquidation::creation(true, chain.me(), weth);
-    deploy(chain, "the liquidator", creation.map_err(|error| DevnetError::Ours(error.to_string()))?).await
-}
-
-async fn deploy(chain: &mut Chain, what: &str, creation: Bytes) -> Result<Address, DevnetError> {
-    let create = Step { what: what.into(), to: TxKind::Create, value: U256::ZERO, data: creation };
+    let create = Step { what: "the executor".into(), to: TxKind::Create, value: U256::ZERO, data: creation };
     let created = chain.run(vec![create]).await?;
-    let contract = created.first().copied().ok_or_else(|| DevnetError::Unmined(what.into()))?;
-    let fund = Step::call(format!("ether for {what}"), contract, Vec::new());
+    let contract = created.first().copied().ok_or_else(|| DevnetError::Unmined("the executor".into()))?;
+    let fund = Step::call("ether for the executor".to_owned(), contract, Vec::new());
     chain.run(vec![Step { value: ether(EXECUTOR_ETHER), ..fund }]).await?;
     Ok(contract)
 }

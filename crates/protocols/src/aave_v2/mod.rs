@@ -15,11 +15,12 @@ use crate::amm::Applied;
 use crate::amm::ApplyError;
 use crate::discover::Probe;
 use crate::discover::View;
-use crate::execution;
+use crate::execution::Steps;
 use crate::lending::Call;
 use crate::lending::Health;
 use crate::lending::Holding;
 use crate::lending::Lending;
+use crate::lending::PlannedSale;
 use crate::lending::Question;
 use crate::lending::Refusal;
 use crate::lending::aave;
@@ -207,7 +208,7 @@ impl Lending for Market {
         aave::encode(call)
     }
 
-    fn step(&self, call: &Call) -> Result<execution::Lender, Refusal> {
-        aave::step(self.address(), call, self.receipt(call.collateral))
+    fn write_step(&self, sale: &PlannedSale, steps: &mut Steps) -> Result<(), Refusal> {
+        aave::write_step(self.address(), sale, self.receipt(sale.call.collateral), steps)
     }
 }

@@ -1,11 +1,12 @@
-//! Our own contracts: `contracts/src/Executor.sol`, its calldata and its creation code; the liquidator's in [`liquidation`].
+//! Our own contract: `contracts/src/Executor.sol`, its calldata and its creation code.
 //!
 //! # Invariants
 //! - The layout is the one that the contract's header describes; `tests/prove.rs`, `tests/liquidator.rs` and every recorded
 //!   block run both against each other.
+//! - A path of callbacks from a token and back to it is written in the plain form, and in no other; what else there is in the long one.
 //! - Amounts are integers that fit the field, or there is no calldata.
 
-pub mod liquidation;
+pub mod several;
 
 use alloy::sol_types::SolError;
 use alloy_primitives::{Address, Bytes, U256, hex};
@@ -32,11 +33,11 @@ alloy::sol! {
     error BalanceUnreadable();
     error TransferFailed();
     error Unprofitable();
-    error SeizedTooLittle();
-    error DebtTokenSpent();
+    error GotTooLittle();
+    error TokenSpent();
 }
 
-/// Selectors of our contracts' errors that speak of our own call and of nobody on the path.
+/// Selectors of our contract's errors that speak of our own call and of nobody on the path.
 pub const OWN_FAULTS: [[u8; 4]; 5] =
     [NotOwner::SELECTOR, BadPayload::SELECTOR, WrongBlock::SELECTOR, BidTooHigh::SELECTOR, PaymentFailed::SELECTOR];
 
@@ -55,8 +56,8 @@ pub fn error_name(output: &[u8]) -> Option<&'static str> {
         (BalanceUnreadable::SELECTOR, "BalanceUnreadable"),
         (TransferFailed::SELECTOR, "TransferFailed"),
         (Unprofitable::SELECTOR, "Unprofitable"),
-        (SeizedTooLittle::SELECTOR, "SeizedTooLittle"),
-        (DebtTokenSpent::SELECTOR, "DebtTokenSpent"),
+        (GotTooLittle::SELECTOR, "GotTooLittle"),
+        (TokenSpent::SELECTOR, "TokenSpent"),
     ];
     names.into_iter().find(|(selector, _)| selector == output).map(|(_, name)| name)
 }
@@ -64,6 +65,8 @@ pub fn error_name(output: &[u8]) -> Option<&'static str> {
 const HEAD: usize = 4 + 1 + 5 + 20 + 16 + 16;
 const AMOUNT: usize = 16;
 const FLAG_BPS: u8 = 1;
+/// The steps are of every kind, and the start token is named.
+const FLAG_LONG: u8 = 2;
 
 /// What the builder is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,13 +82,13 @@ pub enum Bid {
 pub struct Run<'a> {
     /// The only block it may run in.
     pub block: u64,
-    /// Start and profit token.
+    /// Profit token, and the start token unless the steps say another.
     pub token: Address,
     /// Least gain in `token` before the builder is paid.
     pub min_profit: u128,
     /// Builder payment.
     pub bid: Bid,
-    /// What the first hop spends.
+    /// What the first step spends; if that is a lending market, the most that it may take.
     pub amount_in: u128,
     /// What the venues have written, in order.
     pub steps: &'a Steps,
@@ -104,11 +107,17 @@ pub enum EncodeError {
     #[error("{0} hops, 1 to {MAX_HOPS} due")]
     Hops(usize),
     /// A stop is between two hops.
-    #[error("a stop before hop {0} of {1}, between two hops of a liquidation is due")]
+    #[error("a stop before hop {0} of {1}, between two hops is due")]
     Stop(usize, usize),
     /// The last venue pays before it is paid, or there is nothing to begin with.
     #[error("the last venue of the path does not pay before it is paid")]
     NotLent,
+    /// A venue that is called may pay our contract, and must know it.
+    #[error("a venue is called for a contract of ours that is not named")]
+    Nobody,
+    /// A call's size has 16 bits.
+    #[error("a call with {0} bytes of data, 65535 at most are due")]
+    Data(usize),
     /// One call makes at least one run, and nothing else.
     #[error("run {0} of several is not there, or is no call of run()")]
     NoRun(usize),
@@ -117,7 +126,7 @@ pub enum EncodeError {
 impl Run<'_> {
     /// The calldata.
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
-        let mut data = Vec::with_capacity(HEAD + AMOUNT + self.steps.bytes().len());
+        let mut data = Vec::with_capacity(HEAD + 20 + AMOUNT + self.steps.bytes().len());
         self.write(&mut data)?;
         Ok(data.into())
     }
@@ -125,41 +134,51 @@ impl Run<'_> {
     /// The calldata, in the place of what `data` holds.
     pub fn write(&self, data: &mut Vec<u8>) -> Result<(), EncodeError> {
         check(self.steps)?;
-        if let Some(before) = self.steps.stopped_before() {
-            return Err(EncodeError::Stop(before, self.steps.hops().len()));
+        self.head(data)?;
+        if self.steps.is_long() {
+            // Zeros are cheaper than the same token once more.
+            let start = self.steps.start().filter(|start| *start != self.token).unwrap_or_default();
+            data.extend_from_slice(start.as_slice());
         }
-        head(data, self.block, self.token, (self.min_profit, self.bid))?;
         data.extend_from_slice(&self.amount_in.to_be_bytes());
         data.extend_from_slice(self.steps.bytes());
         Ok(())
     }
-}
 
-/// What the calldata of every `run()` of ours begins with, in the place of what `data` holds.
-fn head(data: &mut Vec<u8>, block: u64, token: Address, gain: (u128, Bid)) -> Result<(), EncodeError> {
-    let (min_profit, bid) = gain;
-    if block >> 40 != 0 {
-        return Err(EncodeError::Block(block));
+    /// What every run begins with, in the place of what `data` holds.
+    fn head(&self, data: &mut Vec<u8>) -> Result<(), EncodeError> {
+        if self.block >> 40 != 0 {
+            return Err(EncodeError::Block(self.block));
+        }
+        let (flags, bid) = match self.bid {
+            Bid::Wei(wei) => (0, u128::try_from(wei.0).map_err(|_| EncodeError::Bid(wei.0))?),
+            Bid::Bps(bps) => (FLAG_BPS, u128::from(bps)),
+        };
+        data.clear();
+        data.extend_from_slice(&RUN);
+        data.push(flags | if self.steps.is_long() { FLAG_LONG } else { 0 });
+        data.extend_from_slice(&self.block.to_be_bytes()[3..]);
+        data.extend_from_slice(self.token.as_slice());
+        data.extend_from_slice(&self.min_profit.to_be_bytes());
+        data.extend_from_slice(&bid.to_be_bytes());
+        Ok(())
     }
-    let (flags, bid) = match bid {
-        Bid::Wei(wei) => (0, u128::try_from(wei.0).map_err(|_| EncodeError::Bid(wei.0))?),
-        Bid::Bps(bps) => (FLAG_BPS, u128::from(bps)),
-    };
-    data.clear();
-    data.extend_from_slice(&RUN);
-    data.push(flags);
-    data.extend_from_slice(&block.to_be_bytes()[3..]);
-    data.extend_from_slice(token.as_slice());
-    data.extend_from_slice(&min_profit.to_be_bytes());
-    data.extend_from_slice(&bid.to_be_bytes());
-    Ok(())
 }
 
-/// A path that our contracts can go.
+/// A path that our contract can go.
 fn check(steps: &Steps) -> Result<(), EncodeError> {
     let hops = steps.hops().len();
     if !(1..=MAX_HOPS).contains(&hops) {
         return Err(EncodeError::Hops(hops));
+    }
+    if let Some(before) = steps.stopped_before().filter(|before| !(1..hops).contains(before)) {
+        return Err(EncodeError::Stop(before, hops));
+    }
+    if let Some(bytes) = steps.oversize() {
+        return Err(EncodeError::Data(bytes));
+    }
+    if steps.nobodys() {
+        return Err(EncodeError::Nobody);
     }
     if steps.last().is_some_and(|last| last.lends()) { Ok(()) } else { Err(EncodeError::NotLent) }
 }
@@ -184,12 +203,7 @@ const ARTIFACT: &str = include_str!("../../artifacts/executor.json");
 /// # Errors
 /// The committed artifact is not the JSON due: a broken build of ours.
 pub fn creation(cancun: bool, owner: Address, weth: Address) -> Result<Bytes, serde_json::Error> {
-    code(ARTIFACT, cancun, owner, weth)
-}
-
-/// Both contracts take the same arguments.
-fn code(artifact: &str, cancun: bool, owner: Address, weth: Address) -> Result<Bytes, serde_json::Error> {
-    let artifact: Artifact = serde_json::from_str(artifact)?;
+    let artifact: Artifact = serde_json::from_str(ARTIFACT)?;
     let build = if cancun { artifact.cancun } else { artifact.istanbul };
     let mut code = build.creation.to_vec();
     code.extend_from_slice(owner.into_word().as_slice());

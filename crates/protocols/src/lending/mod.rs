@@ -25,7 +25,7 @@ use alloy_primitives::U256;
 use crate::amm::Applied;
 use crate::amm::ApplyError;
 use crate::discover::View;
-use crate::execution;
+use crate::execution::{CallStep, Hop, Input, Output, Steps};
 use crate::lending::market_spec::MarketSpec;
 use crate::lending::market_spec::Pair;
 use crate::math::ray::WAD;
@@ -101,6 +101,25 @@ pub struct Call {
     pub size: Size,
     /// The collateral is taken as the market's receipt token, where there is one, and not as the underlying.
     pub receipt: bool,
+}
+
+/// A liquidation that a market is to write a step of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedSale {
+    /// What is asked.
+    pub call: Call,
+    /// The most that the market may take of the debt asset.
+    pub repay: u128,
+    /// What the next step spends of what is seized.
+    pub amount_out: u128,
+}
+
+impl PlannedSale {
+    /// The step of a market that is called with `data`, takes what it is owed by an allowance, and pays whoever calls.
+    pub fn write(&self, market: Address, data: &[u8], steps: &mut Steps) {
+        let asked = Hop { pool: market, token_in: self.call.debt, amount_out: self.amount_out };
+        steps.ask(asked, &CallStep { data, input: Input::Allowed, output: Output::Here });
+    }
 }
 
 /// What a liquidation moves.
@@ -356,9 +375,9 @@ pub trait Lending {
     /// The protocol has no such call.
     fn encode(&self, call: &Call) -> Result<Vec<u8>, Refusal>;
 
-    /// How our contract is to ask for the liquidation: the market's own step of a path.
+    /// Writes the liquidation as our contract reads it: the step that a path begins with.
     ///
     /// # Errors
     /// The protocol has no such call, or what it would need is not known.
-    fn step(&self, call: &Call) -> Result<execution::Lender, Refusal>;
+    fn write_step(&self, sale: &PlannedSale, steps: &mut Steps) -> Result<(), Refusal>;
 }

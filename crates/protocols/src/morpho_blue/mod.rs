@@ -19,11 +19,12 @@ use alloy_primitives::U256;
 use crate::amm::Applied;
 use crate::amm::ApplyError;
 use crate::discover::View;
-use crate::execution::{Asked, Lender};
+use crate::execution::Steps;
 use crate::lending::Call;
 use crate::lending::Health;
 use crate::lending::Holding;
 use crate::lending::Lending;
+use crate::lending::PlannedSale;
 use crate::lending::Question;
 use crate::lending::Refusal;
 use crate::lending::Size;
@@ -181,14 +182,8 @@ impl Lending for Market {
         Ok(call.abi_encode())
     }
 
-    fn step(&self, call: &Call) -> Result<Lender, Refusal> {
-        let small = |amount: U256| u128::try_from(amount).map_err(|_| Refusal::TooLarge);
-        let asked = match call.size {
-            Size::Seize(units) => Asked::Collateral(small(units)?),
-            Size::Shares(shares) => Asked::Shares(small(shares)?),
-            Size::Repay(_) => return Err(Refusal::Unsupported),
-        };
-        let Params { oracle, irm, lltv, .. } = *self.params();
-        Ok(Lender::Morpho { morpho: self.contract(), oracle, irm, lltv: small(lltv)?, asked })
+    fn write_step(&self, sale: &PlannedSale, steps: &mut Steps) -> Result<(), Refusal> {
+        sale.write(self.contract(), &self.encode(&sale.call)?, steps);
+        Ok(())
     }
 }

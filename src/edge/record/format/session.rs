@@ -54,7 +54,10 @@ pub struct Setup {
     pub owner: Address,
     /// Our contract.
     pub executor: Address,
-    /// Our contract that liquidates.
+    /// Our contract liquidates, too. It did not in runs that do not say so.
+    pub liquidates: bool,
+    /// A second contract that liquidated, in runs before the one did both.
+    #[serde(skip_serializing)]
     pub liquidator: Option<Address>,
     /// Wrapped ether.
     pub weth: Address,

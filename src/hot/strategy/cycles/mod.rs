@@ -4,7 +4,6 @@
 use alloy_primitives::U256;
 
 use crate::hot::event::Outcome;
-use crate::hot::opportunity::Contract;
 use crate::hot::opportunity::Gain;
 use crate::hot::opportunity::Opportunity;
 use crate::hot::opportunity::Profile;
@@ -21,13 +20,8 @@ use crate::metrics::span::Span;
 use crate::types::amount::Wei;
 
 /// A path of pools alone: what it gains is what its first hop spends, and is not said again.
-pub static PROFILE: Profile = Profile {
-    base: "atomic_arb",
-    behind: "backrun",
-    contract: Contract::Executor,
-    counts_hops: true,
-    wrote: |path| path.token.is_none(),
-};
+pub static PROFILE: Profile =
+    Profile { base: "atomic_arb", behind: "backrun", counts_hops: true, wrote: |path| path.token.is_none() };
 
 /// Cycles.
 #[derive(Debug, Default)]

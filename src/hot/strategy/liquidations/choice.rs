@@ -32,10 +32,10 @@ use crate::protocols::amm::Amm;
 use crate::protocols::execution::Steps;
 use crate::protocols::executor::Bid;
 use crate::protocols::executor::EncodeError;
-use crate::protocols::executor::liquidation;
-use crate::protocols::executor::liquidation::Run;
+use crate::protocols::executor::Run;
 use crate::protocols::lending::Call;
 use crate::protocols::lending::Lending;
+use crate::protocols::lending::PlannedSale;
 use crate::protocols::lending::Ready;
 use crate::protocols::lending::Seizure;
 use crate::protocols::lending::Size;
@@ -56,7 +56,12 @@ const ROUNDS: usize = 4;
 pub struct Leg {
     protocol: &'static str,
     market: Address,
-    what: liquidation::Liquidation,
+    account: Address,
+    /// What is repaid.
+    debt: Address,
+    repay: u128,
+    /// The market's own step.
+    asked: Steps,
     seized: u128,
     /// What is seized, as it is paid out: the collateral or its receipt token.
     paid_in: TokenId,
@@ -76,7 +81,7 @@ impl Leg {
     /// Whose position.
     #[must_use]
     pub const fn account(&self) -> Address {
-        self.what.borrower
+        self.account
     }
 
     /// The contract that is called.
@@ -100,7 +105,7 @@ impl Leg {
     /// What is repaid: which token, and how much.
     #[must_use]
     pub const fn repaid(&self) -> (Address, u128) {
-        (self.what.debt, self.what.repay)
+        (self.debt, self.repay)
     }
 
     /// What is seized, as it is paid out: which token, and how much.
@@ -137,32 +142,27 @@ impl Leg {
         self.route.sale.iter().chain(&self.route.purchase)
     }
 
-    /// The liquidator's calldata of this one alone.
+    /// The calldata of this one alone, for our contract at `own`.
     pub(in crate::hot::strategy::liquidations) fn payload(
         &self,
         pools: &Pools<AnyPool>,
+        own: Address,
         block: u64,
         bid: Wei,
     ) -> Result<Bytes, EncodeError> {
-        let sold = self.route.sale.len();
-        let mut steps = Steps::default();
-        steps.begin_unnamed();
+        let (sold, token) = (self.route.sale.len(), pools.token(self.route.token));
+        let mut steps = Steps::of(own);
+        steps.begin_as(&self.asked);
         for (index, (edge, swap)) in self.edges().zip(&self.swaps).enumerate() {
             if index > 0 && index == sold {
-                steps.stop(self.turn[1]);
+                steps.stop(token, self.turn[1]);
             }
-            pools.write_step(edge, *swap, &mut steps);
+            // What a stop keeps of, it is paid itself.
+            let next = self.edges().nth(index + 1).filter(|_| index + 1 != sold);
+            pools.write_step(edge, *swap, next, &mut steps);
         }
-        let run = Run {
-            block,
-            token: pools.token(self.route.token),
-            min_profit: self.gross(),
-            bid: Bid::Wei(bid),
-            liquidation: self.what,
-            // Without a sale the purchase takes of what is seized, and the rest stays.
-            amount_in: if sold == 0 { self.turn[1] } else { self.seized },
-            steps: &steps,
-        };
+        let run =
+            Run { block, token, min_profit: self.gross(), bid: Bid::Wei(bid), amount_in: self.repay, steps: &steps };
         run.encode()
     }
 }
@@ -292,7 +292,7 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         // Which way is best hangs on the amount: looked for again at the best one, until no other comes up.
         for _ in 0..ROUNDS {
             let best = legs.iter().max_by_key(|leg| leg.value.0);
-            let Some(amounts) = best.map(|leg| [U256::from(leg.seized), U256::from(leg.what.repay)]) else { break };
+            let Some(amounts) = best.map(|leg| [U256::from(leg.seized), U256::from(leg.repay)]) else { break };
             let routes = route::routes(self.view, self.cycles, ends, amounts);
             let routes = routes.into_iter().map(|(_, route)| route);
             let new: Vec<Route> = routes.filter(|route| !tried.contains(route)).collect();
@@ -373,18 +373,33 @@ impl<V: View<Pool = AnyPool>> Find<'_, V> {
         let bought = self.bought(&route.purchase, &fill.purchase)?;
         let logged =
             fill.sale.iter().map(|swap| pair(*swap)).chain(bought.into_iter().map(Some)).collect::<Option<_>>()?;
-        let what = liquidation::Liquidation {
-            lender: self.market.step(call).ok()?,
-            borrower: call.account,
-            debt: call.debt,
-            collateral: call.collateral,
-            repay: small(seizure.repaid)?,
-        };
+        let (repay, seized) = (small(seizure.repaid)?, small(seizure.seized)?);
+        // Without a sale the purchase takes of what is seized, and the rest stays.
+        let amount_out = if route.sale.is_empty() { turn[1] } else { seized };
+        let mut asked = Steps::default();
+        asked.begin_with(call.debt);
+        self.market.write_step(&PlannedSale { call: *call, repay, amount_out }, &mut asked).ok()?;
         let [paid_in, _] = self.ends(call)?;
-        let seized = small(seizure.seized)?;
         let id = self.market.id();
         let (protocol, market) = (self.market.protocol(), self.market.address());
-        Some(Leg { protocol, market, what, seized, paid_in, id, route, swaps, logged, turn, value })
+        let (account, debt) = (call.account, call.debt);
+        let leg = Leg {
+            protocol,
+            market,
+            account,
+            debt,
+            repay,
+            asked,
+            seized,
+            paid_in,
+            id,
+            route,
+            swaps,
+            logged,
+            turn,
+            value,
+        };
+        Some(leg)
     }
 
     /// What the pools of a purchase log: one may pay more than is asked of it, and the next may take that too.

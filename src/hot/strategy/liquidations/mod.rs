@@ -15,7 +15,6 @@ pub mod route;
 mod together;
 
 use crate::hot::event::Outcome;
-use crate::hot::opportunity::Contract;
 use crate::hot::opportunity::Profile;
 use crate::hot::state::view::Overlay;
 use crate::hot::strategy::Context;
@@ -28,7 +27,6 @@ use crate::protocols::LENDING_PROTOCOLS;
 pub static PROFILE: Profile = Profile {
     base: "liquidation",
     behind: "liquidation",
-    contract: Contract::Liquidator,
     counts_hops: false,
     wrote: |path| path.hops.first().is_some_and(|hop| LENDING_PROTOCOLS.contains(&hop.protocol.as_ref())),
 };
@@ -47,7 +45,7 @@ impl Strategy for Liquidations {
 
     /// Looks in the state that the event leaves, and adds what is proven to `outcome`.
     fn look(&mut self, context: &mut Context<'_>, outcome: &mut Outcome) {
-        if can_run(context) {
+        if !context.markets.is_empty() {
             let mut span = Span::start();
             let found = together::look(context, &mut self.sold, outcome);
             self.sold.clear();
@@ -57,13 +55,8 @@ impl Strategy for Liquidations {
     }
 
     fn idle(&mut self, context: &mut Context<'_>) {
-        if can_run(context) {
+        if !context.markets.is_empty() {
             prewarm::prewarm(context);
         }
     }
-}
-
-/// Whether there is a market, and a contract of ours to run anything.
-fn can_run(context: &Context<'_>) -> bool {
-    !context.markets.is_empty() && context.prover.own().liquidator.is_some()
 }

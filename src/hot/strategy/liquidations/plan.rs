@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use alloy_primitives::Address;
 use alloy_primitives::Bytes;
 use alloy_primitives::U256;
 
@@ -15,13 +16,13 @@ use crate::hot::strategy::liquidations::PROFILE;
 use crate::hot::strategy::liquidations::choice::Leg;
 use crate::protocols::AnyPool;
 use crate::protocols::executor::EncodeError;
-use crate::protocols::executor::liquidation;
+use crate::protocols::executor::several;
 use crate::protocols::lending::taken::Position;
 use crate::types::amount::Wei;
 use crate::types::decision::Hop;
 use crate::types::id::TokenId;
 
-/// Gas for the liquidator's transaction: several positions of half a million each fit, below Osaka's cap of 2^24.
+/// Gas for the transaction: several positions of half a million each fit, below Osaka's cap of 2^24.
 const GAS: u64 = 16_000_000;
 
 /// Liquidations that are made together, or not at all. Their profit is held in one token.
@@ -88,10 +89,10 @@ impl Plan for Liquidation {
     }
 
     /// Each leg bears its part of the bid: it can be paid out of its own profit alone.
-    fn calldata(&self, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<Bytes, EncodeError> {
-        let parts = liquidation::split(bid.0, &self.gains);
-        let payloads = self.legs.iter().zip(parts).map(|(leg, part)| leg.payload(pools, block, Wei(part)));
-        liquidation::encode_all(&payloads.collect::<Result<Vec<_>, _>>()?)
+    fn calldata(&self, pools: &Pools<AnyPool>, own: Address, block: u64, bid: Wei) -> Result<Bytes, EncodeError> {
+        let parts = several::split(bid.0, &self.gains);
+        let payloads = self.legs.iter().zip(parts).map(|(leg, part)| leg.payload(pools, own, block, Wei(part)));
+        several::encode_all(&payloads.collect::<Result<Vec<_>, _>>()?)
     }
 
     /// What is repaid and seized, then the pools it is sold through; of each in turn.

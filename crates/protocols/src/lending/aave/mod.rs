@@ -6,15 +6,16 @@ pub mod reserve;
 pub mod reserves;
 
 use alloy::sol_types::SolCall;
-use alloy_primitives::Address;
 use alloy_primitives::B256;
+use alloy_primitives::{Address, U256};
 
 use crate::discover::Probe;
 use crate::discover::View;
-use crate::execution::{Lender, Paid};
+use crate::execution::Steps;
 use crate::lending::About;
 use crate::lending::Call;
 use crate::lending::Health;
+use crate::lending::PlannedSale;
 use crate::lending::Question;
 use crate::lending::Refusal;
 use crate::lending::Size;
@@ -93,14 +94,22 @@ pub fn encode(call: &Call) -> Result<Vec<u8>, Refusal> {
     Ok(call.abi_encode())
 }
 
-/// How our contract asks the pool at `pool`; `receipt`: the collateral's receipt token.
+/// The step of a path that asks the pool at `pool`, for as much as is to be repaid; `receipt`: the collateral's receipt token.
 ///
 /// # Errors
 /// It asks for anything but a repayment, or for a receipt token that is not known.
-pub fn step(pool: Address, call: &Call, receipt: Option<Address>) -> Result<Lender, Refusal> {
-    let Size::Repay(_) = call.size else { return Err(Refusal::Unsupported) };
-    let paid = if call.receipt { Paid::Receipt(receipt.ok_or(Refusal::Stranger)?) } else { Paid::Collateral };
-    Ok(Lender::Aave { pool, paid })
+pub fn write_step(
+    pool: Address,
+    sale: &PlannedSale,
+    receipt: Option<Address>,
+    steps: &mut Steps,
+) -> Result<(), Refusal> {
+    let Size::Repay(_) = sale.call.size else { return Err(Refusal::Unsupported) };
+    if sale.call.receipt && receipt.is_none() {
+        return Err(Refusal::Stranger);
+    }
+    sale.write(pool, &encode(&Call { size: Size::Repay(U256::from(sale.repay)), ..sale.call })?, steps);
+    Ok(())
 }
 
 /// Whose position, and the reserves of debt and collateral.

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.26;
+
+import {Steps} from "./Steps.sol";
+
+/// How a path is gone: the last step first, each bringing the next its input, and what is measured of it. Executor.sol says what the
+/// steps are; that they are that, `_checkSteps` has made sure of before anything here is called.
+abstract contract Nest is Steps {
+    error CallbackMissing();
+    error Unprofitable();
+    error TokenSpent();
+    error GotTooLittle();
+
+    /// Where the bytes begin in the calldata of `run` that pools echo: at amount_in, or at the profit token, which a stop reads.
+    uint256 internal constant BASE = 62;
+    uint256 internal constant BASE_LONG = 10;
+
+    /// The gain is the shared one; a start token that is not what is gained has a guard of its own.
+    function _longCycle(address token) internal returns (uint256 gain) {
+        address start = _start(BASE_LONG);
+        if (start == token) return _cycle(token, BASE_LONG, LONG);
+        uint256 held = _balance(start);
+        gain = _cycle(token, BASE_LONG, LONG);
+        if (_balance(start) < held) revert TokenSpent();
+    }
+
+    /// All steps, last one first. Returns what this contract has gained of `token`; reverts if it has lost any.
+    function _cycle(address token, uint256 base, uint256 form) internal returns (uint256) {
+        unchecked {
+            uint256 held = _balance(token);
+            uint256 last = msg.data.length - STEP;
+            if (_isV3(last)) _swapV3(base, last, address(this), form);
+            else _swapV2(last, address(this), base, form);
+            if (_due != IDLE) revert CallbackMissing();
+            uint256 holds = _balance(token);
+            if (holds < held) revert Unprofitable();
+            return holds - held;
+        }
+    }
+
+    /// Brings the pool of `step` its input, by all steps before it: swaps, of 57 bytes each.
+    function _bringPlain(uint256 base, uint256 step) internal {
+        unchecked {
+            uint256 first = step;
+            while (first != base + AMOUNT && !_isV3(first - STEP)) first -= STEP;
+            if (first == base + AMOUNT) _payFirst(_tokenIn(first), first, _amountBefore(first));
+            else _swapV3(base, first - STEP, _pool(first), 0);
+            for (; first != step; first += STEP) _swapV2(first, _pool(first + STEP), 0, 0);
+        }
+    }
+
+    /// The end of the nesting: nothing is in flight from here on.
+    function _payFirst(address token, uint256 step, uint256 amount) internal {
+        _due = IDLE;
+        _transfer(token, _pool(step), amount);
+    }
+
+    /// As `_bringPlain`, whatever steps there are: what `next` spends goes to where it wants it. `end` is where the step before it
+    /// ends.
+    function _bring(uint256 base, uint256 end, uint256 next) internal {
+        unchecked {
+            if (end == base + LONG_HEAD) return _payFirst(_start(base), next, _amountBefore(end));
+            uint256 step = end - STEP;
+            uint256 kind = _kind(step);
+            if (kind & CALL != 0) return _call(base, step, next, kind);
+            if (kind & KIND_V3 != 0) return _swapV3(base, step, _recipient(next), LONG);
+            _bring(base, step, step);
+            if (kind == STOP) _passOn(base, step, next);
+            else _swapV2(step, _recipient(next), 0, 0);
+        }
+    }
+
+    /// A stop: what is above its amount_out stays. Always the profit token, the one whose gain is measured: a payload cannot name
+    /// another to be sent.
+    function _passOn(uint256 base, uint256 step, uint256 next) private {
+        if (_kind(next) & HELD == 0) _transfer(_address(base), _pool(next), _amountOut(step));
+    }
+
+    function _recipient(uint256 next) private view returns (address) {
+        return _kind(next) & HELD != 0 ? address(this) : _pool(next);
+    }
+
+    /// Brings a call its input, makes it, and sends on what it gave. What it spends of ours in the middle of a path must have come
+    /// by the steps before it; what the first step spends is measured at the end.
+    function _call(uint256 base, uint256 step, uint256 next, uint256 kind) private {
+        unchecked {
+            uint256 at = step - SIZE - _size(step);
+            if (at == base + LONG_HEAD) {
+                address start = _start(base);
+                if (kind & HELD == 0) _payFirst(start, step, _amountBefore(at));
+                else _due = IDLE; // what came in last is spent from here
+                return _callAndSend(start, at, step, next, kind);
+            }
+            address token = _tokenIn(step);
+            uint256 held = kind & HELD == 0 ? 0 : _balance(token);
+            _bring(base, at, step);
+            // A pool that has not called back yet could do so in the middle of the call.
+            if (_due != IDLE) revert CallbackMissing();
+            _callAndSend(token, at, step, next, kind);
+            if (kind & HELD != 0 && _balance(token) < held) revert TokenSpent();
+        }
+    }
+
+    function _callAndSend(address token, uint256 at, uint256 step, uint256 next, uint256 kind) private {
+        if (kind & DIRECT != 0) return _callAllowed(token, at, step, kind);
+        unchecked {
+            address got = _tokenIn(next);
+            uint256 due = _amountOut(step);
+            uint256 held = _balance(got);
+            _callAllowed(token, at, step, kind);
+            uint256 holds = _balance(got);
+            if (holds < held || holds - held < due) revert GotTooLittle();
+            if (_kind(next) & HELD == 0) _transfer(got, _pool(next), due);
+        }
+    }
+
+    function _callAllowed(address token, uint256 at, uint256 step, uint256 kind) private {
+        address target = _pool(step);
+        if (kind & ALLOWED != ALLOWED) return _callTarget(target, at, step);
+        _approve(token, target, _amountBefore(at));
+        _callTarget(target, at, step);
+        if (_allowance(token, target) != 0) _approve(token, target, 0);
+    }
+}

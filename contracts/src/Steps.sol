@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.26;
+
+import {Tokens} from "./Tokens.sol";
+
+/// The steps of a path as they lie in calldata, and what each kind of step calls. Executor.sol says how a path is gone.
+///
+/// # Invariants
+/// - Steps are read where they lie, in the calldata of a run or in what a pool echoes of it: `base` is where that begins.
+/// - A pool echoes the bytes from the base to the end of its own step, so a callback's data ends with the step in flight and has
+///   all that goes before it. Whatever decides a callback lies in those bytes.
+/// - The steps of the long form are walked once before the first of them is taken: sizes end where the steps begin, every kind is
+///   known. What a pool echoes is a beginning of those bytes, so it needs no second walk.
+abstract contract Steps is Tokens {
+    error BadPayload();
+    error AskedTooMuch();
+
+    uint256 internal constant IDLE = 1;
+    /// Bytes of a step's record.
+    uint256 internal constant STEP = 57;
+    uint256 internal constant AMOUNT = 16;
+    /// Bytes between the data of a call and its record.
+    uint256 internal constant SIZE = 2;
+    /// The long form, from the base to the first step: token, min_profit, bid, start token, amount_in.
+    uint256 internal constant LONG_HEAD = 88;
+
+    // What a step is.
+    uint256 internal constant KIND_V3 = 1;
+    uint256 internal constant ZERO_FOR_ONE = 2;
+    /// What the step spends is paid to this contract, and not to the address that it names. Alone: a stop.
+    uint256 internal constant HELD = 4;
+    uint256 internal constant STOP = HELD;
+    /// HELD, and the target may take it by an allowance.
+    uint256 internal constant ALLOWED = 8 | HELD;
+    /// The target pays the next step itself, so nothing is measured or sent here.
+    uint256 internal constant DIRECT = 16;
+    uint256 internal constant CALL = 128;
+
+    // How a callback is due, beside KIND_V3.
+    uint256 internal constant LONG = 2;
+
+    /// TickMath.MIN_SQRT_RATIO + 1 and MAX_SQRT_RATIO - 1: no price limit, the amounts are the limit.
+    uint256 private constant MIN_LIMIT = 4295128740;
+    uint256 private constant MAX_LIMIT = 1461446703485210103287273052203988822378723970341;
+
+    /// The one callback that is due: hash of the data it must echo, the two lowest bits KIND_V3 and LONG.
+    /// Never zero, so that a run pays for a change of a slot and not for its creation.
+    uint256 internal _due = IDLE;
+
+    /// Takes the output of a V2 step to `to`. With `base` it is a flash swap: the pair calls back with the bytes from `base` to
+    /// the end of the step. With base 0 the input is already in the pair.
+    function _swapV2(uint256 step, address to, uint256 base, uint256 form) internal {
+        address pool = _pool(step);
+        uint256 zeroForOne = _zeroForOne(step);
+        uint256 out = _amountOut(step);
+        uint256 size = base == 0 ? 0 : step + STEP - base;
+        if (size != 0) _due = _echoHash(base, size, form);
+        // Assembly: abi.encodeCall would copy the echo twice, and demand code and a return value of the pool.
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            mstore(m, shl(224, 0x022c0d9f)) // swap(uint256,uint256,address,bytes)
+            mstore(add(m, 0x04), mul(out, iszero(zeroForOne)))
+            mstore(add(m, 0x24), mul(out, zeroForOne))
+            mstore(add(m, 0x44), to)
+            mstore(add(m, 0x64), 0x80)
+            mstore(add(m, 0x84), size)
+            calldatacopy(add(m, 0xa4), base, size)
+            if iszero(call(gas(), pool, 0, m, add(0xa4, and(add(size, 31), not(31))), 0, 0)) {
+                returndatacopy(m, 0, returndatasize())
+                revert(m, returndatasize())
+            }
+        }
+    }
+
+    /// Takes the output of a V3 step to `to`. The pool calls back for its input with the bytes from `base` to the end of the step.
+    function _swapV3(uint256 base, uint256 step, address to, uint256 form) internal {
+        address pool = _pool(step);
+        uint256 zeroForOne = _zeroForOne(step);
+        uint256 limit = zeroForOne == 1 ? MIN_LIMIT : MAX_LIMIT;
+        uint256 amount = _amountBefore(step);
+        uint256 size = step + STEP - base;
+        _due = _echoHash(base, size, form | KIND_V3);
+        // Assembly: as in _swapV2.
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            mstore(m, shl(224, 0x128acb08)) // swap(address,bool,int256,uint160,bytes)
+            mstore(add(m, 0x04), to)
+            mstore(add(m, 0x24), zeroForOne)
+            mstore(add(m, 0x44), amount)
+            mstore(add(m, 0x64), limit)
+            mstore(add(m, 0x84), 0xa0)
+            mstore(add(m, 0xa4), size)
+            calldatacopy(add(m, 0xc4), base, size)
+            if iszero(call(gas(), pool, 0, m, add(0xc4, and(add(size, 31), not(31))), 0, 0)) {
+                returndatacopy(m, 0, returndatasize())
+                revert(m, returndatasize())
+            }
+        }
+    }
+
+    /// What the V3 pool in flight asks for: delta0 or delta1. More than its input is refused; a negative delta is a huge number.
+    function _asked(uint256 step, uint256 most) internal pure returns (uint256 asked) {
+        asked = _word(_zeroForOne(step) == 1 ? 4 : 36);
+        if (asked > most) revert AskedTooMuch();
+    }
+
+    /// Calls what a CALL names with the bytes from `at` to its size. Says what the target says; what it should have done is checked
+    /// by balances.
+    function _callTarget(address target, uint256 at, uint256 step) internal {
+        uint256 size = _size(step);
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            calldatacopy(m, at, size)
+            if iszero(call(gas(), target, 0, m, size, 0, 0)) {
+                returndatacopy(m, 0, returndatasize())
+                revert(m, returndatasize())
+            }
+        }
+    }
+
+    /// What `_due` holds while a pool has these bytes of calldata to echo. IDLE would take a hash of 0 to 3.
+    function _echoHash(uint256 base, uint256 size, uint256 kind) internal pure returns (uint256 hash) {
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            calldatacopy(m, base, size)
+            hash := or(and(keccak256(m, size), not(3)), kind)
+        }
+    }
+
+    /// Walks the steps of the long form back to `first`: kinds that there are, sizes that end there, and a swap at the end, for who pays
+    /// last must lend. A call's data are never a token's own words: what leaves here leaves by this code, whatever an encoder wrote.
+    function _checkSteps(uint256 first) internal pure {
+        uint256 bad;
+        // Assembly: a dozen conditions, one branch. A walk that goes below `first` ends there, and is refused for not having met it.
+        assembly ("memory-safe") {
+            let end := calldatasize()
+            bad := lt(end, add(first, STEP))
+            if iszero(bad) { bad := gt(byte(0, calldataload(sub(end, STEP))), 3) }
+            let kind := 0
+            for {} gt(end, first) {} {
+                end := sub(end, STEP)
+                kind := byte(0, calldataload(end))
+                switch gt(kind, 127)
+                case 0 { bad := or(bad, gt(kind, STOP)) }
+                default {
+                    let size := shr(240, calldataload(sub(end, SIZE)))
+                    let whole := add(size, SIZE)
+                    let selector := shr(224, calldataload(sub(end, whole)))
+                    bad := or(bad, or(and(kind, 0x63), eq(and(kind, 12), 8))) // other bits, or ALLOWED and not HELD
+                    bad := or(bad, or(lt(size, 4), eq(selector, 0xa9059cbb))) // transfer
+                    bad := or(bad, or(eq(selector, 0x095ea7b3), eq(selector, 0x23b872dd))) // approve, transferFrom
+                    end := mul(sub(end, whole), lt(whole, end))
+                }
+            }
+            bad := or(bad, or(xor(end, first), eq(kind, STOP))) // nothing comes before the first step that could be kept
+        }
+        if (bad != 0) revert BadPayload();
+    }
+
+    // ---- where things lie
+
+    /// Bytes of a CALL's data.
+    function _size(uint256 step) internal pure returns (uint256) {
+        unchecked {
+            return _word(step - SIZE) >> 240;
+        }
+    }
+
+    /// The token that the first step spends, in the long form. None is the profit token.
+    function _start(uint256 base) internal pure returns (address start) {
+        unchecked {
+            start = _address(base + 52);
+            if (start == address(0)) start = _address(base);
+        }
+    }
+
+    function _word(uint256 at) internal pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := calldataload(at)
+        }
+    }
+
+    /// Shifted, so that the upper bits are zero: assembly stores it as it is.
+    function _address(uint256 at) internal pure returns (address found) {
+        assembly ("memory-safe") {
+            found := shr(96, calldataload(at))
+        }
+    }
+
+    function _kind(uint256 step) internal pure returns (uint256) {
+        return _word(step) >> 248;
+    }
+
+    function _isV3(uint256 step) internal pure returns (bool) {
+        return _kind(step) & KIND_V3 != 0;
+    }
+
+    function _zeroForOne(uint256 step) private pure returns (uint256) {
+        return _kind(step) >> 1 & 1;
+    }
+
+    /// The pool, or the target of a CALL.
+    function _pool(uint256 step) internal pure returns (address) {
+        unchecked {
+            return _address(step + 1);
+        }
+    }
+
+    function _tokenIn(uint256 step) internal pure returns (address) {
+        unchecked {
+            return _address(step + 21);
+        }
+    }
+
+    function _amountOut(uint256 step) internal pure returns (uint256) {
+        unchecked {
+            return _amountBefore(step + STEP);
+        }
+    }
+
+    /// The 16 bytes before `at`: what a pool's step spends, if that begins there.
+    function _amountBefore(uint256 at) internal pure returns (uint256) {
+        unchecked {
+            return _word(at - AMOUNT) >> 128;
+        }
+    }
+}

@@ -112,7 +112,7 @@ contract LiquidationTest is Sales {
         Order memory order = _path(collateral, 1, 0, seized);
         uint256 before = _heldBy(sale.also, treasury);
         _earns(order, sale, _keep(order, sale, seized, Keep.DEBT));
-        // A tenth of the bonus of 5%: the borrower gives it up and the liquidator does not get it.
+        // A tenth of the bonus of 5%: the borrower gives it up and whoever liquidates does not get it.
         uint256 bonus = (_heldBy(sale.also, treasury) - before) * 10;
         assertApproxEqRel(bonus, (seized + bonus / 10) * 5 / 105, 1e12);
     }

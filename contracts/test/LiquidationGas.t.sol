@@ -8,8 +8,8 @@ import {Plan, Plans} from "./support/Plans.sol";
 import {Lend, Sale, SalePayload} from "./support/Sale.sol";
 import {Keep} from "./support/Sales.sol";
 
-/// What a liquidation costs above the lender's own. Written to snapshots/gas.json beside the executor's, under the conditions of
-/// Gas.t.sol; the liquidator holds 1 wei of the token it keeps. `swaps` is the lender's call alone, by somebody with capital and
+/// What a liquidation costs above the lender's own. Written to snapshots/gas.json beside those of cycles, under the conditions of
+/// Gas.t.sol; the executor holds 1 wei of the token it keeps. `swaps` is the lender's call alone, by somebody with capital and
 /// an allowance, and the pools' own swaps.
 contract LiquidationGasTest is Plans {
     BareSwaps private bare;

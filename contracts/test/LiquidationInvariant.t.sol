@@ -7,7 +7,7 @@ import {Lend, Sale} from "./support/Sale.sol";
 import {SaleHandler} from "./support/SaleHandler.sol";
 import {Sales} from "./support/Sales.sol";
 
-/// Whatever strangers do, in whatever order, the liquidator keeps what it has, and nobody has an allowance.
+/// Whatever strangers do, in whatever order, the executor keeps what it has, and nobody has an allowance.
 contract LiquidationInvariantTest is Sales {
     uint256 private constant INVENTORY = 100 ether;
     SaleHandler private handler;
@@ -29,13 +29,13 @@ contract LiquidationInvariantTest is Sales {
         targetContract(address(handler));
     }
 
-    function invariant_no_token_leaves_the_liquidator() public view {
+    function invariant_no_token_leaves_the_executor() public view {
         for (uint256 i = 0; i < 3; i++) {
             assertGe(_held(tokens[i]), INVENTORY);
         }
     }
 
-    function invariant_no_ether_leaves_the_liquidator() public view {
+    function invariant_no_ether_leaves_the_executor() public view {
         assertGe(executor.balance, INVENTORY);
     }
 

@@ -170,7 +170,7 @@ contract LiquidationRefusalsTest is Sales {
         _refuses(order, sale, IExecutor.GotTooLittle.selector);
     }
 
-    function test_the_liquidator_is_no_lender_of_its_own() public {
+    function test_the_executor_is_no_lender_of_its_own() public {
         (Order memory order, Sale memory sale) = _sound(Lend.MORPHO);
         sale.lender = executor;
         _losesNothing(order, sale);

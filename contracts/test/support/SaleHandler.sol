@@ -9,10 +9,10 @@ import {Sale, SalePayload} from "./Sale.sol";
 import {CommonBase} from "forge-std/Base.sol";
 import {StdUtils} from "forge-std/StdUtils.sol";
 
-/// What strangers, the lender, pools and tokens do to the liquidator in any order, with the owner's honest runs in between, while
+/// What strangers, the lender, pools and tokens do to the executor in any order, with the owner's honest runs in between, while
 /// the price of the collateral moves.
 contract SaleHandler is CommonBase, StdUtils {
-    address payable private immutable LIQUIDATOR;
+    address payable private immutable EXECUTOR;
     address private immutable OWNER;
     Quoter private immutable QUOTER;
     Feed private immutable FEED;
@@ -23,8 +23,8 @@ contract SaleHandler is CommonBase, StdUtils {
     uint256 public runs;
     uint256 public obeyed;
 
-    constructor(address payable liquidator, address owner, Quoter quoter, Feed feed, Order memory path, Sale memory position) {
-        (LIQUIDATOR, OWNER, QUOTER, FEED, sale) = (liquidator, owner, quoter, feed, position);
+    constructor(address payable executor, address owner, Quoter quoter, Feed feed, Order memory path, Sale memory position) {
+        (EXECUTOR, OWNER, QUOTER, FEED, sale) = (executor, owner, quoter, feed, position);
         order.token = path.token;
         for (uint256 i = 0; i < path.legs.length; i++) {
             order.legs.push(path.legs[i]);
@@ -44,7 +44,7 @@ contract SaleHandler is CommonBase, StdUtils {
         }
         lastRun = SalePayload.encode(honest, sale);
         vm.prank(OWNER);
-        (bool ok,) = LIQUIDATOR.call(lastRun);
+        (bool ok,) = EXECUTOR.call(lastRun);
         if (ok) runs++;
     }
 
@@ -62,7 +62,7 @@ contract SaleHandler is CommonBase, StdUtils {
         if (repay % 3 == 0) forged.lender = address(0xbad);
         bytes memory echo = SalePayload.echo(order, forged, bound(hops, 0, 2));
         if (v3) _call(who, abi.encodeWithSelector(selector, a, b, echo));
-        else _call(who, abi.encodeWithSelector(selector, LIQUIDATOR, a, b, echo));
+        else _call(who, abi.encodeWithSelector(selector, EXECUTOR, a, b, echo));
     }
 
     function strangerRepeatsTheLastRun(uint256 who) external {
@@ -78,23 +78,23 @@ contract SaleHandler is CommonBase, StdUtils {
         address spender = _caller(who);
         vm.prank(spender);
         (bool ok,) = _token(which).call(
-            abi.encodeWithSignature("transferFrom(address,address,uint256)", LIQUIDATOR, spender, bound(amount, 1, 10 ether))
+            abi.encodeWithSignature("transferFrom(address,address,uint256)", EXECUTOR, spender, bound(amount, 1, 10 ether))
         );
         if (ok) obeyed++;
     }
 
-    function strangerFlashesAPairAtTheLiquidator(uint256 amount, uint256 hops) external {
+    function strangerFlashesAPairAtTheExecutor(uint256 amount, uint256 hops) external {
         bytes memory echo = SalePayload.echo(order, sale, bound(hops, 0, 2));
         amount = bound(amount, 1, 10 ether);
         vm.prank(address(0xbad));
-        (bool ok,) = order.legs[0].pool.call(abi.encodeCall(IPair.swap, (amount, 0, LIQUIDATOR, echo)));
+        (bool ok,) = order.legs[0].pool.call(abi.encodeCall(IPair.swap, (amount, 0, EXECUTOR, echo)));
         if (ok) obeyed++;
     }
 
     function _call(uint256 who, bytes memory data) private {
         vm.prank(_caller(who));
         // Capped, for a length that is nonsense burns all it gets.
-        (bool ok,) = LIQUIDATOR.call{gas: 2_000_000}(data);
+        (bool ok,) = EXECUTOR.call{gas: 2_000_000}(data);
         // WETH may send ETH with empty calldata: not an order, and nothing moves.
         if (ok && data.length > 0) obeyed++;
     }

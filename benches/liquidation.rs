@@ -65,7 +65,8 @@ fn grow(c: &mut Criterion, runtime: &tokio::runtime::Runtime, positions: u64) {
     let mut rig = runtime.block_on(Rig::new(61));
     let engine = rig.engine();
     let market = engine.markets().market(0).expect("Aave V3");
-    let (sites, now) = (market.sites(), rig.next());
+    let sites: Vec<Address> = market.sites().iter().map(|site| site.at).collect();
+    let now = rig.next();
     let feeds = rig.world.net.lending.as_ref().expect("lending").feeds.clone();
     // The healthiest that owes against ether.
     let health = |who: &Address| market.health(*who, now).map(|health| health.factor).unwrap_or_default();

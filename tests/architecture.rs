@@ -120,7 +120,7 @@ const ROOMS: &[Room] = &[
     Room { at: "protocols::execution", may: &["protocols::types", "protocols::amm"], doors: &[], crates: Only(&["alloy_primitives"]), bans: PURE },
     // What a log or a slot meant is said in the same words of a pool and of a market, and both are asked through the same probe.
     Room { at: "protocols::lending", may: &["protocols::types", "protocols::math", "protocols::amm",
-        "protocols::discover", "protocols::execution"], doors: &[], crates: ABI, bans: PURE },
+        "protocols::discover", "protocols::execution", "protocols::site"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::flash", may: &["protocols::types", "protocols::math"], doors: &[], crates: ABI, bans: PURE },
     // What a venue is asked to be recognised, and its pool: the two speak of each other.
     Room { at: "protocols::discover", may: &["protocols::types", "protocols::amm"], doors: &[], crates: ABI, bans: PURE },

@@ -362,8 +362,8 @@ macro_rules! lenders {
                 match self { $(Self::$variant(market) => market.apply_log(at, topics, data),)+ }
             }
 
-            fn sites(&self) -> Vec<Address> {
-                match self { $(Self::$variant(market) => market.sites(),)+ }
+            fn sites(&self) -> Vec<StateSite> {
+                match self { $(Self::$variant(market) => Lending::sites(market),)+ }
             }
 
             fn questions(&self) -> Vec<Question> {

@@ -33,6 +33,7 @@ use crate::lending::market_spec::Pair;
 use crate::lending::slots::Layout;
 use crate::lending::slots::Packing;
 use crate::math::ray;
+use crate::site::StateSite;
 
 pub use liquidation::Ready;
 
@@ -149,8 +150,8 @@ impl Lending for Market {
         self.reserves.borrowed(at, topics, Borrow::SIGNATURE_HASH)
     }
 
-    fn sites(&self) -> Vec<Address> {
-        self.reserves.sites().collect()
+    fn sites(&self) -> Vec<StateSite> {
+        self.reserves.sites()
     }
 
     fn questions(&self) -> Vec<Question> {

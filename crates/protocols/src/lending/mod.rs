@@ -29,6 +29,7 @@ use crate::execution::{CallStep, Hop, Input, Output, Steps};
 use crate::lending::market_spec::MarketSpec;
 use crate::lending::market_spec::Pair;
 use crate::math::ray::WAD;
+use crate::site::StateSite;
 
 /// How an account stands. Values are in the market's base currency: as its oracle gives them (Aave V3 as published: dollars
 /// of 8 decimals; Aave V2: wei; Morpho: units of the loan token).
@@ -285,8 +286,8 @@ pub trait Lending {
     /// The log is not the shape its signature promises.
     fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Option<Address>, ApplyError>;
 
-    /// The contracts whose storage is the market's: those of [`Self::missing`], as far as they are known.
-    fn sites(&self) -> Vec<Address>;
+    /// Where its state lives: the contracts of [`Self::missing`], as far as they are known.
+    fn sites(&self) -> Vec<StateSite>;
 
     /// What other contracts are to be asked, in a block, for prices and cash as they are in it; as far as the market is known.
     fn questions(&self) -> Vec<Question>;

@@ -30,6 +30,9 @@ use crate::lending::Refusal;
 use crate::lending::Size;
 use crate::lending::market_spec::MarketSpec;
 use crate::lending::market_spec::Pair;
+use crate::site::Logs;
+use crate::site::Slots;
+use crate::site::StateSite;
 
 pub use market::Market;
 pub use market::Params;
@@ -99,8 +102,9 @@ impl Lending for Market {
         Ok(self.take(account).then_some(account))
     }
 
-    fn sites(&self) -> Vec<Address> {
-        vec![self.contract()]
+    /// Of its own are a few slots and one a borrower, who come and go: cheaper found by asking than listed.
+    fn sites(&self) -> Vec<StateSite> {
+        vec![StateSite { at: self.contract(), slots: Slots::All, logs: Logs::Of(self.id()) }]
     }
 
     fn questions(&self) -> Vec<Question> {

@@ -35,7 +35,6 @@ use crate::protocols::lending::Holding;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::market_spec::MarketSpec;
 use crate::protocols::lending::trigger_index::TriggerIndex;
-use crate::protocols::site::StateSite;
 use crate::types::update::AccountUpdate;
 use crate::types::update::BlockUpdate;
 use crate::types::update::StateKey;
@@ -266,9 +265,7 @@ impl Markets {
     fn find_sites(&mut self) {
         self.sites.clear();
         for (place, kept) in self.markets.iter().enumerate() {
-            for site in kept.market.sites() {
-                self.sites.add(place, &StateSite::whole(site, false));
-            }
+            kept.market.sites().iter().for_each(|site| self.sites.add(place, site));
         }
     }
 

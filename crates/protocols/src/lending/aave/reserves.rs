@@ -25,6 +25,9 @@ use crate::lending::aave::reserve::TOKENS;
 use crate::lending::slots;
 use crate::lending::slots::Layout;
 use crate::lending::slots::RESERVE_WORDS;
+use crate::site::Logs;
+use crate::site::Slots;
+use crate::site::StateSite;
 
 /// An account's flags are two bits a reserve, so there are no more.
 const MOST_RESERVES: u64 = 128;
@@ -111,9 +114,11 @@ impl Reserves {
         self.oracle
     }
 
-    /// The pool and the tokens of its reserves.
-    pub fn sites(&self) -> impl Iterator<Item = Address> + '_ {
-        self.sites.keys().copied()
+    /// The pool, which alone speaks of borrowers, and the tokens of its reserves.
+    #[must_use]
+    pub fn sites(&self) -> Vec<StateSite> {
+        let logs = |at: &Address| if *at == self.pool { Logs::All } else { Logs::None };
+        self.sites.keys().map(|at| StateSite { at: *at, slots: Slots::All, logs: logs(at) }).collect()
     }
 
     /// The receipt token of an asset.

@@ -24,7 +24,7 @@ pub fn quote_pool(given: Option<&Path>) -> common::Text {
     let found = common::pools(&mut common::machine(&case));
     let mut text = String::new();
     for hop in &case.bundle.of.path.hops {
-        let Some(pool) = found.pools.iter().find(|pool| pool.address() == hop.pool) else {
+        let Some(pool) = found.pools.iter().find(|pool| pool.key() == hop.pool) else {
             writeln!(text, "{}: not recognised as a pool in the state of this file", hop.pool)?;
             continue;
         };

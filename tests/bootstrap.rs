@@ -89,14 +89,14 @@ async fn what_is_no_pool_is_listed_with_its_reason_and_what_is_asked_for_is_warm
     let (token, pool) = (world.net.tokens[1].address, world.net.pools[0].address);
     let mut wanted = world.wanted();
     wanted.factories.truncate(1);
-    wanted.pools = [token, nobody, pool].map(|address| PoolRow { address }).into();
+    wanted.pools = [token, nobody, pool].map(|address| PoolRow { address: address.into() }).into();
     let holder = world.net.senders[0].address();
     wanted.looks = vec![Look { from: holder, to: token, data: balance_of(holder) }];
     let (chain, config) = (world.chain(), world.config(None));
     let loaded = bootstrap::load(&chain, &config, world.rules(), &wanted, &mut |_| ()).await.unwrap();
     let mut due = [token, nobody];
     due.sort_unstable();
-    assert_eq!(loaded.unusable.iter().map(|(address, _)| *address).collect::<Vec<_>>(), due);
+    assert_eq!(loaded.unusable.iter().map(|(key, _)| key.contract).collect::<Vec<_>>(), due);
     assert!(loaded.unusable.iter().all(|(_, reason)| reason.contains("no pool")), "{:?}", loaded.unusable);
     assert!(loaded.pools.iter().any(|found| found.address() == pool));
     let balance = chain.views(loaded.head.hash, &[(token, balance_of(holder))]).await.unwrap();

@@ -235,6 +235,6 @@ async fn a_position_that_is_loaded_wrong_is_named_with_its_block() {
     let config = Config { verify_pools: 1_000, ..world.config(None) };
     let error = load(&world, &chain, &config).await.unwrap_err();
     let BootstrapError::Wrong { pool, block, .. } = &error else { panic!("{error}") };
-    assert_eq!((*pool, *block), (borrower.pool, honest.head.number), "{error}");
+    assert_eq!((*pool, *block), (borrower.pool.into(), honest.head.number), "{error}");
     assert!(error.to_string().contains(&format!("of account {}", borrower.account)), "{error}");
 }

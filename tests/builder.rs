@@ -205,7 +205,7 @@ async fn of_two_that_conflict_the_one_paying_more_per_gas_lands_first_and_the_ot
     };
     assert!(matches!(landed::follow(&watch, &block), landed::Followed::Landed(at) if at.index == 1));
     let owner = block.txs[0].from;
-    let missed = landed::Watch { ours: hash(&poor), owner: owner.create(0), pools: &[ONCE], ..watch };
+    let missed = landed::Watch { ours: hash(&poor), owner: owner.create(0), pools: &[ONCE.into()], ..watch };
     assert_eq!(
         landed::follow(&missed, &block),
         landed::Followed::NotLanded(landed::Reason::Unknown),

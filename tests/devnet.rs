@@ -218,7 +218,7 @@ async fn a_price_out_of_line_earns_through_the_executor_to_the_wei() {
         let mut steps = Steps::default();
         for ((pool, token_in), amount_out) in path.iter().zip(&outs) {
             let (token, first_in) = (net.tokens[*token_in].address, pool.tokens[0] == *token_in);
-            let hop = Hop { pool: pool.address, token_in: token, amount_out: *amount_out };
+            let hop = Hop { pool: pool.address.into(), token_in: token, amount_out: *amount_out };
             if pool.venue == UniswapV3 { steps.exact_in(hop, first_in) } else { steps.exact_out(hop, first_in) }
         }
         earn(&hand, &steps, amount_in, profit).await;

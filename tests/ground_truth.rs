@@ -53,7 +53,7 @@ fn same_cycle(opportunity: &Opportunity, pools: &[Address], first_token: Address
     hops.len() == pools.len()
         && (0..hops.len()).any(|turn| {
             hops[turn].token_in == first_token
-                && pools.iter().enumerate().all(|(i, pool)| hops[(turn + i) % hops.len()].pool == *pool)
+                && pools.iter().enumerate().all(|(i, pool)| hops[(turn + i) % hops.len()].pool == (*pool).into())
         })
 }
 
@@ -64,7 +64,7 @@ fn explain(blocks: &Path, block: &str, start: Address, path: &[Address]) -> Stri
     let mut machine = execute::machine(&record);
     let found = discover::pools(&mut machine, &mut DiscoveryCache::default(), true);
     for pool in path {
-        if let Some((_, reason)) = found.unusable.iter().find(|(address, _)| address == pool) {
+        if let Some((_, reason)) = found.unusable.iter().find(|(key, _)| *key == (*pool).into()) {
             return format!("pool {pool} cannot be used: {reason}");
         }
     }
@@ -196,8 +196,8 @@ fn a_pool_that_cannot_be_used_says_why() {
     let mut machine = execute::machine(&record);
     let found = discover::pools(&mut machine, &mut DiscoveryCache::default(), false);
     assert!(!found.unusable.is_empty());
-    for (address, reason) in &found.unusable {
-        assert!(!reason.is_empty(), "{address}");
-        assert!(EvmProbe::new(&mut machine).code_hash(*address).is_some(), "{address} is a contract");
+    for (key, reason) in &found.unusable {
+        assert!(!reason.is_empty(), "{key}");
+        assert!(EvmProbe::new(&mut machine).code_hash(key.contract).is_some(), "{key} is a contract");
     }
 }

@@ -29,6 +29,7 @@ use peregrine::protocols::lending::taken::Gain;
 use peregrine::protocols::lending::taken::LenderKind;
 use peregrine::protocols::lending::taken::Position;
 use peregrine::protocols::lending::taken::Taken;
+use peregrine::types::pool_key::PoolKey;
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ fn bundle(uuid: u128, target: u64, opportunity: u8, replaces: Option<u128>) -> B
         trigger: Some(B256::repeat_byte(1)),
         txs: vec![B256::repeat_byte(1), B256::repeat_byte(2)],
         ours: B256::repeat_byte(2),
-        pools: vec![Address::repeat_byte(3), Address::repeat_byte(4)],
+        pools: [3, 4].map(|byte| Address::repeat_byte(byte).into()).to_vec(),
         positions: Vec::new(),
         strategy: "backrun".into(),
         protocols: vec!["uniswap_v2".into()],
@@ -331,9 +332,13 @@ fn latencies_of_a_run_are_kept_by_stage() {
 const OURS: B256 = B256::repeat_byte(0xaa);
 const VICTIM: B256 = B256::repeat_byte(0xbb);
 const RIVAL: B256 = B256::repeat_byte(0xcc);
-const POOLS: [Address; 2] = [Address::repeat_byte(1), Address::repeat_byte(2)];
+const POOLS: [PoolKey; 2] = [pool(1), pool(2)];
 
-fn mined(hash: B256, success: bool, touched: &[Address]) -> MinedTx {
+const fn pool(byte: u8) -> PoolKey {
+    PoolKey { contract: Address::repeat_byte(byte), id: None }
+}
+
+fn mined(hash: B256, success: bool, touched: &[PoolKey]) -> MinedTx {
     let from = Address::from_slice(&hash[..20]);
     let (touched, paid, fee) = (touched.to_vec(), U256::from(7), U256::from(70));
     MinedTx { hash, from, success, gas: 10, paid, fee, touched, taken: Vec::new(), gained: Vec::new() }

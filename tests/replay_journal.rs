@@ -193,7 +193,7 @@ fn a_slot_that_was_changed_is_told_at_the_first_decision_it_changes() {
     let thread = frames[place].source;
     let used = bundles(&frames).into_iter().find(|(place, ..)| frames[*place].source == thread).expect("a bundle").2;
     let bundle = used.decision.bundle.expect("a bundle");
-    let pool = bundle.of.path.hops[0].pool;
+    let pool = bundle.of.path.hops[0].pool.contract;
     let account = state.accounts.to_mut().iter_mut().find(|account| account.address == pool).expect("the pool");
     for (_, value) in &mut account.slots {
         *value ^= (U256::from(1) << 100) | (U256::from(1) << 212);

@@ -18,6 +18,7 @@ use crate::hot::rt::worth::Shape;
 use crate::hot::simulate::Proven;
 use crate::protocols::AnyPool;
 use crate::protocols::lending::market_spec::MarketSpec;
+use crate::types::pool_key::PoolKey;
 
 pub use crate::types::update::{AccountUpdate, BlockUpdate, Desync, FetchedState, Head, LogUpdate, StateKey};
 
@@ -59,7 +60,7 @@ pub struct Outcome {
     /// What was missing, each once: told, the event may be offered again.
     pub wanted: Vec<StateKey>,
     /// Pools quarantined by the block: their change was not understood, or storage and logs told different stories.
-    pub broken: Vec<Address>,
+    pub broken: Vec<PoolKey>,
     /// The state does not follow the chain any more: it must be loaded anew.
     pub desync: Option<Desync>,
     /// A newer head was heard of while this one's opportunities were looked for: nothing was decided.

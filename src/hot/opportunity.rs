@@ -245,7 +245,7 @@ impl Opportunity {
 #[must_use]
 pub fn hop(pools: &Pools<AnyPool>, edge: &Edge, [amount_in, amount_out]: [u128; 2]) -> Hop {
     Hop {
-        pool: pools.pool(edge.pool).address(),
+        pool: pools.pool(edge.pool).key(),
         protocol: Cow::Borrowed(pools.pool(edge.pool).protocol()),
         token_in: pools.token(edge.token_in),
         token_out: pools.token(edge.token_out),

@@ -48,8 +48,12 @@ use crate::live::watchlist::Site;
 use crate::live::watchlist::Watchlist;
 use crate::live::workers::sink;
 use crate::metrics::count::Counter;
+use crate::protocols::AnyLending;
 use crate::protocols::AnyPool;
+use crate::protocols::amm::Amm;
+use crate::protocols::lending::Lending;
 use crate::protocols::lending::market_spec::MarketSpec;
+use crate::types::pool_key::PoolKey;
 
 /// The way to a hot thread.
 pub type ToWorker = Feeder<Work, Offer>;
@@ -62,10 +66,10 @@ const BASE_MISSES: u32 = 64;
 /// What was fetched meanwhile.
 enum Fetched {
     State(Arc<FetchedState>, Option<Arc<Pending>>),
-    Pool(Address, Arc<FetchedState>, Arc<AnyPool>),
+    Pool(PoolKey, Arc<FetchedState>, Arc<AnyPool>),
     /// ... and behind which block.
-    Unusable(Address, B256),
-    Unread(Address),
+    Unusable(PoolKey, B256),
+    Unread(PoolKey),
     /// `None`: it cannot be used.
     Market(Site, Arc<FetchedState>, Option<Arc<MarketSpec>>),
     UnreadMarket(Site),
@@ -86,9 +90,9 @@ pub struct Dispatcher {
     at: BlockId,
     mempool: Mempool,
     /// Pools to be read anew at the tip.
-    to_read: HashSet<Address>,
+    to_read: HashSet<PoolKey>,
     /// ... being read.
-    seeding: HashSet<Address>,
+    seeding: HashSet<PoolKey>,
     /// Markets that were opened since the load, and who has borrowed in each.
     borrowers: BTreeMap<Site, BTreeSet<Address>>,
     /// Those of them to be read at the tip.
@@ -275,8 +279,11 @@ impl Dispatcher {
         if let Some(pool) = self.watchlist.announced(log) {
             self.watchlist.add(Site::Pool(pool), self.at.number);
             self.to_read.insert(pool);
-        } else if self.watchlist.is_new(Site::Pool(log.address)) {
-            self.to_read.insert(log.address);
+            return;
+        }
+        let stirred = self.watchlist.stirred(log);
+        if !stirred.is_empty() {
+            self.to_read.extend(stirred);
         } else if let Some((market, account)) = self.watchlist.named(log) {
             self.hear_of(market, account);
         }
@@ -453,10 +460,10 @@ impl Dispatcher {
                     offer(&self.feeders, &self.meters, &pending, if new { Look::AfterMiss } else { Look::Again });
                 }
             }
-            Fetched::Pool(address, fetched, pool) if fetched.at == self.at.hash => {
+            Fetched::Pool(key, fetched, pool) if fetched.at == self.at.hash => {
                 let at = fetched.at;
                 // Behind this block it is read, and every later one's logs are handed on with it among the watched.
-                self.watchlist.take_up(Site::Pool(address), self.at.number);
+                self.watchlist.take_up(Site::Pool(key), &pool.sites(), self.at.number);
                 self.all(&Work::FetchedState(fetched, false));
                 self.all(&Work::Pool(at, pool));
             }
@@ -468,7 +475,8 @@ impl Dispatcher {
                 self.unopened.remove(&market);
                 let Some(spec) = spec else { return };
                 let at = fetched.at;
-                self.watchlist.take_up(market, self.at.number);
+                let sites = AnyLending::from_spec(&spec).map(|market| Lending::sites(&market)).unwrap_or_default();
+                self.watchlist.take_up(market, &sites, self.at.number);
                 self.all(&Work::FetchedState(fetched, false));
                 self.all(&Work::Market(at, spec));
             }

@@ -7,6 +7,7 @@ use alloy_primitives::{Address, B256, U256};
 use serde::{Serialize, Serializer};
 
 use crate::types::decision;
+use crate::types::pool_key::PoolKey;
 
 /// An opportunity that the EVM has proven.
 #[derive(Clone, Debug, Serialize)]
@@ -51,8 +52,7 @@ pub struct Opportunity {
 #[derive(Clone, Debug, Serialize)]
 pub struct HopLine {
     /// The pool.
-    #[serde(serialize_with = "address")]
-    pub pool: Address,
+    pub pool: PoolKey,
     /// Its protocol's name.
     pub protocol: Cow<'static, str>,
     /// What goes in.
@@ -127,8 +127,7 @@ pub struct Summary {
 #[derive(Clone, Debug, Serialize)]
 pub struct Unusable {
     /// The contract.
-    #[serde(serialize_with = "address")]
-    pub pool: Address,
+    pub pool: PoolKey,
     /// Why.
     pub reason: String,
 }

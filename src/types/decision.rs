@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
+use crate::types::pool_key::PoolKey;
 use crate::types::update::StateKey;
 
 /// A reason's name, with how often it was met.
@@ -35,7 +36,7 @@ pub struct Decision {
     pub wanted: Vec<StateKey>,
     /// Pools that were quarantined.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub broken: Vec<Address>,
+    pub broken: Vec<PoolKey>,
     /// Why the state does not follow the chain any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desync: Option<String>,
@@ -113,8 +114,8 @@ pub struct Path {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Hop {
-    /// The pool.
-    pub pool: Address,
+    /// The pool; or the market's contract.
+    pub pool: PoolKey,
     /// Its protocol.
     pub protocol: Cow<'static, str>,
     /// What goes in.

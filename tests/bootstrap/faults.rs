@@ -135,7 +135,7 @@ async fn a_pool_that_is_loaded_wrong_is_named_with_its_block() {
         let liar = Proxy::before(&world.net.anvil.http(), lies).await;
         let error = world.load(&chain(&liar), &world.config(None), &mut |_| ()).await.unwrap_err();
         let BootstrapError::Wrong { pool: named, block, .. } = &error else { panic!("{error}") };
-        assert_eq!((*named, *block, liar.spoilt()), (pool, honest.head.number, 1), "{error}");
+        assert_eq!((*named, *block, liar.spoilt()), (pool.into(), honest.head.number, 1), "{error}");
         assert!(
             error.to_string().contains(&format!("{pool}")) && error.to_string().contains(&format!("block {block}"))
         );

@@ -253,7 +253,7 @@ async fn a_pool_found_wrong_is_read_anew_at_a_block_and_a_new_one_is_taken_up() 
     let now = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
     assert_eq!(now.head.hash, at);
     for due in now.pools.iter().step_by(5) {
-        let reseeded = keep.reseed(at, due.address()).await.unwrap();
+        let reseeded = keep.reseed(at, due.key()).await.unwrap();
         let pool = reseeded.pool.unwrap();
         assert_eq!(pool.views(), due.views());
         assert_eq!((pool.tokens(), pool.log_fed()), (due.tokens(), due.log_fed()));
@@ -266,7 +266,7 @@ async fn a_pool_found_wrong_is_read_anew_at_a_block_and_a_new_one_is_taken_up() 
         assert_eq!((ours.balance, ours.nonce, &ours.code), (theirs.balance, theirs.nonce, &theirs.code));
     }
     let token = world.net.tokens[3].address;
-    let refused = keep.reseed(at, token).await.unwrap();
+    let refused = keep.reseed(at, token.into()).await.unwrap();
     assert!(refused.pool.unwrap_err().contains("no pool"));
 }
 
@@ -287,6 +287,6 @@ async fn everything_may_go_from_thread_to_thread() {
     goes(&keep.update(&head, &[]));
     goes(&keep.changes(ChangeSource::Execute, &head));
     goes(&keep.fetch(B256::ZERO, &[]));
-    goes(&keep.reseed(B256::ZERO, Address::ZERO));
+    goes(&keep.reseed(B256::ZERO, Address::ZERO.into()));
     goes(&std::sync::Arc::new(keep));
 }

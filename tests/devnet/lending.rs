@@ -219,7 +219,7 @@ async fn by_the_executor(hand: &Hand<'_>, borrower: &Borrower, price: u64) {
     let amount_in = half * SOUND / u128::from(price) * 1_044 / 1_000;
     let out = hand.walk(&[(pair, 0)], amount_in).await.expect("a quote")[0];
     let profit = out.checked_sub(repay).expect("worth it");
-    let hop = Hop { pool: pair.address, token_in: borrower.collateral, amount_out: out };
+    let hop = Hop { pool: pair.address.into(), token_in: borrower.collateral, amount_out: out };
     let mut steps = Steps::default();
     steps.begin_with(borrower.debt);
     let (account, collateral, size) = (borrower.account, borrower.collateral, Size::Repay(U256::from(repay)));

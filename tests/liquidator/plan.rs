@@ -91,7 +91,7 @@ pub fn steps(liquidation: &Liquidation, amount_in: u128, hops: &[PairHop], stop:
         if let Some(stop) = stop.filter(|stop| stop.before == index) {
             steps.stop(token_in, stop.amount_out);
         }
-        steps.exact_out(Hop { pool, token_in, amount_out }, first_in);
+        steps.exact_out(Hop { pool: pool.into(), token_in, amount_out }, first_in);
     }
     steps
 }

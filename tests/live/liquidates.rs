@@ -77,7 +77,7 @@ fn landed(searcher: &Searcher) -> Vec<Row> {
 /// How many positions a bundle liquidates: its path names the market of each.
 fn positions(rig: &Rig, row: &Row) -> usize {
     let markets: BTreeSet<Address> = lending(rig).markets.iter().map(|market| market.pool).collect();
-    row.bundle.pools.iter().filter(|pool| markets.contains(*pool)).count()
+    row.bundle.pools.iter().filter(|pool| markets.contains(&pool.contract)).count()
 }
 
 /// What the liquidator holds of everything, and its ether.

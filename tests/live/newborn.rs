@@ -75,7 +75,7 @@ async fn holds(rig: &Rig, searcher: &Searcher, pool: Address) {
 /// Bundles through the pool that landed.
 fn landed(searcher: &Searcher, pool: Address) -> usize {
     let rows = searcher.ledger().all().unwrap().into_iter();
-    let through = |row: &peregrine::edge::ledger::row::Row| row.bundle.pools.contains(&pool);
+    let through = |row: &peregrine::edge::ledger::row::Row| row.bundle.pools.contains(&pool.into());
     rows.filter(|row| matches!(row.outcome, Some(Outcome::Landed { .. })) && through(row)).count()
 }
 

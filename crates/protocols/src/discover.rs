@@ -4,6 +4,7 @@
 use alloy_primitives::{Address, B256, U256, hex};
 
 use crate::amm::Amm;
+use crate::types::pool_key::PoolKey;
 
 /// One call's answer.
 #[derive(Clone, Debug, Default)]
@@ -48,8 +49,8 @@ pub fn plain_balance_slot(owner: Address) -> U256 {
 pub struct Creation {
     /// The log's signature.
     pub topic: B256,
-    /// The pool that a log of this signature names: topics, data.
-    pub pool: fn(&[B256], &[u8]) -> Option<Address>,
+    /// The pool that a log of this signature names: the contract that says it, topics, data.
+    pub pool: fn(Address, &[B256], &[u8]) -> Option<PoolKey>,
 }
 
 /// A question to a pool's contract whose answer follows from the pool's state.
@@ -98,15 +99,21 @@ pub trait Venue: Amm + Sized {
     /// What is learnt of codes and storage layouts while asking, and serves the next question too.
     type Cache: Default;
 
-    /// Asks a contract whether it is a pool of this protocol. `assume_empty`: parts of the state that are not known are taken as
-    /// empty, as an EVM that assumes empty slots would take them.
+    /// The ids of the pools that a contract holds, as far as the contract tells: for whoever has its state and none of the logs by
+    /// which it has announced them. None where the contract is its pool, and where it lists none.
+    fn ids(_probe: &mut impl Probe, _contract: Address) -> Vec<B256> {
+        Vec::new()
+    }
+
+    /// Asks for a pool of this protocol by its key: without an id, whether the contract is one. `assume_empty`: parts of the state
+    /// that are not known are taken as empty, as an EVM that assumes empty slots would take them.
     ///
     /// # Errors
     /// It is a pool, or looks like one, and cannot be used: why.
     fn discover(
         probe: &mut impl Probe,
         cache: &mut Self::Cache,
-        address: Address,
+        key: PoolKey,
         assume_empty: bool,
     ) -> Result<Option<Self>, String>;
 }

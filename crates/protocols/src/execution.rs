@@ -12,6 +12,7 @@
 use alloy_primitives::Address;
 
 use crate::amm::Leg;
+use crate::types::pool_key::PoolKey;
 
 /// How a venue is paid for what it pays out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ pub struct PlannedSwap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hop {
     /// The pool.
-    pub pool: Address,
+    pub pool: PoolKey,
     /// What goes in.
     pub token_in: Address,
     /// What comes out, in its smallest unit.
@@ -226,7 +227,7 @@ impl Steps {
 
     /// The profit token is kept here, between two venues, and so much of it goes on.
     pub fn stop(&mut self, token: Address, amount_out: u128) {
-        self.record(STOP, Hop { pool: Address::ZERO, token_in: token, amount_out }, self.measured);
+        self.record(STOP, Hop { pool: PoolKey::default(), token_in: token, amount_out }, self.measured);
         self.measured = false;
         self.stop = Some(self.hops.len());
     }
@@ -234,7 +235,7 @@ impl Steps {
     fn record(&mut self, kind: u8, hop: Hop, named: bool) {
         let mut record = [0; STEP];
         record[0] = kind;
-        record[1..TOKEN.start].copy_from_slice(hop.pool.as_slice());
+        record[1..TOKEN.start].copy_from_slice(hop.pool.contract.as_slice());
         if named {
             record[TOKEN].copy_from_slice(hop.token_in.as_slice());
         }

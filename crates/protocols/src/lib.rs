@@ -106,7 +106,18 @@ macro_rules! each {
             $($venue: <$venue::Pool as Venue>::Cache,)+
         }
 
-        /// Asks a contract whether it is a pool of any protocol, one after the other, in the order of the registry.
+        /// The pools that a contract may be, or hold: itself, and those that any protocol finds listed there.
+        #[must_use]
+        pub fn keys(probe: &mut impl Probe, contract: Address) -> Vec<PoolKey> {
+            let mut keys = vec![PoolKey::from(contract)];
+            $(
+                let ids = <$venue::Pool as Venue>::ids(probe, contract);
+                keys.extend(ids.into_iter().map(|id| PoolKey { contract, id: Some(id) }));
+            )+
+            keys
+        }
+
+        /// Asks for a pool of any protocol by its key, one protocol after the other, in the order of the registry.
         /// `assume_empty`: see [`Venue::discover`].
         ///
         /// # Errors
@@ -114,12 +125,12 @@ macro_rules! each {
         pub fn discover(
             probe: &mut impl Probe,
             discovery_cache: &mut DiscoveryCache,
-            address: Address,
+            key: PoolKey,
             assume_empty: bool,
         ) -> Result<Option<AnyPool>, String> {
             $(
                 if let Some(pool) =
-                    <$venue::Pool as Venue>::discover(probe, &mut discovery_cache.$venue, address, assume_empty)?
+                    <$venue::Pool as Venue>::discover(probe, &mut discovery_cache.$venue, key, assume_empty)?
                 {
                     return Ok(Some(pool.into()));
                 }

@@ -10,6 +10,7 @@ use crate::edge::chain::Bounds;
 use crate::edge::chain::Log;
 use crate::protocols;
 use crate::protocols::PROTOCOLS;
+use crate::types::pool_key::PoolKey;
 
 /// Settings of the bootstrap.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -96,10 +97,10 @@ impl Factory {
 impl Factory {
     /// The pool that a log announces, if it is of this factory and does.
     #[must_use]
-    pub fn created(&self, log: &Log) -> Option<Address> {
+    pub fn created(&self, log: &Log) -> Option<PoolKey> {
         let creation = protocols::creation(&self.protocol).filter(|_| log.address == self.address && !log.removed)?;
         let announces = log.topics.first() == Some(&creation.topic);
-        announces.then(|| (creation.pool)(&log.topics, &log.data)).flatten()
+        announces.then(|| (creation.pool)(log.address, &log.topics, &log.data)).flatten()
     }
 }
 
@@ -107,6 +108,6 @@ impl Factory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PoolRow {
-    /// The contract.
-    pub address: Address,
+    /// The contract; or `contract/id`, of a contract that holds many.
+    pub address: PoolKey,
 }

@@ -27,6 +27,7 @@ use crate::protocols;
 use crate::protocols::AnyPool;
 use crate::protocols::DiscoveryCache;
 use crate::protocols::discover::Probe;
+use crate::types::pool_key::PoolKey;
 
 /// More rounds than any contract's getters need: each follows one more pointer.
 const MOST_ROUNDS: usize = 64;
@@ -111,15 +112,15 @@ impl Discovery {
         Ok((state, settled))
     }
 
-    /// Asks contracts whether they are pools.
+    /// Asks for pools by their keys.
     pub(super) async fn pools(
         &self,
         known: &mut StateCache,
         discovery_cache: DiscoveryCache,
-        addresses: Vec<Address>,
+        keys: Vec<PoolKey>,
         fetched: OnRound<'_>,
-    ) -> Result<(DiscoveryCache, Vec<(Address, Result<AnyPool, String>)>), BootstrapError> {
-        self.settle(known, discovery_cache, addresses, ask_pool, fetched).await
+    ) -> Result<(DiscoveryCache, Vec<(PoolKey, Result<AnyPool, String>)>), BootstrapError> {
+        self.settle(known, discovery_cache, keys, ask_pool, fetched).await
     }
 
     /// What contracts answer on our machine, in the order asked. `None`: one reverts.
@@ -164,10 +165,10 @@ pub(super) fn terms(head: &Head) -> BlockFields {
 fn ask_pool(
     machine: &mut Machine,
     discovery_cache: &mut DiscoveryCache,
-    address: &Address,
+    key: &PoolKey,
 ) -> Asked<Result<AnyPool, String>> {
     let mut probe = EvmProbe::new(machine);
-    let answer = match protocols::discover(&mut probe, discovery_cache, *address, false) {
+    let answer = match protocols::discover(&mut probe, discovery_cache, *key, false) {
         Ok(Some(pool)) => Ok(pool),
         Ok(None) => Err("is no pool of a known protocol, or has no price yet".to_owned()),
         Err(reason) => Err(reason),

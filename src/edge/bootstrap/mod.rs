@@ -21,6 +21,7 @@ mod state_cache;
 mod verify;
 
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use alloy_primitives::{Address, B256, Bytes};
 
@@ -42,6 +43,7 @@ use crate::protocols::AnyPool;
 use crate::protocols::DiscoveryCache;
 use crate::protocols::amm::Amm;
 use crate::protocols::lending::market_spec::MarketSpec;
+use crate::types::pool_key::PoolKey;
 
 pub use config::Config;
 pub use config::Factory;
@@ -110,14 +112,14 @@ pub struct Loaded {
     pub accounts: Vec<AccountUpdate>,
     /// Hashes of older blocks that were asked for.
     pub hashes: Vec<(u64, B256)>,
-    /// Usable pools, in order of address.
+    /// Usable pools, in order of their keys.
     pub pools: Vec<AnyPool>,
     /// Lending markets and who borrows there, in the order of the configuration. What they hold is among the accounts.
     pub markets: Vec<MarketSpec>,
     /// Contracts that the markets' prices are read from, tokens apart: each change of their storage is told.
     pub whole: Vec<Address>,
-    /// Pools that cannot be used, in order of address, and why; then lending contracts.
-    pub unusable: Vec<(Address, String)>,
+    /// Pools that cannot be used, in order of their keys, and why; then lending contracts, by their addresses.
+    pub unusable: Vec<(PoolKey, String)>,
     /// What the operator should hear: one sentence each.
     pub notes: Vec<String>,
 }
@@ -215,7 +217,7 @@ pub enum BootstrapError {
     #[error("{pool} is not loaded right at block {block}: {what}")]
     Wrong {
         /// The pool, or the lending contract.
-        pool: Address,
+        pool: PoolKey,
         /// The block.
         block: u64,
         /// What differs.
@@ -292,27 +294,26 @@ async fn behind(
     let discovery = Discovery::new(chain, rules, head.clone())?;
     let mut known = snapshot.known();
     let listed = wanted.pools.iter().map(|row| row.address);
-    let addresses: BTreeSet<Address> = snapshot.pools(&wanted.factories).chain(listed).collect();
-    read_base(&discovery, &mut known, wanted, &addresses, hear).await?;
+    let keys: BTreeSet<PoolKey> = snapshot.pools(&wanted.factories).chain(listed).collect();
+    read_base(&discovery, &mut known, wanted, &keys, hear).await?;
     let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
-    let (_, asked) = discovery
-        .pools(&mut known, DiscoveryCache::default(), addresses.iter().copied().collect(), &mut rounds)
-        .await?;
+    let (_, asked) =
+        discovery.pools(&mut known, DiscoveryCache::default(), keys.into_iter().collect(), &mut rounds).await?;
     let (mut pools, mut unusable) = (Vec::new(), Vec::new());
-    for (address, answer) in asked {
+    for (key, answer) in asked {
         match answer {
             Ok(pool) => pools.push(pool),
-            Err(reason) => unusable.push((address, reason)),
+            Err(reason) => unusable.push((key, reason)),
         }
     }
-    pools.sort_unstable_by_key(Amm::address);
+    pools.sort_unstable_by_key(Amm::key);
     unusable.sort_unstable();
     discovery.warm(&mut known, looks(&pools, wanted), &mut rounds).await?;
     verify::pools(&discovery, &mut known, &pools, config.verify_pools, hear).await?;
     let lent = (wanted.lending.as_slice(), config.verify_pools);
     let found = lending::load(&discovery, &mut known, lent, snapshot, hear).await?;
     let notes = found.notes();
-    unusable.extend(found.unusable);
+    unusable.extend(found.unusable.into_iter().map(|(contract, reason)| (contract.into(), reason)));
     snapshot.keep(&known, chain, head).await?;
     snapshot.write(config)?;
     let hashes = known.hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
@@ -329,11 +330,11 @@ async fn read_base(
     discovery: &Discovery,
     known: &mut StateCache,
     wanted: &Wanted,
-    pools: &BTreeSet<Address>,
+    pools: &BTreeSet<PoolKey>,
     hear: Hear<'_>,
 ) -> Result<(), BootstrapError> {
     let precompiles = PRECOMPILES.map(Address::with_last_byte).into_iter().chain([P256_VERIFY]);
-    let named = wanted.accounts.iter().chain(pools).copied();
+    let named = wanted.accounts.iter().copied().chain(pools.iter().map(|pool| pool.contract));
     let all = named.chain(precompiles).chain([discovery.head.beneficiary]).map(StateKey::Account);
     known.expect(&all.collect::<Vec<_>>());
     let lost = known.lost();
@@ -341,19 +342,20 @@ async fn read_base(
     hear(Progress::Reading { accounts, slots: lost.slots.len() });
     let read = lost.read(&discovery.chain, discovery.head.hash).await?;
     known.learn(&read.accounts);
-    for pool in pools {
-        known.accounts.entry(*pool).or_default().pool = true;
-    }
     Ok(())
 }
 
-/// What is run warm: the balances that pools hold of their tokens, which every swap reads, and what was asked for.
+/// What is run warm: the balances that pools hold of their tokens, which every swap reads, and what was asked for. Which of the
+/// contracts where a pool keeps its state holds its tokens it does not say; of the others a balance costs one slot.
 fn looks(pools: &[AnyPool], wanted: &Wanted) -> Vec<Look> {
     let held = |pool: &AnyPool| {
-        let data = balance_of(pool.address());
-        pool.tokens().iter().map(move |token| Look { from: PROBER, to: *token, data: data.clone() }).collect::<Vec<_>>()
+        let tokens = pool.tokens().to_vec();
+        pool.sites().into_iter().flat_map(move |site| tokens.clone().into_iter().map(move |token| (token, site.at)))
     };
-    pools.iter().flat_map(held).chain(wanted.looks.iter().cloned()).collect()
+    let mut seen = HashSet::new();
+    let balances = pools.iter().flat_map(held).filter(|held| seen.insert(*held));
+    let balances = balances.map(|(token, holder)| Look { from: PROBER, to: token, data: balance_of(holder) });
+    balances.chain(wanted.looks.iter().cloned()).collect()
 }
 
 /// Low bytes of the precompiled contracts' addresses, up to Prague's; a call to one loads it as an account.

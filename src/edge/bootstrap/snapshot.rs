@@ -30,6 +30,7 @@ use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::Chain;
 use crate::edge::chain::Head;
 use crate::protocols::lending::discover::Heard;
+use crate::types::pool_key::PoolKey;
 
 /// Raised whenever the format changes; an older file is made anew.
 const VERSION: u32 = 2;
@@ -58,7 +59,7 @@ pub(super) struct Snapshot {
 struct Scanned {
     /// The first block not yet read for good.
     next: u64,
-    pools: BTreeSet<Address>,
+    pools: BTreeSet<PoolKey>,
 }
 
 /// One lending contract.
@@ -173,7 +174,7 @@ impl Snapshot {
     }
 
     /// The factory has made a pool.
-    pub(super) fn found(&mut self, factory: &Factory, pool: Address) {
+    pub(super) fn found(&mut self, factory: &Factory, pool: PoolKey) {
         self.factories.entry(factory.address).or_default().pools.insert(pool);
     }
 
@@ -183,7 +184,7 @@ impl Snapshot {
     }
 
     /// The pools of these factories.
-    pub(super) fn pools(&self, factories: &[Factory]) -> impl Iterator<Item = Address> {
+    pub(super) fn pools(&self, factories: &[Factory]) -> impl Iterator<Item = PoolKey> {
         factories
             .iter()
             .filter_map(|row| self.factories.get(&row.address))

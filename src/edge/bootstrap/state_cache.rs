@@ -21,8 +21,6 @@ use crate::hot::event::StateKey;
 use crate::hot::evm::db::Cold;
 use crate::hot::evm::db::Db;
 use crate::hot::evm::db::Unknown;
-use crate::protocols::AnyPool;
-use crate::protocols::amm::Amm;
 
 /// One account.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +29,7 @@ pub(super) struct Account {
     pub(super) holding: Option<(U256, u64)>,
     pub(super) code: Option<Bytecode>,
     pub(super) slots: BTreeMap<U256, Option<U256>>,
-    /// A pool: every change of its storage is wanted, of slots not known before, too.
+    /// A pool keeps state here: every change of its storage is wanted, of slots not known before, too.
     pub(super) pool: bool,
     /// What a price is read from: the same is wanted of it, since each round of answers may lie in a slot of its own.
     pub(super) whole: bool,
@@ -103,11 +101,9 @@ impl Missing {
 }
 
 impl StateCache {
-    /// From now on all that is told of the contracts where this pool keeps its state is kept.
-    pub(super) fn keep_sites(&mut self, pool: &AnyPool) {
-        for site in pool.sites() {
-            self.accounts.entry(site.at).or_default().pool = true;
-        }
+    /// The slots of a contract that are known of.
+    pub(super) fn slots_of(&self, at: Address) -> Vec<U256> {
+        self.accounts.get(&at).map_or_else(Vec::new, |account| account.slots.keys().copied().collect())
     }
 
     /// What of `state_keys` has no value.

@@ -13,11 +13,12 @@ use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
 use crate::protocols::discover::View;
 use crate::protocols::lending::Lending;
+use crate::types::pool_key::PoolKey;
 
 /// A question whose answer follows from what we hold.
 struct Asked {
     /// The pool, or the market.
-    of: Address,
+    of: PoolKey,
     /// Whose position there.
     account: Option<Address>,
     to: Address,
@@ -33,8 +34,8 @@ pub(super) async fn pools(
     hear: Hear<'_>,
 ) -> Result<(), BootstrapError> {
     let asked = |pool: &AnyPool| -> Vec<Asked> {
-        let of = pool.address();
-        pool.views().into_iter().map(|view| Asked { of, account: None, to: of, view }).collect()
+        let (of, to) = (pool.key(), pool.address());
+        pool.views().into_iter().map(|view| Asked { of, account: None, to, view }).collect()
     };
     hear(Progress::Verifying { pools: most.min(pools.len()) });
     hold(discovery, known, sample(pools, most).flat_map(asked).collect(), hear).await
@@ -51,7 +52,7 @@ pub(super) async fn positions(
     let of = |market| Lending::accounts(market).into_iter().map(move |account| (market, account)).collect::<Vec<_>>();
     let all: Vec<(&AnyLending, Address)> = markets.flat_map(of).collect();
     let asked = |(market, account): &(&AnyLending, Address)| -> Vec<Asked> {
-        let (of, account) = (market.address(), *account);
+        let (of, account) = (PoolKey::from(market.address()), *account);
         let views = market.views(account, discovery.head.timestamp).unwrap_or_default().into_iter();
         views.map(|(to, view)| Asked { of, account: Some(account), to, view }).collect()
     };

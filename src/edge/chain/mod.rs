@@ -102,7 +102,7 @@ impl Head {
 }
 
 /// A log of a block.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Log {
     /// Who emitted it.

@@ -21,6 +21,7 @@ use crate::protocols::lending::taken::Gain;
 use crate::protocols::lending::taken::Moved;
 use crate::protocols::lending::taken::Position;
 use crate::protocols::lending::taken::Taken;
+use crate::types::pool_key::PoolKey;
 
 /// A mined block, as far as this needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +53,8 @@ pub struct MinedTx {
     pub paid: U256,
     /// What it gave for everything, in wei: gas at its effective price.
     pub fee: U256,
-    /// Who emitted its logs.
-    pub touched: Vec<Address>,
+    /// Who emitted its logs, and of whose pools they may speak: see [`PoolKey::named_by`].
+    pub touched: Vec<PoolKey>,
     /// The liquidations in it.
     pub taken: Vec<Taken>,
     /// Where there are any: tokens that its sender, whom it called and the liquidators have more of together.
@@ -72,7 +73,7 @@ pub struct Watch<'a> {
     /// Our sender: what it does is no rival.
     pub owner: Address,
     /// The pools it goes through.
-    pub pools: &'a [Address],
+    pub pools: &'a [PoolKey],
     /// The positions that it liquidates.
     pub positions: &'a [Position],
     /// When the last relay was asked, in unix milliseconds; `None` when none is known to have been.
@@ -251,7 +252,8 @@ impl Block {
                 return Err(BlockError::Order { number, index });
             }
             let (gas, price) = (U256::from(receipt.gas_used), receipt.effective_gas_price);
-            let mut touched: Vec<Address> = receipt.logs().iter().map(|log| log.address()).collect();
+            let mut touched: Vec<PoolKey> =
+                receipt.logs().iter().flat_map(|log| PoolKey::named_by(log.address(), log.topics())).collect();
             touched.sort_unstable();
             touched.dedup();
             let (taken, gained) = liquidations(receipt);

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::edge::ledger::landed::Landed;
 use crate::edge::ledger::landed::Reason;
 use crate::protocols::lending::taken::Position;
+use crate::types::pool_key::PoolKey;
 
 /// A bundle as it was decided, before anything was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ pub struct Bundle {
     /// Ours among them.
     pub ours: B256,
     /// The pools it goes through.
-    pub pools: Vec<Address>,
+    pub pools: Vec<PoolKey>,
     /// Positions of others that it closes, in order.
     #[serde(default)]
     pub positions: Vec<Position>,

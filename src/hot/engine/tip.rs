@@ -15,7 +15,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::U256;
 use revm::context::BlockEnv;
@@ -34,6 +33,7 @@ use crate::protocols::amm::Amm;
 use crate::types::amount::Gas;
 use crate::types::amount::WeiPerGas;
 use crate::types::id::PoolId;
+use crate::types::pool_key::PoolKey;
 use crate::types::update::AccountUpdate;
 use crate::types::update::BlockUpdate;
 use crate::types::update::Desync;
@@ -144,7 +144,7 @@ impl Tip {
         machine: &mut Machine,
         pools: &mut Pools<AnyPool>,
         update: &Arc<BlockUpdate>,
-        broken: &mut Vec<Address>,
+        broken: &mut Vec<PoolKey>,
     ) -> Result<(), Desync> {
         if update.head.parent != self.head.hash {
             return Err(Desync::NotAChild { number: update.head.number });
@@ -161,7 +161,7 @@ impl Tip {
             self.past.keep(id, pools.pool(id));
             if !out && !self.follow(pools, hits, update) {
                 pools.quarantine(id, true);
-                broken.push(pools.pool(id).address());
+                broken.push(pools.pool(id).key());
             }
         }
         self.hits = hits;
@@ -235,7 +235,7 @@ impl Tip {
         machine: &mut Machine,
         pools: &mut Pools<AnyPool>,
         to: B256,
-        broken: &mut Vec<Address>,
+        broken: &mut Vec<PoolKey>,
     ) -> Result<(), Desync> {
         while self.head.hash != to {
             let entry = self.log.pop_back().ok_or(Desync::TooDeep)?;
@@ -248,7 +248,7 @@ impl Tip {
             }
             for id in entry.fetched {
                 pools.quarantine(id, true);
-                broken.push(pools.pool(id).address());
+                broken.push(pools.pool(id).key());
             }
             self.head = entry.below;
         }

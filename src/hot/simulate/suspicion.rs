@@ -7,13 +7,14 @@
 use alloy::sol_types::SolCall;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
-use alloy_primitives::map::AddressSet;
+use alloy_primitives::map::HashSet;
 
 use crate::hot::evm::db::Unknown;
 use crate::hot::evm::machine::Machine;
 use crate::hot::evm::own;
 use crate::hot::refused::Refused;
 use crate::protocols::execution::Hop;
+use crate::types::pool_key::PoolKey;
 
 alloy::sol! {
     /// What a pool does to pay.
@@ -24,15 +25,24 @@ alloy::sol! {
 #[derive(Debug, Default)]
 pub struct Suspicion {
     /// Tokens and pools caught in the base state.
-    lasting: AddressSet,
+    lasting: HashSet<Culprit>,
     /// Caught behind the present pending transaction.
-    passing: AddressSet,
+    passing: HashSet<Culprit>,
     /// The present event is the base state itself.
     base: bool,
     /// Pools that took part in a proof.
-    proven: AddressSet,
-    /// What the present event added: to those caught in the base state, and to those that took part.
-    added: [Vec<Address>; 2],
+    proven: HashSet<PoolKey>,
+    /// What the present event added to those caught in the base state.
+    caught: Vec<Culprit>,
+    /// ... to those that took part.
+    cleared: Vec<PoolKey>,
+}
+
+/// Who was caught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Culprit {
+    Token(Address),
+    Pool(PoolKey),
 }
 
 impl Suspicion {
@@ -40,38 +50,38 @@ impl Suspicion {
     pub fn begin(&mut self, base: bool) {
         self.base = base;
         self.passing.clear();
-        self.added.iter_mut().for_each(Vec::clear);
+        self.caught.clear();
+        self.cleared.clear();
     }
 
     /// Forgets what the present event taught: it was called off, at a moment that no replay knows.
     pub fn take_back(&mut self) {
-        let [caught, proven] = &mut self.added;
-        self.lasting.retain(|address| !caught.contains(address));
-        self.proven.retain(|address| !proven.contains(address));
-        caught.clear();
-        proven.clear();
+        self.lasting.retain(|culprit| !self.caught.contains(culprit));
+        self.proven.retain(|pool| !self.cleared.contains(pool));
+        self.caught.clear();
+        self.cleared.clear();
         self.passing.clear();
     }
 
     /// A token or pool on the path was caught before.
     #[must_use]
     pub fn on(&self, hops: &[Hop]) -> bool {
-        let caught = |address| self.lasting.contains(address) || self.passing.contains(address);
-        hops.iter().any(|hop| caught(&hop.token_in) || caught(&hop.pool))
+        let caught = |culprit| self.lasting.contains(&culprit) || self.passing.contains(&culprit);
+        hops.iter().any(|hop| caught(Culprit::Token(hop.token_in)) || caught(Culprit::Pool(hop.pool)))
     }
 
-    fn catch(&mut self, culprit: Address) {
+    fn catch(&mut self, culprit: Culprit) {
         if !self.base {
             self.passing.insert(culprit);
         } else if self.lasting.insert(culprit) {
-            self.added[0].push(culprit);
+            self.caught.push(culprit);
         }
     }
 
     /// Every pool of the path did what it quoted.
     pub fn clear(&mut self, hops: &[Hop]) {
         let new = hops.iter().map(|hop| hop.pool).filter(|pool| self.proven.insert(*pool));
-        self.added[1].extend(new);
+        self.cleared.extend(new);
     }
 
     /// Finds and remembers the culprit of a path that failed with `symptom`; returns the reason to report.
@@ -80,15 +90,16 @@ impl Suspicion {
         let unknown = machine.db().unknown();
         machine.db_mut().set_unknown(Unknown::Refuse);
         let mut legs = hops.iter().zip(hops.iter().skip(1));
-        let taxed = legs.find(|(paying, paid)| delivers(machine, paid.token_in, paying, paid.pool) == Some(false));
+        let taxed =
+            legs.find(|(paying, paid)| delivers(machine, paid.token_in, paying, paid.pool.contract) == Some(false));
         machine.db_mut().set_unknown(unknown);
         if let Some((_, paid)) = taxed {
-            self.catch(paid.token_in);
+            self.catch(Culprit::Token(paid.token_in));
             return Refused::TransferTax;
         }
         let mut strangers = hops.iter().map(|hop| hop.pool).filter(|pool| !self.proven.contains(pool));
         if let (Some(culprit), None) = (strangers.next(), strangers.next()) {
-            self.catch(culprit);
+            self.catch(Culprit::Pool(culprit));
         }
         symptom
     }
@@ -99,7 +110,7 @@ impl Suspicion {
 fn delivers(machine: &mut Machine, token: Address, from: &Hop, to: Address) -> Option<bool> {
     let amount = U256::from(from.amount_out);
     let data = transferCall { to, amount }.abi_encode().into();
-    let send = machine.look(from.pool, token, data);
+    let send = machine.look(from.pool.contract, token, data);
     let look = machine.look(to, token, own::balance_of(to));
     let between = machine.look_between(send, &look).ok()?;
     let before = own::number(between.before.output())?;

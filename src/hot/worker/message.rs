@@ -25,6 +25,7 @@ use crate::protocols::lending::taken::Position;
 use crate::types::amount::Gas;
 use crate::types::decision::Decision;
 use crate::types::decision::Hop;
+use crate::types::pool_key::PoolKey;
 
 /// To every hot thread: what concerns the chain.
 #[derive(Clone, Debug)]
@@ -109,9 +110,9 @@ pub enum Report {
     /// Transactions that a block holds.
     Mined(Vec<B256>),
     /// Pools were quarantined.
-    Broken(Vec<Address>),
+    Broken(Vec<PoolKey>),
     /// A pool was put in place.
-    Placed(Address),
+    Placed(PoolKey),
     /// The state does not follow the chain any more.
     Desync {
         /// Why.

@@ -168,7 +168,7 @@ impl Worker {
             }
             Work::Pool(at, pool) => {
                 if at == self.at() {
-                    self.say(Report::Placed(pool.address()));
+                    self.say(Report::Placed(pool.key()));
                 }
                 Event::Pool(at, Box::new(AnyPool::clone(&pool)))
             }
@@ -359,7 +359,7 @@ impl Worker {
     fn seen(&self) -> Option<Seen> {
         let pools = self.engine.pools();
         let one = |pool: &AnyPool| {
-            let out = pools.find(pool.address()).is_none_or(|id| pools.is_quarantined(id));
+            let out = pools.find(pool.key()).is_none_or(|id| pools.is_quarantined(id));
             (pool.clone(), out)
         };
         let head = *self.engine.tip()?.head();

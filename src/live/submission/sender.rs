@@ -383,7 +383,8 @@ fn fingerprint(found: &Found) -> B256 {
         bytes.extend_from_slice(position.account.as_slice());
     }
     for hop in &found.hops {
-        bytes.extend_from_slice(hop.pool.as_slice());
+        bytes.extend_from_slice(hop.pool.contract.as_slice());
+        bytes.extend_from_slice(hop.pool.id.as_ref().map_or(&[], |id| id.as_slice()));
         bytes.extend_from_slice(hop.token_in.as_slice());
     }
     keccak256(bytes)

@@ -25,6 +25,9 @@ use crate::protocols::AnyLending;
 use crate::protocols::amm::Amm;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::discover::Heard;
+use crate::protocols::site::Logs;
+use crate::protocols::site::StateSite;
+use crate::types::pool_key::PoolKey;
 
 /// Blocks that a new site is watched for while it cannot be used: a pool without a price gets one with its first liquidity.
 pub const PROBATION: u64 = 256;
@@ -32,27 +35,27 @@ pub const PROBATION: u64 = 256;
 /// Where a part of the state lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Site {
-    /// A pool's contract.
-    Pool(Address),
+    /// A pool.
+    Pool(PoolKey),
     /// A lending contract, and which of its markets; zero where it is one.
     Market(Address, B256),
 }
 
 impl Site {
-    /// Whose logs speak of it.
+    /// The contract that is called: who speaks of it, as far as that is known before it has been read.
     #[must_use]
-    pub const fn emitter(&self) -> Address {
+    pub const fn contract(&self) -> Address {
         match self {
-            Self::Pool(address) | Self::Market(address, _) => *address,
+            Self::Pool(PoolKey { contract, .. }) | Self::Market(contract, _) => *contract,
         }
     }
 }
 
 /// How a site stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Standing {
-    /// The state holds it.
-    Used,
+    /// The state holds it, and these contracts' logs speak of it.
+    Used(Vec<Address>),
     /// It was announced, and is not in use. Watched up to this block.
     New(u64),
 }
@@ -88,10 +91,13 @@ impl Watchlist {
 
     /// The state was loaded anew: nothing of before holds.
     pub fn reload(&mut self, loaded: &Loaded) {
-        let pools = loaded.pools.iter().map(|pool| Site::Pool(pool.address()));
-        let market = |market: AnyLending| Site::Market(market.address(), market.id().unwrap_or_default());
+        let pools = loaded.pools.iter().map(|pool| (Site::Pool(pool.key()), pool.sites()));
+        let market = |market: AnyLending| {
+            (Site::Market(market.address(), market.id().unwrap_or_default()), Lending::sites(&market))
+        };
         let markets = loaded.markets.iter().filter_map(AnyLending::from_spec).map(market);
-        self.sites = pools.chain(markets).map(|site| (site, Standing::Used)).collect();
+        let used = |(site, sites): (Site, Vec<StateSite>)| (site, Standing::Used(emitters(&sites)));
+        self.sites = pools.chain(markets).map(used).collect();
         self.changes.clear();
         self.tell();
     }
@@ -114,8 +120,14 @@ impl Watchlist {
 
     /// The pool that a log says has been made.
     #[must_use]
-    pub fn announced(&self, log: &Log) -> Option<Address> {
+    pub fn announced(&self, log: &Log) -> Option<PoolKey> {
         self.announcers.factories.iter().find_map(|factory| factory.created(log))
+    }
+
+    /// The pools that are new, and not in use so far, of which a log may speak.
+    #[must_use]
+    pub fn stirred(&self, log: &Log) -> Vec<PoolKey> {
+        PoolKey::named_by(log.address, &log.topics).filter(|pool| self.is_new(Site::Pool(*pool))).collect()
     }
 
     /// The market that a log opens or names, of a contract all of whose markets are followed; and who has borrowed there by it.
@@ -137,7 +149,7 @@ impl Watchlist {
     /// Whether the state holds it.
     #[must_use]
     pub fn is_used(&self, site: Site) -> bool {
-        self.sites.get(&site) == Some(&Standing::Used)
+        matches!(self.sites.get(&site), Some(Standing::Used(_)))
     }
 
     /// Whether it is new, and not in use so far.
@@ -154,10 +166,11 @@ impl Watchlist {
         }
     }
 
-    /// The state holds it from this block on.
-    pub fn take_up(&mut self, site: Site, block: u64) {
-        if !self.is_used(site) {
-            self.set(site, block, Some(Standing::Used));
+    /// The state holds it from this block on, and it lives there.
+    pub fn take_up(&mut self, site: Site, sites: &[StateSite], block: u64) {
+        let used = Standing::Used(emitters(sites));
+        if self.sites.get(&site) != Some(&used) {
+            self.set(site, block, Some(used));
             self.tell();
         }
     }
@@ -174,7 +187,7 @@ impl Watchlist {
     pub fn grow(&mut self, block: u64) {
         let over = |(site, standing): (&Site, &Standing)| match standing {
             Standing::New(until) if *until < block => Some(*site),
-            Standing::New(_) | Standing::Used => None,
+            Standing::New(_) | Standing::Used(_) => None,
         };
         let over: Vec<Site> = self.sites.iter().filter_map(over).collect();
         over.iter().for_each(|site| self.set(*site, block, None));
@@ -200,8 +213,9 @@ impl Watchlist {
             return Vec::new();
         }
         self.tell();
-        let lost = |(site, standing): (&Site, &Standing)| *standing == Standing::Used && !self.is_used(*site);
-        before.iter().filter(|(site, standing)| lost((site, standing))).map(|(site, _)| *site).collect()
+        let lost =
+            |(site, standing): &(&Site, &Standing)| matches!(standing, Standing::Used(_)) && !self.is_used(**site);
+        before.iter().filter(lost).map(|(site, _)| *site).collect()
     }
 
     fn set(&mut self, site: Site, block: u64, standing: Option<Standing>) {
@@ -215,9 +229,20 @@ impl Watchlist {
     fn tell(&self) {
         let Announcers { factories, lenders } = &self.announcers;
         let announcers = factories.iter().map(|factory| factory.address).chain(lenders.iter().map(|row| row.address));
-        let all: BTreeSet<Address> = announcers.chain(self.sites.keys().map(Site::emitter)).collect();
+        let mut all: BTreeSet<Address> = announcers.collect();
+        for (site, standing) in &self.sites {
+            match standing {
+                Standing::Used(emitters) => all.extend(emitters),
+                Standing::New(_) => drop(all.insert(site.contract())),
+            }
+        }
         self.fetched.send_replace(all.into_iter().collect());
     }
+}
+
+/// Whose logs speak of a state that lives there.
+fn emitters(sites: &[StateSite]) -> Vec<Address> {
+    sites.iter().filter(|site| site.logs != Logs::None).map(|site| site.at).collect()
 }
 
 #[cfg(test)]

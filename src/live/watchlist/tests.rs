@@ -1,19 +1,25 @@
 //! The list against what happens to the state's sites.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 
 use crate::edge::bootstrap::Factory;
 use crate::edge::bootstrap::LendingRow;
 use crate::edge::bootstrap::Loaded;
+use crate::edge::chain::Log;
 use crate::live::watchlist::Announcers;
 use crate::live::watchlist::PROBATION;
 use crate::live::watchlist::Site;
 use crate::live::watchlist::Watchlist;
+use crate::protocols::site::Logs;
+use crate::protocols::site::Slots;
+use crate::protocols::site::StateSite;
+use crate::types::pool_key::PoolKey;
 
 const FACTORY: Address = Address::with_last_byte(1);
 const LENDER: Address = Address::with_last_byte(2);
 const POOL: Address = Address::with_last_byte(3);
-const SITE: Site = Site::Pool(POOL);
+const SITE: Site = Site::Pool(PoolKey { contract: POOL, id: None });
+const VAULT: Address = Address::with_last_byte(4);
 
 fn list() -> Watchlist {
     let factory = Factory { name: "f".to_owned(), protocol: "uniswap_v2".to_owned(), address: FACTORY, from_block: 0 };
@@ -29,6 +35,10 @@ fn list() -> Watchlist {
     Watchlist::new(Announcers { factories: vec![factory], lenders: vec![lender] }, &Loaded::default())
 }
 
+fn here() -> Vec<StateSite> {
+    vec![StateSite::whole(POOL, false)]
+}
+
 fn due(list: &Watchlist) -> Vec<Address> {
     list.follow().borrow().to_vec()
 }
@@ -42,7 +52,7 @@ fn whoever_announces_is_watched_and_a_new_pool_from_its_announcement_on() {
     list.add(SITE, 10);
     assert_eq!(due(&list), [FACTORY, LENDER, POOL]);
     assert_eq!(list.lacking(&before), [POOL], "logs that were asked for before lack its own");
-    list.take_up(SITE, 11);
+    list.take_up(SITE, &here(), 11);
     list.grow(11 + 2 * PROBATION);
     assert_eq!(due(&list), [FACTORY, LENDER, POOL], "one in use stays");
     assert!(list.is_used(SITE) && !list.is_new(SITE));
@@ -62,7 +72,7 @@ fn one_that_never_comes_into_use_is_watched_for_its_probation_and_no_longer() {
 #[test]
 fn one_that_cannot_be_used_any_more_is_watched_no_longer() {
     let mut list = list();
-    list.take_up(SITE, 10);
+    list.take_up(SITE, &here(), 10);
     list.give_up(SITE, 12);
     assert_eq!(due(&list), [FACTORY, LENDER]);
 }
@@ -71,7 +81,7 @@ fn one_that_cannot_be_used_any_more_is_watched_no_longer() {
 fn undone_blocks_take_back_what_they_changed_and_say_what_has_fallen_out_of_use() {
     let mut list = list();
     list.add(SITE, 10);
-    list.take_up(SITE, 11);
+    list.take_up(SITE, &here(), 11);
     list.give_up(SITE, 12);
     assert_eq!((list.undo(11), list.is_used(SITE)), (vec![], true), "used again, as before");
     assert_eq!((list.undo(10), list.is_new(SITE)), (vec![SITE], true));
@@ -86,4 +96,28 @@ fn a_state_that_is_loaded_anew_makes_the_list_anew_and_nothing_of_before_is_take
     list.reload(&Loaded::default());
     assert_eq!(due(&list), [FACTORY, LENDER]);
     assert_eq!((list.undo(0), due(&list)), (vec![], vec![FACTORY, LENDER]));
+}
+
+#[test]
+fn pools_of_one_contract_come_into_use_one_by_one_and_wherever_they_speak_is_watched() {
+    let mut list = list();
+    let key = |id| PoolKey { contract: POOL, id: Some(B256::with_last_byte(id)) };
+    list.add(Site::Pool(key(1)), 10);
+    list.add(Site::Pool(key(2)), 10);
+    assert_eq!(due(&list), [FACTORY, LENDER, POOL]);
+    let log = |topics: &[u8]| Log {
+        address: POOL,
+        topics: topics.iter().map(|id| B256::with_last_byte(*id)).collect(),
+        ..Log::default()
+    };
+    assert_eq!(list.stirred(&log(&[9, 2])), [key(2)], "a log stirs the pool that it names");
+    assert_eq!(list.stirred(&log(&[2, 9])), [], "and a signature names none");
+    let vault = |logs| StateSite { at: VAULT, slots: Slots::Listed(Vec::new()), logs };
+    list.take_up(Site::Pool(key(2)), &[here()[0].clone(), vault(Logs::None)], 11);
+    assert_eq!(due(&list), [FACTORY, LENDER, POOL], "a contract that says nothing is not listened to");
+    list.take_up(Site::Pool(key(2)), &[here()[0].clone(), vault(Logs::All)], 12);
+    assert_eq!(due(&list), [FACTORY, LENDER, POOL, VAULT]);
+    assert!(list.is_new(Site::Pool(key(1))));
+    list.give_up(Site::Pool(key(2)), 13);
+    assert_eq!(due(&list), [FACTORY, LENDER, POOL], "the other is watched still");
 }

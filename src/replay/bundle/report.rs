@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::replay::bundle::Case;
 use crate::replay::bundle::trace::Call;
+use crate::types::pool_key::PoolKey;
 use crate::types::update::AccountUpdate;
 
 /// A bundle, explained.
@@ -155,7 +156,7 @@ impl Pair {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HopReport {
     /// The pool.
-    pub pool: Address,
+    pub pool: PoolKey,
     /// Its protocol.
     pub protocol: String,
     /// What goes in.
@@ -215,7 +216,7 @@ impl Legend {
         ];
         all.extend(case.trigger.as_ref().map(|trigger| (trigger.sender, "user".to_owned())));
         let hops = case.bundle.of.path.hops.iter().enumerate();
-        all.extend(hops.map(|(at, hop)| (hop.pool, format!("pool {} ({})", at + 1, hop.protocol))));
+        all.extend(hops.map(|(at, hop)| (hop.pool.contract, format!("pool {} ({})", at + 1, hop.protocol))));
         Self(all)
     }
 

@@ -11,6 +11,7 @@ use crate::protocols::executor::several::RUN_ALL;
 use crate::protocols::lending::taken::Taken;
 use crate::replay::bundle::trace::Emitted;
 use crate::types::decision::Hop;
+use crate::types::pool_key::PoolKey;
 
 /// Functions that are called in a run of ours or in a plain trade.
 const FUNCTIONS: [&str; 33] = [
@@ -101,7 +102,7 @@ pub(super) fn reason(output: &[u8]) -> String {
 
 /// What was repaid and seized at a hop's market, by the market's own log: the one after `before` others.
 pub(super) fn liquidated(hop: &Hop, before: usize, logs: &[&Emitted]) -> Option<(U256, U256)> {
-    let own = logs.iter().filter(|log| log.address == hop.pool);
+    let own = logs.iter().filter(|log| log.address == hop.pool.contract);
     let taken = own.filter_map(|log| Taken::read(log.address, &log.topics, &log.data).ok().flatten()).nth(before)?;
     Some((taken.repaid, taken.seized))
 }
@@ -109,7 +110,8 @@ pub(super) fn liquidated(hop: &Hop, before: usize, logs: &[&Emitted]) -> Option<
 /// What went into and came out of a hop's pool, by the pool's own log: the one after `before` others.
 pub(super) fn swapped(hop: &Hop, before: usize, logs: &[&Emitted]) -> Option<(U256, U256)> {
     let [v2, v3, pancake] = [0, 1, 2].map(|at: usize| keccak256(EVENTS[at].0));
-    let own = |log: &&&Emitted| log.address == hop.pool && log.event == Some("Swap");
+    let is_of = |log: &Emitted| PoolKey::named_by(log.address, &log.topics).any(|pool| pool == hop.pool);
+    let own = |log: &&&Emitted| is_of(log) && log.event == Some("Swap");
     let log = logs.iter().filter(own).nth(before)?;
     let word = |at: usize| log.data.get(at * 32..at * 32 + 32).map(U256::from_be_slice);
     // Tokens of a pair or pool are in the order of their addresses.

@@ -205,7 +205,7 @@ impl Searcher {
         let mut steps = Steps::default();
         for (step, amount_out) in idea.steps.iter().zip(outs) {
             let pool = &self.market.pools[step.pool];
-            let hop = Hop { pool: pool.address, token_in: self.ends(step)[0], amount_out: *amount_out };
+            let hop = Hop { pool: pool.address.into(), token_in: self.ends(step)[0], amount_out: *amount_out };
             match pool.venue {
                 Venue::UniswapV3 => steps.exact_in(hop, step.zero_for_one),
                 Venue::UniswapV2 | Venue::Sushi => steps.exact_out(hop, step.zero_for_one),

@@ -118,7 +118,7 @@ pub struct PlannedSale {
 impl PlannedSale {
     /// The step of a market that is called with `data`, takes what it is owed by an allowance, and pays whoever calls.
     pub fn write(&self, market: Address, data: &[u8], steps: &mut Steps) {
-        let asked = Hop { pool: market, token_in: self.call.debt, amount_out: self.amount_out };
+        let asked = Hop { pool: market.into(), token_in: self.call.debt, amount_out: self.amount_out };
         steps.ask(asked, &CallStep { data, input: Input::Allowed, output: Output::Here });
     }
 }

@@ -17,12 +17,21 @@ use serde::Serializer;
 use serde::de;
 
 /// The identity of a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PoolKey {
     /// The contract that holds it.
     pub contract: Address,
     /// Which of the contract's pools. `None`: the contract is the pool.
     pub id: Option<B256>,
+}
+
+impl PoolKey {
+    /// The pools that a log of a contract may speak of: the one that is the contract, and those whose id the log bears. An indexed
+    /// word of another meaning names a pool that there is none of.
+    pub fn named_by(at: Address, topics: &[B256]) -> impl Iterator<Item = Self> + '_ {
+        let by_id = topics.iter().skip(1).map(move |id| Self { contract: at, id: Some(*id) });
+        std::iter::once(Self::from(at)).chain(by_id)
+    }
 }
 
 impl From<Address> for PoolKey {

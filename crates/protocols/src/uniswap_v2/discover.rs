@@ -14,6 +14,7 @@ use crate::discover::Answer;
 use crate::discover::Creation;
 use crate::discover::Probe;
 use crate::discover::Venue;
+use crate::types::pool_key::PoolKey;
 use crate::uniswap_v2::abi;
 use crate::uniswap_v2::infer;
 use crate::uniswap_v2::infer::FeeCache;
@@ -28,9 +29,9 @@ impl Venue for Pool {
 
     const CREATION: Creation = Creation {
         topic: abi::PairCreated::SIGNATURE_HASH,
-        pool: |topics, data| {
+        pool: |_factory, topics, data| {
             let topics = topics.iter().copied();
-            abi::PairCreated::decode_raw_log(topics, data).ok().map(|created| created.pair)
+            abi::PairCreated::decode_raw_log(topics, data).ok().map(|created| created.pair.into())
         },
     };
 
@@ -40,10 +41,13 @@ impl Venue for Pool {
     fn discover(
         probe: &mut impl Probe,
         fees: &mut FeeCache,
-        address: Address,
+        key: PoolKey,
         _assume_empty: bool,
     ) -> Result<Option<Self>, String> {
-        discover(probe, address, fees).map_err(|reason| reason.to_string())
+        if key.id.is_some() {
+            return Ok(None);
+        }
+        discover(probe, key.contract, fees).map_err(|reason| reason.to_string())
     }
 }
 

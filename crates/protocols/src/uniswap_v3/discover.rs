@@ -15,6 +15,7 @@ use crate::discover::Probe;
 use crate::discover::Venue;
 use crate::discover::View;
 use crate::math::tick;
+use crate::types::pool_key::PoolKey;
 use crate::uniswap_v3::Flavour;
 use crate::uniswap_v3::Immutables;
 use crate::uniswap_v3::Layout;
@@ -53,9 +54,9 @@ impl Venue for Pool {
 
     const CREATION: Creation = Creation {
         topic: PoolCreated::SIGNATURE_HASH,
-        pool: |topics, data| {
+        pool: |_factory, topics, data| {
             let topics = topics.iter().copied();
-            PoolCreated::decode_raw_log(topics, data).ok().map(|created| created.pool)
+            PoolCreated::decode_raw_log(topics, data).ok().map(|created| created.pool.into())
         },
     };
 
@@ -65,10 +66,13 @@ impl Venue for Pool {
     fn discover(
         probe: &mut impl Probe,
         layouts: &mut Layouts,
-        address: Address,
+        key: PoolKey,
         assume_empty: bool,
     ) -> Result<Option<Self>, String> {
-        let pool = discover(probe, layouts, address);
+        if key.id.is_some() {
+            return Ok(None);
+        }
+        let pool = discover(probe, layouts, key.contract);
         Ok(pool.map(|pool| Self { assume_empty, ..pool }))
     }
 }

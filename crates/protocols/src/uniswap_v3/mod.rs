@@ -244,7 +244,7 @@ impl Amm for Pool {
     }
 
     fn write_step(&self, swap: &PlannedSwap, steps: &mut Steps) {
-        let hop = Hop { pool: self.address, token_in: swap.token_in, amount_out: swap.amount_out };
+        let hop = Hop { pool: self.key(), token_in: swap.token_in, amount_out: swap.amount_out };
         steps.exact_in(hop, swap.leg.zero_for_one());
     }
 

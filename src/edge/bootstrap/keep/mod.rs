@@ -1,6 +1,6 @@
 //! State kept current: what each block changes of it, what is missed, what is found wrong.
 //!
-//! - `execute`: by running the block's transactions. `reread`: by reading back what they touched. By the node's own trace:
+//! - `followed`: which pools, and where their state lives. `execute`: by running the block's transactions. `reread`: by reading back what they touched. By the node's own trace:
 //!   here.
 //!
 //! # Invariants
@@ -15,6 +15,7 @@
 //! for good.
 
 mod execute;
+mod followed;
 mod reread;
 
 use std::sync::Mutex;
@@ -39,6 +40,7 @@ use crate::edge::bootstrap::LendingRow;
 use crate::edge::bootstrap::Loaded;
 use crate::edge::bootstrap::Rules;
 use crate::edge::bootstrap::discovery::Discovery;
+use crate::edge::bootstrap::keep::followed::Followed;
 use crate::edge::bootstrap::lending;
 use crate::edge::bootstrap::snapshot::Snapshot;
 use crate::edge::bootstrap::state_cache::Missing;
@@ -56,6 +58,7 @@ use crate::hot::event::StateKey;
 use crate::protocols::AnyPool;
 use crate::protocols::DiscoveryCache;
 use crate::protocols::lending::market_spec::MarketSpec;
+use crate::types::pool_key::PoolKey;
 
 /// How a block's changes are learnt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +104,7 @@ pub struct Keep {
 #[derive(Debug)]
 struct Inner {
     known: StateCache,
+    followed: Followed,
     /// Behind which block it is so.
     at: B256,
     /// Number and timestamp of that block; after a reorg they are not known before the next block.
@@ -140,14 +144,13 @@ impl Keep {
         let mut known = StateCache::default();
         known.learn(&loaded.accounts);
         known.hashes.extend(loaded.hashes.iter().copied());
-        for pool in &loaded.pools {
-            known.keep_sites(pool);
-        }
+        let mut followed = Followed::default();
+        loaded.pools.iter().for_each(|pool| followed.add(&mut known, pool));
         for contract in &loaded.whole {
             known.accounts.entry(*contract).or_default().whole = true;
         }
         let numbered = Some((loaded.head.number, loaded.head.timestamp));
-        let inner = Mutex::new(Inner { known, at: loaded.head.hash, numbered, learning: false });
+        let inner = Mutex::new(Inner { known, followed, at: loaded.head.hash, numbered, learning: false });
         Self { chain, rules, inner, no_trace: AtomicBool::default(), no_call_trace: AtomicBool::default() }
     }
 
@@ -211,12 +214,10 @@ impl Keep {
         self.fetch(at, &state_keys).await
     }
 
-    /// Reads a pool, and whatever it reads, anew, and asks it what it is. Also how a new pool is taken up.
-    pub async fn reseed(&self, at: B256, pool: Address) -> Result<Reseeded, BootstrapError> {
+    /// Reads a pool, wherever its state lives, and whatever it reads, anew, and asks it what it is. Also how a new pool is taken up.
+    pub async fn reseed(&self, at: B256, pool: PoolKey) -> Result<Reseeded, BootstrapError> {
         let mut known = StateCache::default();
-        let keys = self.lock().known.accounts.get(&pool).map(|account| account.slots.clone()).unwrap_or_default();
-        let keys: Vec<StateKey> =
-            keys.into_keys().map(|slot| StateKey::Slot(pool, slot)).chain([StateKey::Account(pool)]).collect();
+        let keys = self.keys_of(pool);
         let read = known.missing(keys).read(&self.chain, at).await?;
         known.learn(&read.accounts);
         let head = self.chain.block(at).await?;
@@ -228,10 +229,7 @@ impl Keep {
         let mut fetched = FetchedState { at, accounts: known.all(), hashes: known.hashes.into_iter().collect() };
         let state_keys: Vec<StateKey> = fetched.accounts.iter().flat_map(state_keys_of).collect();
         if self.expect(at, &state_keys).is_some() {
-            let mut inner = self.lock();
-            inner.known.accounts.entry(pool).or_default().pool = answer.is_ok();
-            answer.iter().for_each(|pool| inner.known.keep_sites(pool));
-            drop(inner);
+            self.follow(pool, answer.as_ref().ok());
             self.take(&fetched);
         } else {
             fetched = FetchedState { at, ..FetchedState::default() };
@@ -269,6 +267,22 @@ impl Keep {
         let refused = found.unusable.into_iter().next().map(|(_, reason)| reason);
         let spec = found.specs.into_iter().next();
         Ok(Opened { fetched, spec: spec.ok_or_else(|| refused.unwrap_or_else(|| "gave no answer".to_owned())) })
+    }
+
+    /// All that is known to be a pool's.
+    fn keys_of(&self, pool: PoolKey) -> Vec<StateKey> {
+        let inner = self.lock();
+        inner.followed.keys_of(&inner.known, pool)
+    }
+
+    /// A pool as it was read, or `None`: it cannot be used.
+    fn follow(&self, key: PoolKey, read: Option<&AnyPool>) {
+        let mut inner = self.lock();
+        let Inner { known, followed, .. } = &mut *inner;
+        match read {
+            Some(pool) => followed.add(known, pool),
+            None => followed.remove(known, key),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -21,6 +21,7 @@ use crate::edge::chain::ChainError;
 use crate::edge::chain::Head;
 use crate::hot::event::AccountUpdate;
 use crate::protocols::DiscoveryCache;
+use crate::types::pool_key::PoolKey;
 
 /// What the block may have changed, as it is behind the block.
 pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Vec<AccountUpdate>, ChainError> {
@@ -34,8 +35,7 @@ pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Vec<AccountUpdat
     let known = keep.behind(head.parent);
     add(&mut open, &known, &touched);
     let read = open.read(&keep.chain, head.hash).await?;
-    let pools = |address: &&Address| known.accounts.get(*address).is_some_and(|account| account.pool);
-    let pools: Vec<Address> = touched.iter().filter(pools).copied().collect();
+    let pools = keep.lock().followed.at(&touched);
     let mut changes = read.accounts;
     changes.extend(grown(keep, head, known, &changes, pools).await?);
     Ok(changes)
@@ -74,12 +74,13 @@ async fn grown(
     head: &Head,
     mut known: StateCache,
     changes: &[AccountUpdate],
-    pools: Vec<Address>,
+    (pools, contracts): (BTreeSet<PoolKey>, BTreeSet<Address>),
 ) -> Result<Vec<AccountUpdate>, ChainError> {
     let before = known.clone();
     known.learn(changes);
     let Ok(discovery) = Discovery::new(&keep.chain, keep.rules, head.clone()) else { return Ok(Vec::new()) };
-    if discovery.pools(&mut known, DiscoveryCache::default(), pools.clone(), &mut |_, _, _| ()).await.is_err() {
+    let pools = pools.into_iter().collect();
+    if discovery.pools(&mut known, DiscoveryCache::default(), pools, &mut |_, _, _| ()).await.is_err() {
         return Err(keep.chain.missing(head.hash));
     }
     let new = |address: &Address| {
@@ -88,5 +89,5 @@ async fn grown(
         let slots = new.filter_map(|(slot, value)| Some((*slot, (*value)?))).collect();
         Some(AccountUpdate { address: *address, slots, ..AccountUpdate::default() })
     };
-    Ok(pools.iter().filter_map(new).collect())
+    Ok(contracts.iter().filter_map(new).collect())
 }

@@ -109,7 +109,7 @@ impl Plan for Liquidation {
 fn leg_hops(pools: &Pools<AnyPool>, leg: &Leg) -> Vec<Hop> {
     let ((debt, repaid), (seized, units)) = (leg.repaid(), leg.seized());
     let market = Hop {
-        pool: leg.market(),
+        pool: leg.market().into(),
         protocol: Cow::Borrowed(leg.protocol()),
         token_in: debt,
         token_out: pools.token(seized),

@@ -21,6 +21,7 @@ use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
 use peregrine::hot::state::view::View;
 use peregrine::protocols::amm::Amm;
+use peregrine::protocols::execution::Execution;
 use peregrine::types::id::PoolId;
 use peregrine::types::id::TokenId;
 use proptest::prelude::*;
@@ -29,7 +30,7 @@ use common::pools::Curve;
 use common::pools::Pool;
 use common::pools::token;
 
-/// Every directed simple cycle from its base of highest priority, by trying all sequences of edges.
+/// Every directed simple cycle from the base of highest priority that a pool on it lends, by trying all sequences of edges.
 fn brute_force(pools: &Pools<Pool>, bases: &[TokenId], max_hops: usize) -> BTreeSet<Vec<EdgeId>> {
     let all: Vec<EdgeId> = (0..pools.len()).flat_map(|p| pools.edges_of(PoolId::new(p))).collect();
     let mut found = BTreeSet::new();
@@ -43,12 +44,20 @@ fn brute_force(pools: &Pools<Pool>, bases: &[TokenId], max_hops: usize) -> BTree
                     let to = pools.edge(*edge).token_out;
                     let known_pool = path.iter().any(|e| pools.edge(*e).pool == pools.edge(*edge).pool);
                     let known_token = path.iter().any(|e| pools.edge(*e).token_out == to);
-                    if known_pool || known_token || bases[..rank].contains(&to) {
+                    if known_pool || known_token {
                         continue;
                     }
                     let path = [&path[..], &[*edge]].concat();
                     if to == *base {
-                        found.insert(path);
+                        // What each of its pools lends, the last one's apart.
+                        let lent = |at: &EdgeId| {
+                            let edge = pools.edge(*at);
+                            pools.pool(edge.pool).execution().lends().then_some(edge.token_out)
+                        };
+                        let is_better = |token| bases[..rank].contains(&token);
+                        if lent(edge).is_some() && !path.iter().filter_map(lent).any(is_better) {
+                            found.insert(path);
+                        }
                     } else {
                         longer.push(path);
                     }
@@ -61,10 +70,17 @@ fn brute_force(pools: &Pools<Pool>, bases: &[TokenId], max_hops: usize) -> BTree
 }
 
 fn table(shapes: &[Vec<u64>]) -> Pools<Pool> {
+    table_of(shapes, &[])
+}
+
+/// Those of these places take what goes in before they pay.
+fn table_of(shapes: &[Vec<u64>], pulling: &[usize]) -> Pools<Pool> {
     let mut pools = Pools::default();
     for (i, tokens) in shapes.iter().enumerate() {
         let reserves = vec![1_000_000; tokens.len()];
-        pools.add(Pool::product(i as u64, tokens, &reserves, 3_000)).expect("tokens differ");
+        let pool = Pool::product(i as u64, tokens, &reserves, 3_000);
+        let execution = if pulling.contains(&i) { Execution::Pull } else { pool.execution };
+        pools.add(Pool { execution, ..pool }).expect("tokens differ");
     }
     pools
 }
@@ -97,8 +113,9 @@ proptest! {
     #[test]
     fn every_simple_cycle_is_kept_once_from_its_first_base(
         shapes in shapes(6, 11), max_hops in 2usize..=6, bases in prop::collection::vec(0u64..8, 1..4),
+        pulling in prop::collection::vec(0usize..11, 0..6),
     ) {
-        let mut pools = table(&shapes);
+        let mut pools = table_of(&shapes, &pulling);
         let bases: Vec<_> = bases.into_iter().collect::<BTreeSet<_>>().into_iter().rev().map(|b| pools.intern(token(b))).collect();
         check(&pools, &bases, max_hops);
     }

@@ -54,13 +54,14 @@ pub struct Pool {
     pub curve: Curve,
     /// Shows its stretches.
     pub open: bool,
+    pub execution: Execution,
 }
 
 impl Pool {
     pub fn product(number: u64, tokens: &[u64], reserves: &[u128], fee_ppm: u64) -> Self {
         let curve = Curve::Product(reserves.iter().copied().map(U256::from).collect());
         let tokens = tokens.iter().copied().map(token).collect();
-        Self { address: place(number), tokens, fee_ppm, curve, open: true }
+        Self { address: place(number), tokens, fee_ppm, curve, open: true, execution: Execution::Callback }
     }
 
     /// Ranges round the price that two virtual reserves have. `steps`: each range's width as a share of the square-root
@@ -81,7 +82,14 @@ impl Pool {
         }
         let liquidity = steps.iter().map(|(_, share)| U256::from((base * share).max(1.0) as u128)).collect();
         let curve = Curve::Ranges { bounds, liquidity, price, sure: true };
-        Self { address: place(number), tokens: tokens.map(token).to_vec(), fee_ppm, curve, open: true }
+        Self {
+            address: place(number),
+            tokens: tokens.map(token).to_vec(),
+            fee_ppm,
+            curve,
+            open: true,
+            execution: Execution::Callback,
+        }
     }
 
     fn net(&self, amount: U256) -> U256 {
@@ -204,7 +212,7 @@ impl Amm for Pool {
     }
 
     fn execution(&self) -> Execution {
-        Execution::Callback
+        self.execution
     }
 
     fn write_step(&self, swap: &PlannedSwap, steps: &mut Steps) {

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - A cycle uses no pool twice and no token twice, has 2 to `max_hops` hops, and is kept once a direction, starting at
-//!   the base token of highest priority that it contains. A cycle without a base token is not kept: nothing could start it.
+//!   the base token of highest priority that a pool on it lends: the last pool pays before it is paid. A cycle without such a
+//!   token is not kept: nothing could start it.
 //! - All of them are kept; there is no cap.
 //! - Cycles lie in rows of one width, the longest's; a shorter one is filled up with [`EdgeId::NONE`], whose rate is one:
 //!   a screen goes over rows without asking how long they are. Nearly all cycles are of the longest kind, so that a table a
@@ -17,8 +18,10 @@
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::graph::Graph;
 use crate::hot::search::graph::OutEdge;
+use crate::hot::state::pools::Edge;
 use crate::hot::state::pools::EdgeId;
 use crate::hot::state::pools::Pools;
+use crate::protocols::amm::Amm;
 use crate::types::id::PoolId;
 use crate::types::id::TokenId;
 
@@ -67,14 +70,14 @@ impl Cycles {
     }
 
     /// Adds every pool of the table that is not in yet.
-    pub fn extend<P>(&mut self, pools: &Pools<P>) {
+    pub fn extend<P: Amm>(&mut self, pools: &Pools<P>) {
         for index in self.by_pool.len()..pools.len() {
             self.add_pool(pools, PoolId::new(index));
         }
     }
 
     /// Adds the cycles through a pool and those added before it. Pools come in the order of their ids.
-    fn add_pool<P>(&mut self, pools: &Pools<P>, id: PoolId) {
+    fn add_pool<P: Amm>(&mut self, pools: &Pools<P>, id: PoolId) {
         self.by_pool.push(Vec::new());
         // The graph does not hold the new pool yet: no path below can use it.
         for edge in pools.edges_of(id) {
@@ -89,7 +92,7 @@ impl Cycles {
     }
 
     /// Adds every cycle that `edge` and its reverse close.
-    fn close<P>(&mut self, pools: &Pools<P>, edge: EdgeId) {
+    fn close<P: Amm>(&mut self, pools: &Pools<P>, edge: EdgeId) {
         let (from, to) = (pools.edge(edge).token_in, pools.edge(edge).token_out);
         let graph = std::mem::take(&mut self.graph);
         let mut walk = Walk { pools, graph: &graph, to, tokens: vec![from], path: Vec::new() };
@@ -100,24 +103,27 @@ impl Cycles {
     }
 
     /// Keeps both directions of the cycle made of a path and `edge`, which has the path's start and end.
-    fn keep<P>(&mut self, pools: &Pools<P>, path: &[EdgeId], edge: EdgeId) {
+    fn keep<P: Amm>(&mut self, pools: &Pools<P>, path: &[EdgeId], edge: EdgeId) {
         let back = pools.reverse(edge);
         self.push(pools, path.iter().copied().chain([back]));
         self.push(pools, [edge].into_iter().chain(path.iter().rev().map(|e| pools.reverse(*e))));
     }
 
-    fn push<P>(&mut self, pools: &Pools<P>, cycle: impl Iterator<Item = EdgeId>) {
+    fn push<P: Amm>(&mut self, pools: &Pools<P>, cycle: impl Iterator<Item = EdgeId>) {
         let (from, id) = (self.rows.len(), CycleId::new(self.len()));
         self.rows.extend(cycle);
+        // The token that a pool pays out, where it does so before it is paid.
         let rank = |edge: &EdgeId| {
-            let token = pools.edge(*edge).token_in;
-            self.bases.iter().position(|base| *base == token)
+            let Edge { pool, token_out, .. } = pools.edge(*edge);
+            let rank = self.bases.iter().position(|base| *base == token_out);
+            rank.filter(|_| pools.pool(pool).execution().lends())
         };
         let hops = self.rows[from..].iter().enumerate();
-        let Some((_, start)) = hops.filter_map(|(at, edge)| Some((rank(edge)?, at))).min() else {
+        let Some((_, last)) = hops.filter_map(|(at, edge)| Some((rank(edge)?, at))).min() else {
             self.rows.truncate(from);
             return;
         };
+        let start = (last + 1) % (self.rows.len() - from);
         self.rows[from..].rotate_left(start);
         for edge in &self.rows[from..] {
             self.by_pool[pools.edge(*edge).pool.index()].push(id);

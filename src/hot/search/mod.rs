@@ -37,6 +37,7 @@ use crate::hot::search::sizing::path::Path;
 use crate::hot::search::value::Bound;
 use crate::hot::state::pools::Pools;
 use crate::hot::state::view::View;
+use crate::protocols::amm::Amm;
 use crate::types::id::PoolId;
 use crate::types::id::TokenId;
 
@@ -123,7 +124,7 @@ impl Search {
     }
 
     /// Takes in the pools added to the table since the last call. Cold: allocates.
-    pub fn extend<P>(&mut self, pools: &Pools<P>) {
+    pub fn extend<P: Amm>(&mut self, pools: &Pools<P>) {
         self.cycles.extend(pools);
     }
 

@@ -9,6 +9,8 @@ mod earns;
 mod facts;
 #[path = "live/faults.rs"]
 mod faults;
+#[path = "live/lasting.rs"]
+mod lasting;
 #[path = "live/liquidates.rs"]
 mod liquidates;
 #[path = "live/load.rs"]

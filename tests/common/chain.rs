@@ -88,10 +88,15 @@ impl Chain {
 
     /// Deploys a package's contract with its encoded arguments.
     pub fn deploy(&mut self, artifact: &str, arguments: &[u8]) -> Address {
-        let code = [creation_code(artifact), arguments.to_vec()].concat();
+        self.create([creation_code(artifact), arguments.to_vec()].concat())
+    }
+
+    /// Creates a contract by its creation code; it may create one itself.
+    pub fn create(&mut self, code: Vec<u8>) -> Address {
         let place = USER.create(self.nonce);
-        // Known to be vacant, as is every contract it may create in turn.
-        self.machine.db_mut().tell_whole_account(place, AccountInfo::default());
+        for vacant in [place, place.create(1)] {
+            self.machine.db_mut().tell_whole_account(vacant, AccountInfo::default());
+        }
         self.send(TxKind::Create, code, U256::ZERO);
         place
     }

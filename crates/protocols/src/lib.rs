@@ -7,6 +7,8 @@
 //! - No I/O, no clock, no lock and no sleep; neither tokio nor revm is among what it is built from. Discovery describes what to ask,
 //!   and whoever can dial asks it.
 //! - The searcher has this crate as `crate::protocols`.
+//! - The feature `toy` adds a venue that the tests own (its folder is a link to `tests/toy_pool`, and is held to the rules of this one),
+//!   and with which they hold that a line here is all that one needs.
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -23,6 +25,8 @@ pub mod lending;
 pub mod math;
 pub mod morpho_blue;
 pub mod site;
+#[cfg(feature = "toy")]
+pub mod toy_pool;
 pub mod types;
 pub mod uniswap_v2;
 pub mod uniswap_v3;
@@ -65,54 +69,56 @@ use crate::types::pool_key::PoolKey;
 /// Makes the registry from one line a protocol: `Variant(folder)`, whose `Pool` is a [`Venue`]. A closed enum, so every call is a
 /// jump, not a vtable.
 macro_rules! each {
-    ($($variant:ident($venue:ident)),+ $(,)?) => {
+    ($($(#[$when:meta])* $variant:ident($venue:ident)),+ $(,)?) => {
         /// A pool of any protocol. As it stands it can be written down, and read back as the same pool.
         #[derive(Debug, Deserialize, Serialize)]
         #[serde(rename_all = "snake_case")]
         pub enum AnyPool {
             $(
                 #[doc = concat!("A pool of [`", stringify!($venue), "`].")]
+                $(#[$when])*
                 $variant($venue::Pool),
             )+
         }
 
         impl Clone for AnyPool {
             fn clone(&self) -> Self {
-                match self { $(Self::$variant(pool) => Self::$variant(pool.clone()),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => Self::$variant(pool.clone()),)+ }
             }
 
             /// Keeps the buffers where both are of one protocol.
             fn clone_from(&mut self, source: &Self) {
                 match (self, source) {
-                    $((Self::$variant(pool), Self::$variant(source)) => pool.clone_from(source),)+
+                    $($(#[$when])* (Self::$variant(pool), Self::$variant(source)) => pool.clone_from(source),)+
                     (pool, source) => *pool = source.clone(),
                 }
             }
         }
 
         /// Names of all protocols. `tests/completeness.rs` demands a test on real bytecode for each.
-        pub const PROTOCOLS: &[&str] = &[$(<$venue::Pool as Venue>::PROTOCOL),+];
+        pub const PROTOCOLS: &[&str] = &[$($(#[$when])* <$venue::Pool as Venue>::PROTOCOL),+];
 
         /// How the factories of a protocol say that they have made a pool. `None`: no such protocol.
         #[must_use]
         pub fn creation(protocol: &str) -> Option<Creation> {
-            let all = [$((<$venue::Pool as Venue>::PROTOCOL, <$venue::Pool as Venue>::CREATION)),+];
+            let all = [$($(#[$when])* (<$venue::Pool as Venue>::PROTOCOL, <$venue::Pool as Venue>::CREATION)),+];
             all.into_iter().find(|(name, _)| *name == protocol).map(|(_, creation)| creation)
         }
 
         /// What is learnt of codes and storage layouts while asking, and serves the next question too: of each protocol.
         #[derive(Default)]
         pub struct DiscoveryCache {
-            $($venue: <$venue::Pool as Venue>::Cache,)+
+            $($(#[$when])* $venue: <$venue::Pool as Venue>::Cache,)+
         }
 
         /// The pools that a contract may be, or hold: itself, and those that any protocol finds listed there.
         #[must_use]
         pub fn keys(probe: &mut impl Probe, contract: Address) -> Vec<PoolKey> {
+            let of = |id| PoolKey { contract, id: Some(id) };
             let mut keys = vec![PoolKey::from(contract)];
             $(
-                let ids = <$venue::Pool as Venue>::ids(probe, contract);
-                keys.extend(ids.into_iter().map(|id| PoolKey { contract, id: Some(id) }));
+                $(#[$when])*
+                keys.extend(<$venue::Pool as Venue>::ids(probe, contract).into_iter().map(of));
             )+
             keys
         }
@@ -129,6 +135,7 @@ macro_rules! each {
             assume_empty: bool,
         ) -> Result<Option<AnyPool>, String> {
             $(
+                $(#[$when])*
                 if let Some(pool) =
                     <$venue::Pool as Venue>::discover(probe, &mut discovery_cache.$venue, key, assume_empty)?
                 {
@@ -139,6 +146,7 @@ macro_rules! each {
         }
 
         $(
+            $(#[$when])*
             impl From<$venue::Pool> for AnyPool {
                 fn from(pool: $venue::Pool) -> Self {
                     Self::$variant(pool)
@@ -148,106 +156,106 @@ macro_rules! each {
 
         impl Amm for AnyPool {
             fn protocol(&self) -> &'static str {
-                match self { $(Self::$variant(pool) => pool.protocol(),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.protocol(),)+ }
             }
 
             fn execution(&self) -> Execution {
-                match self { $(Self::$variant(pool) => pool.execution(),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.execution(),)+ }
             }
 
             fn write_step(&self, swap: &PlannedSwap, steps: &mut Steps) {
-                match self { $(Self::$variant(pool) => pool.write_step(swap, steps),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.write_step(swap, steps),)+ }
             }
 
             fn logged(&self, leg: Leg, due: [u128; 2], came: u128) -> Result<[U256; 2], QuoteError> {
-                match self { $(Self::$variant(pool) => pool.logged(leg, due, came),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.logged(leg, due, came),)+ }
             }
 
             fn address(&self) -> Address {
-                match self { $(Self::$variant(pool) => pool.address(),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.address(),)+ }
             }
 
             fn key(&self) -> PoolKey {
-                match self { $(Self::$variant(pool) => pool.key(),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.key(),)+ }
             }
 
             fn sites(&self) -> Vec<StateSite> {
-                match self { $(Self::$variant(pool) => Amm::sites(pool),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => Amm::sites(pool),)+ }
             }
 
             fn sites_seen(&self) -> usize {
-                match self { $(Self::$variant(pool) => pool.sites_seen(),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.sites_seen(),)+ }
             }
 
             fn tokens(&self) -> &[Address] {
-                match self { $(Self::$variant(pool) => pool.tokens(),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.tokens(),)+ }
             }
 
             fn quote_in(&self, leg: Leg, amount_in: U256) -> Result<U256, QuoteError> {
-                match self { $(Self::$variant(pool) => pool.quote_in(leg, amount_in),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.quote_in(leg, amount_in),)+ }
             }
 
             fn quote_out(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
-                match self { $(Self::$variant(pool) => pool.quote_out(leg, amount_out),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.quote_out(leg, amount_out),)+ }
             }
 
             fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
-                match self { $(Self::$variant(pool) => pool.asks(leg, amount_out),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.asks(leg, amount_out),)+ }
             }
 
             fn trade(&mut self, leg: Leg, exact: Exact, limit: Option<U256>) -> Result<Traded, QuoteError> {
-                match self { $(Self::$variant(pool) => pool.trade(leg, exact, limit),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.trade(leg, exact, limit),)+ }
             }
 
             fn crossed(&self, leg: Leg, amount_in: u128) -> u32 {
-                match self { $(Self::$variant(pool) => pool.crossed(leg, amount_in),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.crossed(leg, amount_in),)+ }
             }
 
             fn views(&self) -> Vec<View> {
-                match self { $(Self::$variant(pool) => pool.views(),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.views(),)+ }
             }
 
             fn factory_fee(&self) -> Option<u32> {
-                match self { $(Self::$variant(pool) => pool.factory_fee(),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.factory_fee(),)+ }
             }
 
             fn keeps(&self, leg: Leg) -> Option<u32> {
-                match self { $(Self::$variant(pool) => pool.keeps(leg),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.keeps(leg),)+ }
             }
 
             fn marginal_rate(&self, leg: Leg) -> f64 {
-                match self { $(Self::$variant(pool) => pool.marginal_rate(leg),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.marginal_rate(leg),)+ }
             }
 
             fn depth(&self, leg: Leg) -> f64 {
-                match self { $(Self::$variant(pool) => pool.depth(leg),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.depth(leg),)+ }
             }
 
             fn segments(&self, leg: Leg, visit: impl FnMut(Segment) -> bool) {
-                match self { $(Self::$variant(pool) => pool.segments(leg, visit),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.segments(leg, visit),)+ }
             }
 
             fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
-                match self { $(Self::$variant(pool) => pool.apply_log(at, topics, data),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.apply_log(at, topics, data),)+ }
             }
 
             fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
-                match self { $(Self::$variant(pool) => pool.apply_slots(at, changes),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.apply_slots(at, changes),)+ }
             }
 
             fn agrees(&self, other: &Self) -> bool {
                 match (self, other) {
-                    $((Self::$variant(pool), Self::$variant(other)) => pool.agrees(other),)+
+                    $($(#[$when])* (Self::$variant(pool), Self::$variant(other)) => pool.agrees(other),)+
                     _ => false,
                 }
             }
 
             fn log_fed(&self) -> bool {
-                match self { $(Self::$variant(pool) => pool.log_fed(),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.log_fed(),)+ }
             }
 
             fn gas(&self, leg: Leg) -> u64 {
-                match self { $(Self::$variant(pool) => pool.gas(leg),)+ }
+                match self { $($(#[$when])* Self::$variant(pool) => pool.gas(leg),)+ }
             }
         }
     };
@@ -257,6 +265,8 @@ macro_rules! each {
 each! {
     UniswapV3(uniswap_v3),
     UniswapV2(uniswap_v2),
+    #[cfg(feature = "toy")]
+    Toy(toy_pool),
 }
 
 /// The same for lending protocols: `Variant(type)`.

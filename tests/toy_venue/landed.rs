@@ -1,0 +1,179 @@
+//! The toy on a local chain, through the whole searcher: found at the start and while it runs, followed, searched, sent, landed.
+
+use alloy::consensus::TxEip1559;
+use alloy::sol_types::{SolCall, SolValue};
+use alloy_primitives::{Address, TxKind, U256, keccak256};
+use peregrine::edge::bootstrap::Factory;
+use peregrine::edge::ledger::row::{Outcome, Row};
+use peregrine::live::Searcher;
+use peregrine::protocols::amm::Amm;
+use peregrine::protocols::toy_pool::{exchangeCall, fillCall, makeCall, setFeeCall};
+use peregrine::types::pool_key::PoolKey;
+use peregrine_devnet::Wallet;
+use peregrine_devnet::block_builder::{Entry, Fate};
+use serde_json::json;
+
+use crate::bank::{approveCall, creation_code, id};
+use crate::rig::{Rig, until};
+use crate::truth;
+
+/// Dollars of each token in a pool, and of one swap.
+const DEPTH: u64 = 600_000;
+const SWAP: u64 = 15_000;
+/// Millionths.
+const FEE: u64 = 3_000;
+/// WETH, USDC, and one of the others: places in the devnet's list.
+const FIRST: [usize; 3] = [0, 1, 7];
+/// WETH, and two of the others.
+const SECOND: [usize; 3] = [0, 6, 8];
+/// Swaps through a pool, and blocks until one of them must have earned.
+const SWAPS: usize = 4;
+const LONG: usize = 40;
+
+/// A bank, and who owns it, fills its pools and trades with them.
+struct Teller {
+    wallet: Wallet,
+    nonce: u64,
+    bank: Address,
+    /// Pools made so far.
+    made: u64,
+}
+
+impl Teller {
+    /// Opens a bank, in the next block.
+    async fn open(rig: &Rig) -> Self {
+        let wallet = rig.net.maker().unwrap();
+        let nonce = rig.ask("eth_getTransactionCount", json!([wallet.address(), "latest"])).await;
+        let nonce: u64 = serde_json::from_value::<U256>(nonce).unwrap().to();
+        let mut teller = Self { bank: wallet.address().create(nonce), wallet, nonce, made: 0 };
+        teller.send(rig, TxKind::Create, creation_code()).await;
+        rig.block(0).await;
+        teller
+    }
+
+    /// At the builder's door; dearer than the traffic, so that it is in the next block.
+    async fn send(&mut self, rig: &Rig, to: TxKind, input: Vec<u8>) {
+        let signed = self.wallet.sign(TxEip1559 {
+            chain_id: 1,
+            nonce: self.nonce,
+            gas_limit: 6_000_000,
+            max_fee_per_gas: 1_000_000_000_000,
+            max_priority_fee_per_gas: 50_000_000_000,
+            to,
+            input: input.into(),
+            ..TxEip1559::default()
+        });
+        self.nonce += 1;
+        rig.tell("eth_sendRawTransaction", json!([signed.raw])).await;
+    }
+
+    async fn call(&mut self, rig: &Rig, to: Address, call: &impl SolCall) {
+        self.send(rig, TxKind::Call(to), call.abi_encode()).await;
+    }
+
+    /// Makes a pool and fills it at the devnet's opening prices, in the next block.
+    async fn pool(&mut self, rig: &Rig, places: [usize; 3]) -> Pool {
+        let mut sides = places.map(|place| rig.net.tokens[place]);
+        sides.sort_unstable_by_key(|token| token.address);
+        let (tokens, fee) = (sides.map(|token| token.address), U256::from(FEE));
+        let id = keccak256((tokens, fee, U256::from(self.made)).abi_encode());
+        self.made += 1;
+        for token in tokens {
+            self.call(rig, token, &approveCall { spender: self.bank, amount: U256::MAX }).await;
+        }
+        self.call(rig, self.bank, &makeCall { tokens, fee }).await;
+        let amounts = sides.map(|token| token.worth(DEPTH));
+        self.call(rig, self.bank, &fillCall { id, amounts }).await;
+        rig.block(0).await;
+        Pool { key: PoolKey { contract: self.bank, id: Some(id) }, swapped: sides.map(|token| token.worth(SWAP)) }
+    }
+
+    /// Swaps so many dollars of one of the pool's tokens for the next.
+    async fn swap(&mut self, rig: &Rig, pool: &Pool, i: usize) {
+        let [place, next] = [i, (i + 1) % 3].map(U256::from);
+        let dx = pool.swapped[i];
+        self.call(rig, self.bank, &exchangeCall { id: id(pool.key), i: place, j: next, dx, least: U256::ZERO }).await;
+    }
+}
+
+struct Pool {
+    key: PoolKey,
+    /// What a swap puts in, by the token.
+    swapped: [U256; 3],
+}
+
+/// Whether every thread holds the pool.
+async fn held(rig: &Rig, searcher: &Searcher, key: PoolKey) {
+    until("every thread holds the pool", async || {
+        let seen = searcher.look().await;
+        !seen.is_empty() && seen.iter().all(|seen| seen.pools.iter().any(|(held, _)| held.key() == key))
+    })
+    .await;
+    rig.followed(searcher).await;
+}
+
+/// Bundles through the pool that landed.
+fn landed(searcher: &Searcher, key: PoolKey) -> Vec<Row> {
+    let is_landed = |row: &Row| matches!(row.outcome, Some(Outcome::Landed { .. })) && row.bundle.pools.contains(&key);
+    searcher.ledger().all().unwrap().into_iter().filter(is_landed).collect()
+}
+
+/// A block, once there is a bundle for it or none is to be had.
+async fn block(rig: &Rig, searcher: &Searcher) {
+    rig.followed(searcher).await;
+    let target = Some(searcher.tip() + 1);
+    until("a bundle, or none to be had", async || {
+        let waits = |entry: &Entry| entry.target == target && entry.fate == Fate::Waiting;
+        rig.waiting_for(20) || rig.builder.bundles().iter().any(waits)
+    })
+    .await;
+    rig.block(0).await;
+    rig.followed(searcher).await;
+}
+
+/// The pool is held, lives through swaps of each of its tokens, and earns.
+async fn earns(rig: &Rig, searcher: &Searcher, teller: &mut Teller, pool: &Pool) {
+    held(rig, searcher, pool.key).await;
+    for swap in 0..SWAPS {
+        teller.swap(rig, pool, swap % 3).await;
+        block(rig, searcher).await;
+    }
+    let mut blocks = 0;
+    while landed(searcher, pool.key).is_empty() {
+        assert!(blocks < LONG, "nothing earned through {}: {:?}", pool.key, searcher.status());
+        block(rig, searcher).await;
+        blocks += 1;
+    }
+    println!("{} bundles landed through {}", landed(searcher, pool.key).len(), pool.key);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bank_s_pools_are_found_at_the_start_and_when_made_followed_at_both_contracts_and_earn_to_the_wei() {
+    let mut rig = Rig::start(401).await;
+    let mut teller = Teller::open(&rig).await;
+    let protocol = "toy_pool".to_owned();
+    rig.factories.push(Factory { name: "toy".to_owned(), protocol, address: teller.bank, from_block: 0 });
+    let first = teller.pool(&rig, FIRST).await;
+    let searcher = rig.search().await;
+    earns(&rig, &searcher, &mut teller, &first).await;
+    // The bank's own part of the state, and then another pool of the same bank.
+    let fee = setFeeCall { id: id(first.key), fee: U256::from(2 * FEE) };
+    teller.call(&rig, teller.bank, &fee).await;
+    block(&rig, &searcher).await;
+    let second = teller.pool(&rig, SECOND).await;
+    earns(&rig, &searcher, &mut teller, &second).await;
+    truth::whole(&rig, &searcher).await;
+    let rows: Vec<Row> = [first.key, second.key].iter().flat_map(|key| landed(&searcher, *key)).collect();
+    for row in &rows {
+        let last = row.bundle.pools.last().expect("a path");
+        assert!(last.id.is_none(), "the toy pays nothing before it is paid, and is last on no path");
+        let Some(Outcome::Landed { realised, .. }) = &row.outcome else { continue };
+        assert_eq!(*realised, row.bundle.predicted);
+    }
+    // What it says of itself: nothing was out, nothing was read twice, nothing was loaded anew. `close` demands that nothing that
+    // landed earned another amount than was predicted.
+    let status = rig.close(searcher).await;
+    assert_eq!(status.counters["peregrine_pools_quarantined_total"], 0);
+    assert_eq!(status.counters["peregrine_reloads_total"], 0);
+    assert_eq!(status.counters["peregrine_pools_reseeded_total"], 1, "the second is read once");
+}

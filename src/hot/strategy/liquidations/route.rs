@@ -3,6 +3,7 @@
 //! # Invariants
 //! - Amounts are the pools' own: what each pays for exactly what goes in, and the least that it takes for what must come out.
 //! - No pool stands twice on a way: each swaps in the state that it was quoted in.
+//! - A way ends at a pool that pays before it is paid: what that pays is what is repaid.
 //!
 //! # Limits
 //! - A way goes through one base token at most on either side of the profit's token, and is not split over parallel pools.
@@ -105,8 +106,8 @@ pub fn bounds<V: View>(
     [seized, repaid]: [U256; 2],
 ) -> impl Iterator<Item = (TokenId, U256)> {
     cycles.bases().iter().filter_map(move |token| {
-        let (_, brought) = best(view, cycles, [from, *token], &[to], seized, (&[], Side::Sale))?;
-        let (_, taken) = best(view, cycles, [*token, to], &[from], repaid, (&[], Side::Purchase))?;
+        let (_, brought) = best(view, cycles, [from, *token], &[to], seized, (&[], Side::Sale, to))?;
+        let (_, taken) = best(view, cycles, [*token, to], &[from], repaid, (&[], Side::Purchase, to))?;
         let gain = brought.checked_sub(taken).filter(|gain| !gain.is_zero())?;
         Some((*token, gain))
     })
@@ -120,9 +121,9 @@ fn through<V: View>(
     [from, to]: [TokenId; 2],
     [seized, repaid]: [U256; 2],
 ) -> Option<(Route, [U256; 2])> {
-    let (sale, brought) = best(view, cycles, [from, token], &[to], seized, (&[], Side::Sale))?;
+    let (sale, brought) = best(view, cycles, [from, token], &[to], seized, (&[], Side::Sale, to))?;
     let pools: Vec<PoolId> = sale.iter().map(|edge| edge.pool).collect();
-    let (purchase, taken) = best(view, cycles, [token, to], &[from], repaid, (&pools, Side::Purchase))?;
+    let (purchase, taken) = best(view, cycles, [token, to], &[from], repaid, (&pools, Side::Purchase, to))?;
     let is_way = !(sale.is_empty() && purchase.is_empty());
     is_way.then_some((Route { token, sale, purchase }, [brought, taken]))
 }
@@ -149,21 +150,23 @@ impl Side {
     }
 }
 
-/// The best way between two tokens, straight or by one base token that is not among `but`; no pool of `used` on it.
+/// The best way between two tokens, straight or by one base token that is not among `but`; no pool of `used` on it, and none that
+/// takes before it pays where `repaid` comes out: there the whole way ends.
 fn best<V: View>(
     view: &V,
     cycles: &Cycles,
     [from, to]: [TokenId; 2],
     but: &[TokenId],
     amount: U256,
-    (used, side): (&[PoolId], Side),
+    (used, side, repaid): (&[PoolId], Side, TokenId),
 ) -> Option<(Vec<Edge>, U256)> {
     if from == to {
         return Some((Vec::new(), amount));
     }
     let one = |tokens: [TokenId; 2], amount: U256, and: Option<PoolId>| {
         let ways = cycles.graph().between(tokens[0], tokens[1]);
-        swap(view, ways, amount, side, |pool| used.contains(&pool) || and == Some(pool))
+        let ends = |pool: PoolId| tokens[1] != repaid || view.pool(pool).execution().lends();
+        swap(view, ways, amount, side, |pool| used.contains(&pool) || and == Some(pool) || !ends(pool))
     };
     let mut best = one([from, to], amount, None).map(|(edge, amount)| (vec![edge], amount));
     for base in cycles.bases().iter().filter(|base| **base != from && **base != to && !but.contains(base)) {

@@ -7,6 +7,8 @@
 mod find_cycles;
 #[path = "../examples/liquidation.rs"]
 mod liquidation;
+#[path = "../examples/my_venue.rs"]
+mod my_venue;
 #[path = "../examples/quote_pool.rs"]
 mod quote_pool;
 #[path = "../examples/replay_block.rs"]
@@ -42,6 +44,13 @@ fn quote_pool_quotes_what_the_contracts_paid() {
         let said = quote_pool::quote_pool(Some(&bundle(of))).expect("an answer");
         assert_eq!(said.matches(", as the contract paid").count(), pools, "{of}: {said}");
     }
+}
+
+#[test]
+fn a_venue_of_ones_own_quotes_follows_its_slots_and_writes_its_step() {
+    let said = my_venue::my_venue().expect("an answer");
+    assert!(said.contains("1000 of gold pay 4985 of silver\n") && said.contains("they pay 5982\n"), "{said}");
+    assert!(said.contains("made by Pull\n") && said.contains("0 cycles of these alone"), "{said}");
 }
 
 #[test]

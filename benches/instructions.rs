@@ -12,6 +12,8 @@
 mod common;
 #[path = "common/dice.rs"]
 mod dice;
+#[path = "../tests/build/hot_loop.rs"]
+mod hot_loop;
 #[path = "../tests/build/market.rs"]
 mod market;
 #[path = "common/world.rs"]
@@ -31,6 +33,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use common::chain::{USER, swapCall, transferCall};
 use gungraun::prelude::*;
 use gungraun::{Callgrind, EventKind};
+use hot_loop::HotLoop;
 use market::{BLOCK, Market, OTHER_KEY, contract, ether, key};
 use peregrine::edge::submit::DialectName;
 use peregrine::hot::bundle::config::{Bid, Limits};
@@ -273,6 +276,24 @@ fn prepared((identity, nonce, body, mut to): Unheaded) -> (Key, Vec<u8>, Vec<u8>
     (identity, body, to)
 }
 
+/// A worker in whose socket a swap lies that it has not met.
+fn told() -> HotLoop {
+    let mut hot = HotLoop::new(true);
+    let swap = hot.swap();
+    hot.announce(swap);
+    hot
+}
+
+// From the socket of a node to the socket of a relay: all that a hot thread does for one bundle, in one turn of its loop.
+#[library_benchmark(config = most(TURN))]
+#[bench::frame_to_request(args = (), setup = told)]
+fn turn(mut hot: HotLoop) -> HotLoop {
+    let before = hot.made();
+    black_box(&mut hot).look();
+    assert_eq!(hot.made(), before + 1);
+    hot
+}
+
 /// A thousand cycles through a pool, once screened.
 fn graph() -> (Pools<AnyPool>, PoolId, Search, Screen) {
     let (pools, moved) = world::world(&world::SHAPES[1]);
@@ -337,10 +358,12 @@ const HEADER: u64 = 833_500;
 /// With a nonce prepared ahead.
 const PREPARED: u64 = 75_300;
 const BODY: u64 = 3_000;
+/// Measured on 2026-11-29: 2,437,794.
+const TURN: u64 = 2_560_000;
 
 library_benchmark_group!(
     name = steps,
-    benchmarks = [decode, apply, screen, sizing, target, backrun, sign, header, prepared, body]
+    benchmarks = [decode, apply, screen, sizing, target, backrun, sign, header, prepared, body, turn]
 );
 
 main!(library_benchmark_groups = steps);

@@ -2,6 +2,8 @@
 //! request allocate nothing once warm; a what-if and a proof each within a budget: counted by the allocator itself.
 
 mod common;
+#[path = "build/hot_loop.rs"]
+mod hot_loop;
 #[path = "build/market.rs"]
 mod market;
 
@@ -9,11 +11,14 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
+use alloy::consensus::TxEnvelope;
+use alloy::consensus::transaction::Recovered;
 use alloy::sol_types::SolCall;
 use alloy_primitives::aliases::U24;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U160, U256, address, b256, keccak256};
 use common::chain::{USER, transferCall};
 use common::pools::token;
+use hot_loop::HotLoop;
 use market::{BLOCK, Market};
 use peregrine::edge::submit::DialectName;
 use peregrine::hot::bundle::config::{Bid, Executor, Limits};
@@ -21,6 +26,7 @@ use peregrine::hot::bundle::{BundleSigner, Target, TargetBlock};
 use peregrine::hot::decode::PendingTx;
 use peregrine::hot::engine::tip::{DEPTH, Tip};
 use peregrine::hot::event::{AccountUpdate, BlockUpdate, Event, Head, LogUpdate};
+use peregrine::hot::evm::block;
 use peregrine::hot::evm::db::Db;
 use peregrine::hot::evm::fork::{Fork, Rules};
 use peregrine::hot::evm::machine::Machine;
@@ -31,6 +37,7 @@ use peregrine::hot::search::sizing::Effort;
 use peregrine::hot::send;
 use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
+use peregrine::metrics::count::Counter;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::uniswap_v2::{Fee, Layout as Slots, Pool as Pair};
@@ -419,6 +426,39 @@ const HASHES: u64 = 512;
 
 /// `Sync(uint112,uint112)`.
 const SYNC: B256 = b256!("0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1");
+
+/// Allocations of a bundle besides its what-if and its proof: what was proven, in order, and its accesses; the path, for the
+/// ledger; what is handed to the sender; now and then a trigger more in the count of a block's bundles.
+const MOST_A_BUNDLE: u64 = 10;
+
+#[test]
+fn a_hot_thread_allocates_for_a_pending_transaction_what_its_what_if_does_and_little_for_a_bundle() {
+    for spin in [true, false] {
+        let mut hot = HotLoop::new(spin);
+        let turn = |tx: Recovered<TxEnvelope>, hot: &mut HotLoop| {
+            let machine = hot.machine();
+            let (alone, executed) = allocations(|| machine.execute(block::tx_env(&tx)));
+            machine.take_back(executed.expect("runs").diff);
+            hot.tell_of(tx, spin);
+            let (all, ()) = allocations(|| hot.look());
+            hot.rest();
+            assert!(hot.missed().is_empty(), "nothing is missed any more");
+            [all, alone]
+        };
+        let (mut nothing, mut bundles) = (Vec::new(), Vec::new());
+        for _ in 0..256 {
+            nothing.push(turn(hot.transfer(), &mut hot));
+            bundles.push(turn(hot.swap(), &mut hot));
+        }
+        let most = |turns: &[[u64; 2]], of: usize| turns[3..].iter().map(|turn| turn[of]).max().expect("turns");
+        let (idle, found, what_if) = (most(&nothing, 0), most(&bundles, 0), most(&bundles, 1));
+        println!("spin {spin}: {idle} a transfer, {found} a bundle, of which {what_if} its what-if");
+        let made = hot.count(Counter::Built);
+        assert!(made >= 256 && hot.made() == made, "{made} bundles built, {} sent or handed on", hot.made());
+        assert!(idle <= MOST_A_WHAT_IF, "{idle} for a transfer: {nothing:?}");
+        assert!(found <= what_if + MOST_A_PROOF + MOST_A_BUNDLE, "{found} for a bundle: {bundles:?}");
+    }
+}
 
 #[test]
 fn the_counter_counts() {

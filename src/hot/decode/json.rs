@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::hot::decode::PendingTx;
 use crate::hot::decode::TxType;
+use crate::hot::decode::input::Input;
 
 /// Why a frame is not read here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -166,9 +167,7 @@ fn number(from: &Option<Number<u128>>, name: &'static str) -> Result<u128, Unrea
     from.as_ref().map(|number| number.0).ok_or(Unread::Field(name))
 }
 
-fn bytes(text: &str, to: &mut Vec<u8>) -> Result<(), Unread> {
+fn bytes(text: &str, to: &mut Input) -> Result<(), Unread> {
     let digits = text.strip_prefix("0x").ok_or(Unread::Field("input"))?;
-    to.clear();
-    to.resize(digits.len() / 2, 0);
-    hex::decode_to_slice(digits, to).map_err(|_| Unread::Field("input"))
+    to.write(digits.len() / 2, |bytes| hex::decode_to_slice(digits, bytes)).map_err(|_| Unread::Field("input"))
 }

@@ -14,12 +14,13 @@
 //! No allocation once the buffers have grown.
 
 mod access;
+mod input;
 mod json;
 mod raw;
 
 use alloy::eips::eip2930::AccessList;
 use alloy::eips::eip2930::AccessListItem;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, TxKind, U256};
 use revm::context::TxEnv;
 
 pub use json::Unread;
@@ -54,7 +55,7 @@ pub struct PendingTx {
     /// Wei per gas to the builder; none before EIP-1559.
     tip: u128,
     value: U256,
-    input: Vec<u8>,
+    input: input::Input,
     access: access::List,
     /// Legacy: `v` as it is signed; else the parity.
     v: u64,
@@ -95,7 +96,7 @@ impl PendingTx {
         &self.input
     }
 
-    /// As the EVM takes it. Allocates: the EVM owns what it runs.
+    /// As the EVM takes it. Its calldata is this one's; its access list is the EVM's own, and is allocated.
     #[must_use]
     pub fn env(&self) -> TxEnv {
         TxEnv {
@@ -105,7 +106,7 @@ impl PendingTx {
             gas_price: self.price,
             kind: self.to.map_or(TxKind::Create, TxKind::Call),
             value: self.value,
-            data: Bytes::copy_from_slice(&self.input),
+            data: self.input.shared(),
             nonce: self.nonce,
             chain_id: self.chain_id,
             access_list: self.access_list(),

@@ -24,7 +24,7 @@ macro_rules! items {
             None => $do!([0u8; 0].as_slice()),
         }
         $do!(tx.value);
-        $do!(tx.input.as_slice());
+        $do!(&*tx.input);
         if tx.kind != TxType::Legacy {
             $do!(List(tx));
         }

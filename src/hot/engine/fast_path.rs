@@ -26,7 +26,6 @@ use crate::hot::engine::Engine;
 use crate::hot::engine::choice;
 use crate::hot::engine::choice::Choice;
 use crate::hot::engine::choice::Made;
-use crate::hot::event::Event;
 use crate::hot::event::Outcome;
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Executed;
@@ -146,7 +145,7 @@ pub fn look<S: Strategy>(
     let took = match engine.foresee(&tx) {
         Ok(took) => took,
         Err(why) => {
-            let outcome = engine.on_event_while(Event::Pending(Box::new(tx)), newest);
+            let outcome = engine.pending_while(tx, newest);
             let made = choice::choose(engine, signer, &outcome.proven, Some(raw));
             return FastPathResult { outcome, made, first: why.map_or(FastPath::Closed, FastPath::Left) };
         }

@@ -175,12 +175,15 @@ impl<S: Strategy> Engine<S> {
                 self.forget_pending();
                 self.base(newest)
             }
-            Event::Pending(tx) => {
-                self.forget_pending();
-                self.pending(*tx, None, newest).0
-            }
+            Event::Pending(tx) => self.pending_while(*tx, newest),
             Event::Included => self.included(),
         }
+    }
+
+    /// [`Event::Pending`], without a box around it: a hot thread looks at twenty a second and more.
+    pub fn pending_while(&mut self, tx: TxEnv, newest: &dyn Fn(u64) -> bool) -> Outcome {
+        self.forget_pending();
+        self.pending(tx, None, newest).0
     }
 
     /// What is to be done in the base state.

@@ -6,17 +6,35 @@
 //!   time left; that may be the one that came.
 //!
 //! # Cost
-//! Constant: a bin's two ends, and one bit a bin that says where something is. Allocates while it grows to its room.
-
-use std::collections::VecDeque;
+//! Constant: a bin's two ends, and one bit a bin that says where something is. All bins share one table of places, which grows to
+//! the most that has ever waited at once, and is used again: no value, however new, allocates then.
 
 /// One for nothing, one for each power of two.
 const BINS: usize = 65;
 
+/// No place.
+const NONE: u32 = u32::MAX;
+
+/// A place in the table: an item and the next of its bin, or the next place that is free.
+#[derive(Debug)]
+struct Place<T> {
+    item: Option<T>,
+    next: u32,
+}
+
+/// A bin's two ends; where it holds nothing they mean nothing.
+#[derive(Clone, Copy, Debug)]
+struct Bin {
+    first: u32,
+    last: u32,
+}
+
 /// Items by value.
 #[derive(Debug)]
 pub struct Bins<T> {
-    bins: [VecDeque<T>; BINS],
+    places: Vec<Place<T>>,
+    free: u32,
+    bins: [Bin; BINS],
     /// Bit `b` is set where bin `b` holds something.
     filled: u128,
     len: usize,
@@ -27,19 +45,45 @@ impl<T> Bins<T> {
     /// An empty one, with room for so many items; at least one.
     #[must_use]
     pub fn new(room: usize) -> Self {
-        Self { bins: std::array::from_fn(|_| VecDeque::new()), filled: 0, len: 0, room: room.max(1) }
+        // One place more than there is room: an item comes before the one that it displaces leaves.
+        let room = room.clamp(1, NONE as usize - 1);
+        Self { places: Vec::new(), free: NONE, bins: [Bin { first: NONE, last: NONE }; BINS], filled: 0, len: 0, room }
     }
 
     /// Adds an item. What there is no room for comes back.
     pub fn push(&mut self, value: u64, item: T) -> Option<T> {
         let bin = (u64::BITS - value.leading_zeros()) as usize;
-        self.bins[bin].push_back(item);
-        self.filled |= 1 << bin;
+        let place = self.put(item);
+        if self.filled & (1 << bin) == 0 {
+            self.bins[bin].first = place;
+            self.filled |= 1 << bin;
+        } else {
+            self.places[self.bins[bin].last as usize].next = place;
+        }
+        self.bins[bin].last = place;
         self.len += 1;
         if self.len <= self.room {
             return None;
         }
         self.take(self.filled.trailing_zeros() as usize)
+    }
+
+    /// Puts an item in a place that is free.
+    fn put(&mut self, item: T) -> u32 {
+        let filled = Place { item: Some(item), next: NONE };
+        match self.places.get_mut(self.free as usize) {
+            Some(place) => {
+                let at = self.free;
+                self.free = place.next;
+                *place = filled;
+                at
+            }
+            None => {
+                self.places.push(filled);
+                // Never more than the room and one, which 32 bits hold.
+                self.places.len() as u32 - 1
+            }
+        }
     }
 
     /// The oldest of those worth most.
@@ -50,10 +94,17 @@ impl<T> Bins<T> {
         self.take((u128::BITS - 1 - self.filled.leading_zeros()) as usize)
     }
 
+    /// The oldest of a bin that holds something.
     fn take(&mut self, bin: usize) -> Option<T> {
-        let item = self.bins[bin].pop_front();
-        if self.bins[bin].is_empty() {
+        let Bin { first, last } = self.bins[bin];
+        let place = &mut self.places[first as usize];
+        let item = place.item.take();
+        let next = std::mem::replace(&mut place.next, self.free);
+        self.free = first;
+        if first == last {
             self.filled &= !(1 << bin);
+        } else {
+            self.bins[bin].first = next;
         }
         self.len -= usize::from(item.is_some());
         item

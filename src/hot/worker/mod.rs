@@ -120,29 +120,36 @@ impl Worker {
 
     /// Works until the inbox ends.
     pub fn run(mut self, inbox: &mut Inbox<Work, Offer>) {
-        let outcome = self.solve(Event::Head);
-        self.settle(outcome, None);
-        if self.parts.io.is_some() {
-            return self.spin(inbox);
-        }
-        while let Some(item) = inbox.read() {
-            self.item(item, inbox.dropped());
-        }
+        self.begin_at_head();
+        while self.turn(inbox).is_ok() {}
     }
 
-    /// What concerns the chain first, then what its own sockets hear, then what the edge offers.
-    fn spin(mut self, inbox: &mut Inbox<Work, Offer>) {
-        loop {
-            match inbox.chain() {
-                Ok(Some(work)) => self.chain(work),
-                Ok(None) if self.hear() => {}
-                Ok(None) => match inbox.waiting() {
-                    Some(item) => self.item(item, inbox.dropped()),
-                    None => std::hint::spin_loop(),
-                },
-                Err(Ended) => return,
+    /// Looks at the state that it begins with.
+    pub fn begin_at_head(&mut self) {
+        let outcome = self.solve(Event::Head);
+        self.settle(outcome, None);
+    }
+
+    /// One turn of the loop. One that spins looks at what concerns the chain first, then at what its own sockets hear, then at what
+    /// the edge offers; one that does not waits for its inbox.
+    ///
+    /// # Errors
+    /// The inbox has ended.
+    pub fn turn(&mut self, inbox: &mut Inbox<Work, Offer>) -> Result<(), Ended> {
+        if self.parts.io.is_none() {
+            let item = inbox.read().ok_or(Ended)?;
+            self.item(item, inbox.dropped());
+            return Ok(());
+        }
+        if let Some(work) = inbox.chain()? {
+            self.chain(work);
+        } else if !self.hear() {
+            match inbox.waiting() {
+                Some(item) => self.item(item, inbox.dropped()),
+                None => std::hint::spin_loop(),
             }
         }
+        Ok(())
     }
 
     /// `dropped`: pending transactions for which there was no room meanwhile.
@@ -253,7 +260,7 @@ impl Worker {
         if self.engine.forecaster().is_some() {
             self.look_first(tx, case, raw);
         } else {
-            let outcome = self.solve(Event::Pending(Box::new(tx)));
+            let outcome = self.engine.pending_while(tx, &none_newer(&self.parts.newest));
             self.learn(&outcome, case);
             self.settle(outcome, Some((case, raw)));
         }

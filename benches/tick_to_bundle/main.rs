@@ -9,10 +9,12 @@
 //! - The world is the devnet's: real contracts in anvil, which answers requests and mines nothing. Its state is loaded as
 //!   always; a tiny one is what targets and proofs read of it, the other holds 6,000 of its slots.
 //! - A frame's time runs from when it was *due*, not from when it could be written (no coordinated omission).
+//! - A canary says what the host itself takes from a thread that spins: [`canary`].
 //! - The worker I/O's own socket gets a frame first; the edge's slower one, when the bundle has come.
 //!
 //! Writes `target/bench/tick_to_bundle.json`. `TICK_EVENTS` sets the events of a round, `TICK_ROUNDS` the rounds.
 
+mod canary;
 mod drive;
 mod floor;
 mod node;
@@ -22,6 +24,7 @@ mod world;
 
 use std::time::Duration;
 
+use canary::Canary;
 use drive::{Plan, Sample};
 use node::{Node, Relay};
 use peregrine::hot::rt;
@@ -103,7 +106,7 @@ fn main() {
     let mut relay = Relay::start();
     let world = runtime.block_on(World::start(&node.url(), &relay.url()));
     let (mut runs, mut floors) = (Vec::new(), Vec::new());
-    let mut told = Vec::new();
+    let (mut told, mut canary) = (Vec::new(), Canary::new());
     for slots in [0, 6_000] {
         let state = world.state(slots);
         println!(
@@ -133,14 +136,15 @@ fn main() {
                 }
                 runtime.block_on(runner.stop());
                 node.forget();
+                canary.listen();
                 eprintln!("round {round}: {} done", path.name());
             }
         }
         runs.extend(samples.iter().map(|(path, mode, samples)| Run::of(*path, mode, state.slots, samples)));
         let floor = floor::measure(&world, &state);
-        report::print(&runs, state.slots, &floor);
+        report::print(&runs, state.slots, &floor, &canary);
         floors.push((state.slots, floor));
     }
     drive::compare(&told);
-    report::write(&runs, &floors);
+    report::write(&runs, &floors, &canary);
 }

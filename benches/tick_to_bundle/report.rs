@@ -6,9 +6,13 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use crate::Path;
+use crate::canary::Canary;
 use crate::drive::Sample;
 use crate::floor::Floor;
 use crate::floor::sum;
+
+/// A path whose p99 is less than so many times what the host takes at p99 has the host's tail.
+const PART: f64 = 10.0;
 
 /// One row.
 pub struct Run {
@@ -51,7 +55,7 @@ fn find<'a>(runs: &'a [Run], path: &str, slots: usize) -> Option<&'a Run> {
     runs.iter().find(|run| (run.path, run.mode, run.slots) == (path, "idle", slots))
 }
 
-pub fn print(runs: &[Run], slots: usize, floor: &Floor) {
+pub fn print(runs: &[Run], slots: usize, floor: &Floor, canary: &Canary) {
     println!(
         "\n| path | mode | slots | min | p50 | p99 | p99.9 | n | no bundle |\n|---|---|---|---|---|---|---|---|---|"
     );
@@ -66,6 +70,7 @@ pub fn print(runs: &[Run], slots: usize, floor: &Floor) {
             run.missing
         );
     }
+    host(runs, slots, canary);
     println!("\nfloor, the parts by themselves, p50 in us:");
     for (how, parts) in [("by the EVM alone", &floor.evm), ("known pools by maths", &floor.known)] {
         println!("  {how}:");
@@ -74,8 +79,29 @@ pub fn print(runs: &[Run], slots: usize, floor: &Floor) {
         }
         println!("    {:<40} {:>8.1}", "sum", sum(parts));
     }
+    ratios(runs, slots, floor);
+}
+
+/// What the host takes from whoever runs on it, and whose tail is no other than that.
+fn host(runs: &[Run], slots: usize, canary: &Canary) {
+    let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|quantile| canary.us(quantile));
+    println!("| canary | - | - | - | {p50:.0} | {p99:.0} | {p999:.0} | {} | - |", canary.spans());
+    for run in runs.iter().filter(|run| (run.slots, run.mode) == (slots, "idle") && p99 * PART > run.us(0.99)) {
+        let own = run.us(0.99);
+        println!(
+            "{}: a thread that only spins loses {p99:.0} us at p99, of {own:.0}: the tail is the host's",
+            run.path
+        );
+    }
+}
+
+fn ratios(runs: &[Run], slots: usize, floor: &Floor) {
     let Some(peer) = find(runs, "peer", slots) else { return };
     println!();
+    if let Some(share) = find(runs, "share", slots) {
+        let [p50, p99] = [0.5, 0.99].map(|quantile| share.us(quantile) / peer.us(quantile));
+        println!("share / peer: p50 {p50:.2}, p99 {p99:.2}");
+    }
     for (path, parts) in [("spin", &floor.known), ("spin_evm", &floor.evm)] {
         let Some(run) = find(runs, path, slots) else { continue };
         let [p50, p99] = [0.5, 0.99].map(|quantile| run.us(quantile) / peer.us(quantile));
@@ -87,7 +113,7 @@ pub fn print(runs: &[Run], slots: usize, floor: &Floor) {
 }
 
 /// Runs, and the floors by number of slots.
-pub fn write(runs: &[Run], floors: &[(usize, Floor)]) {
+pub fn write(runs: &[Run], floors: &[(usize, Floor)], canary: &Canary) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&folder).expect("a folder");
     let path = folder.join("tick_to_bundle.json");
@@ -95,7 +121,9 @@ pub fn write(runs: &[Run], floors: &[(usize, Floor)]) {
     let parts = |parts: &[(&'static str, f64)]| json!({"sum_us": sum(parts), "parts_us": parts.iter().copied().collect::<BTreeMap<_, _>>()});
     let floor = |(slots, floor): &(usize, Floor)| json!({"state_slots": slots, "evm": parts(&floor.evm), "known": parts(&floor.known)});
     let floors: Vec<Value> = floors.iter().map(floor).collect();
-    let text = serde_json::to_string_pretty(&json!({"runs": all, "floors": floors})).expect("json");
+    let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|quantile| canary.us(quantile));
+    let host = json!({"p50_us": p50, "p99_us": p99, "p999_us": p999, "n": canary.spans()});
+    let text = serde_json::to_string_pretty(&json!({"runs": all, "floors": floors, "canary": host})).expect("json");
     std::fs::write(&path, text).expect("written");
     println!("\nwritten: {}", path.display());
 }

@@ -9,6 +9,8 @@ mod find_cycles;
 mod liquidation;
 #[path = "../examples/my_venue.rs"]
 mod my_venue;
+#[path = "../examples/my_strategy.rs"]
+mod my_strategy;
 #[path = "../examples/quote_pool.rs"]
 mod quote_pool;
 #[path = "../examples/replay_block.rs"]
@@ -60,6 +62,16 @@ fn find_cycles_finds_the_cycle_that_was_sent() {
     // A record where there is one, else a bundle's state.
     let said = find_cycles::find_cycles(None).expect("an answer");
     assert!(said.contains(" of them pay before gas"), "{said}");
+}
+
+#[test]
+fn my_strategy_is_run_beside_the_registered_ones_and_proven_as_they_are() {
+    let said = my_strategy::my_strategy(None).expect("an answer");
+    assert_eq!(
+        said,
+        "atomic_arb: 2 hops earn 94558231069376144 wei of wrapped ether, for 194744 gas\n\
+         round_trip: 2 hops earn 2382521409392519 wei of wrapped ether, for 194708 gas\n"
+    );
 }
 
 #[test]

@@ -1,14 +1,22 @@
 //! Seams: what a stranger adds is a folder and a line, and nobody else has to know it by name.
 
 mod common;
+#[path = "devnet/hand.rs"]
+mod hand;
+#[path = "seams/landed.rs"]
+mod landed;
 #[path = "build/market.rs"]
 mod market;
 #[path = "seams/naming.rs"]
 mod naming;
 #[path = "seams/round_trip/mod.rs"]
 mod round_trip;
+#[path = "bootstrap/world.rs"]
+mod world;
 
+use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, TxKind, U256};
+use common::chain::transferCall;
 use market::{Market, ether, target_block};
 use peregrine::hot::bundle::config::{Bid, Limits};
 use peregrine::hot::engine::choice::{self, Made};
@@ -21,6 +29,10 @@ use peregrine::protocols::{LENDING_PROTOCOLS, PROTOCOLS};
 use peregrine::types::decision::Path;
 use revm::context::TxEnv;
 use round_trip::{PROFILE, RoundTrip};
+
+alloy::sol! {
+    function sync() external;
+}
 
 /// The registered strategies and one more: the toy's one line.
 type Tried = (Registered, RoundTrip);
@@ -48,7 +60,10 @@ fn donation(market: &mut Market<Tried>, pair: Address, wei: U256) -> [TxEnv; 2] 
         nonce,
         ..TxEnv::default()
     };
-    [tx(weth, round_trip::transfer(pair, wei), nonce), tx(pair, round_trip::sync(), nonce + 1)]
+    [
+        tx(weth, transferCall { to: pair, amount: wei }.abi_encode(), nonce),
+        tx(pair, syncCall {}.abi_encode(), nonce + 1),
+    ]
 }
 
 #[test]

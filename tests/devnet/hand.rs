@@ -1,5 +1,7 @@
 //! Asks the devnet's contracts and acts on them, by hand: the contracts' own routers and quoter are the judges.
 
+#![allow(dead_code, reason = "shared by tests that each use a part")]
+
 use alloy::consensus::TxEip1559;
 use alloy::sol_types::SolCall;
 use alloy_primitives::Address;

@@ -18,6 +18,7 @@ use crate::hot::search::Search;
 use crate::hot::simulate::Prover;
 use crate::hot::simulate::Share;
 use crate::hot::state::pools::Pools;
+use crate::hot::strategy::{Registered, Strategy};
 use crate::protocols::AnyPool;
 use crate::protocols::executor::Bid;
 use crate::protocols::lending::market_spec::MarketSpec;
@@ -72,6 +73,12 @@ impl Plan {
     /// An engine that follows the chain from `ground` on.
     #[must_use]
     pub fn engine(&self, ground: &InitialState<'_>) -> Engine {
+        self.running(Registered::default(), ground)
+    }
+
+    /// The same, with these strategies: for one that is being tried.
+    #[must_use]
+    pub fn running<S: Strategy>(&self, strategies: S, ground: &InitialState<'_>) -> Engine<S> {
         let head = *ground.head;
         let mut db = Db::default();
         db.set_unknown(Unknown::Refuse);
@@ -90,7 +97,8 @@ impl Plan {
         let share = Share { bps: self.bid.share_bps, floor: self.bid.floor_wei, cap: self.bid.cap_wei };
         let prover = Prover::new(self.own, 0, Unknown::Refuse, Bid::Wei(Wei(U256::from(1)))).bidding(share);
         let tip = Tip::new(head, self.rules, self.slot_seconds);
-        let engine = Engine::new(machine, pools, cycles, prover, Wei(self.search.min_profit_wei))
+        let min_profit = Wei(self.search.min_profit_wei);
+        let engine = Engine::running(strategies, (machine, pools), cycles, prover, min_profit)
             .proving_at_most(PROOFS)
             .with_base(self.base)
             .following(tip)

@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use alloy::sol_types::SolCall;
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Bytes, U256};
 use peregrine::hot::event::Outcome;
 use peregrine::hot::opportunity::{self, Gain, Opportunity, Plan, Profile, Swaps};
 use peregrine::hot::state::pools::{Edge, Pools};
@@ -16,19 +15,6 @@ use peregrine::protocols::execution::Steps;
 use peregrine::protocols::executor::{Bid, EncodeError, Run};
 use peregrine::types::amount::Wei;
 use peregrine::types::decision::Hop;
-
-alloy::sol! {
-    function transfer(address to, uint256 amount) external returns (bool);
-    function sync() external;
-}
-
-pub fn transfer(to: Address, amount: U256) -> Vec<u8> {
-    transferCall { to, amount }.abi_encode()
-}
-
-pub fn sync() -> Vec<u8> {
-    syncCall {}.abi_encode()
-}
 
 /// What goes in: a tenth of an ether.
 pub const AMOUNT: u128 = 100_000_000_000_000_000;

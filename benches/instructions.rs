@@ -33,7 +33,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use common::chain::{USER, swapCall, transferCall};
 use gungraun::prelude::*;
 use gungraun::{Callgrind, EventKind};
-use hot_loop::HotLoop;
+use hot_loop::{HotLoop, Mode};
 use market::{BLOCK, Market, OTHER_KEY, contract, ether, key};
 use peregrine::edge::submit::DialectName;
 use peregrine::hot::bundle::config::{Bid, Limits};
@@ -278,7 +278,7 @@ fn prepared((identity, nonce, body, mut to): Unheaded) -> (Key, Vec<u8>, Vec<u8>
 
 /// A worker in whose socket a swap lies that it has not met.
 fn told() -> HotLoop {
-    let mut hot = HotLoop::new(true);
+    let mut hot = HotLoop::new(Mode::Spin);
     let swap = hot.swap();
     hot.announce(swap);
     hot

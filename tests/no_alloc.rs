@@ -18,7 +18,7 @@ use alloy_primitives::aliases::U24;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U160, U256, address, b256, keccak256};
 use common::chain::{USER, transferCall};
 use common::pools::token;
-use hot_loop::HotLoop;
+use hot_loop::{HotLoop, Mode};
 use market::{BLOCK, Market};
 use peregrine::edge::submit::DialectName;
 use peregrine::hot::bundle::config::{Bid, Executor, Limits};
@@ -433,13 +433,13 @@ const MOST_A_BUNDLE: u64 = 10;
 
 #[test]
 fn a_hot_thread_allocates_for_a_pending_transaction_what_its_what_if_does_and_little_for_a_bundle() {
-    for spin in [true, false] {
-        let mut hot = HotLoop::new(spin);
+    for mode in [Mode::Spin, Mode::Share, Mode::Dry] {
+        let mut hot = HotLoop::new(mode);
         let turn = |tx: Recovered<TxEnvelope>, hot: &mut HotLoop| {
             let machine = hot.machine();
             let (alone, executed) = allocations(|| machine.execute(block::tx_env(&tx)));
             machine.take_back(executed.expect("runs").diff);
-            hot.tell_of(tx, spin);
+            hot.tell_of(tx);
             let (all, ()) = allocations(|| hot.look());
             hot.rest();
             assert!(hot.missed().is_empty(), "nothing is missed any more");
@@ -452,7 +452,7 @@ fn a_hot_thread_allocates_for_a_pending_transaction_what_its_what_if_does_and_li
         }
         let most = |turns: &[[u64; 2]], of: usize| turns[3..].iter().map(|turn| turn[of]).max().expect("turns");
         let (idle, found, what_if) = (most(&nothing, 0), most(&bundles, 0), most(&bundles, 1));
-        println!("spin {spin}: {idle} a transfer, {found} a bundle, of which {what_if} its what-if");
+        println!("{mode:?}: {idle} a transfer, {found} a bundle, of which {what_if} its what-if");
         let made = hot.count(Counter::Built);
         assert!(made >= 256 && hot.made() == made, "{made} bundles built, {} sent or handed on", hot.made());
         assert!(idle <= MOST_A_WHAT_IF, "{idle} for a transfer: {nothing:?}");

@@ -2,7 +2,7 @@
 //! `edge::submit` for relays on this very host.
 //!
 //! ```text
-//!  nodes ==NodeSocket==> worker ==RelayConnection==> relays   (the sockets of a spinning worker, ahead of all below)
+//!  nodes ==NodeSocket==> worker ==RelayConnection==> relays   (a worker's own: a NodeSocket only where it spins)
 //!  ingest --Feed--> dispatcher --Work, Offer--> worker (a hot thread each) --Report--> dispatcher
 //!                     |  ^--- fetches --- Keep (state at the edge) |
 //!                     |                                            `--Handed--> sender --> relays
@@ -10,8 +10,8 @@
 //! ```
 //! | thread | core | reads | writes |
 //! |---|---|---|---|
-//! | `hot-N` | `threads.cores`, or the host's last ones | its inbox; spinning, its node sockets and relay connections | reports, its meter; spinning, its relay connections |
-//! | `nonces` | any | the system's randomness | a spinning thread's supply |
+//! | `hot-N` | `threads.cores`, or the host's last ones | its inbox, answers of its relay connections; spinning, its node sockets | its relay connections, reports, its meter |
+//! | `nonces` | any | the system's randomness | a hot thread's supply |
 //! | tokio's workers | any | sockets, reports | inboxes, relays |
 //! | `ledger` | any | its queue | the ledger's file |
 //! | `journal` | any | its queue | the journal's file |

@@ -1,4 +1,4 @@
-//! Keeps the sockets of spinning workers dialled: at the start, and whenever one breaks.
+//! Keeps the sockets of workers dialled: at the start, and whenever one breaks.
 //!
 //! # Invariants
 //! - A port is dialled anew until it stands, with a back-off that grows and is never the same twice.
@@ -51,43 +51,54 @@ pub struct Dials {
 }
 
 impl Dials {
-    /// To the nodes of a configuration, and to the relays that `connections` lead to.
+    /// To the relays that `connections` lead to; and where workers spin, to the nodes of a configuration.
     #[must_use]
     pub fn new(config: &Config, connections: Vec<connection::Dial>) -> Self {
-        Self {
-            node_sockets: node_socket::dials(&config.node, Duration::from_millis(config.ingest.timeout_ms)),
-            connections,
-        }
+        let timeout = Duration::from_millis(config.ingest.timeout_ms);
+        let node_sockets = if config.threads.spin { node_socket::dials(&config.node, timeout) } else { Vec::new() };
+        Self { node_sockets, connections }
     }
+
+    /// There is nothing to dial: a dry run of workers that do not spin.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.node_sockets.is_empty() && self.connections.is_empty()
+    }
+}
+
+/// What the sockets of all workers share.
+pub struct Parts {
+    /// Where to, and how.
+    pub dials: Dials,
+    /// Whose transactions are ours, and no triggers.
+    pub owner: alloy_primitives::Address,
+    /// Asked before every send.
+    pub send_gate: Arc<SendGate>,
+    /// The run's clock.
+    pub clock: Clock,
+    /// The run's numbers.
+    pub meters: Arc<Meters>,
+    /// Where relays' answers go.
+    pub replies: mpsc::UnboundedSender<io::Reply>,
 }
 
 /// Makes the sockets of workers.
 pub struct Reconnector {
-    dials: Dials,
+    parts: Parts,
     backoff: Backoff,
     patience: io::Patience,
     identity: Option<Place>,
     nonces: usize,
     room: usize,
-    owner: alloy_primitives::Address,
-    send_gate: Arc<SendGate>,
-    clock: Clock,
-    meters: Arc<Meters>,
-    replies: mpsc::UnboundedSender<io::Reply>,
+    spins: bool,
     /// One a worker, to be run by tokio.
     tasks: Vec<Redial>,
 }
 
 impl Reconnector {
-    /// `replies`: where relays' answers go.
+    /// With the settings of a configuration.
     #[must_use]
-    pub fn new(
-        config: &Config,
-        dials: Dials,
-        (send_gate, clock, meters): (Arc<SendGate>, Clock, Arc<Meters>),
-        owner: alloy_primitives::Address,
-        replies: mpsc::UnboundedSender<io::Reply>,
-    ) -> Self {
+    pub fn new(config: &Config, parts: Parts) -> Self {
         let ns = |ms: u64| ms.saturating_mul(1_000_000);
         let patience = io::Patience {
             ping_ns: ns(config.ingest.ping_ms),
@@ -98,20 +109,7 @@ impl Reconnector {
         let identity = config.executor.as_ref().and_then(|executor| executor.identity.clone());
         let backoff = Backoff { least, most };
         let (nonces, room) = (config.threads.nonces, config.ingest.pending_room);
-        Self {
-            dials,
-            backoff,
-            patience,
-            identity,
-            nonces,
-            room,
-            owner,
-            send_gate,
-            clock,
-            meters,
-            replies,
-            tasks: Vec::new(),
-        }
+        Self { parts, backoff, patience, identity, nonces, room, spins: config.threads.spin, tasks: Vec::new() }
     }
 
     /// Sockets for a worker: its index, of so many; `worth` is where it learns what transactions bring.
@@ -126,24 +124,25 @@ impl Reconnector {
         let (put, ports) = inbox::supply(ROOM);
         let (lost, missing) = mpsc::unbounded_channel();
         self.tasks.push(Redial {
-            dials: self.dials.clone(),
+            dials: self.parts.dials.clone(),
             backoff: self.backoff,
             put,
             missing,
-            meters: self.meters.clone(),
+            meters: self.parts.meters.clone(),
         });
         Ok(WorkerIo::new(io::Parts {
             ports,
             lost: sink(&lost),
-            replies: sink(&self.replies),
+            replies: sink(&self.parts.replies),
             encoder: RequestEncoder::new(identity, nonces, seed),
-            send_gate: self.send_gate.clone(),
+            send_gate: self.parts.send_gate.clone(),
             patience: self.patience,
-            owner: self.owner,
+            owner: self.parts.owner,
             worth,
             room: self.room,
             share,
-            clock: self.clock,
+            clock: self.parts.clock,
+            spins: self.spins,
         }))
     }
 

@@ -41,6 +41,7 @@ use crate::live::Searcher;
 use crate::live::Tasks;
 use crate::live::dispatcher;
 use crate::live::dispatcher::Dispatcher;
+use crate::live::reconnector;
 use crate::live::reconnector::Dials;
 use crate::live::reconnector::Reconnector;
 use crate::live::state_loader::StateLoader;
@@ -50,6 +51,7 @@ use crate::live::stats::totals::Stats;
 use crate::live::submission::inclusion;
 use crate::live::submission::inclusion::InclusionTracker;
 use crate::live::submission::lease;
+use crate::live::submission::sender;
 use crate::live::submission::sender::Sender;
 use crate::live::submission::warm;
 use crate::live::watchlist::Watchlist;
@@ -67,7 +69,7 @@ pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> 
     let source = StateLoader::new(dial(config).await?, config, own);
     let ledger = ledger(config)?;
     let loaded = source.load(progress).await?;
-    behind(config, (submitter, how, seed), (source, ledger, loaded)).await
+    behind(config, Begun { submitter, how, seed, source, ledger, loaded }).await
 }
 
 /// What a searcher of this configuration would load.
@@ -86,7 +88,7 @@ pub async fn load(config: &Config, progress: Hear<'_>) -> eyre::Result<Loaded> {
 pub async fn start_behind(config: &Config, how: How, seed: u64, loaded: Loaded) -> eyre::Result<Searcher> {
     let (submitter, own) = submitter(config, how)?;
     let source = StateLoader::new(dial(config).await?, config, own);
-    behind(config, (submitter, how, seed), (source, ledger(config)?, loaded)).await
+    behind(config, Begun { submitter, how, seed, source, ledger: ledger(config)?, loaded }).await
 }
 
 fn ledger(config: &Config) -> eyre::Result<Arc<Ledger>> {
@@ -94,11 +96,18 @@ fn ledger(config: &Config) -> eyre::Result<Arc<Ledger>> {
     Ok(Arc::new(Ledger::open(path).wrap_err_with(|| format!("ledger {}", path.display()))?))
 }
 
-async fn behind(
-    config: &Config,
-    (submitter, how, seed): (Submitter, How, u64),
-    (source, ledger, loaded): (StateLoader, Arc<Ledger>, Loaded),
-) -> eyre::Result<Searcher> {
+/// A searcher whose state is loaded.
+struct Begun {
+    submitter: Submitter,
+    how: How,
+    seed: u64,
+    source: StateLoader,
+    ledger: Arc<Ledger>,
+    loaded: Loaded,
+}
+
+async fn behind(config: &Config, begun: Begun) -> eyre::Result<Searcher> {
+    let Begun { submitter, how, seed, source, ledger, loaded } = begun;
     let (executor, own) = (executor(config)?, source.own());
     let clock = Clock::start();
     let (journal_handle, journal) = journal(config, clock)?;
@@ -163,7 +172,7 @@ impl Prepared<'_> {
         let (replies, said) = mpsc::unbounded_channel();
         let (tip, tip_fetched) = watch::channel(self.at.hash);
         let mut tasks = Tasks::default();
-        let reconnector = self.reconnector((&submitter, &meters), replies);
+        let reconnector = self.reconnector(&submitter, &meters, replies);
         let worker_set = self.worker_set(&meters, (reports.clone(), to_send), reconnector);
         let (running, reconnector) = worker_set.start(&self.loaded)?;
         reconnector.into_iter().for_each(|dialler| tasks.run(dialler.run()));
@@ -180,8 +189,16 @@ impl Prepared<'_> {
             tasks.run(warm::keep(submitter.clone(), tip_fetched.clone()));
         }
         let (to_settle, notes) = mpsc::unbounded_channel();
-        let times = (self.clock, self.send_gate.clone(), tip_fetched);
-        let sender = Sender::new((facts.clone(), submitter), times, meters.clone(), (patience, to_settle.clone()));
+        let sender = Sender::new(sender::Parts {
+            facts: facts.clone(),
+            submitter,
+            clock: self.clock,
+            send_gate: self.send_gate.clone(),
+            tip: tip_fetched,
+            meters: meters.clone(),
+            patience,
+            to_settle: to_settle.clone(),
+        });
         let sender = sender.behind(self.at.number).wrap_err("the ledger's bundles")?;
         tasks.run(sender.run((found, said), how != How::Dry));
         tasks.run(self.tracker(&facts).run(notes, reports));
@@ -211,19 +228,22 @@ impl Prepared<'_> {
         })
     }
 
-    /// Who dials for the workers, where they spin.
-    fn reconnector(&self, (submitter, meters): (&Submitter, &Arc<Meters>), to: Replies) -> Option<Reconnector> {
-        if !self.config.threads.spin {
+    /// What dials for the workers, where there is anything to dial.
+    fn reconnector(&self, submitter: &Submitter, meters: &Arc<Meters>, to: Replies) -> Option<Reconnector> {
+        let dials = Dials::new(self.config, submitter.dials());
+        // A worker that spins reads its own sockets even when there are none yet.
+        if dials.is_empty() && !self.config.threads.spin {
             return None;
         }
-        let dials = Dials::new(self.config, submitter.dials());
-        Some(Reconnector::new(
-            self.config,
+        let parts = reconnector::Parts {
             dials,
-            (self.send_gate.clone(), self.clock, meters.clone()),
-            self.plan.own.owner,
-            to,
-        ))
+            owner: self.plan.own.owner,
+            send_gate: self.send_gate.clone(),
+            clock: self.clock,
+            meters: meters.clone(),
+            replies: to,
+        };
+        Some(Reconnector::new(self.config, parts))
     }
 
     fn worker_set<'b>(&'b self, meters: &'b Arc<Meters>, out: Out, reconnector: Option<Reconnector>) -> WorkerSet<'b> {

@@ -113,6 +113,7 @@ fn reports(counts: &Arc<Counts>) -> Sink<Report> {
 
 /// The worker, and the other ends of its sockets.
 pub struct HotLoop {
+    mode: Mode,
     /// The chain, which a node would have.
     market: Market,
     at: B256,
@@ -222,7 +223,7 @@ fn socket_parts(
     ports: Supply<Dialled>,
     counts: &Arc<Counts>,
     send_gate: Arc<SendGate>,
-    (worth, clock): (Arc<Worth>, Clock),
+    (worth, clock, spins): (Arc<Worth>, Clock, bool),
 ) -> io::Parts {
     io::Parts {
         ports,
@@ -236,12 +237,25 @@ fn socket_parts(
         room: 16,
         share: (0, 1),
         clock,
+        spins,
     }
 }
 
+/// How it works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It spins, hears a node and sends to a relay itself.
+    Spin,
+    /// It sleeps until the edge offers something, and sends to a relay itself.
+    Share,
+    /// It sleeps as well, and hands on what it makes.
+    Dry,
+}
+
 impl HotLoop {
-    /// One that has looked at its first state. `spin`: it polls its own sockets; else it is offered what the edge has heard.
-    pub fn new(spin: bool) -> Self {
+    /// One that has looked at its first state, and misses nothing any more.
+    pub fn new(mode: Mode) -> Self {
+        let spin = mode == Mode::Spin;
         let (mut market, swap) = scene();
         let known = Arc::new(known(&mut market));
         let head = known.head;
@@ -252,11 +266,10 @@ impl HotLoop {
         send_gate.grant(u64::MAX);
         let ([near_node, node], [near_relay, relay]) = (connected(), connected());
         let (put, ports) = inbox::supply(2);
-        put.send(Port::NodeSocket(NodeSocket::new(
-            0,
-            WebSocket::from_raw_socket(Stream::Plain(near_node), Role::Client, None),
-        )))
-        .expect("room");
+        let socket = WebSocket::from_raw_socket(Stream::Plain(near_node), Role::Client, None);
+        if spin {
+            put.send(Port::NodeSocket(NodeSocket::new(0, socket))).expect("room");
+        }
         let head_of_request = "POST / HTTP/1.1\r\nHost: relay\r\n".to_owned();
         let manner = Manner {
             relay: 0,
@@ -265,7 +278,8 @@ impl HotLoop {
             signed: true,
         };
         put.send(Port::RelayConnection(RelayConnection::new(manner, Stream::Plain(near_relay)))).expect("room");
-        let io = spin.then(|| Box::new(WorkerIo::new(socket_parts(ports, &counts, send_gate, (worth, clock)))));
+        let io = (mode != Mode::Dry)
+            .then(|| Box::new(WorkerIo::new(socket_parts(ports, &counts, send_gate, (worth, clock, spin)))));
         let plan = plan(&market);
         let limits = Limits { max_assumed_slots: 9, max_bundles_per_block: u32::MAX, ..Limits::default() };
         let parts = Parts {
@@ -286,6 +300,7 @@ impl HotLoop {
         let node = WebSocket::from_raw_socket(node, Role::Server, None);
         let worker = Worker::new(parts, known);
         let mut hot = Self {
+            mode,
             market,
             at: head.hash,
             worker,
@@ -301,21 +316,21 @@ impl HotLoop {
             heard: vec![0; 1 << 16],
         };
         hot.worker.begin_at_head();
-        hot.warm_up(spin);
+        hot.warm_up();
         hot
     }
 
     /// Down the socket where it spins, else by the inbox.
-    pub fn tell_of(&mut self, tx: Recovered<TxEnvelope>, spin: bool) {
-        if spin { self.announce(tx) } else { self.offer(tx) }
+    pub fn tell_of(&mut self, tx: Recovered<TxEnvelope>) {
+        if self.mode == Mode::Spin { self.announce(tx) } else { self.offer(tx) }
     }
 
     /// Until of either nothing is missed any more.
-    fn warm_up(&mut self, spin: bool) {
+    fn warm_up(&mut self) {
         let mut quiet = 0;
         for turn in 0..MOST_MISSES {
             let tx = if turn % 2 == 0 { self.swap() } else { self.transfer() };
-            self.tell_of(tx, spin);
+            self.tell_of(tx);
             self.look();
             self.rest();
             let missed = self.missed();

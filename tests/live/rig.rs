@@ -287,7 +287,9 @@ async fn mismatched(rig: &Rig, rows: &[Row]) -> String {
             let block = rig.ask("eth_getBlockByHash", json!([at.hash, true])).await;
             let bundles = rig.builder.bundles();
             let theirs: Vec<_> = bundles.iter().filter(|b| b.target == Some(at.block)).collect();
-            all += &format!("{row:#?}\n{block:#}\n{theirs:#?}\n");
+            let parent = rig.ask("eth_getBlockByHash", json!([row.bundle.parent, false])).await;
+            let [before, now] = [&parent, &block].map(|block| block["timestamp"].as_str().unwrap_or("?").to_owned());
+            all += &format!("{row:#?}\n{block:#}\n{theirs:#?}\nparent of {before}, block of {now}\n");
         }
     }
     all

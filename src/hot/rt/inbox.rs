@@ -8,6 +8,8 @@
 //!   full all the same refuses what comes. The chain's part grows: a block is never lost.
 //! - The reader ends when the writer is gone and everything is read.
 
+use std::time::Duration;
+
 use crossbeam::channel;
 
 use crate::hot::rt::bins::Bins;
@@ -90,19 +92,43 @@ impl<C, P> Feeder<C, P> {
 }
 
 impl<C, P> Inbox<C, P> {
+    /// Whether its reader polls, and never sleeps.
+    #[must_use]
+    pub const fn spins(&self) -> bool {
+        self.spin
+    }
+
     /// The next item; waits for it, by polling or by sleeping. `None` at the end.
     pub fn read(&mut self) -> Option<Item<C, P>> {
         loop {
-            match self.chain.try_recv() {
-                Ok(item) => return Some(Item::Chain(item)),
-                // The writer holds all ends or none.
-                Err(channel::TryRecvError::Disconnected) => return self.waiting(),
-                Err(channel::TryRecvError::Empty) => (),
+            match self.now() {
+                Ok(Some(item)) => return Some(item),
+                Ok(None) => self.wait(None),
+                Err(Ended) => return None,
             }
-            if let Some(item) = self.waiting() {
-                return Some(item);
-            }
-            self.wait();
+        }
+    }
+
+    /// The next item, asleep for no longer than `patience`. `None`: there was none in that time.
+    ///
+    /// # Errors
+    /// The writer is gone, and everything is read.
+    pub fn read_within(&mut self, patience: Duration) -> Result<Option<Item<C, P>>, Ended> {
+        let item = self.now()?;
+        if item.is_some() {
+            return Ok(item);
+        }
+        self.wait(Some(patience));
+        self.now()
+    }
+
+    /// The next item, if there is any now.
+    fn now(&mut self) -> Result<Option<Item<C, P>>, Ended> {
+        match self.chain.try_recv() {
+            Ok(item) => Ok(Some(Item::Chain(item))),
+            // The writer holds all ends or none.
+            Err(channel::TryRecvError::Disconnected) => self.waiting().map(Some).ok_or(Ended),
+            Err(channel::TryRecvError::Empty) => Ok(self.waiting()),
         }
     }
 
@@ -129,7 +155,7 @@ impl<C, P> Inbox<C, P> {
         self.pending.waiting.pop().or_else(|| self.later.waiting.pop()).map(Item::Pending)
     }
 
-    fn wait(&self) {
+    fn wait(&self, patience: Option<Duration>) {
         if self.spin {
             std::hint::spin_loop();
             return;
@@ -138,7 +164,11 @@ impl<C, P> Inbox<C, P> {
         select.recv(&self.chain);
         select.recv(&self.pending.ring);
         select.recv(&self.later.ring);
-        select.ready();
+        match patience {
+            // Late or not: whoever asked looks again.
+            Some(patience) => drop(select.ready_timeout(patience)),
+            None => drop(select.ready()),
+        }
     }
 }
 

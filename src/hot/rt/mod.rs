@@ -19,7 +19,7 @@ pub struct Config {
     pub spin: bool,
     /// Cores of the hot threads, in order, by number. Empty: the host's last ones, one each.
     pub cores: Vec<usize>,
-    /// Signature nonces that each spinning thread has ready for the identity key; 0: none, signatures are then made whole
+    /// Signature nonces that each hot thread has ready for the identity key; 0: none, signatures are then made whole
     /// on the path.
     pub nonces: usize,
     /// The same for the owner's key. Only where the host's source of randomness is trusted with the funds: a nonce that

@@ -15,26 +15,36 @@ use crate::hot::worker::Case;
 use crate::hot::worker::Parts;
 use crate::hot::worker::Worker;
 use crate::hot::worker::found;
+use crate::hot::worker::io;
+use crate::hot::worker::io::WorkerIo;
 use crate::hot::worker::message::Found;
 use crate::hot::worker::message::Handed;
+use crate::hot::worker::message::Sent;
 use crate::hot::worker::none_newer;
 use crate::metrics::count::Counter;
 use crate::metrics::span::Span;
 use crate::metrics::stage::Stage;
 
-/// Which way a promise has left.
+/// Where a provisional bundle is while the EVM runs.
 enum Left {
-    /// None has.
+    /// There is none, or it is not to be sent.
     Not,
-    /// Down its own lines. The ledger hears of it once it is known what it really earns.
+    /// At relays, down the worker's own connections. The ledger hears of it once it is known what it really earns.
     InLine(Box<Found>),
-    /// To the sender, who waits for the verdict.
+    /// Here: it goes down the worker's own connections once the EVM has agreed.
+    Here(Box<Found>),
+    /// At the sender, which waits for the verdict.
     ToSender,
 }
 
+fn way(provisional: &ProvisionalBundle) -> u64 {
+    io::way(provisional.bundle.trigger(), provisional.on.opportunity())
+}
+
 impl Worker {
-    /// A pending transaction by maths first. What is signed goes down the worker's own lines at once, and is taken back if the EVM does not
-    /// agree; where there are none it goes to the sender, who waits for the verdict before anything of it reaches a relay.
+    /// A pending transaction by maths first. A worker that spins sends what is signed down its own connections at once, and takes it back
+    /// if the EVM does not agree. Any other sends nothing before the EVM has agreed: where it has no connections the sender writes
+    /// the requests meanwhile.
     pub(super) fn look_first(&mut self, tx: TxEnv, case: Case, raw: Raw<'_>) {
         let (mut span, mut left) = (Span::start(), Left::Not);
         let Parts { clock, to_send, meter, io, builder, newest, .. } = &mut self.parts;
@@ -44,17 +54,20 @@ impl Worker {
                 return meter.counters.add(Counter::NotSent);
             }
             let signed_ns = clock.now_ns();
-            let sent = io.as_mut().and_then(|io| io.send(&provisional.bundle, provisional.parent));
+            let early = io.as_mut().filter(|io| io.spins());
+            let sent = early.and_then(|io| io.send(&provisional.bundle, provisional.parent, way(provisional)));
             let on = (provisional.on.opportunity(), provisional.on.gas());
             let mut found = Box::new(found(engine, provisional.bundle.clone(), on, Some(case), signed_ns));
             found.sent = sent;
-            if sent.is_some() {
-                left = Left::InLine(found);
-                return;
-            }
-            found.provisional = true;
-            to_send.put(Handed::Found(found));
-            left = Left::ToSender;
+            found.provisional = sent.is_none();
+            left = match io {
+                _ if sent.is_some() => Left::InLine(found),
+                Some(io) if !io.spins() => Left::Here(found),
+                _ => {
+                    to_send.put(Handed::Found(found));
+                    Left::ToSender
+                }
+            };
         };
         let FastPathResult { outcome, made, first } =
             fast_path::look(&mut self.engine, builder, tx, (raw, &none_newer(newest)), hand);
@@ -76,24 +89,34 @@ impl Worker {
         self.complain(outcome, Some(case));
     }
 
-    /// Tells whoever waits for it what the EVM said of a promise. Whether it agreed.
+    /// What the EVM said of a provisional bundle is told, or done. Whether it agreed.
     fn confirm(&mut self, first: &FastPath, left: Left) -> bool {
         let FastPath::Sent(provisional, verdict) = first else { return false };
         let terms = if let Verdict::Confirmed(terms) = verdict { Some(*terms) } else { None };
+        let Parts { io, to_send, .. } = &mut self.parts;
+        let verdict = Handed::Verdict { bundle: provisional.bundle.hash(), terms };
         match left {
             Left::InLine(mut found) => {
-                if let (None, Some(io)) = (terms, &mut self.parts.io) {
+                if let (None, Some(io)) = (terms, io) {
                     io.took_back(provisional.parent, provisional.bundle.trigger());
                 }
                 if let Some(sent) = &mut found.sent {
                     sent.terms = terms.unwrap_or(sent.terms);
                     sent.withdrawn = terms.is_none();
                 }
-                self.parts.to_send.put(Handed::Found(found));
+                to_send.put(Handed::Found(found));
             }
-            Left::ToSender => {
-                self.parts.to_send.put(Handed::Verdict { bundle: provisional.bundle.hash(), terms });
+            Left::Here(mut found) => {
+                let send = |io: &mut Box<WorkerIo>| io.send(&provisional.bundle, provisional.parent, way(provisional));
+                found.sent = terms.and_then(|terms| Some(Sent { terms, ..io.as_mut().and_then(send)? }));
+                found.provisional = found.sent.is_none();
+                let waits = found.provisional;
+                to_send.put(Handed::Found(found));
+                if waits {
+                    to_send.put(verdict);
+                }
             }
+            Left::ToSender => to_send.put(verdict),
             Left::Not => (),
         }
         terms.is_some()

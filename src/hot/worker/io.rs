@@ -1,23 +1,30 @@
-//! The sockets that a worker polls itself (`threads.spin`): a node's in, relays' out, nothing between that sleeps.
+//! A worker's own sockets: relays' out wherever bundles are sent, so that a bundle goes out on the thread that signed it; and where it
+//! spins (`threads.spin`) nodes' in, which it polls, so that nothing between the two sleeps.
 //!
 //! # Invariants
 //! - Every worker hears every node, and looks at its own share of the transactions, by their hash: none is looked at twice.
 //! - What the edge's own sockets bring of the same transaction is known here, and left.
 //! - A port that broke is handed back by its name, and edge dials anew; until then the edge's way serves.
 //! - A bundle whose line broke under it has no answer, and is not sent again.
+//! - What was found twice behind one block, before and after a miss, goes out once: the second is the edge's to refuse.
+//! - One that sleeps looks after its connections as often as [`WorkerIo::patience`] says, and before each send: a bundle is not
+//!   written down a connection that was closed meanwhile.
 //! - Behind a trigger whose bundle was sent on maths and taken back nothing more is sent for that block: it could be the same.
 //!
 //! # Limits
 //! - Transactions of types that are not read here, and nodes that announce hashes alone, come over the edge's sockets.
 
 use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use alloy_primitives::{Address, B256};
 use uuid::Uuid;
 
 use crate::hot::bundle::SignedBundle;
 use crate::hot::decode::PendingTx;
+use crate::hot::opportunity::{Opportunity, Swaps};
 use crate::hot::rt::bins::Bins;
 use crate::hot::rt::inbox::Supply;
 use crate::hot::rt::port::Broken;
@@ -39,6 +46,13 @@ const REMEMBERED: usize = 1 << 15;
 const AT_ONCE: usize = 256;
 /// Polls between two looks at the clock, and at lines that owe no answer.
 const ROUND: u32 = 1 << 10;
+/// Items between two such looks, where the worker does not spin and none of them lets it sleep.
+const TENDED: u32 = 1 << 6;
+
+/// How long a worker that does not spin sleeps at most while an answer is due.
+const ANSWER_DUE: Duration = Duration::from_millis(1);
+/// ... and while none is.
+const NONE_DUE: Duration = Duration::from_millis(50);
 
 /// A port, or the place of one.
 #[derive(Clone, Debug)]
@@ -117,6 +131,8 @@ pub struct Parts {
     pub share: (usize, usize),
     /// The run's clock.
     pub clock: Clock,
+    /// The worker polls, and never sleeps.
+    pub spins: bool,
 }
 
 struct Node {
@@ -145,6 +161,8 @@ pub struct WorkerIo {
     rounds: u32,
     /// Triggers whose bundles were taken back, behind this parent.
     taken_back: (B256, HashSet<B256>),
+    /// Ways that bundles have gone, behind this parent.
+    gone: (B256, HashSet<u64>),
 }
 
 /// Heard, and not yet looked at.
@@ -173,6 +191,7 @@ impl WorkerIo {
             dropped: 0,
             rounds: 0,
             taken_back: (B256::ZERO, HashSet::new()),
+            gone: (B256::ZERO, HashSet::new()),
         }
     }
 
@@ -245,9 +264,13 @@ impl WorkerIo {
         share(hash, of) == index && self.tx.sender() != self.parts.owner && self.recent.add(hash)
     }
 
-    /// Sends a bundle down all lines that are free. `None`: it did not go anywhere.
-    pub fn send(&mut self, bundle: &SignedBundle, parent: B256) -> Option<Sent> {
-        if self.connections.iter().all(|relay| !relay.line.is_free())
+    /// Sends a bundle down all lines that are free. `None`: it did not go anywhere. `way`: [`way()`] of what it earns by.
+    pub fn send(&mut self, bundle: &SignedBundle, parent: B256, way: u64) -> Option<Sent> {
+        if !self.parts.spins {
+            self.listen(true);
+        }
+        if !self.is_first(parent, way)
+            || self.connections.iter().all(|relay| !relay.line.is_free())
             || !self.parts.send_gate.pass(bundle.block(), parent)
         {
             return None;
@@ -259,6 +282,15 @@ impl WorkerIo {
             relay.said_ns = at_ns;
         }
         Some(Sent { uuid, relays, at_ns, terms: *bundle.terms(), withdrawn: false })
+    }
+
+    /// Whether nothing has gone this way behind `parent` yet; from now on something has.
+    fn is_first(&mut self, parent: B256, way: u64) -> bool {
+        if self.gone.0 != parent {
+            self.gone.0 = parent;
+            self.gone.1.clear();
+        }
+        self.gone.1.insert(way)
     }
 
     /// What was sent behind a trigger, for the block after `parent`, is withdrawn.
@@ -305,6 +337,28 @@ impl WorkerIo {
         self.parts.replies.put(Reply { uuid, relay, took_ns, said });
     }
 
+    /// Whether its worker polls, and never sleeps.
+    #[must_use]
+    pub const fn spins(&self) -> bool {
+        self.parts.spins
+    }
+
+    /// How long a worker that does not spin may sleep.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        if self.connections.iter().all(|relay| relay.line.is_free()) { NONE_DUE } else { ANSWER_DUE }
+    }
+
+    /// Between two items, where the worker does not spin. `idle`: there was none.
+    pub fn tend(&mut self, idle: bool) {
+        self.rounds = self.rounds.wrapping_add(1);
+        if idle || self.rounds.is_multiple_of(TENDED) {
+            self.look_after();
+        } else {
+            self.listen(false);
+        }
+    }
+
     /// What needs a clock, and new ports.
     fn look_after(&mut self) {
         let now = self.parts.clock.now_ns();
@@ -349,6 +403,18 @@ impl WorkerIo {
 #[must_use]
 pub fn shape(tx: &PendingTx) -> Shape {
     Shape::new(tx.to().as_ref().map(|to| &to.0.0), tx.input())
+}
+
+/// A trigger and the path behind it in one number, amounts apart: what was found again is the same. Two that only look alike are no harm, the edge
+/// decides on the second.
+#[must_use]
+pub fn way(trigger: Option<B256>, opportunity: &Opportunity) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (trigger, opportunity.strategy()).hash(&mut hasher);
+    for edge in opportunity.swaps().map(Swaps::hops).unwrap_or_default() {
+        (edge.pool, edge.token_in, edge.token_out).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// Which of so many threads looks at a transaction.

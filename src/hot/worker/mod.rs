@@ -1,5 +1,5 @@
-//! The loop of a hot thread: an engine and a signer of its own; events in, bundles out. With a [`WorkerIo`] it hears and sends
-//! by itself.
+//! The loop of a hot thread: an engine and a signer of its own; events in, bundles out. With a [`WorkerIo`] it sends by itself, and
+//! where it spins it hears by itself.
 //!
 //! # Invariants
 //! - It waits for nobody but its inbox; what it has to say goes into a [`Sink`] or a [`Recorder`], which never wait.
@@ -84,7 +84,7 @@ pub struct Parts {
     pub to_send: Sink<Handed>,
     /// The journal.
     pub journal: Box<dyn Recorder>,
-    /// Sockets of its own, when it spins.
+    /// Sockets of its own: relays' wherever bundles are sent, nodes' where it spins.
     pub io: Option<Box<WorkerIo>>,
 }
 
@@ -131,16 +131,29 @@ impl Worker {
     }
 
     /// One turn of the loop. One that spins looks at what concerns the chain first, then at what its own sockets hear, then at what
-    /// the edge offers; one that does not waits for its inbox.
+    /// the edge offers; one that does not sleeps until its inbox has something, and now and then looks after its connections.
     ///
     /// # Errors
     /// The inbox has ended.
     pub fn turn(&mut self, inbox: &mut Inbox<Work, Offer>) -> Result<(), Ended> {
-        if self.parts.io.is_none() {
-            let item = inbox.read().ok_or(Ended)?;
-            self.item(item, inbox.dropped());
-            return Ok(());
+        if inbox.spins() {
+            return self.spin(inbox);
         }
+        let item = match &self.parts.io {
+            Some(io) => inbox.read_within(io.patience())?,
+            None => Some(inbox.read().ok_or(Ended)?),
+        };
+        let idle = item.is_none();
+        if let Some(item) = item {
+            self.item(item, inbox.dropped());
+        }
+        if let Some(io) = &mut self.parts.io {
+            io.tend(idle);
+        }
+        Ok(())
+    }
+
+    fn spin(&mut self, inbox: &mut Inbox<Work, Offer>) -> Result<(), Ended> {
         if let Some(work) = inbox.chain()? {
             self.chain(work);
         } else if !self.hear() {
@@ -356,7 +369,8 @@ impl Worker {
                 return self.parts.meter.counters.add(Counter::NotSent);
             }
             let signed_ns = self.parts.clock.now_ns();
-            let sent = self.parts.io.as_mut().and_then(|io| io.send(bundle, *parent));
+            let way = io::way(bundle.trigger(), proof.opportunity());
+            let sent = self.parts.io.as_mut().and_then(|io| io.send(bundle, *parent, way));
             let on = (proof.opportunity(), proof.gas_used());
             let found = Found { sent, ..found(&self.engine, bundle.clone(), on, case, signed_ns) };
             self.parts.to_send.put(Handed::Found(Box::new(found)));

@@ -51,18 +51,29 @@ type Verdict = oneshot::Receiver<Option<ProfitSplit>>;
 /// before it is looked at again: no bundle is in here twice.
 type Unjudged = HashMap<B256, oneshot::Sender<Option<ProfitSplit>>>;
 
+/// What a sender works with.
+pub struct Parts {
+    /// Where what happens to bundles is said.
+    pub facts: Arc<Facts>,
+    /// The relays.
+    pub submitter: Arc<Submitter>,
+    /// The run's clock.
+    pub clock: Clock,
+    /// Asked before every send.
+    pub send_gate: Arc<SendGate>,
+    /// The tip's hash.
+    pub tip: watch::Receiver<B256>,
+    /// The run's numbers.
+    pub meters: Arc<Meters>,
+    /// Longest a relay is waited for: an answer behind its block says nothing any more.
+    pub patience: Duration,
+    /// The inclusion tracker.
+    pub to_settle: mpsc::UnboundedSender<Note>,
+}
+
 /// Sends.
 pub struct Sender {
-    facts: Arc<Facts>,
-    submitter: Arc<Submitter>,
-    clock: Clock,
-    send_gate: Arc<SendGate>,
-    tip: watch::Receiver<B256>,
-    meters: Arc<Meters>,
-    /// Longest a relay is waited for: an answer behind its block says nothing any more.
-    patience: Duration,
-    /// Whoever follows bundles to their blocks.
-    to_settle: mpsc::UnboundedSender<Note>,
+    parts: Parts,
     /// Opportunities that have a bundle, by their block: the ledger says the same, but only once it has written.
     taken: Mutex<HashSet<(u64, B256)>>,
 }
@@ -75,13 +86,8 @@ const AHEAD: u64 = 8;
 impl Sender {
     /// A sender.
     #[must_use]
-    pub fn new(
-        (facts, submitter): (Arc<Facts>, Arc<Submitter>),
-        (clock, send_gate, tip): (Clock, Arc<SendGate>, watch::Receiver<B256>),
-        meters: Arc<Meters>,
-        (patience, to_settle): (Duration, mpsc::UnboundedSender<Note>),
-    ) -> Self {
-        Self { facts, submitter, clock, send_gate, tip, meters, patience, to_settle, taken: Mutex::default() }
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, taken: Mutex::default() }
     }
 
     /// Knows of the bundles that an earlier run has written down for blocks above `head`.
@@ -90,7 +96,7 @@ impl Sender {
     /// The ledger cannot be read.
     pub fn behind(self, head: u64) -> Result<Self, LedgerError> {
         for target in head.saturating_add(1)..=head.saturating_add(AHEAD) {
-            for row in self.facts.ledger().for_block(target)? {
+            for row in self.parts.facts.ledger().for_block(target)? {
                 self.is_first(target, row.bundle.opportunity);
             }
         }
@@ -99,8 +105,8 @@ impl Sender {
 
     /// A row was written behind its send. Where its block was faster, whoever follows bundles has not seen it.
     fn written(&self, block: u64) {
-        if self.send_gate.has_come(block) {
-            let _ending = self.to_settle.send(Note::Late);
+        if self.parts.send_gate.has_come(block) {
+            let _ending = self.parts.to_settle.send(Note::Late);
         }
     }
 
@@ -154,9 +160,9 @@ impl Sender {
             // Asked for here and now, so that it comes before any answer.
             let row = self.row(sent.uuid, &found, sent.terms, live);
             self.is_first(row.target, row.opportunity);
-            let written = self.facts.publish(Fact::Decided(Box::new(row)));
+            let written = self.parts.facts.publish(Fact::Decided(Box::new(row)));
             under_way.spawn(Arc::clone(self).sent(found, sent, written));
-        } else if self.send_gate.take(found.parent) {
+        } else if self.parts.send_gate.take(found.parent) {
             let verdict = found.provisional.then(|| {
                 let (say, verdict) = oneshot::channel();
                 unjudged.insert(found.bundle.hash(), say);
@@ -172,7 +178,7 @@ impl Sender {
     /// A hot thread has sent it: it is written down, and goes to the relays that thread has no connection to.
     async fn sent(self: Arc<Self>, found: Box<Found>, sent: Sent, written: Publishing) {
         self.count(&found, sent.at_ns);
-        self.meters.edge().counters.add(Counter::SentInLine);
+        self.parts.meters.edge().counters.add(Counter::SentInLine);
         if let Err(error) = written.done().await {
             let (uuid, block) = (sent.uuid, found.bundle.block());
             tracing::error!(%uuid, block, %error, "the ledger does not take a bundle that has gone out");
@@ -182,14 +188,14 @@ impl Sender {
         if sent.withdrawn {
             return self.take_back(sent.uuid, found.bundle.block()).await;
         }
-        if !self.submitter.has_others(sent.relays) || !self.stands(&found) {
+        if !self.parts.submitter.has_others(sent.relays) || !self.stands(&found) {
             return;
         }
-        match self.submitter.prepare_as(sent.uuid, &found.bundle) {
+        match self.parts.submitter.prepare_as(sent.uuid, &found.bundle) {
             Ok(prepared) => {
-                let sent_ms = self.unix_ms(self.clock.now_ns());
-                let deadline = Instant::now() + self.patience;
-                let submission = self.submitter.send_to_others(prepared, sent.relays, deadline).await;
+                let sent_ms = self.unix_ms(self.parts.clock.now_ns());
+                let deadline = Instant::now() + self.parts.patience;
+                let submission = self.parts.submitter.send_to_others(prepared, sent.relays, deadline).await;
                 self.answers(sent.uuid, sent_ms, submission.replies.unwrap_or_default()).await;
             }
             Err(error) => tracing::error!(uuid = %sent.uuid, %error, "a bundle goes to no other relays"),
@@ -199,8 +205,8 @@ impl Sender {
     /// The EVM did not agree with what a hot thread had sent. A relay that does not hear of it keeps a bundle that earns what it
     /// says, or reverts and is left out.
     async fn take_back(&self, uuid: Uuid, block: u64) {
-        match self.submitter.prepare_cancel(uuid, block) {
-            Ok(prepared) => drop(self.submitter.send(prepared, Instant::now() + self.patience).await),
+        match self.parts.submitter.prepare_cancel(uuid, block) {
+            Ok(prepared) => drop(self.parts.submitter.send(prepared, Instant::now() + self.parts.patience).await),
             Err(error) => tracing::error!(%uuid, %error, "a bundle is not taken back"),
         }
     }
@@ -213,14 +219,14 @@ impl Sender {
             Err(Silence::Broken) => Err(Answer::Unknown("connection broke".to_owned())),
         };
         let took = Duration::from_nanos(reply.took_ns);
-        let sent_ms = self.unix_ms(self.clock.now_ns().saturating_sub(reply.took_ns));
-        if let Some(heard) = self.submitter.heard(reply.relay, said, took) {
+        let sent_ms = self.unix_ms(self.parts.clock.now_ns().saturating_sub(reply.took_ns));
+        if let Some(heard) = self.parts.submitter.heard(reply.relay, said, took) {
             self.answers(reply.uuid, sent_ms, vec![heard]).await;
         }
     }
 
     fn count(&self, found: &Found, at_ns: u64) {
-        let edge = self.meters.edge();
+        let edge = self.parts.meters.edge();
         edge.time(Stage::Submit, Duration::from_nanos(at_ns.saturating_sub(found.signed_ns)));
         if found.fresh {
             edge.time(Stage::Total, Duration::from_nanos(at_ns.saturating_sub(found.heard_ns)));
@@ -229,7 +235,7 @@ impl Sender {
     }
 
     async fn send(self: Arc<Self>, found: Box<Found>, verdict: Option<Verdict>, live: bool) {
-        let prepared = match self.submitter.prepare(&found.bundle) {
+        let prepared = match self.parts.submitter.prepare(&found.bundle) {
             Ok(prepared) => prepared,
             Err(error) => return self.drop_it(&found, Why::Unencodable, &error),
         };
@@ -248,7 +254,7 @@ impl Sender {
         if !self.is_first(row.target, row.opportunity) {
             return self.held(&found, Why::Taken);
         }
-        if live && self.send_gate.is_leased(row.target) {
+        if live && self.parts.send_gate.is_leased(row.target) {
             self.send_then_write(&found, prepared, row).await;
         } else {
             self.write_then_send(&found, prepared, row).await;
@@ -258,12 +264,12 @@ impl Sender {
     /// Under the lease: the ledger writes while the relays answer.
     async fn send_then_write(&self, found: &Found, prepared: Prepared, row: row::Bundle) {
         let uuid = prepared.uuid();
-        let now = self.clock.now_ns();
+        let now = self.parts.clock.now_ns();
         self.count(found, now);
-        let send = self.submitter.send(prepared, Instant::now() + self.patience);
+        let send = self.parts.submitter.send(prepared, Instant::now() + self.parts.patience);
         // In this order: the requests are handed over before the ledger is asked.
         let write = async {
-            let written = self.facts.publish(Fact::Decided(Box::new(row.clone()))).done().await;
+            let written = self.parts.facts.publish(Fact::Decided(Box::new(row.clone()))).done().await;
             self.written(found.bundle.block());
             written
         };
@@ -277,7 +283,7 @@ impl Sender {
     }
 
     async fn write_then_send(&self, found: &Found, prepared: Prepared, row: row::Bundle) {
-        match self.facts.publish(Fact::Decided(Box::new(row.clone()))).done().await {
+        match self.parts.facts.publish(Fact::Decided(Box::new(row.clone()))).done().await {
             Ok(()) => (),
             Err(LedgerError::Taken { .. }) => return self.held(found, Why::Taken),
             Err(error) => return self.drop_it(found, Why::Unwritten, &error),
@@ -287,9 +293,9 @@ impl Sender {
             self.held(found, Why::Late);
             return self.unsent(row).await;
         }
-        let now = self.clock.now_ns();
+        let now = self.parts.clock.now_ns();
         self.count(found, now);
-        let submission = self.submitter.send(prepared, Instant::now() + self.patience).await;
+        let submission = self.parts.submitter.send(prepared, Instant::now() + self.parts.patience).await;
         self.submitted(row, submission, self.unix_ms(now)).await;
     }
 
@@ -302,7 +308,7 @@ impl Sender {
 
     /// It was found behind the tip, nobody has heard of a later block, and sending goes on.
     fn stands(&self, found: &Found) -> bool {
-        self.send_gate.stands(found.bundle.block()) && *self.tip.borrow() == found.parent
+        self.parts.send_gate.stands(found.bundle.block()) && *self.parts.tip.borrow() == found.parent
     }
 
     async fn answers(&self, uuid: Uuid, sent_ms: u64, replies: Vec<Reply>) {
@@ -312,7 +318,7 @@ impl Sender {
                 tracing::warn!(relay, answer = ?reply.answer, "a relay did not take a bundle");
             }
             let answered = Fact::Answered { uuid, answer: Box::new(answer(reply, sent_ms)) };
-            if let Err(error) = self.facts.publish(answered).done().await {
+            if let Err(error) = self.parts.facts.publish(answered).done().await {
                 tracing::error!(relay, %error, "the ledger does not take an answer");
             }
         }
@@ -320,7 +326,7 @@ impl Sender {
 
     async fn unsent(&self, row: row::Bundle) {
         let settled = Fact::Settled { bundle: Box::new(row), outcome: Box::new(row::Outcome::Unsent) };
-        match self.facts.publish(settled).done().await {
+        match self.parts.facts.publish(settled).done().await {
             // Its block has come, and whoever follows bundles was faster.
             Ok(()) | Err(LedgerError::Settled { .. }) => (),
             Err(error) => tracing::error!(%error, "the ledger does not take an outcome"),
@@ -328,8 +334,8 @@ impl Sender {
     }
 
     fn held(&self, found: &Found, why: Why) {
-        self.meters.edge().counters.add(Counter::NotSent);
-        self.facts.say(&Fact::Held { target: found.bundle.block(), ours: found.bundle.ours(), why });
+        self.parts.meters.edge().counters.add(Counter::NotSent);
+        self.parts.facts.say(&Fact::Held { target: found.bundle.block(), ours: found.bundle.ours(), why });
     }
 
     fn drop_it(&self, found: &Found, why: Why, error: &dyn std::fmt::Display) {
@@ -368,7 +374,7 @@ impl Sender {
     }
 
     fn unix_ms(&self, since_start_ns: u64) -> u64 {
-        self.clock.unix_start_ns().saturating_add(since_start_ns) / 1_000_000
+        self.parts.clock.unix_start_ns().saturating_add(since_start_ns) / 1_000_000
     }
 }
 

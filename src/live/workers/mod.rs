@@ -1,4 +1,4 @@
-//! The hot threads of a run: each with an engine, a signer and, where it spins, sockets of its own. None of it is shared.
+//! The hot threads of a run: each with an engine, a signer and sockets of its own. None of it is shared.
 
 pub mod journal;
 
@@ -51,7 +51,7 @@ pub struct WorkerSet<'a> {
     pub out: (mpsc::UnboundedSender<Report>, mpsc::UnboundedSender<Handed>),
     /// The journal.
     pub journal_handle: &'a JournalHandle,
-    /// Who dials for workers, where they spin.
+    /// What dials for workers, where there is anything to dial.
     pub reconnector: Option<Reconnector>,
 }
 

@@ -15,6 +15,7 @@ use peregrine::hot::bundle::fees::Parent;
 use peregrine::hot::bundle::{BundleSigner, SignedBundle, Target, TargetBlock};
 use peregrine::hot::refused::Refused;
 use peregrine::types::amount::{Gas, Wei, WeiPerGas};
+use peregrine::types::gas::GasCost;
 use proptest::prelude::*;
 use revm::context::TxEnv;
 
@@ -166,7 +167,7 @@ proptest! {
 
 /// So many wei: a unit of gas costs one, and it was proven with a bid of nothing.
 fn cost(wei: u64) -> Cost<'static> {
-    Cost { gas: Gas(wei), price: WeiPerGas(1), bid: Wei::default(), among: &[] }
+    Cost { gas: GasCost::plain(Gas(wei)), price: WeiPerGas(1), bid: Wei::default(), among: &[] }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 pub mod buf;
 pub mod decision;
+pub mod gas;
 pub mod id;
 pub mod onetime;
 pub mod secret;

@@ -11,9 +11,9 @@ use crate::hot::bundle::config::Limits;
 use crate::hot::bundle::config::WHOLE_BPS;
 use crate::hot::refused::Refused;
 use crate::protocols::executor::several::split;
-use crate::types::amount::Gas;
 use crate::types::amount::Wei;
 use crate::types::amount::WeiPerGas;
+use crate::types::gas::GasCost;
 
 /// Who gets what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct ProfitSplit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost<'a> {
     /// Gas of the run as it was proven.
-    pub gas: Gas,
+    pub gas: GasCost,
     /// Price of a unit.
     pub price: WeiPerGas,
     /// The bid in wei that it was proven with.
@@ -43,7 +43,7 @@ pub struct Cost<'a> {
 
 impl Cost<'_> {
     /// Bytes that a bid fills in the calldata.
-    fn filled(&self, bid: Wei) -> u64 {
+    fn filled(&self, bid: Wei) -> i64 {
         if self.among.is_empty() {
             bytes(bid)
         } else {
@@ -51,17 +51,17 @@ impl Cost<'_> {
         }
     }
 
-    /// With another bid: a byte of calldata that is not zero costs 12 gas more than one that is (EIP-2028).
+    /// With another bid, which fills other bytes of the calldata.
     #[must_use]
     pub fn with(&self, bid: Wei) -> Wei {
-        let more = self.gas.0.saturating_add(12 * self.filled(bid));
-        Gas(more.saturating_sub(12 * self.filled(self.bid))) * self.price
+        self.gas.with(self.filled(bid) - self.filled(self.bid)) * self.price
     }
 }
 
 /// Bytes of an amount that are not zero.
-fn bytes(amount: Wei) -> u64 {
-    amount.0.to_be_bytes::<32>().iter().filter(|byte| **byte != 0).count() as u64
+fn bytes(amount: Wei) -> i64 {
+    // 32 at most.
+    amount.0.to_be_bytes::<32>().iter().filter(|byte| **byte != 0).count() as i64
 }
 
 /// Shares `value`.

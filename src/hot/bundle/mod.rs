@@ -36,6 +36,7 @@ use crate::types::amount::Gas;
 use crate::types::amount::Wei;
 use crate::types::amount::WeiPerGas;
 use crate::types::buf::Stock;
+use crate::types::gas::GasCost;
 use crate::types::onetime::OneTime;
 use crate::types::secret::Key;
 
@@ -192,7 +193,7 @@ impl BundleSigner {
         if on.assumed > self.limits.max_assumed_slots {
             return Err(Refused::Assumed);
         }
-        let gas_limit = self.gas_limit(&on, expected_gas(&on))?;
+        let gas_limit = self.gas_limit(&on, expected_gas(&on).charged())?;
         let terms = self.terms(&on, target_block)?;
         self.buffers.calldata(&on, pools, (self.executor.address, target_block.block), terms.bid)?;
         let hash = self.sign(&on, target_block, gas_limit)?;
@@ -244,9 +245,9 @@ fn before_refunds(charged: Gas) -> u128 {
 }
 
 /// What the run will be charged.
-fn expected_gas(on: &Basis<'_>) -> Gas {
+fn expected_gas(on: &Basis<'_>) -> GasCost {
     let payment = if on.paid == Wei::default() { PAYMENT_GAS } else { 0 };
-    Gas(on.gas.0.saturating_add(payment))
+    on.gas.plus(payment)
 }
 
 impl Buffers {

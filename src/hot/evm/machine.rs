@@ -17,6 +17,7 @@ use crate::hot::evm::fork::Fork;
 use crate::hot::evm::keccak;
 use crate::hot::evm::keccak::Keccaks;
 use crate::hot::evm::keccak::Remembers;
+use crate::types::gas::GasCost;
 
 /// What one transaction did.
 #[derive(Debug)]
@@ -32,6 +33,14 @@ impl Executed {
     #[must_use]
     pub const fn is_success(&self) -> bool {
         self.result.is_success()
+    }
+
+    /// The same, and what it would be with other calldata. `quotient`: [`Machine::refund_quotient`].
+    #[must_use]
+    pub const fn gas(&self, quotient: u64) -> GasCost {
+        let gas = self.result.gas();
+        let (spent, refunded, floor) = (gas.total_gas_spent(), gas.inner_refunded(), gas.floor_gas());
+        GasCost { spent, refunded, quotient, floor }
     }
 
     /// Gas charged, refunds taken off.
@@ -114,6 +123,12 @@ impl Machine {
         let mut evm = context.build_mainnet();
         keccak::install(&mut evm.instruction);
         Self { evm }
+    }
+
+    /// Refunds give back what was spent, divided by this, at most.
+    #[must_use]
+    pub fn refund_quotient(&self) -> u64 {
+        self.evm.ctx.cfg.gas_params.max_refund_quotient()
     }
 
     /// Moves on to another block, under `fork`'s rules. The state stays.

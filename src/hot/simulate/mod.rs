@@ -34,6 +34,7 @@ use crate::protocols::executor::Run;
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
 use crate::types::amount::WeiPerGas;
+use crate::types::gas::GasCost;
 use crate::types::update::StateKey;
 
 pub use suspicion::Suspicion;
@@ -42,7 +43,7 @@ pub use suspicion::Suspicion;
 #[derive(Clone, Debug)]
 pub struct Proven {
     opportunity: Opportunity,
-    gas_used: Gas,
+    gas: GasCost,
     builder_paid: Wei,
     assumed: usize,
     access: Vec<(Address, U256)>,
@@ -55,10 +56,16 @@ impl Proven {
         &self.opportunity
     }
 
-    /// Gas of our contract's transaction.
+    /// Gas that our contract's transaction is charged.
     #[must_use]
-    pub const fn gas_used(&self) -> Gas {
-        self.gas_used
+    pub fn gas_used(&self) -> Gas {
+        self.gas.charged()
+    }
+
+    /// The same, and what it would be with other calldata.
+    #[must_use]
+    pub const fn gas(&self) -> GasCost {
+        self.gas
     }
 
     /// What the block's builder got by coinbase transfer.
@@ -71,7 +78,7 @@ impl Proven {
     #[must_use]
     pub fn net(&self, price: WeiPerGas) -> U256 {
         let value = self.opportunity.value().unwrap_or_default().0;
-        value.saturating_sub((self.gas_used * price).0)
+        value.saturating_sub((self.gas_used() * price).0)
     }
 
     /// Unknown slots and accounts that were taken as empty.
@@ -410,7 +417,7 @@ fn report(machine: &Machine, opportunity: Opportunity, between: &Between) -> Pro
     access.sort_unstable();
     Proven {
         opportunity,
-        gas_used: Gas(between.executed.gas_used()),
+        gas: between.executed.gas(machine.refund_quotient()),
         builder_paid: Wei(paid(machine, between)),
         assumed: machine.db().assumed().len(),
         access,

@@ -45,7 +45,7 @@ pub fn my_strategy(given: Option<&Path>) -> common::Text {
     let mut search = Search::new(&[ether], config.max_hops, config.effort());
     search.extend(&pools);
     // Our executor as the bundle's state has it; its transactions are run, and never signed here.
-    let own = Own { owner: case.owner, executor: case.executor, liquidator: None, weth: case.weth };
+    let own = Own { owner: case.owner, executor: case.executor, weth: case.weth };
     let nonce = machine.db().known_account(case.owner).ok_or("the owner's account is not in the bundle's state")?.nonce;
     let prover = Prover::new(own, nonce, Unknown::Refuse, Bid::Wei(Wei(U256::from(1))));
     // The one line: those of the registry, and one more.

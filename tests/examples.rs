@@ -7,10 +7,10 @@
 mod find_cycles;
 #[path = "../examples/liquidation.rs"]
 mod liquidation;
-#[path = "../examples/my_venue.rs"]
-mod my_venue;
 #[path = "../examples/my_strategy.rs"]
 mod my_strategy;
+#[path = "../examples/my_venue.rs"]
+mod my_venue;
 #[path = "../examples/quote_pool.rs"]
 mod quote_pool;
 #[path = "../examples/replay_block.rs"]

@@ -41,12 +41,7 @@ async fn out_of_line(world: &World) {
 
 /// An engine that runs the toy and nothing else, behind what was loaded.
 fn engine(world: &World, loaded: &Loaded) -> Engine<((), RoundTrip)> {
-    let own = Own {
-        owner: world.net.owner.address(),
-        executor: world.net.executor,
-        liquidator: None,
-        weth: MAINNET.wrapped_native,
-    };
+    let own = Own { owner: world.net.owner.address(), executor: world.net.executor, weth: MAINNET.wrapped_native };
     let plan = Plan {
         chain_id: 1,
         rules: fork::Rules::always(fork::Fork::PRAGUE),
@@ -102,7 +97,6 @@ async fn what_a_toy_finds_lands_on_a_devnet_with_the_profit_that_was_proven() {
 
     let contract = Executor {
         address: world.net.executor,
-        liquidator: None,
         owner: Place::Env("OWNER".to_owned()),
         identity: None,
         access_list: false,

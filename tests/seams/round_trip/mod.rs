@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::{Bytes, U256};
+use alloy_primitives::{Address, Bytes, U256};
 use peregrine::hot::event::Outcome;
 use peregrine::hot::opportunity::{self, Gain, Opportunity, Plan, Profile, Swaps};
 use peregrine::hot::state::pools::{Edge, Pools};

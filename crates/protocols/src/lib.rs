@@ -55,6 +55,7 @@ use crate::lending::Health;
 use crate::lending::Holding;
 use crate::lending::Lending;
 use crate::lending::PlannedSale;
+use crate::lending::Priced;
 use crate::lending::Question;
 use crate::lending::Ready;
 use crate::lending::Refusal;
@@ -405,6 +406,22 @@ macro_rules! lenders {
 
             fn pair(&self) -> Option<Pair> {
                 match self { $(Self::$variant(market) => market.pair(),)+ }
+            }
+
+            fn is_anybodys(&self) -> bool {
+                match self { $(Self::$variant(market) => market.is_anybodys(),)+ }
+            }
+
+            fn counted_in(&self) -> Option<Address> {
+                match self { $(Self::$variant(market) => market.counted_in(),)+ }
+            }
+
+            fn tokens(&self) -> Vec<Address> {
+                match self { $(Self::$variant(market) => market.tokens(),)+ }
+            }
+
+            fn priced(&self, feed: Address) -> Priced {
+                match self { $(Self::$variant(market) => market.priced(feed),)+ }
             }
 
             fn feeds(&self) -> Vec<Address> {

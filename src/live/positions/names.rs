@@ -14,6 +14,7 @@ use crate::edge::chain::ChainError;
 use crate::protocols::AnyLending;
 use crate::protocols::lending::About;
 use crate::protocols::lending::Lending;
+use crate::protocols::lending::Priced;
 
 alloy::sol! {
     function symbol() external view returns (string);
@@ -63,13 +64,10 @@ impl Names {
         let mut names = Self::default();
         let (mut tokens, mut oracles) = (HashSet::new(), HashSet::new());
         for market in markets {
-            let pair = market.pair();
-            tokens.extend(pair.iter().flat_map(|pair| [pair.loan, pair.collateral]));
-            for question in market.questions().into_iter().filter(|_| pair.is_none()) {
-                match question.about {
-                    About::Price(_) => oracles.insert(question.to),
-                    About::Cash(asset) => tokens.insert(asset),
-                };
+            tokens.extend(market.tokens());
+            // A currency that is no token is the oracle's to name.
+            if market.counted_in().is_none() {
+                oracles.extend(oracle(market));
             }
         }
         let asked = tokens.into_iter().map(|token| async move { Ok((token, self::token(chain, at, token).await?)) });
@@ -92,26 +90,34 @@ impl Names {
     /// The currency that a market's healths are counted in.
     #[must_use]
     pub fn base(&self, market: &AnyLending) -> Unit {
-        if let Some(pair) = market.pair() {
-            return self.token(pair.loan);
+        if let Some(token) = market.counted_in() {
+            return self.token(token);
         }
-        let oracle = market.questions().into_iter().find(|question| matches!(question.about, About::Price(_)));
-        let base = oracle.and_then(|question| self.bases.get(&question.to).cloned());
+        let base = oracle(market).and_then(|oracle| self.bases.get(&oracle).cloned());
         base.unwrap_or_else(|| Unit { name: "units".to_owned(), decimals: 0 })
     }
 
     /// What a feed prices, and the decimals of its price.
     #[must_use]
     pub fn feed(&self, market: &AnyLending, feed: Address) -> Unit {
-        match market.pair() {
-            Some(pair) => {
-                let [loan, collateral] = [pair.loan, pair.collateral].map(|token| self.token(token));
-                let decimals = loan.decimals.saturating_add(36).saturating_sub(collateral.decimals);
-                Unit { name: format!("{}/{}", collateral.name, loan.name), decimals }
+        match market.priced(feed) {
+            Priced::Asset(asset) => Unit { name: self.token(asset).name, decimals: self.base(market).decimals },
+            Priced::Ratio { of, within, decimals } => {
+                let [of, within] = [of, within].map(|token| self.token(token));
+                let decimals = within.decimals.saturating_add(decimals).saturating_sub(of.decimals);
+                Unit { name: format!("{}/{}", of.name, within.name), decimals }
             }
-            None => Unit { name: self.token(feed).name, decimals: self.base(market).decimals },
         }
     }
+}
+
+/// Who is asked for a market's prices.
+fn oracle(market: &AnyLending) -> Option<Address> {
+    market
+        .questions()
+        .into_iter()
+        .find(|question| matches!(question.about, About::Price(_)))
+        .map(|question| question.to)
 }
 
 async fn token(chain: &Chain, at: B256, token: Address) -> Result<Unit, ChainError> {

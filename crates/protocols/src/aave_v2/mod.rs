@@ -21,6 +21,7 @@ use crate::lending::Health;
 use crate::lending::Holding;
 use crate::lending::Lending;
 use crate::lending::PlannedSale;
+use crate::lending::Priced;
 use crate::lending::Question;
 use crate::lending::Refusal;
 use crate::lending::aave;
@@ -168,6 +169,22 @@ impl Lending for Market {
 
     fn pair(&self) -> Option<Pair> {
         None
+    }
+
+    fn is_anybodys(&self) -> bool {
+        false
+    }
+
+    fn counted_in(&self) -> Option<Address> {
+        None
+    }
+
+    fn tokens(&self) -> Vec<Address> {
+        self.reserves.listed().map(|(_, asset)| asset).collect()
+    }
+
+    fn priced(&self, feed: Address) -> Priced {
+        Priced::Asset(feed)
     }
 
     fn feeds(&self) -> Vec<Address> {

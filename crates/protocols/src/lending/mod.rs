@@ -189,6 +189,22 @@ pub enum About {
     Cash(Address),
 }
 
+/// What a feed's answer is the price of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priced {
+    /// An asset, in the currency that healths are counted in.
+    Asset(Address),
+    /// A unit of one token in units of another, times ten to this power.
+    Ratio {
+        /// What is priced.
+        of: Address,
+        /// In what.
+        within: Address,
+        /// Decimals of it between tokens of equal decimals.
+        decimals: u8,
+    },
+}
+
 /// What another contract is to be asked. The first word of its answer is what the market takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
@@ -305,6 +321,18 @@ pub trait Lending {
 
     /// What a market of two tokens alone is made of; `None` for a pool of many.
     fn pair(&self) -> Option<Pair>;
+
+    /// Anybody may open one more, with any oracle: what it is made of is nobody's word.
+    fn is_anybodys(&self) -> bool;
+
+    /// The token that healths are counted in; `None`: a currency of the oracle's own, which is the same for all accounts.
+    fn counted_in(&self) -> Option<Address>;
+
+    /// The tokens that are lent and secure what is lent.
+    fn tokens(&self) -> Vec<Address>;
+
+    /// What a feed prices.
+    fn priced(&self, feed: Address) -> Priced;
 
     /// What the market asks other contracts for, keys of [`Self::set_price`]: of Aave the assets and categories that its
     /// oracle prices, of Morpho the market's oracle and its interest rate model.

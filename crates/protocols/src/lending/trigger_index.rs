@@ -109,8 +109,8 @@ impl TriggerIndex {
     }
 
     fn put<M: Lending>(&mut self, market: &M, account: Address, healths: [Health; 2], widening: f64) {
-        // A market of two tokens counts in units of one of them: what is dust there nobody can say for all.
-        if market.pair().is_none() && healths.iter().all(|health| health.debt < DUST) {
+        // Of a market that counts in units of a token nobody can say for all what is dust there.
+        if market.counted_in().is_none() && healths.iter().all(|health| health.debt < DUST) {
             return;
         }
         let Ok(id) = u32::try_from(self.accounts.len()) else { return };

@@ -40,6 +40,8 @@ const MARKETS: u64 = 3;
 const BORROWED: usize = 1;
 const ACCRUED: usize = 2;
 
+/// Decimals of `ORACLE_PRICE_SCALE`.
+pub(super) const PRICE_DECIMALS: u8 = 36;
 /// `ORACLE_PRICE_SCALE`, 1e36.
 const PRICE_SCALE: U256 = wide(1_000_000_000_000_000_000_000_000_000_000_000_000);
 /// `LIQUIDATION_CURSOR`, 0.3 in wad.

@@ -25,6 +25,7 @@ use crate::lending::Health;
 use crate::lending::Holding;
 use crate::lending::Lending;
 use crate::lending::PlannedSale;
+use crate::lending::Priced;
 use crate::lending::Question;
 use crate::lending::Refusal;
 use crate::lending::Size;
@@ -127,6 +128,23 @@ impl Lending for Market {
     fn pair(&self) -> Option<Pair> {
         let Params { loan, collateral, irm, lltv, .. } = *self.params();
         Some(Pair { loan, collateral, irm, lltv })
+    }
+
+    fn is_anybodys(&self) -> bool {
+        true
+    }
+
+    fn counted_in(&self) -> Option<Address> {
+        Some(self.params().loan)
+    }
+
+    fn tokens(&self) -> Vec<Address> {
+        vec![self.params().loan, self.params().collateral]
+    }
+
+    fn priced(&self, _: Address) -> Priced {
+        let Params { loan, collateral, .. } = *self.params();
+        Priced::Ratio { of: collateral, within: loan, decimals: market::PRICE_DECIMALS }
     }
 
     fn feeds(&self) -> Vec<Address> {

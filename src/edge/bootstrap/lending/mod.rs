@@ -147,8 +147,8 @@ pub(super) async fn load(
     Ok(found)
 }
 
-/// Holds `most` positions against the node. Anybody may open a market of two tokens, with any oracle: one that does not answer the
-/// node as it answers us is left out, and is no reason to stop. A pool of many is the operator's own choice: there it is.
+/// Holds `most` positions against the node. Where anybody may open a market, with any oracle: one that does not answer the
+/// node as it answers us is left out, and is no reason to stop. Any other is the operator's own choice: there it is.
 async fn hold(
     discovery: &Discovery,
     known: &mut StateCache,
@@ -156,11 +156,11 @@ async fn hold(
     (most, found): (usize, &mut Found),
     hear: Hear<'_>,
 ) -> Result<(), BootstrapError> {
-    let pools = markets.iter().map(|open| &open.market).filter(|market| market.pair().is_none());
+    let pools = markets.iter().map(|open| &open.market).filter(|market| !market.is_anybodys());
     verify::positions(discovery, known, pools, most, hear).await?;
-    let pairs: Vec<usize> = (0..markets.len()).filter(|at| markets[*at].market.pair().is_some()).collect();
+    let anybodys: Vec<usize> = (0..markets.len()).filter(|at| markets[*at].market.is_anybodys()).collect();
     let mut out = Vec::new();
-    for &at in verify::sample(&pairs, most) {
+    for &at in verify::sample(&anybodys, most) {
         let open = &markets[at];
         match verify::positions(discovery, known, std::iter::once(&open.market), 1, hear).await {
             Err(error @ (BootstrapError::Wrong { .. } | BootstrapError::Chain(ChainError::Refused { .. }))) => {

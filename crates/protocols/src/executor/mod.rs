@@ -7,6 +7,8 @@
 //! - Amounts are integers that fit the field, or there is no calldata.
 
 pub mod several;
+#[cfg(test)]
+mod tests;
 
 use alloy::sol_types::SolError;
 use alloy_primitives::{Address, Bytes, U256, hex};
@@ -35,6 +37,9 @@ alloy::sol! {
     error Unprofitable();
     error GotTooLittle();
     error TokenSpent();
+    // Of the second contract that there was, for whoever reads what it did.
+    error SeizedTooLittle();
+    error DebtTokenSpent();
 }
 
 /// Selectors of our contract's errors that speak of our own call and of nobody on the path.
@@ -58,6 +63,8 @@ pub fn error_name(output: &[u8]) -> Option<&'static str> {
         (Unprofitable::SELECTOR, "Unprofitable"),
         (GotTooLittle::SELECTOR, "GotTooLittle"),
         (TokenSpent::SELECTOR, "TokenSpent"),
+        (SeizedTooLittle::SELECTOR, "SeizedTooLittle"),
+        (DebtTokenSpent::SELECTOR, "DebtTokenSpent"),
     ];
     names.into_iter().find(|(selector, _)| selector == output).map(|(_, name)| name)
 }

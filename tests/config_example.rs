@@ -78,14 +78,17 @@ fn lending(protocol: &str, rest: &str) -> String {
 }
 
 #[test]
-fn markets_without_a_liquidator_are_worth_a_word() {
+fn a_second_contract_that_liquidates_is_refused_in_a_sentence_that_says_what_to_do() {
     let executor = "[executor]\naddress = \"0x00000000000000000000000000000000000000e1\"\nowner = \"env:A\"\n";
     let liquidator = "liquidator = \"0x00000000000000000000000000000000000000e2\"\n";
-    let notes = |text: String| Config::read(written(&text).path()).expect("a config").notes();
-    let [note] = &notes(lending("aave_v3", "") + executor)[..] else { panic!("one note due") };
-    assert!(note.contains("executor.liquidator") && note.contains("none is liquidated"), "{note}");
-    assert!(notes(lending("aave_v3", "") + executor + liquidator).is_empty());
-    assert!(notes(executor.to_owned()).is_empty());
+    let read = |text: String| Config::read(written(&text).path());
+    for rows in [String::new(), lending("aave_v3", "")] {
+        let error = read(format!("{rows}{executor}{liquidator}")).expect_err("a second contract").to_string();
+        assert!(error.contains("executor.liquidator is no key any more") && error.contains("drop the key"), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+        // One contract and rows of markets are all that liquidations need.
+        assert!(read(format!("{rows}{executor}")).expect("a config").notes().is_empty());
+    }
 }
 
 #[test]

@@ -204,6 +204,33 @@ fn a_slot_that_was_changed_is_told_at_the_first_decision_it_changes() {
     assert!(said.contains(&format!("hot-{thread}, event ")), "{said}");
 }
 
+/// The same run, with something else said of what it was made with.
+fn made_with(edit: impl Fn(&mut serde_json::Map<String, Value>)) -> Vec<u8> {
+    let mut frames = frames(&recorded().0);
+    for frame in frames.iter_mut().filter(|frame| frame.kind == FrameKind::Plan) {
+        let mut setup: Value = session::unpack(&frame.payload).expect("json");
+        edit(setup.as_object_mut().expect("an object"));
+        frame.payload = session::pack(&setup).expect("packed");
+    }
+    bytes(&frames)
+}
+
+#[test]
+fn a_run_of_before_one_contract_did_both_is_replayed_unless_a_second_one_liquidated() {
+    let one = made_with(|setup| assert_eq!(setup.remove("liquidates"), Some(Value::from(true))));
+    assert!(replay(&one).unwrap_or_else(|error| panic!("{error}")).is_whole());
+    let none = made_with(|setup| {
+        setup.remove("liquidates");
+        setup.insert("liquidator".to_owned(), Value::Null);
+    });
+    assert!(replay(&none).unwrap_or_else(|error| panic!("{error}")).is_whole());
+    let two = made_with(|setup| {
+        setup.insert("liquidator".to_owned(), Value::from("0x00000000000000000000000000000000000000e2"));
+    });
+    let (code, said) = verdict(&two);
+    assert!(code == Some(2) && said.contains("a second contract that liquidated"), "{code:?} {said}");
+}
+
 #[test]
 fn a_torn_tail_costs_what_was_not_written_and_nothing_else() {
     let recorded = &recorded().0;

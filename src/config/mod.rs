@@ -135,6 +135,15 @@ impl Wrong {
     }
 }
 
+/// Refuses a key that there was, in a sentence that says what there is in its place.
+fn dropped(written: &Table) -> Result<(), Wrong> {
+    let executor = written.get("executor").and_then(toml::Value::as_table);
+    let second = executor.is_some_and(|table| table.contains_key("liquidator"));
+    let what = "executor.liquidator is no key any more: the contract at executor.address liquidates, too, if it was deployed \
+                since the two became one; drop the key";
+    if second { Err(Wrong::Chain(what.to_owned())) } else { Ok(()) }
+}
+
 impl Config {
     /// Reads and checks `path`, which is of one chain.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
@@ -170,11 +179,13 @@ impl Config {
         };
         let file: toml::Table = text.parse().map_err(at_line)?;
         let Some(rows) = chains::rows(&file) else {
+            dropped(&file).map_err(|wrong| wrong.of(path, None))?;
             let config = toml::from_str(&text).map_err(at_line)?;
             return Ok(vec![Self::checked(config, &file).map_err(|wrong| wrong.of(path, None))?]);
         };
         let one = |(place, row): (usize, Table)| {
             let wrong = |wrong: Wrong| wrong.of(path, Some(place + 1));
+            dropped(&row).map_err(wrong)?;
             let config: Self = row.clone().try_into().map_err(|cause: toml::de::Error| {
                 // Its first line: what follows repeats the file, where a key may stand.
                 wrong(Wrong::Chain(cause.message().lines().next().unwrap_or_default().to_owned()))

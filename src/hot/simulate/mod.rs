@@ -238,8 +238,8 @@ impl Prover {
     /// back.
     ///
     /// # Errors
-    /// As of swaps; nobody is suspected, since what went wrong may be no pool's. [`Refused::Ours`]: there is no contract of ours
-    /// that runs it. [`Refused::Unencodable`]: it is no plan, or its bid is a share.
+    /// As of swaps; nobody is suspected, since what went wrong may be no pool's. [`Refused::Unencodable`]: it is no plan, or its bid
+    /// is a share.
     pub fn prove_leaving(
         &mut self,
         machine: &mut Machine,

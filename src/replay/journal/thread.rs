@@ -29,6 +29,10 @@ use crate::types::decision::Decision;
 use crate::types::secret::Key;
 use crate::types::secret::Place;
 
+/// Its liquidations ran in a contract whose words are not written any more: they cannot be decided again.
+const TWO_CONTRACTS: &str = "the run had a second contract that liquidated, and one does both since: \
+                             it is replayed by a release of its time";
+
 /// Signs in the owner's place, for nobody: what it signs is not compared, kept or sent.
 const STAND_IN: [u8; 32] = [1; 32];
 
@@ -96,6 +100,9 @@ pub fn signer(setup: &Setup) -> Result<BundleSigner, String> {
 impl Thread {
     /// A thread that has not been fed yet.
     pub(super) fn new(run: usize, index: u16, setup: Rc<Setup>) -> Result<Self, String> {
+        if setup.liquidator.is_some() {
+            return Err(TWO_CONTRACTS.to_owned());
+        }
         let own = Own { owner: setup.owner, executor: setup.executor, weth: setup.weth };
         let plan = Plan {
             chain_id: setup.chain.id,
@@ -173,7 +180,10 @@ impl Thread {
     fn decide(&mut self, number: u64, fed: Fed<'static>, cancelled: bool) -> Result<(Heard, Decision), String> {
         let mut event = Heard { number, what: fed.name().to_owned(), trigger: None };
         if let Fed::Load(state) = &fed {
-            self.engine = Some(self.plan.engine(&initial_state(state)));
+            let initial = initial_state(state);
+            // Positions were watched and none was liquidated.
+            let markets = if self.setup.liquidates { initial.markets } else { &[] };
+            self.engine = Some(self.plan.engine(&InitialState { markets, ..initial }));
         }
         let Self { engine: Some(engine), signer, .. } = self else {
             return Err(format!("thread {} is fed a {} before any state", self.index, fed.name()));

@@ -11,7 +11,7 @@ const TOKEN: Address = Address::repeat_byte(0xaa);
 const START: Address = Address::repeat_byte(0x55);
 
 fn hop(pool: u8, token: u8, amount_out: u128) -> Hop {
-    Hop { pool: Address::repeat_byte(pool), token_in: Address::repeat_byte(token), amount_out }
+    Hop { pool: Address::repeat_byte(pool).into(), token_in: Address::repeat_byte(token), amount_out }
 }
 
 fn call(data: &[u8], input: Input, output: Output) -> CallStep<'_> {

@@ -92,14 +92,23 @@ async fn block(rig: &Rig, searcher: &Searcher) {
     rig.followed(searcher).await;
 }
 
+/// A pool that was made.
+struct Newborn {
+    /// Its maker, who trades there.
+    hand: Hand,
+    pool: Address,
+    /// Logs alone tell its state.
+    log_fed: bool,
+}
+
 /// A pool that was made lives through its swaps, is searched and earns.
-async fn lives(
-    rig: Rig,
-    searcher: Searcher,
-    (hand, pool): (&mut Hand, Address),
-    swap: impl AsyncFn(&Rig) -> Vec<Call>,
-) {
+async fn lives(rig: Rig, searcher: Searcher, newborn: Newborn, swap: impl AsyncFn(&Rig) -> Vec<Call>) {
+    let Newborn { mut hand, pool, log_fed } = newborn;
     holds(&rig, &searcher, pool).await;
+    for seen in searcher.look().await {
+        let (held, _) = seen.pools.iter().find(|(held, _)| held.address() == pool).unwrap();
+        assert_eq!(held.log_fed(), log_fed);
+    }
     for _ in 0..SWAPS {
         let calls = swap(&rig).await;
         hand.send(&rig, &calls).await;
@@ -128,10 +137,8 @@ async fn made_by_router(seed: u64, kind: (Venue, u32)) {
     hand.send(&rig, &rig.net.opening(kind, TOKENS, DEPTH).unwrap()).await;
     rig.block(0).await;
     let pool = rig.net.opened(kind, TOKENS, DEPTH).await.unwrap();
-    lives(rig, searcher, (&mut hand, pool.address), async |rig: &Rig| {
-        vec![rig.net.sale(&pool, TOKENS[1], SWAP).unwrap()]
-    })
-    .await;
+    let newborn = Newborn { hand, pool: pool.address, log_fed: false };
+    lives(rig, searcher, newborn, async |rig: &Rig| vec![rig.net.sale(&pool, TOKENS[1], SWAP).unwrap()]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -216,7 +223,7 @@ async fn a_log_fed_pool_made_while_it_runs_does_not_keep_its_reserves_of_birth_a
         [pay(0, DEPTH), pay(1, DEPTH), call(PAIR, mintCall { to: me }), Call { to: ANNOUNCER, data: topics.into() }];
     hand.send(&rig, &made).await;
     rig.block(0).await;
-    lives(rig, searcher, (&mut hand, PAIR), async |rig: &Rig| {
+    lives(rig, searcher, Newborn { hand, pool: PAIR, log_fed: true }, async |rig: &Rig| {
         let reserves = words(rig, PAIR, getReservesCall {}).await;
         let paid = sides[0].worth(SWAP);
         // A tenth less than it would give: others may trade before.

@@ -29,7 +29,7 @@
 //! | [`hot::worker`] | the loop of a hot thread: its inbox, its sockets, the last yes or no before a send |
 //! | [`hot::rt`] | hot threads, their cores, their inboxes, their ways out |
 //! | [`edge`] | what dials, waits and writes: the feed of nodes, state at a block, relays, the ledger |
-//! | [`live`] | who runs where, who speaks to whom; what becomes of a bundle; the numbers of a run |
+//! | [`live`] | what runs where, and what it speaks to; what becomes of a bundle; the numbers of a run |
 //! | [`replay`] | recorded blocks through that engine; is the record exact, and if not, where it breaks |
 //! | [`config`], [`cli`] | settings, verbs |
 //! | [`peregrine_devnet`] | a package of its own, `crates/devnet`. A local chain with its block builder, rivals and traffic: for `cli`, `live`, tests |

@@ -1,4 +1,5 @@
-//! The ports of a spinning thread under TLS: a line to a relay and a node socket at a node, on a server with a certificate of its own.
+//! The sockets of a hot thread under TLS: a connection to a relay and a node socket at a node, on a server with a certificate of
+//! its own.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -93,8 +94,8 @@ fn until<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn answer(line: &mut RelayConnection) -> Said {
-    until(|| line.listen().expect("a line that stands"))
+fn answer(connection: &mut RelayConnection) -> Said {
+    until(|| connection.listen().expect("a connection that stands"))
 }
 
 fn heard(node_socket: &mut NodeSocket) -> Result<Heard, Broken> {
@@ -141,16 +142,16 @@ fn a_line_under_tls_carries_one_request_after_another_and_their_answers() {
             says(&mut stream, body);
         }
     });
-    let mut line = server.relay("").trusting(server.roots.clone()).line().expect("a line");
+    let mut connection = server.relay("").trusting(server.roots.clone()).connection().expect("a connection");
     let uuid = Uuid::from_u128(7);
     for (due, size) in [("first", 10), ("second", 6_000_000)] {
         let body = vec![b'x'; size];
-        line.say(uuid, &body, Some(b"0xsigned")).expect("said");
-        assert!(!line.is_free());
-        assert_eq!(line.listen().expect("a line"), None, "nobody has answered yet");
+        connection.say(uuid, &body, Some(b"0xsigned")).expect("said");
+        assert!(!connection.is_free());
+        assert_eq!(connection.listen().expect("a connection"), None, "nobody has answered yet");
         go.send(()).expect("a server");
-        assert_eq!(answer(&mut line), Said { uuid, status: 200, body: due.as_bytes().to_vec() });
-        assert!(line.is_free());
+        assert_eq!(answer(&mut connection), Said { uuid, status: 200, body: due.as_bytes().to_vec() });
+        assert!(connection.is_free());
         let (head, read) = told.recv().expect("a request");
         assert!(read == body, "{} bytes came, {size} due", read.len());
         let place = format!("POST /{SECRET_PATH}?a=b HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", server.port);
@@ -158,7 +159,7 @@ fn a_line_under_tls_carries_one_request_after_another_and_their_answers() {
         assert!(head.contains("\r\nX-Flashbots-Signature: 0xsigned\r\n") && !head.contains("Authorization"), "{head}");
     }
     server.served.join().expect("a server");
-    let broken = until(|| line.listen().err());
+    let broken = until(|| connection.listen().err());
     assert!(!broken.to_string().contains(SECRET_PATH), "{broken}");
 }
 
@@ -171,10 +172,10 @@ fn a_relay_whose_url_holds_a_user_and_a_password_has_a_line_that_says_them_and_s
     });
     // As a password with an @ in it stands in a URL.
     let dial = server.relay("some%20one:hunter2%40home@").trusting(server.roots.clone());
-    let mut line = dial.line().expect("a line");
-    line.say(Uuid::nil(), b"{}", None).expect("said");
-    let shown = format!("{dial:?} {line:?}");
-    let head = String::from_utf8(answer(&mut line).body).expect("text");
+    let mut connection = dial.connection().expect("a connection");
+    connection.say(Uuid::nil(), b"{}", None).expect("said");
+    let shown = format!("{dial:?} {connection:?}");
+    let head = String::from_utf8(answer(&mut connection).body).expect("text");
     // Of RFC 7617: "some one:hunter2@home" in base64.
     let due = "Authorization: Basic c29tZSBvbmU6aHVudGVyMkBob21l\r\n";
     assert!(head.contains(due) && !head.contains("hunter2%40home"), "{head}");
@@ -207,7 +208,7 @@ fn an_ear_under_tls_hears_what_is_announced_and_that_the_node_has_gone() {
         socket.close(None).expect("closed");
         while socket.read().is_ok() {}
     });
-    let mut node_socket = server.node().trusting(server.roots.clone()).node_socket().expect("an ear");
+    let mut node_socket = server.node().trusting(server.roots.clone()).node_socket().expect("a socket");
     assert!(matches!(node_socket.hear(), Ok(Heard::Nothing)), "nothing has been announced, and nobody waits for it");
     for index in 0..3 {
         told.send(()).expect("a server");
@@ -231,7 +232,7 @@ fn nobody_is_spoken_to_whom_no_root_vouches_for_and_no_path_is_told() {
     };
     let broken_off = |stream: io::Result<Stream>| assert!(stream.is_err());
     let relay = Server::start(broken_off);
-    refused(relay.relay("").line().expect_err("the web vouches for nobody here"), relay.port);
+    refused(relay.relay("").connection().expect_err("the web vouches for nobody here"), relay.port);
     let node = Server::start(broken_off);
     refused(node.node().trusting(relay.roots.clone()).node_socket().err().expect("another's root is none"), node.port);
     for server in [relay, node] {

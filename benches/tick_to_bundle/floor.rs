@@ -148,12 +148,12 @@ fn sockets(world: &World, last: CoreId, frame: &[u8], (body, head): (&[u8], &[u8
     let (body, head) = (body.to_vec(), head.to_vec());
     let echo = std::thread::spawn(move || {
         core_affinity::set_for_current(last);
-        let mut node_socket = node_socket::dials(&rows.0, Duration::from_secs(5))[0].node_socket().expect("an ear");
-        let mut line = dials[0].line().expect("a line");
+        let mut node_socket = node_socket::dials(&rows.0, Duration::from_secs(5))[0].node_socket().expect("a socket");
+        let mut connection = dials[0].connection().expect("a connection");
         loop {
             match node_socket.hear() {
-                Ok(Heard::Frame(_)) => line.say(Uuid::nil(), &body, Some(&head)).expect("said"),
-                Ok(Heard::Nothing | Heard::Life) => drop(line.listen()),
+                Ok(Heard::Frame(_)) => connection.say(Uuid::nil(), &body, Some(&head)).expect("said"),
+                Ok(Heard::Nothing | Heard::Life) => drop(connection.listen()),
                 Err(_) => return,
             }
         }

@@ -53,7 +53,7 @@ pub(super) fn rows(file: &Table) -> Option<Vec<Table>> {
     let rows = file.get("chain")?.as_array()?;
     let one = |row: &Value| {
         let (mut whole, mut chain) = (file.clone(), row.clone());
-        // A row that is no table is left as it is: whoever reads it says so.
+        // A row that is no table is left as it is: the reader of the row says so.
         for name in PER_CHAIN {
             if let Some(own) = chain.as_table_mut().and_then(|chain| chain.remove(name)) {
                 whole.insert(name.to_owned(), own);

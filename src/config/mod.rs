@@ -51,13 +51,13 @@ pub struct Config {
     pub threads: rt::Config,
     /// Nodes; the first that says something wins.
     pub node: Vec<ingest::Node>,
-    /// Who makes pools.
+    /// Factories, which make pools.
     pub factory: Vec<bootstrap::Factory>,
     /// Pools by address.
     pub pool: Vec<bootstrap::PoolRow>,
     /// Lending contracts whose borrowers are followed.
     pub lending: Vec<bootstrap::LendingRow>,
-    /// Who takes bundles.
+    /// Relays, which take bundles.
     pub relay: Vec<submit::config::Relay>,
 }
 

@@ -1,4 +1,4 @@
-//! Dials for those who poll: TCP, and TLS on it. Blocks while it does, so it is called where that is no harm.
+//! Dials for threads that poll: TCP, and TLS on it. Blocks while it does, so it is called where that is no harm.
 //!
 //! # Invariants
 //! - What comes back stands: connected, the TLS handshake done.

@@ -122,13 +122,13 @@ pub struct Parts {
     pub newest: Arc<AtomicU64>,
     /// The run's numbers.
     pub meters: Arc<Meters>,
-    /// Who follows bundles.
+    /// To the inclusion tracker.
     pub to_settle: mpsc::UnboundedSender<inclusion::Note>,
     /// Where the tip's hash is told.
     pub tip: watch::Sender<B256>,
     /// The block behind which the hot threads begin.
     pub at: BlockId,
-    /// Who asks how the state stands.
+    /// Questions how the state stands.
     pub looks: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>,
 }
 
@@ -173,7 +173,7 @@ impl Dispatcher {
         ingest.value_by(Arc::clone(&self.meters.edge().worth));
         tokio::select! {
             biased;
-            // An error: whoever could stop it is gone. Wherever it stands: a node that is gone may be asked for ever.
+            // An error: the searcher that could stop it is gone. Wherever it stands: a node that is gone may be asked for ever.
             _ = stopped.changed() => (),
             () = self.keep_on(feed, reports) => (),
         }

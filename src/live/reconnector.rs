@@ -197,7 +197,7 @@ async fn stand(dial: Port<node_socket::Dial, connection::Dial>, backoff: Backoff
         let this = dial.clone();
         let dialled = tokio::task::spawn_blocking(move || match this {
             Port::NodeSocket(dial) => dial.node_socket().map(Port::NodeSocket),
-            Port::RelayConnection(dial) => dial.line().map(Port::RelayConnection),
+            Port::RelayConnection(dial) => dial.connection().map(Port::RelayConnection),
         });
         match dialled.await {
             Ok(Ok(port)) => {

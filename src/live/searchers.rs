@@ -2,7 +2,7 @@
 //! each has its own. State, keys, ledger and journal are each searcher's.
 //!
 //! # Invariants
-//! - All of them run, or none: a part that dies ends the process, and whoever started it starts it again.
+//! - All of them run, or none: a part that dies ends the process, to be started again from outside.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A searcher from its start to its end, for whoever has no runtime: `run` until a signal, `demo` for some seconds.
+//! A searcher from its start to its end, for commands that have no runtime: `run` until a signal, `demo` for some seconds.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -204,7 +204,7 @@ pub fn in_world(world: &World, folder: &Path) -> eyre::Result<Config> {
     Ok(config)
 }
 
-/// Who makes pools on a local chain, as rows of a configuration.
+/// The factories of a local chain, as rows of a configuration.
 #[must_use]
 pub fn factories(contracts: &Contracts) -> Vec<bootstrap::Factory> {
     let row = |factory: Factory| bootstrap::Factory {

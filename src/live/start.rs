@@ -266,7 +266,7 @@ impl Prepared<'_> {
         Ok((Arc::new(ingest), outlet))
     }
 
-    /// The stream of facts, and who takes them: a new sink is a line here.
+    /// The stream of facts, and its sinks: a new one is a line here.
     fn facts(&self, stats: &Arc<Stats>) -> eyre::Result<Arc<Facts>> {
         let mut sinks: Vec<Arc<dyn Sink>> = vec![stats.clone()];
         if let Some(path) = &self.config.record.facts {

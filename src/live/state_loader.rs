@@ -20,7 +20,7 @@ use crate::live::watchlist::Watchlist;
 /// Times that the state is read before the node is not believed any more.
 const TRIES: usize = 3;
 
-/// Loads the lending markets of a configuration and nothing else, for whoever looks and does not act: nobody's accounts are
+/// Loads the lending markets of a configuration and nothing else, for commands that look and do not act: nobody's accounts are
 /// needed. What is learnt is kept in a file of its own beside the searcher's, which may be running.
 ///
 /// # Errors

@@ -4,11 +4,11 @@
 //! asks for what is due. To add a lending protocol: its folder, and here a `pub mod` and a line in `lenders!`.
 //!
 //! # Invariants
-//! - No I/O, no clock, no lock and no sleep; neither tokio nor revm is among what it is built from. Discovery describes what to ask,
-//!   and whoever can dial asks it.
+//! - No I/O, no clock, no lock and no sleep; neither tokio nor revm is among what it is built from. Discovery describes what to
+//!   ask, and the edge, which can dial, asks it.
 //! - The searcher has this crate as `crate::protocols`.
-//! - The feature `toy` adds a venue that the tests own (its folder is a link to `tests/toy_pool`, and is held to the rules of this one),
-//!   and with which they hold that a line here is all that one needs.
+//! - The feature `toy` adds a venue that the tests own (its folder is a link to `tests/toy_pool`, and is held to the rules of
+//!   this one), and with which they hold that a line here is all that one needs.
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,4 +1,4 @@
-//! JSON-RPC over HTTP: one warm connection pool, single calls and batches. Whoever needs a node's or a builder's answer
+//! JSON-RPC over HTTP: one warm connection pool, single calls and batches. Every crate that needs a node's or a builder's answer
 //! and may wait for it comes here.
 //!
 //! # Invariants

@@ -1,4 +1,4 @@
-//! What ingest hands on: one ordered stream for whoever keeps the state.
+//! What ingest hands on: one ordered stream for the dispatcher.
 //!
 //! # Invariants
 //! - Every [`Feed::Head`] is the child of the block named last (by `Head`, `Undo` or `Lost`), and its [`Feed::Logs`]

@@ -119,7 +119,7 @@ impl Inlet {
         self.shared.journal_handle.clock().now_ns()
     }
 
-    /// The addresses whose logs are due; a change wakes whoever waits on it.
+    /// The addresses whose logs are due; a change wakes the sources that wait on it.
     #[must_use]
     pub fn watched(&self) -> watch::Receiver<Arc<[Address]>> {
         self.watched.clone()

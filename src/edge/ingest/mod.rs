@@ -181,7 +181,7 @@ const CHAIN_ROOM: usize = 4096;
 const NOTES: usize = 4096;
 
 /// Starts all sources; within a tokio runtime. The feed begins behind `after`, or at the node's latest block. `watched`: whose
-/// logs are due, in order; whoever owns the list tells what it becomes.
+/// logs are due, in order; the watchlist tells what it becomes.
 pub fn start(
     nodes: &[Node],
     config: &Config,

@@ -1,4 +1,4 @@
-//! The race of the sources: the first to tell wins, the rest are duplicates. Who was first is counted.
+//! The race of the sources: the first to tell wins, the rest are duplicates. The first is counted.
 //!
 //! # Cost
 //! One map entry a transaction, for as long as `Race::sweep` is told to keep it.

@@ -5,7 +5,7 @@
 //! - What was acknowledged is on disk: a crash at any moment loses none of it, and what was not acknowledged is there whole
 //!   or not at all.
 //! - A bundle is written before it is sent, or a lease that covers its block is ([`Ledger::lease`]): then a crash may lose its
-//!   row, and whoever opens the ledger next sends nothing for such a block.
+//!   row, and the run that opens the ledger next sends nothing for such a block.
 //! - One bundle per target block and opportunity: the second one is refused as [`LedgerError::Taken`], unless it says that it
 //!   replaces the first. So nothing is sent twice.
 //! - [`Ledger::open_bundles`] is what a restart has to follow up: nothing is forgotten.

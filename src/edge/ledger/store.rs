@@ -31,7 +31,7 @@ const BUNDLES: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("bundles"
 const BLOCKS: TableDefinition<'_, (u64, u128), ()> = TableDefinition::new("blocks");
 /// The same, of those without an outcome.
 const OPEN: TableDefinition<'_, (u64, u128), ()> = TableDefinition::new("open");
-/// Target block and opportunity: who holds it.
+/// Target block and opportunity: the bundle that holds it.
 const TAKEN: TableDefinition<'_, (u64, [u8; 32]), u128> = TableDefinition::new("taken");
 const ANSWERS: TableDefinition<'_, (u128, u32), &[u8]> = TableDefinition::new("answers");
 const OUTCOMES: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("outcomes");
@@ -256,7 +256,7 @@ pub fn row(txn: &ReadTransaction, uuid: Uuid) -> Result<Row, LedgerError> {
     Ok(Row { bundle: held.bundle, state: held.state, answers, outcome })
 }
 
-/// Who holds an opportunity in a block.
+/// The bundle that holds an opportunity in a block.
 pub fn holder(txn: &ReadTransaction, target: u64, opportunity: [u8; 32]) -> Result<Option<Uuid>, LedgerError> {
     let table = txn.open_table(TAKEN).map_err(fail)?;
     Ok(table.get((target, opportunity)).map_err(fail)?.map(|held| Uuid::from_u128(held.value())))

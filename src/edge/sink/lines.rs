@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - A line is a fact, whole, with the unix time in milliseconds at which it was taken. They stand in the order in which they came.
-//! - Whoever publishes does not wait for the disk; a thread writes. What is queued at the end is written.
+//! - Publishing does not wait for the disk; a thread writes. What is queued at the end is written.
 //!
 //! # Limits
 //! - It is no ledger: a crash may lose the last lines. When the disk fails, or is slower than [`QUEUE`] facts, lines are left

@@ -1,4 +1,4 @@
-//! What happened to bundles, said once: a stream of [`Fact`]s, and those who take them. The ledger is the first, and its word
+//! What happened to bundles, said once: a stream of [`Fact`]s, and the sinks that take them. The ledger is the first, and its word
 //! counts: what it does not take (a second bundle for one opportunity, an outcome that is there already) happened to nobody.
 //! The run's own numbers and the file of lines ([`lines`]) are others. A new one is a file here and a line where the searcher
 //! starts.
@@ -106,7 +106,7 @@ pub enum Why {
     Unwritten,
 }
 
-/// Who takes facts.
+/// A sink of facts.
 pub trait Sink: Send + Sync {
     /// Takes one. Does not wait.
     fn take(&self, fact: &Fact);

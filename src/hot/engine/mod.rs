@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - The same events on the same state give the same outcomes.
-//! - Whoever feeds it may call a search off ([`Engine::on_event_while`]). Such an event has its effect on the state and
+//! - Its caller may call a search off ([`Engine::on_event_while`]). Such an event has its effect on the state and
 //!   decides nothing: the engine stands as if it had been called off before it began, so that a replay can do the same.
 //! - A pending transaction changes nothing until it is included: its diff lies over the state, its pools over the table.
 
@@ -120,8 +120,8 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    /// Each strategy proves so many opportunities an event, best first, and leaves the rest. An engine that follows the chain, and so knows what
-    /// gas costs, leaves those as well that cannot be better than one that is proven. Without it all are proven.
+    /// Each strategy proves so many opportunities an event, best first, and leaves the rest. An engine that follows the chain,
+    /// and so knows what gas costs, leaves those as well that cannot be better than one that is proven. Without it all are proven.
     #[must_use]
     pub const fn proving_at_most(mut self, proofs: usize) -> Self {
         self.proofs = proofs;

@@ -43,7 +43,7 @@ use crate::types::update::LogUpdate;
 /// Blocks that can be undone: two epochs. Finality is never further away while the chain is well.
 pub const DEPTH: usize = 64;
 
-/// How a block changed the state, for whoever takes it back.
+/// How a block changed the state, to take it back by.
 #[derive(Debug)]
 struct Entry {
     below: Head,

@@ -12,7 +12,7 @@ use crate::protocols::discover::Answer;
 use crate::protocols::discover::PLAIN_TOKEN;
 use crate::protocols::discover::Probe;
 
-/// Who asks. No key is known for it, and no contract knows it.
+/// The sender of questions. No key is known for it, and no contract knows it.
 pub const PROBER: Address = address!("0x000000000000000000000000506572656772696e");
 
 /// A machine lent to discovery.

@@ -292,7 +292,7 @@ impl Forecaster {
         self.judged
     }
 
-    /// What is believed of whom.
+    /// What is believed of which contract.
     #[must_use]
     pub const fn confidence(&self) -> &Confidence {
         &self.confidence

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - Values of the same power of two are alike, in the order in which they came: an estimate says no more than that.
-//! - What is dropped is handed back: whoever pushes counts it. Of those worth least it is the oldest, which has the least
+//! - What is dropped is handed back, for the caller to count. Of those worth least it is the oldest, which has the least
 //!   time left; that may be the one that came.
 //!
 //! # Cost

@@ -165,14 +165,14 @@ impl<C, P> Inbox<C, P> {
         select.recv(&self.pending.ring);
         select.recv(&self.later.ring);
         match patience {
-            // Late or not: whoever asked looks again.
+            // Late or not: the caller looks again.
             Some(patience) => drop(select.ready_timeout(patience)),
             None => drop(select.ready()),
         }
     }
 }
 
-/// What was made ahead of need, by whoever may wait. Taking from it never waits.
+/// What was made ahead of need, by threads that may wait. Taking from it never waits.
 #[derive(Debug)]
 pub struct Supply<T>(channel::Receiver<T>);
 

@@ -1,4 +1,4 @@
-//! A way out of a hot thread: whoever made it decides what becomes of what is handed in.
+//! A way out of a hot thread: its maker decides what becomes of what is handed in.
 //!
 //! # Invariants
 //! - [`Sink::put`] neither waits nor fails: what nobody listens to any more is dropped.

@@ -59,8 +59,8 @@ pub struct RequestEncoder {
 }
 
 impl RequestEncoder {
-    /// A pen. `seed`: from the system's source; replacement UUIDs come from it, and who can guess one could take a
-    /// bundle back. Without `nonces` signatures are deterministic.
+    /// One that writes nothing yet. `seed`: from the system's source; replacement UUIDs come from it, and who can guess one
+    /// could take a bundle back. Without `nonces` signatures are deterministic.
     #[must_use]
     pub fn new(identity: Option<Key>, nonces: Option<Supply<OneTime>>, seed: [u8; 32]) -> Self {
         Self { identity, nonces, random: StdRng::from_seed(seed), body: Vec::new(), header: Vec::new() }
@@ -75,18 +75,18 @@ impl RequestEncoder {
         let uuid = uuid::Builder::from_random_bytes(self.random.random()).into_uuid();
         let mut went = Relays::default();
         let mut written: Option<(Body, bool)> = None;
-        for line in connections.filter(|line| line.is_free()) {
-            if went.has(line.relay()) {
+        for connection in connections.filter(|connection| connection.is_free()) {
+            if went.has(connection.relay()) {
                 continue;
             }
-            let wanted = (line.body(), line.is_signed());
+            let wanted = (connection.body(), connection.is_signed());
             if !written.is_some_and(|have| same(have, wanted)) && !self.write(bundle, &uuid, wanted) {
                 continue;
             }
             written = Some(wanted);
             let header = wanted.1.then_some(&self.header[..]);
-            if line.say(uuid, &self.body, header).is_ok() {
-                went.add(line.relay());
+            if connection.say(uuid, &self.body, header).is_ok() {
+                went.add(connection.relay());
             }
         }
         (!went.is_empty()).then_some((uuid, went))

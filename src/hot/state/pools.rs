@@ -25,7 +25,7 @@ use crate::types::id::PoolId;
 use crate::types::id::TokenId;
 use crate::types::pool_key::PoolKey;
 
-/// Changes that are remembered one by one, for those who follow the table. A busy block of 36 million gas makes a few hundred.
+/// Changes that are remembered one by one, for what follows the table. A busy block of 36 million gas makes a few hundred.
 const NOTED: usize = 4096;
 
 /// Index of an [`Edge`] in [`Pools`].

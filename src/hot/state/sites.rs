@@ -1,5 +1,5 @@
-//! From a contract and a slot, or a log, to whoever keeps state there: the one way for a block, a what-if and a reorg, for pools and
-//! for lending markets alike.
+//! From a contract and a slot, or a log, to the pools and markets that keep state there: the one way for a block, a what-if and
+//! a reorg, for pools and for lending markets alike.
 //!
 //! # Invariants
 //! - One who has named a site stays on it: to be asked about a slot that is no longer one's own costs a look and changes nothing.

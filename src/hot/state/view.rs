@@ -1,7 +1,7 @@
 //! The pools as a search sees them: as they stand, or as they would stand after a transaction that has not happened.
 //!
 //! # Invariants
-//! - An [`Overlay`] belongs to one [`Pools`]; whoever lays it over another table gets nonsense, not unsafety.
+//! - An [`Overlay`] belongs to one [`Pools`]; laid over another table it gives nonsense, not unsafety.
 //! - What was touched before [`Overlay::clear`] is never seen after it.
 //!
 //! # Cost

@@ -1,6 +1,6 @@
 //! Strategies: what looks for opportunities. Each is a folder that holds all that is particular to it (where it looks, what is run,
 //! its names, what is said of it) and one line of the registry here. What it finds is an `Opportunity`: engine, bundle, ledger,
-//! statistics and replay read that, and know no strategy by name. `tests/seams.rs` counts who does.
+//! statistics and replay read that, and know no strategy by name. `tests/seams.rs` counts the files that do.
 //!
 //! # Invariants
 //! - The engine runs them one after another in the order of the registry, on one thread, on one state: [`Context`]. What one finds,

@@ -1,11 +1,11 @@
-//! A worker's own sockets: relays' out wherever bundles are sent, so that a bundle goes out on the thread that signed it; and where it
-//! spins (`threads.spin`) nodes' in, which it polls, so that nothing between the two sleeps.
+//! A worker's own sockets: relays' out wherever bundles are sent, so that a bundle goes out on the thread that signed it; and
+//! where it spins (`threads.spin`) nodes' in, which it polls, so that nothing between the two sleeps.
 //!
 //! # Invariants
 //! - Every worker hears every node, and looks at its own share of the transactions, by their hash: none is looked at twice.
 //! - What the edge's own sockets bring of the same transaction is known here, and left.
 //! - A port that broke is handed back by its name, and edge dials anew; until then the edge's way serves.
-//! - A bundle whose line broke under it has no answer, and is not sent again.
+//! - A bundle whose connection broke under it has no answer, and is not sent again.
 //! - What was found twice behind one block, before and after a miss, goes out once: the second is the edge's to refuse.
 //! - One that sleeps looks after its connections as often as [`WorkerIo::patience`] says, and before each send: a bundle is not
 //!   written down a connection that was closed meanwhile.
@@ -44,7 +44,7 @@ use crate::metrics::span::Clock;
 const REMEMBERED: usize = 1 << 15;
 /// Frames of each node that are read before one is looked at.
 const AT_ONCE: usize = 256;
-/// Polls between two looks at the clock, and at lines that owe no answer.
+/// Polls between two looks at the clock, and at connections that owe no answer.
 const ROUND: u32 = 1 << 10;
 /// Items between two such looks, where the worker does not spin and none of them lets it sleep.
 const TENDED: u32 = 1 << 6;
@@ -74,7 +74,7 @@ pub struct Lost {
     pub why: String,
 }
 
-/// What came down a line.
+/// What came down a connection.
 #[derive(Debug)]
 pub struct Reply {
     /// Of which bundle.
@@ -142,7 +142,7 @@ struct Node {
 }
 
 struct Relay {
-    line: RelayConnection,
+    connection: RelayConnection,
     said_ns: u64,
 }
 
@@ -264,21 +264,21 @@ impl WorkerIo {
         share(hash, of) == index && self.tx.sender() != self.parts.owner && self.recent.add(hash)
     }
 
-    /// Sends a bundle down all lines that are free. `None`: it did not go anywhere. `way`: [`way()`] of what it earns by.
+    /// Sends a bundle down all connections that are free. `None`: it did not go anywhere. `way`: [`way()`] of what it earns by.
     pub fn send(&mut self, bundle: &SignedBundle, parent: B256, way: u64) -> Option<Sent> {
         if !self.parts.spins {
             self.listen(true);
         }
         if !self.is_first(parent, way)
-            || self.connections.iter().all(|relay| !relay.line.is_free())
+            || self.connections.iter().all(|relay| !relay.connection.is_free())
             || !self.parts.send_gate.pass(bundle.block(), parent)
         {
             return None;
         }
         let (uuid, relays) =
-            self.parts.encoder.send(bundle, self.connections.iter_mut().map(|relay| &mut relay.line))?;
+            self.parts.encoder.send(bundle, self.connections.iter_mut().map(|relay| &mut relay.connection))?;
         let at_ns = self.parts.clock.now_ns();
-        for relay in self.connections.iter_mut().filter(|relay| relay.line.under_way() == Some(uuid)) {
+        for relay in self.connections.iter_mut().filter(|relay| relay.connection.under_way() == Some(uuid)) {
             relay.said_ns = at_ns;
         }
         Some(Sent { uuid, relays, at_ns, terms: *bundle.terms(), withdrawn: false })
@@ -308,18 +308,18 @@ impl WorkerIo {
         self.taken_back.0 == parent && trigger.is_some_and(|trigger| self.taken_back.1.contains(&trigger))
     }
 
-    /// Reads answers: of lines that owe one, or of `all`, so that one that was closed is found out.
+    /// Reads answers: of connections that owe one, or of `all`, so that one that was closed is found out.
     fn listen(&mut self, all: bool) {
         let mut index = 0;
         while index < self.connections.len() {
             let relay = &mut self.connections[index];
-            if relay.line.is_free() && !all {
+            if relay.connection.is_free() && !all {
                 index += 1;
                 continue;
             }
-            let (under_way, said_ns) = (relay.line.under_way(), relay.said_ns);
-            let name = relay.line.relay();
-            match relay.line.listen() {
+            let (under_way, said_ns) = (relay.connection.under_way(), relay.said_ns);
+            let name = relay.connection.relay();
+            match relay.connection.listen() {
                 Ok(None) => index += 1,
                 Ok(Some(Said { uuid, status, body })) => {
                     self.reply(uuid, name, said_ns, Ok((status, body)));
@@ -346,7 +346,7 @@ impl WorkerIo {
     /// How long a worker that does not spin may sleep.
     #[must_use]
     pub fn patience(&self) -> Duration {
-        if self.connections.iter().all(|relay| relay.line.is_free()) { NONE_DUE } else { ANSWER_DUE }
+        if self.connections.iter().all(|relay| relay.connection.is_free()) { NONE_DUE } else { ANSWER_DUE }
     }
 
     /// Between two items, where the worker does not spin. `idle`: there was none.
@@ -365,7 +365,7 @@ impl WorkerIo {
         while let Some(port) = self.parts.ports.take() {
             match port {
                 Port::NodeSocket(node_socket) => self.nodes.push(Node { node_socket, heard_ns: now, pinged_ns: now }),
-                Port::RelayConnection(line) => self.connections.push(Relay { line, said_ns: now }),
+                Port::RelayConnection(connection) => self.connections.push(Relay { connection, said_ns: now }),
             }
         }
         let Patience { ping_ns, silence_ns, answer_ns } = self.parts.patience;
@@ -377,9 +377,9 @@ impl WorkerIo {
             // One that broke is found out by the next look at it.
             let _broken = node.node_socket.ping();
         }
-        let late = |relay: &Relay| !relay.line.is_free() && now.saturating_sub(relay.said_ns) > answer_ns;
+        let late = |relay: &Relay| !relay.connection.is_free() && now.saturating_sub(relay.said_ns) > answer_ns;
         if let Some(index) = self.connections.iter().position(late) {
-            let under_way = self.connections[index].line.under_way();
+            let under_way = self.connections[index].connection.under_way();
             self.drop_connection(index, under_way, Silence::Late, "no answer in time".to_owned());
         }
         self.listen(true);
@@ -393,9 +393,9 @@ impl WorkerIo {
     fn drop_connection(&mut self, index: usize, under_way: Option<Uuid>, silence: Silence, why: String) {
         let relay = self.connections.swap_remove(index);
         if let Some(uuid) = under_way {
-            self.reply(uuid, relay.line.relay(), relay.said_ns, Err(silence));
+            self.reply(uuid, relay.connection.relay(), relay.said_ns, Err(silence));
         }
-        self.parts.lost.put(Lost { port: Port::RelayConnection(relay.line.relay()), why });
+        self.parts.lost.put(Lost { port: Port::RelayConnection(relay.connection.relay()), why });
     }
 }
 
@@ -405,8 +405,8 @@ pub fn shape(tx: &PendingTx) -> Shape {
     Shape::new(tx.to().as_ref().map(|to| &to.0.0), tx.input())
 }
 
-/// A trigger and the path behind it in one number, amounts apart: what was found again is the same. Two that only look alike are no harm, the edge
-/// decides on the second.
+/// A trigger and the path behind it in one number, amounts apart: what was found again is the same. Two that only look alike are
+/// no harm, the edge decides on the second.
 #[must_use]
 pub fn way(trigger: Option<B256>, opportunity: &Opportunity) -> u64 {
     let mut hasher = DefaultHasher::new();

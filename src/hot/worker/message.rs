@@ -46,7 +46,7 @@ pub enum Work {
     Look(Sink<Seen>),
 }
 
-/// A state that an engine can begin with, whoever has loaded it.
+/// A state that an engine can begin with, wherever it was loaded from.
 pub trait StartingState: fmt::Debug + Send + Sync {
     /// It.
     fn initial_state(&self) -> InitialState<'_>;
@@ -64,7 +64,7 @@ pub trait Recorder: Send {
     fn decided(&mut self, decision: &dyn Fn() -> Decision, choice: Option<&Choice>);
 }
 
-/// What one hot thread holds for the state of the chain: for whoever holds it against the chain.
+/// What one hot thread holds for the state of the chain: for tests that hold it against the chain.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// The block behind which it stands.

@@ -78,9 +78,9 @@ pub struct Parts {
     pub newest: Arc<AtomicU64>,
     /// Its numbers.
     pub meter: Arc<Meter>,
-    /// To whoever keeps the state.
+    /// To the dispatcher.
     pub reports: Sink<Report>,
-    /// To whoever sends, and writes down what was sent.
+    /// To the sender, which writes down what was sent.
     pub to_send: Sink<Handed>,
     /// The journal.
     pub journal: Box<dyn Recorder>,
@@ -357,7 +357,7 @@ impl Worker {
         self.parts.journal.decided(&|| choice::decision(&self.engine, outcome, &made), made.choice.as_ref());
     }
 
-    /// Hands out what was made: down its own lines, where it has any, and to the sender.
+    /// Hands out what was made: down its own connections, where it has any, and to the sender.
     fn deliver(&mut self, made: &Made, case: Option<Case>) {
         self.parts.meter.refuse(&made.refused);
         if made.refused.iter().any(|(reason, _)| reason == Refused::Cold) {

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - No bundle for a block that somebody has heard of, none once sending was halted, and no more for a block than the limit.
-//! - A bundle goes to relays before the ledger writes it down, whoever sends it. So that a crash between the two does not
+//! - A bundle goes to relays before the ledger writes it down, whichever thread sends it. So that a crash between the two does not
 //!   end in the same bundle being sent again, the ledger holds a *lease*: the highest block that bundles may have gone out
 //!   for. It is on disk before anything is sent under it, and the next run sends nothing for a block under it.
 

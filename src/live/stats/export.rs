@@ -25,7 +25,7 @@ pub struct Row {
     pub meters: Arc<Meters>,
     /// What became of bundles.
     pub stats: Arc<Stats>,
-    /// Who told first.
+    /// Which source told first.
     pub ingest: Arc<Ingest>,
 }
 
@@ -149,7 +149,7 @@ impl Page<'_> {
         });
     }
 
-    /// Who was first, source by source, and what was wrong with what they said.
+    /// How often each source was first, source by source, and what was wrong with what they said.
     fn sources(&mut self) {
         type Family = (&'static str, &'static str, fn(&SourceStats) -> f64);
         let families: [Family; 5] = [

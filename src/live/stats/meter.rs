@@ -1,4 +1,4 @@
-//! The numbers of a run: counters a thread, refusals by reason, and times by stage, brought together for whoever asks.
+//! The numbers of a run: counters a thread, refusals by reason, and times by stage, brought together for reports and metrics.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! A mined block as those who follow bundles see it.
+//! A mined block as the inclusion tracker sees it.
 
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;

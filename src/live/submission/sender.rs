@@ -47,7 +47,7 @@ pub type Heard = (mpsc::UnboundedReceiver<Handed>, mpsc::UnboundedReceiver<io::R
 /// What the EVM says of a bundle; nobody there any more: it is withdrawn.
 type Verdict = oneshot::Receiver<Option<ProfitSplit>>;
 
-/// Who waits for what the EVM says of which bundle, by its hash. A trigger is one thread's alone, and its verdict comes
+/// The sends that wait for what the EVM says of their bundle, by its hash. A trigger is one thread's alone, and its verdict comes
 /// before it is looked at again: no bundle is in here twice.
 type Unjudged = HashMap<B256, oneshot::Sender<Option<ProfitSplit>>>;
 
@@ -103,7 +103,7 @@ impl Sender {
         Ok(self)
     }
 
-    /// A row was written behind its send. Where its block was faster, whoever follows bundles has not seen it.
+    /// A row was written behind its send. Where its block was faster, the inclusion tracker has not seen it.
     fn written(&self, block: u64) {
         if self.parts.send_gate.has_come(block) {
             let _ending = self.parts.to_settle.send(Note::Late);
@@ -327,7 +327,7 @@ impl Sender {
     async fn unsent(&self, row: row::Bundle) {
         let settled = Fact::Settled { bundle: Box::new(row), outcome: Box::new(row::Outcome::Unsent) };
         match self.parts.facts.publish(settled).done().await {
-            // Its block has come, and whoever follows bundles was faster.
+            // Its block has come, and the inclusion tracker was faster.
             Ok(()) | Err(LedgerError::Settled { .. }) => (),
             Err(error) => tracing::error!(%error, "the ledger does not take an outcome"),
         }
@@ -378,8 +378,8 @@ impl Sender {
     }
 }
 
-/// The block below, trigger, position and path, in order. Amounts are not in it: the same cycle sized anew is the same opportunity; behind
-/// another block, after a reorg, it is another.
+/// The block below, trigger, position and path, in order. Amounts are not in it: the same cycle sized anew is the same
+/// opportunity; behind another block, after a reorg, it is another.
 fn fingerprint(found: &Found) -> B256 {
     let mut bytes = found.parent.to_vec();
     bytes.extend_from_slice(found.bundle.trigger().unwrap_or_default().as_slice());

@@ -63,7 +63,7 @@ enum Standing {
 /// Contracts that announce new sites.
 #[derive(Clone, Debug, Default)]
 pub struct Announcers {
-    /// Who makes pools.
+    /// Factories, which make pools.
     pub factories: Vec<Factory>,
     /// Lending contracts: they speak of their borrowers, and of new markets where they hold many.
     pub lenders: Vec<LendingRow>,
@@ -102,7 +102,7 @@ impl Watchlist {
         self.tell();
     }
 
-    /// For whoever asks for logs: the addresses, in order, and whatever they become.
+    /// For ingest: the addresses, in order, and whatever they become.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<Arc<[Address]>> {
         self.fetched.subscribe()

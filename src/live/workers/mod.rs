@@ -66,7 +66,7 @@ pub struct Running {
 }
 
 impl WorkerSet<'_> {
-    /// Starts them, behind `loaded`. Who dials for them is to be run by tokio.
+    /// Starts them, behind `loaded`. What dials for them is to be run by tokio.
     ///
     /// # Errors
     /// A key cannot be read, or the system has no thread to give.

@@ -214,7 +214,7 @@ impl BlockBuilder {
         self.shared.bundles().entries().cloned().collect()
     }
 
-    /// A handle to that list, for whoever outlives a borrow of the builder.
+    /// A handle to that list, which outlives a borrow of the builder.
     #[must_use]
     pub fn verdicts(&self) -> Verdicts {
         Verdicts(Arc::clone(&self.shared))

@@ -1,4 +1,4 @@
-//! A world for whoever has no runtime: it runs until it is told to stop.
+//! A world for commands that have no runtime: it runs until it is told to stop.
 
 use std::time::Duration;
 

@@ -32,7 +32,7 @@ pub fn split(bid: U256, gains: &[u128]) -> Vec<U256> {
 /// The calldata of one transaction that makes all these runs one after another, or none of them. One alone stays as it is.
 ///
 /// # Errors
-/// There is none, or one of them is not what [`Run::encode`] gives.
+/// There is none, or one of them is not what [`crate::executor::Run::encode`] gives.
 pub fn encode_all(runs: &[Bytes]) -> Result<Bytes, EncodeError> {
     let mut data = Vec::with_capacity(RUN_ALL.len() + runs.iter().map(|run| run.len()).sum::<usize>());
     data.extend_from_slice(&RUN_ALL);

@@ -25,7 +25,7 @@
 //!   revert where both sides are near 2^112. No such pool is known; the EVM would refuse the trade.
 //!
 //! # Cost
-//! One division. In u128 when the products fit, about a fifth of the 256-bit price (facts/performance.md, section 5).
+//! One division. In u128 when the products fit, about a fifth of the 256-bit price (`cargo bench --bench quote`).
 
 use alloy_primitives::U256;
 

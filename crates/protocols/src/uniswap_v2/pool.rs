@@ -250,7 +250,7 @@ impl Amm for Pool {
 
     fn gas(&self, _leg: Leg) -> u64 {
         // Measured on the real pair between plain tokens: 39.5k, less the transaction's own 21k. The block's first swap
-        // adds about 10k for the cumulative prices; facts/performance.md has 44.6k a hop in a three-hop cycle.
+        // adds about 10k for the cumulative prices.
         50_000
     }
 }

@@ -1,4 +1,4 @@
-//! The chain as it was handed on: the last blocks, and who has told of the tip.
+//! The chain as it was handed on: the last blocks, and the sources that have told of the tip.
 
 use std::collections::{BTreeSet, VecDeque};
 

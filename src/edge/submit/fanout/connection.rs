@@ -59,7 +59,7 @@ impl Dial {
     ///
     /// # Errors
     /// No connection in time.
-    pub fn line(&self) -> Result<RelayConnection, Broken> {
+    pub fn connection(&self) -> Result<RelayConnection, Broken> {
         let stream = self.place.connect(self.patience, &self.roots)?;
         dial::release(&stream)?;
         Ok(RelayConnection::new(self.manner.clone(), stream))

@@ -1,4 +1,4 @@
-//! One market: what is known of it, what it asks, and the index of who is near the edge.
+//! One market: what is known of it, what it asks, and the index of positions near the edge.
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -1,5 +1,5 @@
 //! Who lands, and where: the builder's rules, without a node. [`Merge`] is asked for the next bundle to try on top of
-//! those chosen, and told how it fared; who tries it is somebody else's business.
+//! those chosen, and told how it fared; trying it is the caller's part.
 //!
 //! # Invariants
 //! - Bundles are tried by what they pay per gas alone at the top of the block; of equals the one that came first.

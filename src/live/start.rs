@@ -189,17 +189,7 @@ impl Prepared<'_> {
             tasks.run(warm::keep(submitter.clone(), tip_fetched.clone()));
         }
         let (to_settle, notes) = mpsc::unbounded_channel();
-        let sender = Sender::new(sender::Parts {
-            facts: facts.clone(),
-            submitter,
-            clock: self.clock,
-            send_gate: self.send_gate.clone(),
-            tip: tip_fetched,
-            meters: meters.clone(),
-            patience,
-            to_settle: to_settle.clone(),
-        });
-        let sender = sender.behind(self.at.number).wrap_err("the ledger's bundles")?;
+        let sender = self.sender(facts.clone(), submitter, &meters, tip_fetched, to_settle.clone())?;
         tasks.run(sender.run((found, said), how != How::Dry));
         tasks.run(self.tracker(&facts).run(notes, reports));
         let (stop, stopped) = watch::channel(false);
@@ -273,6 +263,27 @@ impl Prepared<'_> {
             sinks.push(Arc::new(Lines::open(path).wrap_err_with(|| format!("record.facts {}", path.display()))?));
         }
         Ok(Facts::new(self.ledger.clone(), sinks))
+    }
+
+    fn sender(
+        &self,
+        facts: Arc<Facts>,
+        submitter: Arc<Submitter>,
+        meters: &Arc<Meters>,
+        tip: watch::Receiver<B256>,
+        to_settle: mpsc::UnboundedSender<inclusion::Note>,
+    ) -> eyre::Result<Sender> {
+        let sender = Sender::new(sender::Parts {
+            facts,
+            submitter,
+            clock: self.clock,
+            send_gate: self.send_gate.clone(),
+            tip,
+            meters: meters.clone(),
+            patience: Duration::from_secs(self.config.chain.slot_seconds),
+            to_settle,
+        });
+        sender.behind(self.at.number).wrap_err("the ledger's bundles")
     }
 
     fn tracker(&self, facts: &Arc<Facts>) -> InclusionTracker {

@@ -37,8 +37,8 @@ enum Left {
     ToSender,
 }
 
-fn way(provisional: &ProvisionalBundle) -> u64 {
-    io::way(provisional.bundle.trigger(), provisional.on.opportunity())
+fn key(provisional: &ProvisionalBundle) -> u64 {
+    io::path_key(provisional.bundle.trigger(), provisional.on.opportunity())
 }
 
 impl Worker {
@@ -55,7 +55,7 @@ impl Worker {
             }
             let signed_ns = clock.now_ns();
             let early = io.as_mut().filter(|io| io.spins());
-            let sent = early.and_then(|io| io.send(&provisional.bundle, provisional.parent, way(provisional)));
+            let sent = early.and_then(|io| io.send(&provisional.bundle, provisional.parent, key(provisional)));
             let on = (provisional.on.opportunity(), provisional.on.gas());
             let mut found = Box::new(found(engine, provisional.bundle.clone(), on, Some(case), signed_ns));
             found.sent = sent;
@@ -107,7 +107,7 @@ impl Worker {
                 to_send.put(Handed::Found(found));
             }
             Left::Here(mut found) => {
-                let send = |io: &mut Box<WorkerIo>| io.send(&provisional.bundle, provisional.parent, way(provisional));
+                let send = |io: &mut Box<WorkerIo>| io.send(&provisional.bundle, provisional.parent, key(provisional));
                 found.sent = terms.and_then(|terms| Some(Sent { terms, ..io.as_mut().and_then(send)? }));
                 found.provisional = found.sent.is_none();
                 let waits = found.provisional;

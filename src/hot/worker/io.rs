@@ -264,12 +264,12 @@ impl WorkerIo {
         share(hash, of) == index && self.tx.sender() != self.parts.owner && self.recent.add(hash)
     }
 
-    /// Sends a bundle down all connections that are free. `None`: it did not go anywhere. `way`: [`way()`] of what it earns by.
-    pub fn send(&mut self, bundle: &SignedBundle, parent: B256, way: u64) -> Option<Sent> {
+    /// Sends a bundle down all connections that are free. `None`: it did not go anywhere. `key`: [`path_key`] of what it earns by.
+    pub fn send(&mut self, bundle: &SignedBundle, parent: B256, key: u64) -> Option<Sent> {
         if !self.parts.spins {
             self.listen(true);
         }
-        if !self.is_first(parent, way)
+        if !self.is_first(parent, key)
             || self.connections.iter().all(|relay| !relay.connection.is_free())
             || !self.parts.send_gate.pass(bundle.block(), parent)
         {
@@ -285,12 +285,12 @@ impl WorkerIo {
     }
 
     /// Whether nothing has gone this way behind `parent` yet; from now on something has.
-    fn is_first(&mut self, parent: B256, way: u64) -> bool {
+    fn is_first(&mut self, parent: B256, key: u64) -> bool {
         if self.gone.0 != parent {
             self.gone.0 = parent;
             self.gone.1.clear();
         }
-        self.gone.1.insert(way)
+        self.gone.1.insert(key)
     }
 
     /// What was sent behind a trigger, for the block after `parent`, is withdrawn.
@@ -408,7 +408,7 @@ pub fn shape(tx: &PendingTx) -> Shape {
 /// A trigger and the path behind it in one number, amounts apart: what was found again is the same. Two that only look alike are
 /// no harm, the edge decides on the second.
 #[must_use]
-pub fn way(trigger: Option<B256>, opportunity: &Opportunity) -> u64 {
+pub fn path_key(trigger: Option<B256>, opportunity: &Opportunity) -> u64 {
     let mut hasher = DefaultHasher::new();
     (trigger, opportunity.strategy()).hash(&mut hasher);
     for edge in opportunity.swaps().map(Swaps::hops).unwrap_or_default() {

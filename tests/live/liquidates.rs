@@ -12,6 +12,7 @@ use peregrine_devnet::lending::{Feed, Lending};
 use serde_json::json;
 
 use crate::newborn::Hand;
+use crate::reorg;
 use crate::rig::{Rig, until};
 use crate::truth;
 
@@ -190,7 +191,17 @@ async fn pledged(rig: &Rig, market: (Address, B256), user: Address) -> U256 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_market_opened_while_it_runs_is_followed_and_its_borrower_liquidated() {
-    let rig = Rig::start_lending(311).await;
+    market_opened(311, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_market_whose_opening_is_undone_is_let_go_of_and_followed_again_once_it_is_opened_again() {
+    market_opened(312, true).await;
+}
+
+/// `undone`: by a reorg that opens it anew in a later block.
+async fn market_opened(seed: u64, undone: bool) {
+    let rig = Rig::start_lending(seed).await;
     let searcher = rig.search().await;
     rig.blocks(&searcher, 1).await;
     let market = lending(&rig).another().unwrap();
@@ -198,6 +209,13 @@ async fn a_market_opened_while_it_runs_is_followed_and_its_borrower_liquidated()
     let (user, market) = (rig.net.maker().unwrap().address(), (market.pool, market.id().unwrap()));
     hand.send(&rig, &rig.net.opening_market(400_000, 985).unwrap()).await;
     rig.block(0).await;
+    if undone {
+        let trading = rig.quiet().await;
+        rig.followed(&searcher).await;
+        reorg::reorg(&rig, 1, reorg::Told::BlockByBlock).await;
+        drop(trading);
+        rig.followed(&searcher).await;
+    }
     let before = pledged(&rig, market, user).await;
     assert!(!before.is_zero(), "the market is open and somebody owes there");
     rig.blocks(&searcher, 2).await;

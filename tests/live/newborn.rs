@@ -11,6 +11,7 @@ use peregrine_devnet::block_builder::{Entry, Fate};
 use peregrine_devnet::{Call, Venue, Wallet};
 use serde_json::{Value, json};
 
+use crate::reorg;
 use crate::rig::{Rig, until};
 use crate::truth;
 
@@ -144,6 +145,32 @@ async fn made_by_router(seed: u64, kind: (Venue, u32)) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_v2_pool_made_while_it_runs_is_read_once_followed_searched_and_earns() {
     made_by_router(301, (Venue::Sushi, 3_000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_whose_block_is_undone_goes_with_it_and_comes_again_as_the_chain_has_it() {
+    let kind = (Venue::Sushi, 3_000);
+    let rig = Rig::start(304).await;
+    let searcher = rig.search().await;
+    rig.blocks(&searcher, 2).await;
+    let trading = rig.quiet().await;
+    let mut hand = Hand::of(&rig, rig.net.maker().unwrap()).await;
+    hand.send(&rig, &rig.net.opening(kind, TOKENS, DEPTH).unwrap()).await;
+    rig.builder.build_now().await.unwrap();
+    let pool = rig.net.opened(kind, TOKENS, DEPTH).await.unwrap();
+    holds(&rig, &searcher, pool.address).await;
+    // The block that made it and the one below are undone; it is made in the third of the new ones.
+    reorg::reorg(&rig, 2, reorg::Told::BlockByBlock).await;
+    assert_eq!(rig.net.opened(kind, TOKENS, DEPTH).await.unwrap().address, pool.address);
+    drop(trading);
+    holds(&rig, &searcher, pool.address).await;
+    let calls = vec![rig.net.sale(&pool, TOKENS[1], SWAP).unwrap()];
+    hand.send(&rig, &calls).await;
+    block(&rig, &searcher).await;
+    truth::whole(&rig, &searcher).await;
+    let status = rig.close(searcher).await;
+    assert_eq!(status.counters["peregrine_reloads_total"], 0);
+    assert_eq!(status.counters["peregrine_pools_reseeded_total"], 2, "it is read once on either branch");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,6 @@ use crate::hot::worker::Case;
 use crate::hot::worker::Parts;
 use crate::hot::worker::Worker;
 use crate::hot::worker::found;
-use crate::hot::worker::io;
 use crate::hot::worker::io::WorkerIo;
 use crate::hot::worker::message::Found;
 use crate::hot::worker::message::Handed;
@@ -37,10 +36,6 @@ enum Left {
     ToSender,
 }
 
-fn key(provisional: &ProvisionalBundle) -> u64 {
-    io::path_key(provisional.bundle.trigger(), provisional.on.opportunity())
-}
-
 impl Worker {
     /// A pending transaction by maths first. A worker that spins sends what is signed down its own connections at once, and takes it back
     /// if the EVM does not agree. Any other sends nothing before the EVM has agreed: where it has no connections the sender writes
@@ -55,7 +50,8 @@ impl Worker {
             }
             let signed_ns = clock.now_ns();
             let early = io.as_mut().filter(|io| io.spins());
-            let sent = early.and_then(|io| io.send(&provisional.bundle, provisional.parent, key(provisional)));
+            let sent =
+                early.and_then(|io| io.send(&provisional.bundle, provisional.parent, provisional.on.opportunity()));
             let on = (provisional.on.opportunity(), provisional.on.gas());
             let mut found = Box::new(found(engine, provisional.bundle.clone(), on, Some(case), signed_ns));
             found.sent = sent;
@@ -107,7 +103,9 @@ impl Worker {
                 to_send.put(Handed::Found(found));
             }
             Left::Here(mut found) => {
-                let send = |io: &mut Box<WorkerIo>| io.send(&provisional.bundle, provisional.parent, key(provisional));
+                let send = |io: &mut Box<WorkerIo>| {
+                    io.send(&provisional.bundle, provisional.parent, provisional.on.opportunity())
+                };
                 found.sent = terms.and_then(|terms| Some(Sent { terms, ..io.as_mut().and_then(send)? }));
                 found.provisional = found.sent.is_none();
                 let waits = found.provisional;

@@ -159,10 +159,10 @@ pub struct WorkerIo {
     waiting: Bins<Waiting>,
     dropped: u64,
     rounds: u32,
-    /// Triggers whose bundles were taken back, behind this parent.
-    taken_back: (B256, HashSet<B256>),
-    /// Ways that bundles have gone, behind this parent.
-    gone: (B256, HashSet<u64>),
+    /// Triggers whose bundles were taken back.
+    taken_back: Behind<B256>,
+    /// Paths of bundles that went out: [`path_key`].
+    gone: Behind<u64>,
 }
 
 /// Heard, and not yet looked at.
@@ -190,8 +190,8 @@ impl WorkerIo {
             spare: Vec::new(),
             dropped: 0,
             rounds: 0,
-            taken_back: (B256::ZERO, HashSet::new()),
-            gone: (B256::ZERO, HashSet::new()),
+            taken_back: Behind::default(),
+            gone: Behind::default(),
         }
     }
 
@@ -264,12 +264,12 @@ impl WorkerIo {
         share(hash, of) == index && self.tx.sender() != self.parts.owner && self.recent.add(hash)
     }
 
-    /// Sends a bundle down all connections that are free. `None`: it did not go anywhere. `key`: [`path_key`] of what it earns by.
-    pub fn send(&mut self, bundle: &SignedBundle, parent: B256, key: u64) -> Option<Sent> {
+    /// Sends a bundle down all connections that are free. `None`: it did not go anywhere. `on`: what it earns by.
+    pub fn send(&mut self, bundle: &SignedBundle, parent: B256, on: &Opportunity) -> Option<Sent> {
         if !self.parts.spins {
             self.listen(true);
         }
-        if !self.is_first(parent, key)
+        if !self.gone.add(parent, path_key(bundle.trigger(), on))
             || self.connections.iter().all(|relay| !relay.connection.is_free())
             || !self.parts.send_gate.pass(bundle.block(), parent)
         {
@@ -284,28 +284,17 @@ impl WorkerIo {
         Some(Sent { uuid, relays, at_ns, terms: *bundle.terms(), withdrawn: false })
     }
 
-    /// Whether nothing has gone this way behind `parent` yet; from now on something has.
-    fn is_first(&mut self, parent: B256, key: u64) -> bool {
-        if self.gone.0 != parent {
-            self.gone.0 = parent;
-            self.gone.1.clear();
-        }
-        self.gone.1.insert(key)
-    }
-
     /// What was sent behind a trigger, for the block after `parent`, is withdrawn.
     pub fn took_back(&mut self, parent: B256, trigger: Option<B256>) {
-        if self.taken_back.0 != parent {
-            self.taken_back.0 = parent;
-            self.taken_back.1.clear();
+        if let Some(trigger) = trigger {
+            self.taken_back.add(parent, trigger);
         }
-        self.taken_back.1.extend(trigger);
     }
 
     /// Whether that has happened.
     #[must_use]
     pub fn has_taken_back(&self, parent: B256, trigger: Option<B256>) -> bool {
-        self.taken_back.0 == parent && trigger.is_some_and(|trigger| self.taken_back.1.contains(&trigger))
+        trigger.is_some_and(|trigger| self.taken_back.has(parent, &trigger))
     }
 
     /// Reads answers: of connections that owe one, or of `all`, so that one that was closed is found out.
@@ -407,8 +396,7 @@ pub fn shape(tx: &PendingTx) -> Shape {
 
 /// A trigger and the path behind it in one number, amounts apart: what was found again is the same. Two that only look alike are
 /// no harm, the edge decides on the second.
-#[must_use]
-pub fn path_key(trigger: Option<B256>, opportunity: &Opportunity) -> u64 {
+fn path_key(trigger: Option<B256>, opportunity: &Opportunity) -> u64 {
     let mut hasher = DefaultHasher::new();
     (trigger, opportunity.strategy()).hash(&mut hasher);
     for edge in opportunity.swaps().map(Swaps::hops).unwrap_or_default() {
@@ -421,6 +409,28 @@ pub fn path_key(trigger: Option<B256>, opportunity: &Opportunity) -> u64 {
 #[must_use]
 pub fn share(hash: B256, of: usize) -> usize {
     usize::from(hash[31]) % of.max(1)
+}
+
+/// What was met behind one block, and is forgotten with it.
+#[derive(Default)]
+struct Behind<T> {
+    parent: B256,
+    met: HashSet<T>,
+}
+
+impl<T: Eq + Hash> Behind<T> {
+    /// False: it is there already.
+    fn add(&mut self, parent: B256, item: T) -> bool {
+        if self.parent != parent {
+            self.parent = parent;
+            self.met.clear();
+        }
+        self.met.insert(item)
+    }
+
+    fn has(&self, parent: B256, item: &T) -> bool {
+        self.parent == parent && self.met.contains(item)
+    }
 }
 
 /// The hashes met last.

@@ -369,8 +369,7 @@ impl Worker {
                 return self.parts.meter.counters.add(Counter::NotSent);
             }
             let signed_ns = self.parts.clock.now_ns();
-            let key = io::path_key(bundle.trigger(), proof.opportunity());
-            let sent = self.parts.io.as_mut().and_then(|io| io.send(bundle, *parent, key));
+            let sent = self.parts.io.as_mut().and_then(|io| io.send(bundle, *parent, proof.opportunity()));
             let on = (proof.opportunity(), proof.gas_used());
             let found = Found { sent, ..found(&self.engine, bundle.clone(), on, case, signed_ns) };
             self.parts.to_send.put(Handed::Found(Box::new(found)));

@@ -45,7 +45,7 @@ impl Searchers {
     /// One sentence that says what is missing or wrong, and of which chain; none runs then.
     pub async fn start(configs: &[Config], how: How, seed: u64, progress: Hear<'_>) -> eyre::Result<Self> {
         let mut running = Self { all: Vec::new(), exporter: None, dry: how == How::Dry };
-        match running.start_all(configs, (how, seed), progress).await {
+        match running.start_all(configs, how, seed, progress).await {
             Ok(()) => Ok(running),
             Err(error) => {
                 running.stop().await;
@@ -54,7 +54,7 @@ impl Searchers {
         }
     }
 
-    async fn start_all(&mut self, configs: &[Config], (how, seed): (How, u64), progress: Hear<'_>) -> eyre::Result<()> {
+    async fn start_all(&mut self, configs: &[Config], how: How, seed: u64, progress: Hear<'_>) -> eyre::Result<()> {
         for config in configs {
             // One door serves the numbers of all.
             let mut own = config.clone();

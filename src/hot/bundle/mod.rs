@@ -195,7 +195,7 @@ impl BundleSigner {
         }
         let gas_limit = self.gas_limit(&on, expected_gas(&on).charged())?;
         let terms = self.terms(&on, target_block)?;
-        self.buffers.calldata(&on, pools, (self.executor.address, target_block.block), terms.bid)?;
+        self.buffers.calldata(&on, pools, target_block.block, terms.bid)?;
         let hash = self.sign(&on, target_block, gas_limit)?;
         let raw = self.buffers.paper.raw();
         let bytes = raw.len() + target.map_or(0, |target| target.bytes().len());
@@ -252,15 +252,9 @@ fn expected_gas(on: &Basis<'_>) -> GasCost {
 
 impl Buffers {
     /// The run, with its bid.
-    fn calldata(
-        &mut self,
-        on: &Basis<'_>,
-        pools: &Pools<AnyPool>,
-        (own, block): (Address, u64),
-        bid: Wei,
-    ) -> Result<(), Refused> {
+    fn calldata(&mut self, on: &Basis<'_>, pools: &Pools<AnyPool>, block: u64, bid: Wei) -> Result<(), Refused> {
         if let Some(plan) = on.opportunity.plan() {
-            let data = plan.calldata(pools, own, block, bid).map_err(|_| Refused::Unencodable)?;
+            let data = plan.calldata(pools, self.steps.own(), block, bid).map_err(|_| Refused::Unencodable)?;
             self.data.clear();
             self.data.extend_from_slice(&data);
             return Ok(());

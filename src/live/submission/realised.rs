@@ -47,7 +47,7 @@ async fn holdings(chain: &Chain, own: &Own, at: B256, token: Address) -> Result<
     let ether = accounts.iter().filter_map(|account| account.balance).sum();
     // A token that says no number says nothing of what was earned: as good as no answer.
     let unreadable = || chain.unreadable("eth_call", "a balance that is no number");
-    let number = |place: usize| own::number(tokens.get(place).map(std::borrow::Borrow::borrow)).ok_or_else(unreadable);
+    let number = |place: usize| own::number(tokens.get(place)).ok_or_else(unreadable);
     Ok(Holdings { ether, token: number(0)?, weth: number(1)? })
 }
 

@@ -27,14 +27,11 @@ use std::sync::Arc;
 use alloy::consensus::TxEnvelope;
 use alloy::consensus::transaction::Recovered;
 use alloy::eips::eip2718::Decodable2718;
-use alloy::rpc::types::eth::Transaction;
-use alloy::sol_types::SolCall;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
-use common::chain::{USER, swapCall, transferCall};
+use alloy_primitives::{Address, B256, U256};
 use gungraun::prelude::*;
 use gungraun::{Callgrind, EventKind};
 use hot_loop::{HotLoop, Mode};
-use market::{BLOCK, Market, OTHER_KEY, contract, ether, key};
+use market::{BLOCK, Market, OTHER_KEY, contract, key};
 use peregrine::edge::submit::DialectName;
 use peregrine::hot::bundle::config::{Bid, Limits};
 use peregrine::hot::bundle::{BundleSigner, SignedBundle, Target, TargetBlock};
@@ -43,7 +40,7 @@ use peregrine::hot::engine::Engine;
 use peregrine::hot::engine::tip::{DEPTH, Tip};
 use peregrine::hot::event::{AccountUpdate, BlockUpdate, Event, Head, LogUpdate, Outcome};
 use peregrine::hot::evm::fork::Rules;
-use peregrine::hot::evm::machine::{Executed, Machine};
+use peregrine::hot::evm::machine::Executed;
 use peregrine::hot::refused::Refused;
 use peregrine::hot::search::Search;
 use peregrine::hot::search::cycles::CycleId;
@@ -78,16 +75,7 @@ fn frame() -> String {
     let trigger = Case::read(&place).expect("a case").trigger.expect("a backrun has one");
     let tx = TxEnvelope::decode_2718(&mut &trigger.raw[..]).expect("a transaction");
     let inner = Recovered::new_unchecked(tx, trigger.sender);
-    let tx = Transaction {
-        inner,
-        block_hash: None,
-        block_number: None,
-        transaction_index: None,
-        effective_gas_price: None,
-        block_timestamp: None,
-    };
-    let tx = serde_json::to_string(&tx).expect("json");
-    format!(r#"{{"jsonrpc":"2.0","method":"eth_subscription","params":{{"subscription":"0x5176","result":{tx}}}}}"#)
+    hot_loop::notice(inner)
 }
 
 /// Into buffers that have grown.
@@ -110,27 +98,9 @@ struct Scene {
     target: TxEnv,
 }
 
-/// The first pair takes 20 ether; the swap asks for 16,000 of the 16,600 tokens that it pays at most.
 fn scene() -> Scene {
-    let mut market = Market::new(3, 1_000);
-    let pool = market.engine.pools().pool(PoolId::new(0)).clone();
-    let weth = market.own.weth;
-    let machine = market.engine.machine_mut();
-    let paid = call(machine, weth, transferCall { to: pool.address(), amount: ether(20) }.abi_encode());
-    let paid = machine.execute(paid).expect("runs");
-    assert!(paid.is_success());
-    machine.commit(paid.diff);
-    let out = ether(16_000);
-    let [amount0, amount1] = if pool.tokens()[0] == weth { [U256::ZERO, out] } else { [out, U256::ZERO] };
-    let data = swapCall { amount0, amount1, to: USER, data: Bytes::new() }.abi_encode();
-    let target = call(machine, pool.address(), data);
+    let (market, target) = hot_loop::scene();
     Scene { market, target }
-}
-
-fn call(machine: &Machine, to: Address, data: Vec<u8>) -> TxEnv {
-    let nonce = machine.db().known_account(USER).expect("sends everything").nonce;
-    let kind = TxKind::Call(to);
-    TxEnv { caller: USER, gas_limit: 1_000_000, gas_price: 7, kind, data: data.into(), nonce, ..TxEnv::default() }
 }
 
 #[library_benchmark(config = most(VICTIM))]

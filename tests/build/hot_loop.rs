@@ -188,7 +188,7 @@ fn call(market: &mut Market, to: Address, data: Vec<u8>) -> TxEnv {
 }
 
 /// The market's first pair has taken 20 ether; a swap asks for 16,000 of the 16,600 tokens that it pays at most.
-fn scene() -> (Market, TxEnv) {
+pub fn scene() -> (Market, TxEnv) {
     let mut market = Market::new(3, 1_000);
     let pool = market.engine.pools().pool(PoolId::new(0)).clone();
     let weth = market.own.weth;
@@ -416,18 +416,8 @@ impl HotLoop {
     }
 
     /// The node tells of a pending transaction, in whole.
-    pub fn announce(&mut self, inner: Recovered<TxEnvelope>) {
-        let tx = Transaction {
-            inner,
-            block_hash: None,
-            block_number: None,
-            transaction_index: None,
-            effective_gas_price: None,
-            block_timestamp: None,
-        };
-        let tx = serde_json::to_string(&tx).expect("json");
-        let said = r#"{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"0x5176","result":"#;
-        self.node.send(Message::text(format!("{said}{tx}}}}}"))).expect("heard");
+    pub fn announce(&mut self, tx: Recovered<TxEnvelope>) {
+        self.node.send(Message::text(notice(tx))).expect("heard");
     }
 
     /// The edge offers it.
@@ -467,6 +457,20 @@ impl HotLoop {
         self.relay.write_all(said.as_bytes()).expect("the worker stands");
         self.heard[..read].to_vec()
     }
+}
+
+/// A pending transaction as a node announces it in full.
+pub fn notice(inner: Recovered<TxEnvelope>) -> String {
+    let tx = Transaction {
+        inner,
+        block_hash: None,
+        block_number: None,
+        transaction_index: None,
+        effective_gas_price: None,
+        block_timestamp: None,
+    };
+    let tx = serde_json::to_string(&tx).expect("json");
+    format!(r#"{{"jsonrpc":"2.0","method":"eth_subscription","params":{{"subscription":"0x5176","result":{tx}}}}}"#)
 }
 
 /// How long a request is, once its head is there.

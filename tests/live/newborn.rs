@@ -4,15 +4,13 @@ use alloy::consensus::TxEip1559;
 use alloy::sol_types::{SolCall, SolEvent, SolValue};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex, keccak256};
 use peregrine::edge::bootstrap::Factory;
-use peregrine::edge::ledger::row::Outcome;
 use peregrine::live::Searcher;
 use peregrine::protocols::amm::Amm;
-use peregrine_devnet::block_builder::{Entry, Fate};
 use peregrine_devnet::{Call, Venue, Wallet};
 use serde_json::{Value, json};
 
 use crate::reorg;
-use crate::rig::{Rig, until};
+use crate::rig::{Rig, landed_through};
 use crate::truth;
 
 alloy::sol! {
@@ -63,36 +61,6 @@ impl Hand {
     }
 }
 
-/// Whether every thread holds the pool.
-async fn holds(rig: &Rig, searcher: &Searcher, pool: Address) {
-    until("every thread holds the new pool", async || {
-        let seen = searcher.look().await;
-        !seen.is_empty() && seen.iter().all(|seen| seen.pools.iter().any(|(held, _)| held.address() == pool))
-    })
-    .await;
-    rig.followed(searcher).await;
-}
-
-/// Bundles through the pool that landed.
-fn landed(searcher: &Searcher, pool: Address) -> usize {
-    let rows = searcher.ledger().all().unwrap().into_iter();
-    let through = |row: &peregrine::edge::ledger::row::Row| row.bundle.pools.contains(&pool.into());
-    rows.filter(|row| matches!(row.outcome, Some(Outcome::Landed { .. })) && through(row)).count()
-}
-
-/// A block, once there is a bundle for it or none is to be had.
-async fn block(rig: &Rig, searcher: &Searcher) {
-    rig.followed(searcher).await;
-    let target = Some(searcher.tip() + 1);
-    until("a bundle, or none to be had", async || {
-        let waits = |entry: &Entry| entry.target == target && entry.fate == Fate::Waiting;
-        rig.waiting_for(20) || rig.builder.bundles().iter().any(waits)
-    })
-    .await;
-    rig.block(0).await;
-    rig.followed(searcher).await;
-}
-
 /// A pool that was made.
 struct Newborn {
     /// Its maker, who trades there.
@@ -105,7 +73,7 @@ struct Newborn {
 /// A pool that was made lives through its swaps, is searched and earns.
 async fn lives(rig: Rig, searcher: Searcher, newborn: Newborn, swap: impl AsyncFn(&Rig) -> Vec<Call>) {
     let Newborn { mut hand, pool, log_fed } = newborn;
-    holds(&rig, &searcher, pool).await;
+    rig.held(&searcher, pool.into()).await;
     for seen in searcher.look().await {
         let (held, _) = seen.pools.iter().find(|(held, _)| held.address() == pool).unwrap();
         assert_eq!(held.log_fed(), log_fed);
@@ -113,17 +81,17 @@ async fn lives(rig: Rig, searcher: Searcher, newborn: Newborn, swap: impl AsyncF
     for _ in 0..SWAPS {
         let calls = swap(&rig).await;
         hand.send(&rig, &calls).await;
-        block(&rig, &searcher).await;
+        rig.block_with_ours(&searcher).await;
     }
     let mut blocks = 0;
-    while landed(&searcher, pool) == 0 {
+    while landed_through(&searcher, pool.into()).is_empty() {
         assert!(blocks < 40, "nothing earned through {pool}: {:?}", searcher.status());
-        block(&rig, &searcher).await;
+        rig.block_with_ours(&searcher).await;
         blocks += 1;
     }
     let seen = truth::whole(&rig, &searcher).await;
     assert!(seen.iter().all(|seen| seen.pools.iter().any(|(held, _)| held.address() == pool)));
-    println!("{} bundles landed through {pool}", landed(&searcher, pool));
+    println!("{} bundles landed through {pool}", landed_through(&searcher, pool.into()).len());
     let status = rig.close(searcher).await;
     assert_eq!(status.counters["peregrine_pools_quarantined_total"], 0);
     assert_eq!(status.counters["peregrine_reloads_total"], 0);
@@ -158,15 +126,15 @@ async fn a_pool_whose_block_is_undone_goes_with_it_and_comes_again_as_the_chain_
     hand.send(&rig, &rig.net.opening(kind, TOKENS, DEPTH).unwrap()).await;
     rig.builder.build_now().await.unwrap();
     let pool = rig.net.opened(kind, TOKENS, DEPTH).await.unwrap();
-    holds(&rig, &searcher, pool.address).await;
+    rig.held(&searcher, pool.address.into()).await;
     // The block that made it and the one below are undone; it is made in the third of the new ones.
     reorg::reorg(&rig, 2, reorg::Told::BlockByBlock).await;
     assert_eq!(rig.net.opened(kind, TOKENS, DEPTH).await.unwrap().address, pool.address);
     drop(trading);
-    holds(&rig, &searcher, pool.address).await;
+    rig.held(&searcher, pool.address.into()).await;
     let calls = vec![rig.net.sale(&pool, TOKENS[1], SWAP).unwrap()];
     hand.send(&rig, &calls).await;
-    block(&rig, &searcher).await;
+    rig.block_with_ours(&searcher).await;
     truth::whole(&rig, &searcher).await;
     let status = rig.close(searcher).await;
     assert_eq!(status.counters["peregrine_reloads_total"], 0);

@@ -18,8 +18,10 @@ use peregrine::hot::bundle::config::Executor;
 use peregrine::hot::worker::message::Seen;
 use peregrine::live::stats::totals::Status;
 use peregrine::live::{How, Searcher, session, start};
+use peregrine::protocols::amm::Amm;
+use peregrine::types::pool_key::PoolKey;
 use peregrine::types::secret::Place;
-use peregrine_devnet::block_builder::{self, BlockBuilder, Built};
+use peregrine_devnet::block_builder::{self, BlockBuilder, Built, Entry, Fate};
 use peregrine_devnet::{Devnet, Options, Traffic, Wallet};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -233,6 +235,29 @@ impl Rig {
         seen
     }
 
+    /// A block, once there is a bundle for it or none is to be had.
+    pub async fn block_with_ours(&self, searcher: &Searcher) {
+        self.followed(searcher).await;
+        let target = Some(searcher.tip() + 1);
+        until("a bundle, or none to be had", async || {
+            let waits = |entry: &Entry| entry.target == target && entry.fate == Fate::Waiting;
+            self.waiting_for(20) || self.builder.bundles().iter().any(waits)
+        })
+        .await;
+        self.block(0).await;
+        self.followed(searcher).await;
+    }
+
+    /// Once every thread holds the pool.
+    pub async fn held(&self, searcher: &Searcher, key: PoolKey) {
+        until("every thread holds the pool", async || {
+            let seen = searcher.look().await;
+            !seen.is_empty() && seen.iter().all(|seen| seen.pools.iter().any(|(held, _)| held.key() == key))
+        })
+        .await;
+        self.followed(searcher).await;
+    }
+
     /// Gives the searcher a while for a bundle behind this transaction, if there is one to be had.
     pub async fn chance_behind(&self, trigger: B256) {
         let behind = async || self.builder.bundles().iter().any(|entry| entry.txs.first() == Some(&trigger));
@@ -293,6 +318,12 @@ async fn mismatched(rig: &Rig, rows: &[Row]) -> String {
         }
     }
     all
+}
+
+/// Bundles through the pool that landed.
+pub fn landed_through(searcher: &Searcher, key: PoolKey) -> Vec<Row> {
+    let is_landed = |row: &Row| matches!(row.outcome, Some(Outcome::Landed { .. })) && row.bundle.pools.contains(&key);
+    searcher.ledger().all().unwrap().into_iter().filter(is_landed).collect()
 }
 
 /// No bundle reached the builder twice, none is in the ledger twice, and the ledger's sums are those of its rows.

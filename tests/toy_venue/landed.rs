@@ -6,15 +6,13 @@ use alloy_primitives::{Address, TxKind, U256, keccak256};
 use peregrine::edge::bootstrap::Factory;
 use peregrine::edge::ledger::row::{Outcome, Row};
 use peregrine::live::Searcher;
-use peregrine::protocols::amm::Amm;
 use peregrine::protocols::toy_pool::{exchangeCall, fillCall, makeCall, setFeeCall};
 use peregrine::types::pool_key::PoolKey;
 use peregrine_devnet::Wallet;
-use peregrine_devnet::block_builder::{Entry, Fate};
 use serde_json::json;
 
 use crate::bank::{approveCall, creation_code, id};
-use crate::rig::{Rig, until};
+use crate::rig::{Rig, landed_through};
 use crate::truth;
 
 /// Dollars of each token in a pool, and of one swap.
@@ -102,49 +100,20 @@ struct Pool {
     swapped: [U256; 3],
 }
 
-/// Whether every thread holds the pool.
-async fn held(rig: &Rig, searcher: &Searcher, key: PoolKey) {
-    until("every thread holds the pool", async || {
-        let seen = searcher.look().await;
-        !seen.is_empty() && seen.iter().all(|seen| seen.pools.iter().any(|(held, _)| held.key() == key))
-    })
-    .await;
-    rig.followed(searcher).await;
-}
-
-/// Bundles through the pool that landed.
-fn landed(searcher: &Searcher, key: PoolKey) -> Vec<Row> {
-    let is_landed = |row: &Row| matches!(row.outcome, Some(Outcome::Landed { .. })) && row.bundle.pools.contains(&key);
-    searcher.ledger().all().unwrap().into_iter().filter(is_landed).collect()
-}
-
-/// A block, once there is a bundle for it or none is to be had.
-async fn block(rig: &Rig, searcher: &Searcher) {
-    rig.followed(searcher).await;
-    let target = Some(searcher.tip() + 1);
-    until("a bundle, or none to be had", async || {
-        let waits = |entry: &Entry| entry.target == target && entry.fate == Fate::Waiting;
-        rig.waiting_for(20) || rig.builder.bundles().iter().any(waits)
-    })
-    .await;
-    rig.block(0).await;
-    rig.followed(searcher).await;
-}
-
 /// The pool is held, lives through swaps of each of its tokens, and earns.
 async fn earns(rig: &Rig, searcher: &Searcher, teller: &mut Teller, pool: &Pool) {
-    held(rig, searcher, pool.key).await;
+    rig.held(searcher, pool.key).await;
     for swap in 0..SWAPS {
         teller.swap(rig, pool, swap % 3).await;
-        block(rig, searcher).await;
+        rig.block_with_ours(searcher).await;
     }
     let mut blocks = 0;
-    while landed(searcher, pool.key).is_empty() {
+    while landed_through(searcher, pool.key).is_empty() {
         assert!(blocks < LONG, "nothing earned through {}: {:?}", pool.key, searcher.status());
-        block(rig, searcher).await;
+        rig.block_with_ours(searcher).await;
         blocks += 1;
     }
-    println!("{} bundles landed through {}", landed(searcher, pool.key).len(), pool.key);
+    println!("{} bundles landed through {}", landed_through(searcher, pool.key).len(), pool.key);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -159,11 +128,11 @@ async fn a_bank_s_pools_are_found_at_the_start_and_when_made_followed_at_both_co
     // The bank's own part of the state, and then another pool of the same bank.
     let fee = setFeeCall { id: id(first.key), fee: U256::from(2 * FEE) };
     teller.call(&rig, teller.bank, &fee).await;
-    block(&rig, &searcher).await;
+    rig.block_with_ours(&searcher).await;
     let second = teller.pool(&rig, SECOND).await;
     earns(&rig, &searcher, &mut teller, &second).await;
     truth::whole(&rig, &searcher).await;
-    let rows: Vec<Row> = [first.key, second.key].iter().flat_map(|key| landed(&searcher, *key)).collect();
+    let rows: Vec<Row> = [first.key, second.key].iter().flat_map(|key| landed_through(&searcher, *key)).collect();
     for row in &rows {
         let last = row.bundle.pools.last().expect("a path");
         assert!(last.id.is_none(), "the toy pays nothing before it is paid, and is last on no path");

@@ -8,6 +8,7 @@ pub mod gas;
 pub mod id;
 pub mod onetime;
 pub mod secret;
+pub mod text;
 pub mod update;
 
 pub use peregrine_protocols::types::amount;

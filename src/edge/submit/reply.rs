@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::types::text::printable;
+
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -89,12 +91,6 @@ fn refusal(error: &Value) -> Answer {
     let message = error.get("message").unwrap_or(error);
     let message = message.as_str().map_or_else(|| message.to_string(), str::to_owned);
     Answer::Refused { code, message: printable(&message, MESSAGE_CHARS) }
-}
-
-/// At most `most` characters, none of which moves a terminal's cursor.
-#[must_use]
-pub fn printable(text: &str, most: usize) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect()
 }
 
 const HASH_CHARS: usize = 80;

@@ -31,6 +31,7 @@ use crate::edge::submit::reply;
 use crate::hot::bundle::SignedBundle;
 use crate::hot::send::Relays;
 use crate::types::secret::SignError;
+use crate::types::text::printable;
 
 /// What is about to be sent: only a [`SignedBundle`], or a cancellation, makes one.
 #[derive(Debug)]
@@ -273,7 +274,7 @@ fn client() -> Result<reqwest::Client, reqwest::Error> {
 }
 
 fn excerpt(body: &[u8]) -> String {
-    reply::printable(&String::from_utf8_lossy(body), EXCERPT_CHARS)
+    printable(&String::from_utf8_lossy(body), EXCERPT_CHARS)
 }
 
 fn failure(error: &reqwest::Error) -> Answer {

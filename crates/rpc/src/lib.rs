@@ -3,9 +3,12 @@
 //!
 //! # Invariants
 //! - A node's error, a reply that is no JSON-RPC, and a broken connection are told apart.
+//! - An answer to something that was not asked is none: of a batch each answer goes to the call whose id it has.
 //! - No secret goes into an error: URLs are shown without user, password, path and query.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod reply;
 
 use std::sync::Arc;
 use std::sync::Once;
@@ -13,9 +16,12 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+pub use crate::reply::Answered;
+pub use crate::reply::Refusal;
+pub use crate::reply::Reply;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +43,7 @@ pub enum RpcError {
         host: String,
         /// What was asked.
         method: String,
-        /// JSON-RPC's code.
+        /// JSON-RPC's code; [`UNSAID`] where none was said.
         code: i64,
         /// Its words.
         message: String,
@@ -54,6 +60,9 @@ pub enum RpcError {
     },
 }
 
+/// The code of a refusal that has none: it may mean any of them.
+pub const UNSAID: i64 = 0;
+
 /// One endpoint.
 #[derive(Clone, Debug)]
 pub struct Rpc {
@@ -61,30 +70,6 @@ pub struct Rpc {
     url: String,
     host: String,
     requests: Arc<AtomicU64>,
-}
-
-/// A batch refused as a whole is answered by one object.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Replies {
-    Each(Vec<RpcReply>),
-    One(RpcReply),
-}
-
-#[derive(Deserialize)]
-struct RpcReply {
-    #[serde(default)]
-    id: Value,
-    #[serde(default)]
-    result: Value,
-    error: Option<Refusal>,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    code: i64,
-    #[serde(default)]
-    message: String,
 }
 
 /// The process's one TLS provider. Idempotent.
@@ -122,7 +107,10 @@ impl Rpc {
     /// One call.
     pub async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, RpcError> {
         let body = serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let reply: RpcReply = self.post(method, &body).await?;
+        let mut replies = self.replies(method, self.post(method, &body).await?)?;
+        // What comes back on the request's own connection is its answer, whether it names it or not.
+        replies.retain(|reply| matches!(reply.to, Answered::Request(1) | Answered::Unsaid));
+        let reply = replies.pop().ok_or_else(|| self.shape(method, "no answer to what was asked".to_owned()))?;
         self.open(method, reply)
     }
 
@@ -133,19 +121,42 @@ impl Rpc {
         }
         let call = |(id, params)| serde_json::json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
         let body: Value = params.iter().enumerate().map(call).collect();
-        let mut replies = match self.post(method, &body).await? {
-            Replies::Each(replies) => replies,
-            Replies::One(reply) => vec![self.refused(method, reply)?],
-        };
-        if replies.len() != params.len() {
-            return Err(self.shape(method, format!("{} answers, {} due", replies.len(), params.len())));
+        let mut answers: Vec<Option<Reply>> = params.iter().map(|_| None).collect();
+        for reply in self.replies(method, self.post(method, &body).await?)? {
+            // A server may answer a batch in any order, and what was not asked is no answer.
+            let id = match reply.to {
+                Answered::Request(id) => usize::try_from(id).unwrap_or(usize::MAX),
+                Answered::Unsaid if params.len() == 1 => 0,
+                Answered::Unsaid | Answered::Nobody => continue,
+            };
+            if let Some(place) = answers.get_mut(id) {
+                place.get_or_insert(reply);
+            }
         }
-        // A server may answer a batch in any order.
-        replies.sort_by_key(|reply| reply.id.as_u64());
-        replies.into_iter().map(|reply| self.open(method, reply)).collect()
+        let due = answers.len();
+        let come = answers.iter().flatten().count();
+        if come < due {
+            return Err(self.shape(method, format!("{come} answers, {due} due")));
+        }
+        answers.into_iter().flatten().map(|reply| self.open(method, reply)).collect()
     }
 
-    async fn post<T: DeserializeOwned>(&self, method: &str, body: &Value) -> Result<T, RpcError> {
+    /// What of a body is an answer. A no to the whole of a request is one object; one that does not say to which of its calls it is
+    /// may be to any of them.
+    fn replies(&self, method: &str, body: Value) -> Result<Vec<Reply>, RpcError> {
+        let (items, whole) = match body {
+            Value::Array(items) => (items, false),
+            one => (vec![one], true),
+        };
+        let replies: Vec<Reply> = items.into_iter().filter_map(Reply::read).collect();
+        let is_all = |reply: &&Reply| whole || reply.to == Answered::Unsaid;
+        match replies.iter().filter(is_all).find_map(|reply| reply.said.as_ref().err()) {
+            Some(refusal) => Err(self.no(method, refusal.clone())),
+            None => Ok(replies),
+        }
+    }
+
+    async fn post(&self, method: &str, body: &Value) -> Result<Value, RpcError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let transport = |error: reqwest::Error| RpcError::Transport {
             host: self.host.clone(),
@@ -157,21 +168,18 @@ impl Rpc {
         serde_json::from_slice(&bytes).map_err(|error| self.shape(method, error.to_string()))
     }
 
-    fn open<T: DeserializeOwned>(&self, method: &str, reply: RpcReply) -> Result<T, RpcError> {
-        let reply = self.refused(method, reply)?;
-        serde_json::from_value(reply.result).map_err(|error| self.shape(method, error.to_string()))
+    fn open<T: DeserializeOwned>(&self, method: &str, reply: Reply) -> Result<T, RpcError> {
+        let result = reply.said.map_err(|refusal| self.no(method, refusal))?;
+        serde_json::from_value(result).map_err(|error| self.shape(method, error.to_string()))
     }
 
-    fn refused(&self, method: &str, reply: RpcReply) -> Result<RpcReply, RpcError> {
-        match reply.error {
-            Some(Refusal { code, message }) => {
-                Err(RpcError::Refused { host: self.host.clone(), method: method.to_owned(), code, message })
-            }
-            None => Ok(reply),
-        }
+    fn no(&self, method: &str, Refusal { code, message }: Refusal) -> RpcError {
+        let code = code.unwrap_or(UNSAID);
+        RpcError::Refused { host: self.host.clone(), method: method.to_owned(), code, message }
     }
 
     fn shape(&self, method: &str, cause: String) -> RpcError {
+        let cause = reply::clean(&cause);
         RpcError::Shape { host: self.host.clone(), method: method.to_owned(), cause }
     }
 }

@@ -17,12 +17,13 @@ use serde_json::json;
 
 use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
+use crate::edge::rpc::UNSAID;
 use crate::hot::event::AccountUpdate;
 
 /// JSON-RPC's invalid parameters: what a node says that does not take a hash for a block's place.
 const INVALID_PARAMS: i64 = -32602;
 /// Too many calls or too long an answer: an invalid request, or a limit of the node's.
-const TOO_MUCH: [i64; 2] = [-32600, -32005];
+const TOO_MUCH: [i64; 3] = [-32600, -32005, UNSAID];
 
 impl Chain {
     /// Balance, nonce and code of each.
@@ -77,7 +78,7 @@ impl Chain {
         }
         if !self.by_number.load(Ordering::Relaxed) {
             match self.many(method, &placed(params, &json!({"blockHash": at}))).await {
-                Err(ChainError::Refused { code: INVALID_PARAMS, .. }) => (),
+                Err(ChainError::Refused { code: INVALID_PARAMS | UNSAID, .. }) => (),
                 outcome => return outcome,
             }
         }

@@ -49,6 +49,7 @@ use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::Head;
 use crate::edge::chain::Log;
+use crate::edge::rpc::UNSAID;
 use crate::hot::event;
 use crate::hot::event::AccountUpdate;
 use crate::hot::event::BlockUpdate;
@@ -447,7 +448,7 @@ fn is_unsupported(error: &ChainError) -> bool {
             let message = message.to_lowercase();
             let words = ["not supported", "not available", "not found", "not enabled", "not allowed", "unsupported"];
             let named = message.contains("method") || message.contains("trac");
-            [-32601, -32602, -32600, -32004].contains(code)
+            [-32601, -32602, -32600, -32004, UNSAID].contains(code)
                 || (named && words.iter().any(|word| message.contains(word)))
         }
         ChainError::Shape { .. } => true,

@@ -1,8 +1,13 @@
 //! Blocks whole, and logs over many of them.
+//!
+//! # Invariants
+//! - A header that lacks what every block since the merge has alike is filled up, and must then hash to its hash.
 
-use alloy::rpc::types::eth::Block;
-use alloy_primitives::{Address, B256};
+use alloy::consensus::EMPTY_OMMER_ROOT_HASH;
+use alloy::rpc::types::eth::{Block, BlockTransactions, Transaction};
+use alloy_primitives::{Address, B64, B256};
 use serde::Deserialize;
+use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
@@ -10,11 +15,22 @@ use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::Head;
 use crate::edge::chain::Log;
+use crate::edge::chain::read_transaction;
 
 impl Chain {
     /// The block with this hash, its transactions in full.
     pub async fn full(&self, hash: B256) -> Result<Option<Block>, ChainError> {
-        self.rpc.call("eth_getBlockByHash", json!([hash, true])).await
+        const METHOD: &str = "eth_getBlockByHash";
+        let block: Value = self.rpc.call(METHOD, json!([hash, true])).await?;
+        match (Block::deserialize(&block), block) {
+            (Ok(block), _) => Ok(Some(block)),
+            (Err(_), Value::Null) => Ok(None),
+            (Err(error), Value::Object(fields)) => match filled(fields, self.chain_id().await?) {
+                Some(block) => Ok(Some(block)),
+                None => Err(self.shape(METHOD, error.to_string())),
+            },
+            (Err(error), _) => Err(self.shape(METHOD, error.to_string())),
+        }
     }
 
     /// Who was paid out of the beacon chain in this block.
@@ -74,3 +90,44 @@ impl Chain {
         numbers.iter().zip(heads).map(hash).collect()
     }
 }
+
+/// A block some of whose fields are null, or follow from the rest. `None`: it cannot be had, or does not hash to its hash.
+fn filled(mut fields: Map<String, Value>, chain_id: u64) -> Option<Block> {
+    let Some(Value::Array(shown)) = fields.remove("transactions") else { return None };
+    fields.retain(|_, value| !value.is_null());
+    let alike = [
+        ("sha3Uncles", json!(EMPTY_OMMER_ROOT_HASH)),
+        ("difficulty", json!("0x0")),
+        ("nonce", json!(B64::ZERO)),
+        ("mixHash", json!(B256::ZERO)),
+        ("extraData", json!("0x")),
+    ];
+    let lacking: Vec<_> = alike.into_iter().filter(|(name, _)| !fields.contains_key(*name)).collect();
+    let is_whole = lacking.is_empty();
+    fields.extend(lacking.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    let mut block = Block::<Transaction>::deserialize(Value::Object(fields)).ok()?;
+    let header = &block.header;
+    if !is_whole && header.inner.hash_slow() != header.hash {
+        return None;
+    }
+    let txs = shown.iter().map(|tx| mined(tx, chain_id)).collect::<Option<Vec<_>>>()?;
+    block.transactions = BlockTransactions::Full(txs);
+    Some(block)
+}
+
+fn mined(shown: &Value, chain_id: u64) -> Option<Transaction> {
+    let inner = read_transaction(shown, Some(chain_id)).ok()?.tx;
+    // Nobody asks one of a block for its place: it is where it stands.
+    Some(Transaction {
+        inner,
+        block_hash: None,
+        block_number: None,
+        transaction_index: None,
+        effective_gas_price: None,
+        block_timestamp: None,
+    })
+}
+
+#[cfg(test)]
+#[path = "blocks/tests.rs"]
+mod tests;

@@ -3,18 +3,21 @@
 //! # Invariants
 //! - A block that the node does not know is `None`, never an error; an error says that there is no answer.
 //! - State is read behind a block named by its hash; see `state`.
+//! - A field that is null is absent, and what can be derived is not demanded: see `transaction`, and `blocks` for headers.
 //! - Logs are of one block, by its hash, so that a reorg between two calls cannot mix two chains.
 
 mod blocks;
 mod mined;
 mod state;
 mod trace;
+mod transaction;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use alloy::serde::null_as_default;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,6 +28,7 @@ use crate::edge::rpc::RpcError;
 use crate::hot::event;
 
 pub use trace::Trace;
+pub use transaction::{Shown, Unreadable, read_transaction, transaction_hash};
 
 /// Why there is no answer.
 pub type ChainError = RpcError;
@@ -66,10 +70,10 @@ pub struct Head {
     #[serde(with = "alloy::serde::quantity")]
     pub gas_limit: u64,
     /// Who is paid.
-    #[serde(rename = "miner", default)]
+    #[serde(rename = "miner", default, deserialize_with = "null_as_default")]
     pub beneficiary: Address,
     /// The beacon's randomness.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub mix_hash: B256,
     /// Blob gas over target, summed up.
     #[serde(default, with = "alloy::serde::quantity::opt")]
@@ -108,8 +112,10 @@ pub struct Log {
     /// Who emitted it.
     pub address: Address,
     /// Signature and indexed fields.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub topics: Vec<B256>,
     /// The rest.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub data: Bytes,
     /// Its block.
     pub block_hash: B256,
@@ -119,7 +125,7 @@ pub struct Log {
     #[serde(with = "alloy::serde::quantity")]
     pub log_index: u64,
     /// The block was undone.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub removed: bool,
 }
 

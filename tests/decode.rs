@@ -124,3 +124,73 @@ proptest! {
         }
     }
 }
+
+/// A notice some of whose fields are absent, or null.
+fn without(frame: &str, names: &[&str], is_null: bool) -> String {
+    let mut frame: Value = serde_json::from_str(frame).expect("json");
+    let fields = frame["params"]["result"].as_object_mut().expect("an object");
+    for name in names {
+        match is_null {
+            true => drop(fields.insert((*name).to_owned(), Value::Null)),
+            false => drop(fields.remove(*name)),
+        }
+    }
+    frame.to_string()
+}
+
+#[test]
+fn what_a_frame_leaves_out_is_derived_and_what_proves_nothing_is_left_to_the_edge() {
+    let sets: [&[&str]; 6] = [
+        &["from"],
+        &["type"],
+        &["chainId"],
+        &["from", "chainId", "type"],
+        &["v", "yParity"],
+        &["from", "chainId", "type", "v", "yParity"],
+    ];
+    let (mut read, mut tx) = (0, PendingTx::default());
+    // Every seventh: a recovery takes its time.
+    for recorded in recorded().iter().step_by(7) {
+        let frame = notice(recorded);
+        let slow = slowly(&frame).expect("alloy reads what it wrote");
+        if slow.inner().tx_type() as u8 > 2 {
+            for names in sets {
+                assert!(
+                    tx.read_on(&without(&frame, names, false), Some(1)).is_err(),
+                    "a type that is left to the edge"
+                );
+            }
+            continue;
+        }
+        for (names, is_null) in sets.iter().flat_map(|names| [(names, false), (names, true)]) {
+            let less = without(&frame, names, is_null);
+            tx.read_on(&less, Some(1)).unwrap_or_else(|error| panic!("{error}: {less}"));
+            same(&tx, &slow).unwrap_or_else(|error| panic!("without {names:?}: {error}"));
+            read += 1;
+        }
+        let other = without(&frame, &["nonce"], false).replace("\"gas\":\"0x", "\"nonce\":\"0xffff\",\"gas\":\"0x");
+        assert!(tx.read_on(&without(&other, &["from"], true), Some(1)).is_err(), "not the hash of what it says");
+    }
+    println!("{read} frames that leave something out");
+}
+
+#[test]
+fn what_is_empty_need_not_be_there_and_an_unknown_chain_is_not_guessed() {
+    let Some(dynamic) = recorded().into_iter().find(|tx| {
+        tx.inner.inner().is_eip1559() && tx.inner.inner().access_list().is_some_and(|list| list.0.is_empty())
+    }) else {
+        return;
+    };
+    let (frame, mut tx) = (notice(&dynamic), PendingTx::default());
+    let slow = slowly(&frame).expect("alloy reads what it wrote");
+    for names in [&["accessList"][..], &["accessList", "from", "gasPrice"]] {
+        tx.read_on(&without(&frame, names, true), Some(1)).expect("readable");
+        same(&tx, &slow).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let homeless = without(&frame, &["chainId"], false);
+    assert_eq!(tx.read(&homeless), Err(Unread::Field("chainId")));
+    assert_eq!(tx.read_on(&homeless, Some(5)), Err(Unread::Field("chainId")), "another chain's");
+    let called = frame.replace("\"input\"", "\"data\"");
+    tx.read_on(&called, Some(1)).expect("readable");
+    same(&tx, &slow).unwrap_or_else(|error| panic!("{error}"));
+}

@@ -41,6 +41,7 @@ counters! {
     Blocks "blocks" "Blocks followed."
     Undone "blocks_undone" "Blocks undone by reorgs."
     Heard "pending_heard_in_line" "Pending transactions that a spinning thread heard on a socket of its own before the edge told it."
+    LeftToEdge "pending_left_to_edge" "Frames that spinning threads heard on sockets of their own, did not read, and left to the edge's."
     Pending "pending" "Pending transactions heard of, each once."
     PendingDropped "pending_dropped" "Pending transactions that found no room at a hot thread and were not looked at, those worth least."
     Offered "pending_offered" "Times that a pending transaction was handed to a hot thread: then looked at, put off, or dropped."

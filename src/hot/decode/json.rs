@@ -1,4 +1,4 @@
-//! The frame itself.
+//! The frame itself, as the common nodes send it; of others see `loose`.
 
 use alloy_primitives::{Address, B256, U256, hex};
 use serde::Deserialize;
@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use crate::hot::decode::PendingTx;
 use crate::hot::decode::TxType;
 use crate::hot::decode::input::Input;
+use crate::hot::decode::loose;
 
 /// Why a frame is not read here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +37,7 @@ impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
 }
 
 /// A number in hexadecimal, `0x` before it.
-struct Number<T>(T);
+pub(in crate::hot::decode) struct Number<T>(pub(in crate::hot::decode) T);
 
 macro_rules! number {
     ($type:ty) => {
@@ -108,13 +109,21 @@ struct Tx<'a> {
     block_hash: Option<&'a RawValue>,
 }
 
-/// Reads a notice into `to`.
-pub(in crate::hot::decode) fn read(frame: &str, to: &mut PendingTx) -> Result<(), Unread> {
+/// Reads a notice into `to`. `chain_id`: of the chain that the node is on, where that is known.
+pub(in crate::hot::decode) fn read(frame: &str, to: &mut PendingTx, chain_id: Option<u64>) -> Result<(), Unread> {
+    match whole(frame, to) {
+        Err(why @ (Unread::Form | Unread::Field(_))) => loose::read(frame, to, chain_id).ok_or(why),
+        read => read,
+    }
+}
+
+/// One of which nothing is left out.
+fn whole(frame: &str, to: &mut PendingTx) -> Result<(), Unread> {
     let Notice { params: Params { result: tx } } = serde_json::from_str(frame).map_err(|_| Unread::Form)?;
     if tx.block_hash.is_some_and(|hash| hash.get() != "null") {
         return Err(Unread::Form);
     }
-    to.kind = match tx.kind.as_ref().map_or(0, |kind| kind.0) {
+    to.kind = match tx.kind.as_ref().ok_or(Unread::Field("type"))?.0 {
         0 => TxType::Legacy,
         1 => TxType::Listed,
         2 => TxType::Dynamic,
@@ -167,7 +176,7 @@ fn number(from: &Option<Number<u128>>, name: &'static str) -> Result<u128, Unrea
     from.as_ref().map(|number| number.0).ok_or(Unread::Field(name))
 }
 
-fn bytes(text: &str, to: &mut Input) -> Result<(), Unread> {
+pub(in crate::hot::decode) fn bytes(text: &str, to: &mut Input) -> Result<(), Unread> {
     let digits = text.strip_prefix("0x").ok_or(Unread::Field("input"))?;
     to.write(digits.len() / 2, |bytes| hex::decode_to_slice(digits, bytes)).map_err(|_| Unread::Field("input"))
 }

@@ -4,6 +4,7 @@
 //! # Invariants
 //! - What is read here is what `alloy` reads of the same frame, or nothing: `tests/decode.rs` holds the one against the other.
 //! - Hash and sender are the node's word. [`PendingTx::encode`] gives bytes that must still hash to it.
+//! - What a frame leaves out, or has null for, is derived from the rest, and proven by the hash: `loose`.
 //!
 //! # Limits
 //! - Types 0, 1 and 2. Blobs and authorisations are left to the edge, which reads them at its leisure: a bundle cannot hold
@@ -11,11 +12,12 @@
 //! - A string with an escape in it is not read: hexadecimal has none.
 //!
 //! # Cost
-//! No allocation once the buffers have grown.
+//! No allocation once the buffers have grown, of a frame that leaves nothing out.
 
 mod access;
 mod input;
 mod json;
+mod loose;
 mod raw;
 
 use alloy::eips::eip2930::AccessList;
@@ -69,7 +71,15 @@ impl PendingTx {
     /// # Errors
     /// It is none that is read here. What was read before is lost.
     pub fn read(&mut self, frame: &str) -> Result<(), Unread> {
-        json::read(frame, self)
+        self.read_on(frame, None)
+    }
+
+    /// [`PendingTx::read`], of a node on the chain of this id: a transaction need not say it.
+    ///
+    /// # Errors
+    /// As of [`PendingTx::read`].
+    pub fn read_on(&mut self, frame: &str, chain_id: Option<u64>) -> Result<(), Unread> {
+        json::read(frame, self, chain_id)
     }
 
     /// As it was announced.
@@ -78,7 +88,7 @@ impl PendingTx {
         self.hash
     }
 
-    /// Who sent it, says the node.
+    /// Who sent it, says the node; or the signature, where the node does not.
     #[must_use]
     pub const fn sender(&self) -> Address {
         self.sender

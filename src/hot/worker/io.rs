@@ -158,6 +158,10 @@ pub struct WorkerIo {
     spare: Vec<PendingTx>,
     waiting: Bins<Waiting>,
     dropped: u64,
+    /// Frames that were not read.
+    left: u64,
+    /// The chain's id: a transaction need not say it.
+    chain_id: Option<u64>,
     rounds: u32,
     /// Triggers whose bundles were taken back.
     taken_back: Behind<B256>,
@@ -189,10 +193,24 @@ impl WorkerIo {
             tx: PendingTx::default(),
             spare: Vec::new(),
             dropped: 0,
+            left: 0,
+            chain_id: None,
             rounds: 0,
             taken_back: Behind::default(),
             gone: Behind::default(),
         }
+    }
+
+    /// Its nodes are on the chain of this id.
+    #[must_use]
+    pub const fn on_chain(mut self, chain_id: u64) -> Self {
+        self.chain_id = Some(chain_id);
+        self
+    }
+
+    /// Frames since the last call that were not read, and are left to the edge's own sockets.
+    pub const fn left(&mut self) -> u64 {
+        std::mem::replace(&mut self.left, 0)
     }
 
     /// Whether a transaction was not met before; from now on it was.
@@ -239,7 +257,11 @@ impl WorkerIo {
     }
 
     fn take_in(&mut self, frame: &str, at_ns: u64) {
-        if self.tx.read(frame).is_err() || !self.is_ours() {
+        if self.tx.read_on(frame, self.chain_id).is_err() {
+            self.left += 1;
+            return;
+        }
+        if !self.is_ours() {
             return;
         }
         let ready_ns = self.parts.clock.now_ns();

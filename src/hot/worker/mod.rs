@@ -216,9 +216,13 @@ impl Worker {
 
     /// Looks at what its own sockets have heard. False: nothing.
     fn hear(&mut self) -> bool {
-        let Some(Waiting { tx, at_ns, ready_ns }) = self.parts.io.as_mut().and_then(|io| io.hear()) else {
-            return false;
-        };
+        let Some(io) = &mut self.parts.io else { return false };
+        let waiting = io.hear();
+        let left = io.left();
+        if left > 0 {
+            self.parts.meter.counters.add_many(Counter::LeftToEdge, left);
+        }
+        let Some(Waiting { tx, at_ns, ready_ns }) = waiting else { return false };
         self.parts.meter.counters.add(Counter::Heard);
         let decode_ns = ready_ns.saturating_sub(at_ns);
         let case = Case { hash: tx.hash(), at_ns, decode_ns, ready_ns, look: Look::First, shape: io::shape(&tx) };

@@ -178,7 +178,8 @@ const ROOMS: &[Room] = &[
     // Siblings meet at their doors; ingest and submit not even there. `chain` dials through `rpc`, and names no other.
     Room { at: "edge", may: &["types", "chain", "metrics", "protocols", "hot", "edge", "rpc"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::chain", may: SEAM, doors: &["edge::rpc"], crates: Any, bans: EDGE },
-    Room { at: "edge::ingest", may: SEAM, doors: &["edge::chain", "edge::dial", "edge::record"], crates: Any, bans: EDGE },
+    // An answer over a websocket has the forms that one over HTTP has: `rpc` reads both.
+    Room { at: "edge::ingest", may: SEAM, doors: &["edge::chain", "edge::dial", "edge::record", "edge::rpc"], crates: Any, bans: EDGE },
     // `rpc` for the process's one TLS provider.
     Room { at: "edge::submit", may: SEAM, doors: &["edge::chain", "edge::dial", "edge::record", "edge::ledger", "edge::rpc"],
         crates: Any, bans: EDGE },

@@ -3,6 +3,8 @@
 
 #[path = "ingest/anvil.rs"]
 mod anvil;
+#[path = "ingest/dialects.rs"]
+mod dialects;
 #[path = "ingest/faults.rs"]
 mod faults;
 #[path = "ingest/follower.rs"]

@@ -37,9 +37,12 @@ use crate::metrics::count::Counter;
 use crate::metrics::span::Clock;
 use crate::types::onetime::OneTime;
 use crate::types::secret::Place;
+use crate::types::text::printable;
 
 /// Connections to each relay: while one waits for its answer, the next bundle goes down another.
 const CONNECTIONS: usize = 4;
+/// Characters of what a node says that are logged.
+const WORDS: usize = 200;
 /// Ports that may stand ready for a thread at once.
 const ROOM: usize = 256;
 
@@ -91,6 +94,7 @@ pub struct Reconnector {
     nonces: usize,
     room: usize,
     spins: bool,
+    chain_id: u64,
     /// One a worker, to be run by tokio.
     tasks: Vec<Redial>,
 }
@@ -109,7 +113,8 @@ impl Reconnector {
         let identity = config.executor.as_ref().and_then(|executor| executor.identity.clone());
         let backoff = Backoff { least, most };
         let (nonces, room) = (config.threads.nonces, config.ingest.pending_room);
-        Self { parts, backoff, patience, identity, nonces, room, spins: config.threads.spin, tasks: Vec::new() }
+        let (spins, chain_id) = (config.threads.spin, config.chain.id);
+        Self { parts, backoff, patience, identity, nonces, room, spins, chain_id, tasks: Vec::new() }
     }
 
     /// Sockets for a worker: its index, of so many; `worth` is where it learns what transactions bring.
@@ -130,7 +135,7 @@ impl Reconnector {
             missing,
             meters: self.parts.meters.clone(),
         });
-        Ok(WorkerIo::new(io::Parts {
+        let io = WorkerIo::new(io::Parts {
             ports,
             lost: sink(&lost),
             replies: sink(&self.parts.replies),
@@ -143,7 +148,8 @@ impl Reconnector {
             share,
             clock: self.parts.clock,
             spins: self.spins,
-        }))
+        });
+        Ok(io.on_chain(self.chain_id))
     }
 
     /// What keeps the workers' sockets dialled.
@@ -205,11 +211,24 @@ async fn stand(dial: Port<node_socket::Dial, connection::Dial>, backoff: Backoff
                 let _unused = put.try_send(port);
                 return;
             }
-            Ok(Err(Broken(why))) => tracing::debug!(why, tries, "a port of a hot thread does not stand"),
+            Ok(Err(Broken(why))) => missed(&dial, &why, tries),
             // Dialling panicked, or the runtime is ending.
             Err(_) => return,
         }
         tokio::time::sleep(backoff.delay(tries)).await;
+    }
+}
+
+/// The first miss of a node's is said: what it tells comes over the edge's sockets until it stands.
+fn missed(dial: &Port<node_socket::Dial, connection::Dial>, why: &str, tries: u32) {
+    match dial {
+        Port::NodeSocket(dial) if tries == 0 => {
+            let (node, why) = (dial.name(), printable(why, WORDS));
+            tracing::warn!(node, why, "a spinning thread does not hear a node by itself; it is dialled again");
+        }
+        Port::NodeSocket(_) | Port::RelayConnection(_) => {
+            tracing::debug!(why, tries, "a port of a hot thread does not stand");
+        }
     }
 }
 

@@ -30,6 +30,32 @@ pub enum Mode {
     Removed,
 }
 
+type Answers = dyn Fn(&Value) -> Option<Vec<Value>> + Send + Sync;
+type Sayings = dyn Fn(Value) -> Vec<Value> + Send + Sync;
+
+/// A dialect: what a node answers by itself to what it is asked (nothing: it is asked), and how it says what it says.
+pub struct Dialect {
+    pub asked: Box<Answers>,
+    pub said: Box<Sayings>,
+}
+
+/// One that answers as the node does, and says what it says in another way.
+pub fn saying(said: impl Fn(Value) -> Vec<Value> + Send + Sync + 'static) -> Dialect {
+    Dialect { asked: Box::new(|_| None), said: Box::new(said) }
+}
+
+/// The item of a notice, where it is one.
+pub fn item(said: &mut Value) -> Option<&mut Value> {
+    said.get_mut("params").and_then(|params| params.get_mut("result"))
+}
+
+/// ... of a pending transaction in full.
+pub fn tx(said: &mut Value) -> Option<&mut Value> {
+    item(said).filter(|item| item.get("nonce").is_some() && item.get("parentHash").is_none())
+}
+
+type Spoken = Arc<Mutex<(Mode, Option<Arc<Dialect>>)>>;
+
 /// What it does to the connections of this moment.
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
@@ -41,7 +67,7 @@ pub enum Act {
 
 pub struct Proxy {
     pub ws: String,
-    mode: Arc<Mutex<Mode>>,
+    mode: Spoken,
     act: broadcast::Sender<Act>,
 }
 
@@ -49,7 +75,7 @@ impl Proxy {
     pub async fn before(node: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let ws = format!("ws://{}", listener.local_addr().unwrap());
-        let (mode, act) = (Arc::new(Mutex::new(Mode::Pass)), broadcast::channel(8).0);
+        let (mode, act) = (Arc::new(Mutex::new((Mode::Pass, None))), broadcast::channel(8).0);
         let (node, its_mode, its_act) = (node.to_owned(), mode.clone(), act.clone());
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
@@ -60,7 +86,17 @@ impl Proxy {
     }
 
     pub fn set(&self, mode: Mode) {
-        *self.mode.lock().unwrap() = mode;
+        self.mode.lock().unwrap().0 = mode;
+    }
+
+    /// From now on the node speaks so.
+    pub fn speak(&self, dialect: Dialect) {
+        self.mode.lock().unwrap().1 = Some(Arc::new(dialect));
+    }
+
+    /// From now on the node speaks as it does.
+    pub fn speak_plainly(&self) {
+        self.mode.lock().unwrap().1 = None;
     }
 
     pub fn act(&self, act: Act) {
@@ -68,7 +104,7 @@ impl Proxy {
     }
 }
 
-async fn carry(socket: TcpStream, node: String, mode: Arc<Mutex<Mode>>, mut acts: broadcast::Receiver<Act>) {
+async fn carry(socket: TcpStream, node: String, mode: Spoken, mut acts: broadcast::Receiver<Act>) {
     let Ok(mut client) = accept_async(socket).await else { return };
     let Ok((mut node, _)) = connect_async(node).await else { return };
     let mut kept = None;
@@ -81,10 +117,12 @@ async fn carry(socket: TcpStream, node: String, mode: Arc<Mutex<Mode>>, mut acts
             },
             asked = client.next() => match asked {
                 Some(Ok(message @ Message::Text(_))) => {
-                    let mode = *mode.lock().unwrap();
-                    match refused(mode, &message) {
+                    let (mode, dialect) = mode.lock().unwrap().clone();
+                    match refused(mode, &message).map(|no| vec![no]).or_else(|| answered(dialect?.as_ref(), &message)) {
                         // A client that is gone is noticed at the next turn.
-                        Some(refusal) => drop(client.send(refusal).await),
+                        Some(answers) => for answer in answers {
+                            drop(client.send(answer).await);
+                        },
                         None => node.send(message).await.unwrap(),
                     }
                 }
@@ -93,8 +131,12 @@ async fn carry(socket: TcpStream, node: String, mode: Arc<Mutex<Mode>>, mut acts
             },
             said = node.next() => {
                 let Some(Ok(message)) = said else { return };
-                let mode = *mode.lock().unwrap();
-                for message in spoil(mode, message, &mut kept) {
+                let (mode, dialect) = mode.lock().unwrap().clone();
+                let said = match dialect {
+                    Some(dialect) => translated(&dialect, message),
+                    None => spoil(mode, message, &mut kept),
+                };
+                for message in said {
                     if client.send(message).await.is_err() {
                         return;
                     }
@@ -102,6 +144,18 @@ async fn carry(socket: TcpStream, node: String, mode: Arc<Mutex<Mode>>, mut acts
             }
         }
     }
+}
+
+fn translated(dialect: &Dialect, message: Message) -> Vec<Message> {
+    match message.to_text().ok().and_then(|text| serde_json::from_str(text).ok()) {
+        Some(said) => (dialect.said)(said).iter().map(|said| Message::text(said.to_string())).collect(),
+        None => vec![message],
+    }
+}
+
+fn answered(dialect: &Dialect, asked: &Message) -> Option<Vec<Message>> {
+    let asked = serde_json::from_str(asked.to_text().ok()?).ok()?;
+    Some((dialect.asked)(&asked)?.iter().map(|said| Message::text(said.to_string())).collect())
 }
 
 fn spoil(mode: Mode, message: Message, kept: &mut Option<Message>) -> Vec<Message> {

@@ -15,6 +15,7 @@ use axum::routing::post;
 use futures_util::{SinkExt, StreamExt};
 use peregrine::edge::chain::BlockId;
 use peregrine::edge::ingest::Node;
+use peregrine::types::secret::Key;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, watch};
@@ -40,6 +41,8 @@ pub struct Ledger {
     txs: HashMap<B256, Value>,
     /// So many requests are answered with 500.
     failing: u32,
+    /// Ids come back as text.
+    pub text_ids: bool,
     salt: u64,
 }
 
@@ -195,6 +198,12 @@ impl FakeNode {
         hash
     }
 
+    /// A pending transaction, told in any way; whoever asks by its hash is told it whole.
+    pub fn tell_any(&self, (hash, tx): (B256, Value), told: Value) {
+        self.lock().txs.insert(hash, tx);
+        self.say(Say::Notice("newPendingTransactions", told));
+    }
+
     pub fn tell_raw(&self, text: &str) {
         self.say(Say::Raw(text.to_owned()));
     }
@@ -274,7 +283,8 @@ async fn answer(State(ledger): State<Arc<Mutex<Ledger>>>, body: String) -> (Stat
         return (StatusCode::INTERNAL_SERVER_ERROR, "<html>busy</html>".to_owned());
     }
     let asked: Value = serde_json::from_str(&body).unwrap();
-    let one = |asked: &Value| json!({"jsonrpc": "2.0", "id": asked["id"], "result": ledger.result(asked)});
+    let id = |asked: &Value| if ledger.text_ids { json!(asked["id"].to_string()) } else { asked["id"].clone() };
+    let one = |asked: &Value| json!({"jsonrpc": "2.0", "id": id(asked), "result": ledger.result(asked)});
     let reply = match asked.as_array() {
         // The order of a batch's answers is the server's own.
         Some(batch) => Value::Array(batch.iter().rev().map(one).collect()),
@@ -310,7 +320,28 @@ impl Ledger {
 
 /// A signed transaction (the signature is no one's; a node's word for the sender is taken) as a node shows it.
 pub fn transaction(nonce: u64) -> (B256, Value) {
-    let tx = TxEip1559 {
+    let signature = Signature::new(U256::from(7), U256::from(9), false);
+    shown(unsigned(nonce).into_signed(signature).into(), STRANGER)
+}
+
+fn key() -> Key {
+    Key::from_bytes(&[7; 32]).unwrap()
+}
+
+/// Who signs [`signed`].
+pub fn signer() -> Address {
+    key().address()
+}
+
+/// One that is signed by somebody.
+pub fn signed(nonce: u64) -> (B256, Value) {
+    let tx = unsigned(nonce);
+    let signature = key().sign(&tx.signature_hash()).unwrap();
+    shown(tx.into_signed(signature).into(), signer())
+}
+
+fn unsigned(nonce: u64) -> TxEip1559 {
+    TxEip1559 {
         chain_id: 1,
         nonce,
         gas_limit: 21_000,
@@ -320,10 +351,12 @@ pub fn transaction(nonce: u64) -> (B256, Value) {
         value: U256::from(nonce),
         input: Bytes::from_static(&[0xd0, 0xe3, 0x0d, 0xb0]),
         ..TxEip1559::default()
-    };
-    let signed: TxEnvelope = tx.into_signed(Signature::new(U256::from(7), U256::from(9), false)).into();
+    }
+}
+
+fn shown(signed: TxEnvelope, sender: Address) -> (B256, Value) {
     let tx = Transaction {
-        inner: Recovered::new_unchecked(signed, STRANGER),
+        inner: Recovered::new_unchecked(signed, sender),
         block_hash: None,
         block_number: None,
         transaction_index: None,

@@ -15,16 +15,21 @@ use crate::edge::chain::Head;
 use crate::edge::chain::Log;
 use crate::edge::ingest::feed::Pending;
 use crate::edge::ingest::feed::SourceId;
+use crate::edge::ingest::hearing::Hearing;
+use crate::edge::ingest::hearing::Kind;
 use crate::edge::ingest::queue::Queue;
 use crate::edge::ingest::race::Race;
 use crate::edge::record::JournalHandle;
+use crate::types::text::printable;
 
 /// Frames kept for inspection, the latest.
 const BAD_FRAMES: usize = 64;
-/// Bytes kept of each.
-const BAD_FRAME_BYTES: usize = 4096;
+/// Characters kept of each.
+const BAD_FRAME: usize = 4096;
+/// ... and of what is wrong with it.
+const CAUSE: usize = 256;
 
-/// A frame that did not decode.
+/// A frame that did not decode, made printable.
 #[derive(Clone, Debug)]
 pub struct BadFrame {
     /// Who sent it.
@@ -43,6 +48,10 @@ pub(in crate::edge::ingest) struct Shared {
     pub(in crate::edge::ingest) txs: Race,
     pub(in crate::edge::ingest) heads: Race,
     pub(in crate::edge::ingest) bad: Bad,
+    /// By source.
+    pub(in crate::edge::ingest) hearings: Vec<Hearing>,
+    /// Of the chain, where it is known.
+    pub(in crate::edge::ingest) chain_id: Option<u64>,
     pub(in crate::edge::ingest) journal_handle: JournalHandle,
 }
 
@@ -141,11 +150,79 @@ impl Inlet {
         self.shared.journal_handle.fetched(at_ns, self.source, bytes);
     }
 
-    /// A message did not decode: it is counted and kept, and the feed goes on.
-    pub fn bad(&self, at_ns: u64, text: &str, cause: impl ToString) {
-        let end = text.floor_char_boundary(BAD_FRAME_BYTES);
-        let text = text.get(..end).unwrap_or_default().to_owned();
-        self.shared.bad.keep(BadFrame { source: self.source, at_ns, cause: cause.to_string(), text });
+    /// The chain's id, where the configuration has told it.
+    #[must_use]
+    pub fn chain_id(&self) -> Option<u64> {
+        self.shared.chain_id
+    }
+
+    fn hearing(&self) -> Option<&Hearing> {
+        self.shared.hearings.get(usize::from(self.source))
+    }
+
+    /// A message did not decode: it is counted, said and kept, and the feed goes on.
+    pub fn bad(&self, kind: Kind, at_ns: u64, text: &str, cause: impl ToString) {
+        let cause = cause.to_string();
+        if let Some(hearing) = self.hearing() {
+            hearing.bad(kind, text, &cause);
+        }
+        let (text, cause) = (printable(text, BAD_FRAME), printable(&cause, CAUSE));
+        self.shared.bad.keep(BadFrame { source: self.source, at_ns, cause, text });
+    }
+
+    /// A message of this kind decoded.
+    pub fn heard(&self, kind: Kind) {
+        if let Some(hearing) = self.hearing() {
+            hearing.good(kind);
+        }
+    }
+
+    /// A transaction came without these fields, and they were derived.
+    pub fn derived(&self, fields: &[&'static str], text: &str) {
+        if let Some(hearing) = self.hearing() {
+            hearing.derived(fields, text);
+        }
+    }
+
+    /// Of so many transactions that were announced by hash no body could be had.
+    pub fn not_had(&self, count: u64, why: &str) {
+        if let Some(hearing) = self.hearing() {
+            hearing.not_had(count, why);
+        }
+    }
+
+    /// The node does not know any more what it has announced.
+    pub fn gone(&self) {
+        if let Some(hearing) = self.hearing() {
+            hearing.gone();
+        }
+    }
+
+    /// The node refuses a subscription. Whether that is new.
+    #[must_use]
+    pub fn refused(&self, subscription: &'static str, why: &str) -> bool {
+        self.hearing().is_some_and(|hearing| hearing.refused(subscription, why))
+    }
+
+    /// The node has made a subscription.
+    pub fn granted(&self, subscription: &'static str) {
+        if let Some(hearing) = self.hearing() {
+            hearing.granted(subscription);
+        }
+    }
+
+    /// The source has a connection.
+    pub fn connected(&self) {
+        if let Some(hearing) = self.hearing() {
+            hearing.link(None);
+        }
+    }
+
+    /// ... and has none any more.
+    pub fn ended(&self, why: &str) {
+        if let Some(hearing) = self.hearing() {
+            hearing.link(Some(why));
+        }
     }
 
     /// Heads are subscribed: from here on the source tells every one, and what came before is asked for.
@@ -168,12 +245,14 @@ impl Inlet {
 
     /// A head was announced.
     pub async fn head(&self, head: Head, at_ns: u64) {
+        self.heard(Kind::Heads);
         self.shared.heads.heard(head.hash, self.source, at_ns);
         self.note(Note::Head(self.source, head)).await;
     }
 
     /// A log was announced.
     pub async fn log(&self, log: Log) {
+        self.heard(Kind::Logs);
         self.note(Note::Log(self.source, log)).await;
     }
 
@@ -199,6 +278,7 @@ impl Inlet {
 
     /// The body of a transaction that was announced before; it began to be parsed at `began_ns`.
     pub fn body(&self, tx: Recovered<TxEnvelope>, began_ns: u64) {
+        self.heard(Kind::Pending);
         if let Some(at_ns) = self.shared.txs.take(*tx.inner().tx_hash()) {
             let ready_ns = self.now_ns();
             let decode_ns = ready_ns.saturating_sub(began_ns);

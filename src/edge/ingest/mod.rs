@@ -8,6 +8,7 @@
 //! reader is slow. What the reader may rely on stands in [`feed`].
 
 pub mod feed;
+pub mod hearing;
 pub mod inlet;
 mod node;
 pub mod node_ipc;
@@ -32,6 +33,8 @@ use tokio::task::JoinSet;
 use crate::edge::chain::BlockId;
 use crate::edge::chain::Chain;
 use crate::edge::ingest::feed::SourceId;
+use crate::edge::ingest::hearing::Heard;
+use crate::edge::ingest::hearing::Hearing;
 use crate::edge::ingest::inlet::BadFrame;
 use crate::edge::ingest::inlet::Inlet;
 use crate::edge::ingest::inlet::Shared;
@@ -71,9 +74,6 @@ pub enum SourceError {
     /// No head came for too long, twice.
     #[error("no head for {0:?}")]
     NoHeads(Duration),
-    /// The node does not announce heads.
-    #[error("the node refuses newHeads: {0}")]
-    Refused(String),
 }
 
 /// A `[[node]]` row.
@@ -166,6 +166,8 @@ pub struct SourceStats {
     pub txs: Standing,
     /// Heads.
     pub heads: Standing,
+    /// What of it decodes.
+    pub heard: Heard,
 }
 
 /// The running feed. Dropping it ends it.
@@ -180,13 +182,24 @@ const CHAIN_ROOM: usize = 4096;
 /// Notes between the sources and `sequence`.
 const NOTES: usize = 4096;
 
-/// Starts all sources; within a tokio runtime. The feed begins behind `after`, or at the node's latest block. `watched`: whose
-/// logs are due, in order; the watchlist tells what it becomes.
+/// [`start_on`], of a chain whose id is not told: a transaction must say it, or is fetched by its hash.
 pub fn start(
     nodes: &[Node],
     config: &Config,
     after: Option<BlockId>,
     watched: watch::Receiver<Arc<[Address]>>,
+    journal_handle: JournalHandle,
+) -> Result<(Ingest, Outlet), StartError> {
+    start_on(None, nodes, config, (after, watched), journal_handle)
+}
+
+/// Starts all sources; within a tokio runtime. `chain_id`: what a transaction has that does not say it. The feed begins behind `after`, or at the node's latest block. `watched`: whose
+/// logs are due, in order; the watchlist tells what it becomes.
+pub fn start_on(
+    chain_id: Option<u64>,
+    nodes: &[Node],
+    config: &Config,
+    (after, watched): (Option<BlockId>, watch::Receiver<Arc<[Address]>>),
     journal_handle: JournalHandle,
 ) -> Result<(Ingest, Outlet), StartError> {
     let timeout = Duration::from_millis(config.timeout_ms);
@@ -200,7 +213,8 @@ pub fn start(
     }
     let queue = Queue::new(CHAIN_ROOM, config.pending_room);
     let (txs, heads) = (Race::new(sources.len()), Race::new(sources.len()));
-    let shared = Arc::new(Shared { queue: queue.clone(), txs, heads, bad: inlet::Bad::default(), journal_handle });
+    let (bad, hearings) = (inlet::Bad::default(), sources.iter().map(|(name, ..)| Hearing::new(name)).collect());
+    let shared = Arc::new(Shared { queue: queue.clone(), txs, heads, bad, hearings, chain_id, journal_handle });
     let (notes, heard) = mpsc::channel(NOTES);
     let [least, most] = [config.retry_least_ms, config.retry_most_ms].map(Duration::from_millis);
     let backoff = Backoff { least, most };
@@ -234,6 +248,7 @@ impl Ingest {
             name: name.clone(),
             txs: self.shared.txs.standing(index as SourceId),
             heads: self.shared.heads.standing(index as SourceId),
+            heard: self.shared.hearings.get(index).map(Hearing::heard).unwrap_or_default(),
         };
         self.names.iter().enumerate().map(stats).collect()
     }

@@ -1,14 +1,16 @@
 //! Dials the node sockets of the hot threads: a websocket of their own to a node, subscribed to pending transactions in full.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use tungstenite::{Message, WebSocket};
 
 use crate::edge::dial;
 use crate::edge::dial::Place;
 use crate::edge::dial::Roots;
 use crate::edge::ingest::Node;
+use crate::edge::ingest::node::wire;
+use crate::edge::ingest::node::wire::Said;
+use crate::edge::rpc::Answered;
 use crate::hot::rt::port::Broken;
 use crate::hot::rt::port::Stream;
 use crate::hot::rt::port::node_socket::NodeSocket;
@@ -17,6 +19,7 @@ use crate::hot::rt::port::node_socket::NodeSocket;
 #[derive(Clone)]
 pub struct Dial {
     node: usize,
+    name: String,
     /// May hold an account's key: never shown.
     url: String,
     place: Place,
@@ -34,15 +37,9 @@ pub fn dials(nodes: &[Node], patience: Duration) -> Vec<Dial> {
         let parsed = reqwest::Url::parse(&url).ok()?;
         let open = parsed.username().is_empty() && parsed.password().is_none();
         let place = Place::of(&parsed).filter(|_| open)?;
-        Some(Dial { node, url, place, roots: roots.clone(), patience })
+        Some(Dial { node, name: row.name.clone(), url, place, roots: roots.clone(), patience })
     };
     nodes.iter().enumerate().filter_map(of).collect()
-}
-
-#[derive(Deserialize)]
-struct SubscribeReply {
-    id: u64,
-    error: Option<serde_json::Value>,
 }
 
 const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newPendingTransactions",true]}"#;
@@ -52,6 +49,12 @@ impl Dial {
     #[must_use]
     pub const fn node(&self) -> usize {
         self.node
+    }
+
+    /// The node's name there.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Believes these instead of the web's.
@@ -70,21 +73,27 @@ impl Dial {
         let (mut socket, _) = opened.map_err(|_| Broken("no websocket".to_owned()))?;
         let broken = |error: tungstenite::Error| Broken(error.to_string());
         socket.send(Message::text(SUBSCRIBE)).map_err(broken)?;
-        confirmed(&mut socket)?;
+        confirmed(&mut socket, Instant::now() + self.patience)?;
         dial::release(socket.get_ref())?;
         Ok(NodeSocket::new(self.node, socket))
     }
 }
 
-fn confirmed(socket: &mut WebSocket<Stream>) -> Result<(), Broken> {
-    loop {
+/// Once the only request of this socket is answered. What is not answered by then counts as refused.
+fn confirmed(socket: &mut WebSocket<Stream>, by: Instant) -> Result<(), Broken> {
+    while Instant::now() < by {
         let message = socket.read().map_err(|error| Broken(error.to_string()))?;
         let Ok(text) = message.to_text() else { continue };
-        match serde_json::from_str::<SubscribeReply>(text) {
-            Ok(SubscribeReply { id: 1, error: None }) => return Ok(()),
-            Ok(SubscribeReply { id: 1, error: Some(error) }) => return Err(Broken(format!("refused: {error}"))),
-            // An early notice, or a ping.
-            _ => {}
+        // What is no answer is an early notice, or a ping.
+        for said in wire::read(text).unwrap_or_default() {
+            let Said::Reply(reply) = said else { continue };
+            match (reply.to, reply.said) {
+                (Answered::Request(1), Ok(result)) if wire::id(&result).is_some() => return Ok(()),
+                (Answered::Request(1), Ok(result)) => return Err(Broken(format!("no subscription: {result}"))),
+                (Answered::Request(1) | Answered::Unsaid, Err(no)) => return Err(Broken(format!("refused: {no}"))),
+                _ => {}
+            }
         }
     }
+    Err(Broken("no answer to the subscription".to_owned()))
 }

@@ -6,6 +6,10 @@ use tokio::time::Instant;
 
 use crate::edge::ingest::Source;
 use crate::edge::ingest::inlet::Inlet;
+use crate::types::text::printable;
+
+/// Characters of an error that are logged.
+const WORDS: usize = 300;
 
 /// How long to wait before the next try.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +35,7 @@ pub(in crate::edge::ingest) async fn supervise<S: Source>(source: S, inlet: Inle
     loop {
         let began = Instant::now();
         let ended = source.run(inlet.clone()).await;
+        inlet.ended(&ended.as_ref().err().map_or_else(|| "it has ended".to_owned(), ToString::to_string));
         inlet.down().await;
         if began.elapsed() > backoff.most {
             tries = 0;
@@ -38,7 +43,10 @@ pub(in crate::edge::ingest) async fn supervise<S: Source>(source: S, inlet: Inle
         let delay = backoff.delay(tries);
         match ended {
             Ok(()) => tracing::info!(source = inlet.name(), ?delay, "source ended; it is started again"),
-            Err(error) => tracing::warn!(source = inlet.name(), %error, ?delay, "source failed; it is started again"),
+            Err(error) => {
+                let error = printable(&error.to_string(), WORDS);
+                tracing::warn!(source = inlet.name(), error, ?delay, "source failed; it is started again");
+            }
         }
         tokio::time::sleep(delay).await;
         tries = tries.saturating_add(1);

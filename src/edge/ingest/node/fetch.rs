@@ -1,10 +1,11 @@
 //! Bodies for hashes: what a node announces by hash alone is fetched in batches, as many as have gathered meanwhile.
 
-use alloy::rpc::types::eth::Transaction;
 use alloy_primitives::B256;
 use tokio::sync::mpsc;
 
 use crate::edge::chain::Chain;
+use crate::edge::chain::read_transaction;
+use crate::edge::ingest::hearing::Kind;
 use crate::edge::ingest::inlet::Inlet;
 
 /// Hashes that may wait; beyond it they are let go, as another source may bring them.
@@ -19,23 +20,35 @@ pub(in crate::edge::ingest::node) async fn run(chain: Chain, inlet: Inlet, mut h
         batch.retain(|hash| inlet.wanted(*hash));
         match chain.transactions(&batch).await {
             Ok(bodies) => bodies.into_iter().for_each(|body| take(&inlet, body)),
-            Err(error) => tracing::debug!(source = inlet.name(), %error, lost = batch.len(), "bodies not fetched"),
+            Err(error) => inlet.not_had(batch.len() as u64, &error.to_string()),
         }
         batch.clear();
     }
 }
 
 fn take(inlet: &Inlet, body: serde_json::Value) {
-    // Gone again, replaced or included: nothing to hand on.
-    if body.is_null() || body.get("blockHash").is_some_and(|hash| !hash.is_null()) {
+    // Replaced, or dropped.
+    if body.is_null() {
+        return inlet.gone();
+    }
+    // Included: nothing to hand on.
+    if body.get("blockHash").is_some_and(|hash| !hash.is_null()) {
         return;
     }
     let at_ns = inlet.now_ns();
     let text = body.to_string();
     inlet.fetched(at_ns, text.as_bytes());
     let began_ns = inlet.now_ns();
-    match serde_json::from_value::<Transaction>(body) {
-        Ok(tx) => inlet.body(tx.inner, began_ns),
-        Err(error) => inlet.bad(at_ns, &text, error),
+    match read_transaction(&body, inlet.chain_id()) {
+        Ok(shown) => {
+            if !shown.derived.is_empty() {
+                inlet.derived(&shown.derived, &text);
+            }
+            inlet.body(shown.tx, began_ns);
+        }
+        Err(error) => {
+            inlet.bad(Kind::Pending, at_ns, &text, error);
+            inlet.not_had(1, "what was fetched cannot be read");
+        }
     }
 }

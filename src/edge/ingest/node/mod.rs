@@ -1,16 +1,20 @@
 //! One session with a node, whatever carries it: subscribe, listen, hand in.
 //!
 //! # Invariants
-//! - `up` is told once newHeads is confirmed, so that what is asked for then leaves no hole before the first head.
+//! - `up` is told once newHeads is confirmed, so that what is asked for then leaves no hole before the first head. Where they are
+//!   refused the node is asked for its head every now and then.
 //! - A notice that outruns the reply to its subscription waits for it.
-//! - A message that does not decode is counted and kept; only the connection's end, silence, or a refusal of newHeads
-//!   ends the session.
+//! - A message that does not decode is counted, kept and said; only the connection's end and silence end the session. What it told
+//!   of is asked for: a head at once, a transaction by its hash, and where it has none hashes are subscribed besides.
 
+mod asked;
 mod fetch;
 pub(in crate::edge::ingest) mod link;
-mod wire;
+mod notices;
+mod subscriptions;
+pub(in crate::edge::ingest) mod wire;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,17 +27,18 @@ use tokio::time::Instant;
 
 use crate::edge::ingest::Config;
 use crate::edge::ingest::SourceError;
+use crate::edge::ingest::hearing::Kind;
 use crate::edge::ingest::inlet::Inlet;
+use crate::edge::ingest::node::asked::Asked;
+use crate::edge::ingest::node::asked::Outcome;
 use crate::edge::ingest::node::link::Link;
 use crate::edge::ingest::node::link::Received;
-use crate::edge::ingest::node::wire::Announced;
-use crate::edge::ingest::node::wire::Message;
-use crate::edge::ingest::node::wire::Reply;
+use crate::edge::ingest::node::wire::Said;
 
 /// Notices kept until their subscription is confirmed.
 const EARLY: usize = 1024;
-/// Past so many addresses all logs are subscribed and sifted here: nodes bound the length of a filter.
-const MAX_FILTER: usize = 256;
+/// Between two looks at the head of a node that does not tell it.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// When a session is taken for dead.
 #[derive(Clone, Copy, Debug)]
@@ -66,20 +71,46 @@ enum Topic {
     Other,
 }
 
+impl Topic {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Heads => Kind::Heads,
+            Self::Logs => Kind::Logs,
+            Self::Bodies | Self::Hashes => Kind::Pending,
+            Self::Other => Kind::Unknown,
+        }
+    }
+
+    /// As it is subscribed.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Heads => "newHeads",
+            Self::Logs => "logs",
+            Self::Bodies => "newPendingTransactions in full",
+            Self::Hashes => "newPendingTransactions",
+            Self::Other => "another request",
+        }
+    }
+}
+
 struct Session {
     link: Link,
     inlet: Inlet,
     patience: Patience,
     watched: watch::Receiver<Arc<[Address]>>,
     hashes: mpsc::Sender<B256>,
-    asked: HashMap<u64, Topic>,
+    asked: Asked,
     topics: HashMap<String, Topic>,
+    given_up: HashSet<String>,
     early: VecDeque<(u64, String)>,
-    next_id: u64,
     alive: Instant,
     head: Instant,
     /// The node was asked for a head once already.
     checked: bool,
+    /// It does not tell its heads.
+    headless: bool,
+    /// Announcements in a row that give neither a transaction nor a hash.
+    nameless: u32,
 }
 
 /// Until the connection ends.
@@ -90,6 +121,7 @@ pub(in crate::edge::ingest) async fn session(link: Link, inlet: Inlet, patience:
     if let Some(chain) = inlet.chain().cloned() {
         fetcher.spawn(fetch::run(chain, inlet.clone(), wanted));
     }
+    inlet.connected();
     let now = Instant::now();
     let session = Session {
         link,
@@ -97,13 +129,15 @@ pub(in crate::edge::ingest) async fn session(link: Link, inlet: Inlet, patience:
         watched: inlet.watched(),
         inlet,
         hashes,
-        asked: HashMap::new(),
+        asked: Asked::default(),
         topics: HashMap::new(),
+        given_up: HashSet::new(),
         early: VecDeque::new(),
-        next_id: 1,
         alive: now,
         head: now,
         checked: false,
+        headless: false,
+        nameless: 0,
     };
     session.run().await
 }
@@ -116,21 +150,34 @@ impl Session {
         let mut ping = tokio::time::interval(self.patience.ping);
         loop {
             let dead = self.alive + self.patience.silence;
-            let headless = self.head + self.patience.heads;
+            let headless = self.head + if self.headless { LOOK } else { self.patience.heads };
+            let late = self.asked.late_at(self.patience.connect);
             tokio::select! {
                 biased;
                 received = self.link.next() => self.received(received?).await?,
                 Ok(()) = self.watched.changed() => self.subscribe_logs().await?,
-                _ = ping.tick() => self.within(Link::ping).await?,
+                _ = ping.tick() => self.ping().await?,
                 () = tokio::time::sleep_until(dead) => return Err(SourceError::Silent(self.patience.silence)),
                 () = tokio::time::sleep_until(headless) => self.no_head().await?,
+                () = tokio::time::sleep_until(late.unwrap_or(dead)), if late.is_some() => {
+                    let late = self.asked.late(Instant::now(), self.patience.connect);
+                    self.outcomes(late).await?;
+                }
             }
+        }
+    }
+
+    /// No ping on a unix socket: any request will do.
+    async fn ping(&mut self) -> Result<(), SourceError> {
+        match self.link {
+            Link::Ws(_) => self.within(Link::ping).await,
+            Link::Ipc(..) => self.ask(Topic::Other, "eth_chainId", json!([])).await,
         }
     }
 
     async fn no_head(&mut self) -> Result<(), SourceError> {
         let confirmed = self.topics.values().any(|topic| *topic == Topic::Heads);
-        if self.checked || !confirmed {
+        if !self.headless && (self.checked || !confirmed) {
             return Err(SourceError::NoHeads(self.patience.heads));
         }
         self.checked = true;
@@ -144,143 +191,65 @@ impl Session {
         let Received::Text(text) = received else { return Ok(()) };
         let at_ns = self.inlet.now_ns();
         self.inlet.raw(at_ns, text.as_bytes());
-        let reply = match wire::open(&text) {
-            Ok(Message::Notice(id)) => match self.topics.get(id).copied() {
-                Some(topic) => {
-                    self.notice(topic, &text, at_ns).await;
-                    return Ok(());
-                }
-                None => {
-                    self.keep_early(at_ns, text);
-                    return Ok(());
-                }
-            },
-            Ok(Message::Reply(reply)) => reply,
+        match wire::subscription(&text).and_then(|id| self.topics.get(id).copied()) {
+            Some(topic) => self.notice(topic, &text, at_ns).await,
+            None => self.any(text, at_ns).await,
+        }
+    }
+
+    /// Whatever is no notice of a subscription that is known by this very id.
+    async fn any(&mut self, text: String, at_ns: u64) -> Result<(), SourceError> {
+        let all = match wire::read(&text) {
+            Ok(all) => all,
             Err(error) => {
-                self.inlet.bad(at_ns, &text, error);
+                self.inlet.bad(Kind::Unknown, at_ns, &text, error);
                 return Ok(());
             }
         };
-        self.reply(reply).await
+        let mut is_early = false;
+        for said in all {
+            match said {
+                Said::Reply(reply) => {
+                    let outcomes = self.asked.answer(reply);
+                    if outcomes.contains(&Outcome::Unasked) {
+                        self.inlet.bad(Kind::Unknown, at_ns, &text, "an answer to nothing that was asked");
+                    }
+                    self.outcomes(outcomes).await?;
+                }
+                Said::Notice(id, items) => match self.topic(&id) {
+                    Some(topic) => self.items(topic, items, (&text, at_ns)).await?,
+                    None if self.given_up.contains(&id) => {}
+                    None => is_early = true,
+                },
+                Said::Odd => self.inlet.bad(Kind::Unknown, at_ns, &text, "neither a notice nor an answer"),
+            }
+        }
+        if is_early {
+            self.keep_early(at_ns, text);
+        }
+        Ok(())
     }
 
-    /// Of a subscription not yet confirmed; of one that was given up, once nothing is to be confirmed.
+    fn topic(&self, id: &str) -> Option<Topic> {
+        let same = || self.topics.iter().find(|(known, _)| wire::is_same(known, id)).map(|(_, topic)| topic);
+        self.topics.get(id).or_else(same).copied()
+    }
+
+    /// Of a subscription not yet confirmed; once nothing is to be confirmed, of none.
     fn keep_early(&mut self, at_ns: u64, text: String) {
-        if self.asked.values().all(|topic| *topic == Topic::Other) {
-            return;
-        }
-        if self.early.len() >= EARLY {
-            self.early.pop_front();
-        }
-        self.early.push_back((at_ns, text));
-    }
-
-    async fn notice(&mut self, topic: Topic, text: &str, at_ns: u64) {
-        let decoded = match topic {
-            Topic::Heads => match wire::notice(text) {
-                Ok(head) => {
-                    self.inlet.head(head, at_ns).await;
-                    (self.head, self.checked) = (Instant::now(), false);
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
-            Topic::Logs => match wire::notice(text) {
-                Ok(log) => {
-                    self.inlet.log(log).await;
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
-            Topic::Bodies | Topic::Hashes => {
-                let began_ns = self.inlet.now_ns();
-                wire::pending(text).map(|announced| self.pending(announced, at_ns, began_ns))
-            }
-            Topic::Other => Ok(()),
+        let lost = if !self.asked.is_any_open() {
+            Some((at_ns, text))
+        } else {
+            self.early.push_back((at_ns, text));
+            if self.early.len() > EARLY { self.early.pop_front() } else { None }
         };
-        if let Err(error) = decoded {
-            self.inlet.bad(at_ns, text, error);
+        if let Some((at_ns, text)) = lost {
+            self.inlet.bad(Kind::Unknown, at_ns, &text, "of a subscription that is not known");
         }
-    }
-
-    /// A node that was asked for bodies may send hashes all the same.
-    fn pending(&self, announced: Announced, at_ns: u64, began_ns: u64) {
-        match announced {
-            Announced::Full(tx) => self.inlet.pending(*tx, at_ns, began_ns),
-            Announced::Hash(hash) => {
-                if self.inlet.announced(hash, at_ns) {
-                    // Full: the node announces faster than it answers. Others may bring the body.
-                    let _full = self.hashes.try_send(hash);
-                }
-            }
-        }
-    }
-
-    async fn reply(&mut self, reply: Reply) -> Result<(), SourceError> {
-        let Some(topic) = self.asked.remove(&reply.id) else { return Ok(()) };
-        if let Some(refusal) = reply.error {
-            return self.refused(topic, &format!("{}: {}", refusal.code, refusal.message)).await;
-        }
-        let Value::String(id) = reply.result else { return Ok(()) };
-        if topic == Topic::Logs {
-            self.unsubscribe_logs().await?;
-        }
-        self.topics.insert(id.clone(), topic);
-        if topic == Topic::Heads {
-            self.inlet.up().await;
-        }
-        let early = std::mem::take(&mut self.early);
-        for (at_ns, text) in early {
-            if matches!(wire::open(&text), Ok(Message::Notice(of)) if of == id) {
-                self.notice(topic, &text, at_ns).await;
-            } else {
-                self.keep_early(at_ns, text);
-            }
-        }
-        Ok(())
-    }
-
-    /// -32601 or -32602 from nodes that know no bodies, but whatever the code, there will be none.
-    async fn refused(&mut self, topic: Topic, why: &str) -> Result<(), SourceError> {
-        match topic {
-            Topic::Heads => return Err(SourceError::Refused(why.to_owned())),
-            Topic::Bodies => {
-                tracing::info!(source = self.inlet.name(), why, "no pending bodies; hashes are subscribed instead");
-                self.ask(Topic::Hashes, "eth_subscribe", json!(["newPendingTransactions"])).await?;
-            }
-            // Logs are asked for with every head in any case.
-            Topic::Logs | Topic::Hashes => {
-                tracing::warn!(source = self.inlet.name(), ?topic, why, "subscription refused; going on without");
-            }
-            Topic::Other => {}
-        }
-        Ok(())
-    }
-
-    async fn subscribe_logs(&mut self) -> Result<(), SourceError> {
-        let addresses = self.watched.borrow_and_update().clone();
-        match addresses.len() {
-            0 => self.unsubscribe_logs().await,
-            1..=MAX_FILTER => self.ask(Topic::Logs, "eth_subscribe", json!(["logs", {"address": &*addresses}])).await,
-            _ => self.ask(Topic::Logs, "eth_subscribe", json!(["logs", {}])).await,
-        }
-    }
-
-    /// Gives up the subscription of an older list.
-    async fn unsubscribe_logs(&mut self) -> Result<(), SourceError> {
-        let old: Vec<String> =
-            self.topics.iter().filter(|(_, topic)| **topic == Topic::Logs).map(|(id, _)| id.clone()).collect();
-        for id in old {
-            self.topics.remove(&id);
-            self.ask(Topic::Other, "eth_unsubscribe", json!([id])).await?;
-        }
-        Ok(())
     }
 
     async fn ask(&mut self, topic: Topic, method: &str, params: Value) -> Result<(), SourceError> {
-        let id = self.next_id;
-        self.next_id += 1;
-        self.asked.insert(id, topic);
+        let id = self.asked.ask(topic);
         let text = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string();
         self.within(async |link| link.send(text).await).await
     }

@@ -3,6 +3,8 @@
 
 #[path = "live/chains.rs"]
 mod chains;
+#[path = "live/dialects.rs"]
+mod dialects;
 #[path = "live/earns.rs"]
 mod earns;
 #[path = "live/facts.rs"]

@@ -15,12 +15,20 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// The `[metrics]` table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Address and port to serve on; port 0 takes a free one. Without it nothing is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    /// A run that for so long sees no pending transaction, no pool or no opportunity says so, and why; in seconds, 0 for never.
+    pub quiet_seconds: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { listen: None, quiet_seconds: 180 }
+    }
 }
 
 /// What is served, made at each request.

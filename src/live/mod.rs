@@ -57,6 +57,7 @@ use crate::hot::worker::message::Seen;
 use crate::hot::worker::send_gate::SendGate;
 use crate::live::stats::export;
 use crate::live::stats::meter::Meters;
+use crate::live::stats::totals::Source;
 use crate::live::stats::totals::Stats;
 use crate::live::stats::totals::Status;
 use crate::metrics::stage::Stage;
@@ -135,7 +136,7 @@ impl Searcher {
     /// How it stands.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.stats.status(&self.meters)
+        Status { sources: Source::all(&self.ingest), ..self.stats.status(&self.meters) }
     }
 
     /// The run's numbers.
@@ -249,6 +250,7 @@ impl Searcher {
             // The hot threads end with the dispatcher: they are waited for below.
             tasks.set.shutdown().await;
         }
+        let sources = Source::all(&ingest);
         drop((ingest, exporter));
         for thread in threads {
             // A panic of its own was said when it happened.
@@ -265,7 +267,7 @@ impl Searcher {
         if let Some(Err(error)) = journal.map(Writer::finish) {
             tracing::error!(%error, "the journal is not whole");
         }
-        stats.status(&meters)
+        Status { sources, ..stats.status(&meters) }
     }
 }
 

@@ -47,6 +47,7 @@ use crate::live::reconnector::Reconnector;
 use crate::live::state_loader::StateLoader;
 use crate::live::stats::export::{Export, Row};
 use crate::live::stats::meter::Meters;
+use crate::live::stats::quiet;
 use crate::live::stats::totals::Stats;
 use crate::live::submission::inclusion;
 use crate::live::submission::inclusion::InclusionTracker;
@@ -195,6 +196,9 @@ impl Prepared<'_> {
         let (stop, stopped) = watch::channel(false);
         let (looks, asked) = mpsc::unbounded_channel();
         let dispatcher = self.dispatcher((running.feeders, watchlist), &meters, (to_settle, tip, asked));
+        if let Some(patience) = patience_of(self.config) {
+            tasks.run(self.quiet(&meters, &stats, &ingest).run(patience, stopped.clone()));
+        }
         tasks.run(dispatcher.run(ingest.clone(), outlet, heard, stopped));
         Ok(Searcher {
             stats,
@@ -252,8 +256,19 @@ impl Prepared<'_> {
 
     fn ingest(&self, watchlist: &Watchlist) -> eyre::Result<(Arc<Ingest>, Outlet)> {
         let (config, journal) = (self.config, self.journal_handle.clone());
-        let (ingest, outlet) = ingest::start(&config.node, &config.ingest, Some(self.at), watchlist.follow(), journal)?;
+        let (id, after) = (Some(config.chain.id), (Some(self.at), watchlist.follow()));
+        let (ingest, outlet) = ingest::start_on(id, &config.node, &config.ingest, after, journal)?;
         Ok((Arc::new(ingest), outlet))
+    }
+
+    /// What says that it sees nothing.
+    fn quiet(&self, meters: &Arc<Meters>, stats: &Arc<Stats>, ingest: &Arc<Ingest>) -> quiet::Watch {
+        quiet::Watch {
+            meters: meters.clone(),
+            stats: stats.clone(),
+            ingest: ingest.clone(),
+            loaded: self.loaded.clone(),
+        }
     }
 
     /// The stream of facts, and its sinks: a new one is a line here.
@@ -310,6 +325,11 @@ impl Prepared<'_> {
             looks,
         })
     }
+}
+
+/// How long nothing may be seen before that is said.
+fn patience_of(config: &Config) -> Option<Duration> {
+    Some(Duration::from_secs(config.metrics.quiet_seconds)).filter(|patience| !patience.is_zero())
 }
 
 fn executor(config: &Config) -> eyre::Result<&Executor> {

@@ -12,6 +12,7 @@ use crate::edge::ingest::Ingest;
 use crate::edge::ingest::SourceStats;
 use crate::hot::refused::Refused;
 use crate::live::stats::meter::Meters;
+use crate::live::stats::totals::Source;
 use crate::live::stats::totals::Stats;
 use crate::live::stats::totals::Status;
 use crate::metrics::count::Counter;
@@ -64,7 +65,7 @@ impl Export {
 
 impl Row {
     fn status(&self) -> Status {
-        self.stats.status(&self.meters)
+        Status { sources: Source::all(&self.ingest), ..self.stats.status(&self.meters) }
     }
 }
 
@@ -152,7 +153,7 @@ impl Page<'_> {
     /// How often each source was first, source by source, and what was wrong with what they said.
     fn sources(&mut self) {
         type Family = (&'static str, &'static str, fn(&SourceStats) -> f64);
-        let families: [Family; 5] = [
+        let families: [Family; 8] = [
             ("peregrine_source_pending_first_total", "Pending transactions that this source told of first.", |s| {
                 s.txs.first as f64
             }),
@@ -160,6 +161,17 @@ impl Page<'_> {
             ("peregrine_source_pending_behind_seconds", "How long after, summed up.", |s| s.txs.behind_ns as f64 / 1e9),
             ("peregrine_source_heads_first_total", "Heads that this source told of first.", |s| s.heads.first as f64),
             ("peregrine_source_heads_behind_total", "... that another had told of before.", |s| s.heads.behind as f64),
+            ("peregrine_source_bad_frames_total", "Frames of this source that did not decode.", |s| {
+                s.heard.bad_frames as f64
+            }),
+            ("peregrine_source_derived_total", "Pending transactions some of whose fields were derived.", |s| {
+                s.heard.derived as f64
+            }),
+            (
+                "peregrine_source_not_had_total",
+                "Pending transactions announced by hash, whose body could not be had.",
+                |s| s.heard.not_had as f64,
+            ),
         ];
         for (name, help, read) in families {
             self.family([name, "counter", help], |row, _, samples| {

@@ -2,5 +2,6 @@
 
 pub mod export;
 pub mod meter;
+pub mod quiet;
 pub mod show;
 pub mod totals;

@@ -7,6 +7,9 @@ use std::time::Instant;
 use alloy_primitives::I256;
 use serde::Serialize;
 
+use crate::edge::ingest::Ingest;
+use crate::edge::ingest::SourceStats;
+use crate::edge::ingest::hearing::Heard;
 use crate::edge::ledger::row::Bundle;
 use crate::edge::ledger::row::Outcome;
 use crate::edge::sink::{Fact, Sink};
@@ -14,6 +17,7 @@ use crate::hot::refused::Refused;
 use crate::hot::strategy;
 use crate::live::stats::meter::Latency;
 use crate::live::stats::meter::Meters;
+use crate::live::stats::quiet::Lack;
 use crate::metrics::count::Counter;
 use crate::metrics::stage::Stage;
 use crate::protocols::LENDING_PROTOCOLS;
@@ -27,6 +31,8 @@ pub struct Stats {
     /// When the run began, in unix milliseconds.
     since_ms: u64,
     pages: Mutex<Pages>,
+    /// What it sees nothing of, each with its reason.
+    lacking: Mutex<BTreeMap<Lack, String>>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +91,36 @@ pub struct Status {
     pub counters: BTreeMap<&'static str, u64>,
     /// By stage.
     pub latency_us: BTreeMap<&'static str, Percentiles>,
+    /// What the run has seen nothing of for long, and why.
+    pub lacking: BTreeMap<&'static str, String>,
+    /// How each source is heard.
+    pub sources: Vec<Source>,
+}
+
+/// A source, as it stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct Source {
+    /// Node and kind.
+    pub name: String,
+    /// Pending transactions that it told of first.
+    pub pending_first: u64,
+    /// Heads that it told of first.
+    pub heads_first: u64,
+    /// What of it decodes, and what does not.
+    #[serde(flatten)]
+    pub heard: Heard,
+}
+
+impl Source {
+    /// All of a feed, in the order of their numbers.
+    #[must_use]
+    pub fn all(ingest: &Ingest) -> Vec<Self> {
+        let source = |SourceStats { name, txs, heads, heard }: SourceStats| {
+            let (pending_first, heads_first) = (txs.first, heads.first);
+            Self { name, pending_first, heads_first, heard }
+        };
+        ingest.stats().into_iter().map(source).collect()
+    }
 }
 
 /// Of one stage, in µs.
@@ -126,14 +162,26 @@ impl Stats {
             realised: I256::ZERO,
             outbid: 0,
         };
-        Self { began: Instant::now(), seed, since_ms, pages: Mutex::new(pages) }
+        Self { began: Instant::now(), seed, since_ms, pages: Mutex::new(pages), lacking: Mutex::default() }
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How it stands.
+    fn lacking(&self) -> MutexGuard<'_, BTreeMap<Lack, String>> {
+        self.lacking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There is nothing of a kind, for a reason; or there is something again.
+    pub fn lacks(&self, lack: Lack, why: Option<String>) {
+        match why {
+            Some(why) => self.lacking().insert(lack, why),
+            None => self.lacking().remove(&lack),
+        };
+    }
+
+    /// How it stands; of its sources nothing is known here.
     #[must_use]
     pub fn status(&self, meters: &Meters) -> Status {
         let pages = self.pages().clone();
@@ -157,6 +205,8 @@ impl Stats {
             refused: Refused::ALL.iter().map(|reason| (reason.name(), meters.refused(*reason))).collect(),
             counters: Counter::ALL.iter().map(|counter| (counter.name(), meters.count(*counter))).collect(),
             latency_us: Stage::ALL.iter().map(|stage| (stage.name(), meters.latency(*stage).into())).collect(),
+            lacking: self.lacking().iter().map(|(lack, why)| (lack.name(), why.clone())).collect(),
+            sources: Vec::new(),
         }
     }
 }

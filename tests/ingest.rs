@@ -17,12 +17,13 @@ mod node;
 mod proxy;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alloy_primitives::Address;
 use follower::Follower;
 use node::{Bodies, FakeNode, POOL};
-use peregrine::edge::chain::BlockId;
-use peregrine::edge::ingest::{Config, Ingest, Node, SOURCES, start};
+use peregrine::edge::chain::{BlockId, Chain};
+use peregrine::edge::ingest::{Config, Ingest, Node, SOURCES, chain, start};
 use peregrine::edge::record::{Clock, JournalHandle};
 use tokio::sync::watch;
 
@@ -47,6 +48,11 @@ fn follow_after(nodes: &[Node], config: &Config, after: Option<BlockId>, watched
     follow_list(nodes, config, after, watched_of(watched))
 }
 
+/// What they are asked by.
+fn chain_of(nodes: &[Node]) -> Chain {
+    chain(nodes, Duration::from_millis(config().timeout_ms), None)
+}
+
 /// A list that stays as it is.
 fn watched_of(watched: Vec<Address>) -> watch::Receiver<Arc<[Address]>> {
     watch::channel(Arc::from(watched)).1
@@ -58,6 +64,7 @@ fn follow_list(
     after: Option<BlockId>,
     watched: watch::Receiver<Arc<[Address]>>,
 ) -> (Ingest, Follower) {
+    let nodes = (nodes, &chain_of(nodes));
     let (ingest, outlet) = start(nodes, config, after, watched, JournalHandle::none(Clock::start())).unwrap();
     (ingest, Follower::new(outlet))
 }

@@ -11,6 +11,8 @@ mod earns;
 mod facts;
 #[path = "live/faults.rs"]
 mod faults;
+#[path = "common/gate.rs"]
+mod gate;
 #[path = "live/lasting.rs"]
 mod lasting;
 #[path = "live/liquidates.rs"]
@@ -19,6 +21,8 @@ mod liquidates;
 mod load;
 #[path = "live/newborn.rs"]
 mod newborn;
+#[path = "live/nodes.rs"]
+mod nodes;
 #[path = "common/relay.rs"]
 mod relay;
 #[path = "live/relays.rs"]

@@ -67,7 +67,7 @@ fn key(of: &str, place: &Place) -> Answer {
 async fn node(row: &Node, chain_id: u64, timeout: Duration, answers: &mut Vec<Answer>) {
     let mut tell =
         |kind: &str, (said, good)| answers.push(Answer { of: format!("node {} {kind}", row.name), said, good });
-    match row.chain(timeout) {
+    match row.endpoint(timeout) {
         None => tell("http", ("no usable http or ws url".to_owned(), false)),
         Some(chain) => match tokio::try_join!(chain.chain_id(), chain.latest()) {
             Ok((id, _)) if id != chain_id => tell("http", (format!("chain {id}, chain.id is {chain_id}"), false)),

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::edge::chain::Chain;
 use crate::edge::ingest::Backoff;
 use crate::edge::ingest::node_socket;
 use crate::edge::submit::connection;
@@ -56,9 +57,10 @@ pub struct Dials {
 impl Dials {
     /// To the relays that `connections` lead to; and where workers spin, to the nodes of a configuration.
     #[must_use]
-    pub fn new(config: &Config, connections: Vec<connection::Dial>) -> Self {
+    pub fn new(config: &Config, chain: &Chain, connections: Vec<connection::Dial>) -> Self {
         let timeout = Duration::from_millis(config.ingest.timeout_ms);
-        let node_sockets = if config.threads.spin { node_socket::dials(&config.node, timeout) } else { Vec::new() };
+        let dials = if config.threads.spin { node_socket::dials(&config.node, timeout) } else { Vec::new() };
+        let node_sockets = dials.into_iter().map(|dial| dial.behind(chain, &config.node)).collect();
         Self { node_sockets, connections }
     }
 

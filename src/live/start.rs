@@ -224,7 +224,7 @@ impl Prepared<'_> {
 
     /// What dials for the workers, where there is anything to dial.
     fn reconnector(&self, submitter: &Submitter, meters: &Arc<Meters>, to: Replies) -> Option<Reconnector> {
-        let dials = Dials::new(self.config, submitter.dials());
+        let dials = Dials::new(self.config, self.source.chain(), submitter.dials());
         // A worker that spins reads its own sockets even when there are none yet.
         if dials.is_empty() && !self.config.threads.spin {
             return None;
@@ -256,8 +256,13 @@ impl Prepared<'_> {
 
     fn ingest(&self, watchlist: &Watchlist) -> eyre::Result<(Arc<Ingest>, Outlet)> {
         let (config, journal) = (self.config, self.journal_handle.clone());
-        let (id, after) = (Some(config.chain.id), (Some(self.at), watchlist.follow()));
-        let (ingest, outlet) = ingest::start_on(id, &config.node, &config.ingest, after, journal)?;
+        let (ingest, outlet) = ingest::start(
+            (&config.node, self.source.chain()),
+            &config.ingest,
+            Some(self.at),
+            watchlist.follow(),
+            journal,
+        )?;
         Ok((Arc::new(ingest), outlet))
     }
 
@@ -348,19 +353,18 @@ fn submitter(config: &Config, how: How) -> eyre::Result<(Submitter, Own)> {
     Ok((how.submitter(setup)?, own))
 }
 
-/// The first node that answers. All that answer must be of the right chain: each is listened to from then on.
+/// The chain, by whichever nodes answer and are of it: one at least. The others are named; they are asked again later.
 pub(super) async fn dial(config: &Config) -> eyre::Result<Chain> {
     let timeout = Duration::from_millis(config.ingest.timeout_ms);
-    let (mut first, mut last) = (None, eyre::eyre!("no [[node]] has a usable http or ws url"));
-    for node in &config.node {
-        let Some(chain) = node.chain(timeout) else { continue };
-        match chain.chain_id().await {
-            Ok(id) if id == config.chain.id => first = first.or(Some(chain)),
-            Ok(id) => eyre::bail!("node {} is of chain {id}, chain.id is {}", node.name, config.chain.id),
-            Err(error) => last = eyre::Report::new(error).wrap_err(format!("node {}", node.name)),
-        }
+    let chain = ingest::chain(&config.node, timeout, Some(config.chain.id));
+    let all = chain.nodes().len();
+    eyre::ensure!(all > 0, "no [[node]] has a usable http or ws url");
+    let out = chain.check().await;
+    if out.len() == all {
+        let each: Vec<String> = out.iter().map(|(name, why)| format!("node {name}: {why}")).collect();
+        eyre::bail!("no node can be asked: {}", each.join("; "));
     }
-    first.ok_or(last)
+    Ok(chain)
 }
 
 fn journal(config: &Config, clock: Clock) -> eyre::Result<(JournalHandle, Option<Writer>)> {

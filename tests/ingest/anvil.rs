@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::chain_of;
 use crate::config;
 use crate::watched_of;
 
@@ -120,9 +121,15 @@ async fn a_real_node_is_followed_through_blocks_logs_transactions_and_a_reorg() 
     let logger: Address = serde_json::from_value(receipt(made).await["contractAddress"].clone()).unwrap();
 
     let ws = anvil.url.replacen("http", "ws", 1);
-    let row = Node { name: "anvil".to_owned(), ws: Some(ws), http: None, ipc: None };
-    let (ingest, outlet) =
-        start(&[row], &config(), None, watched_of(vec![logger]), JournalHandle::none(Clock::start())).unwrap();
+    let rows = [Node { name: "anvil".to_owned(), ws: Some(ws), http: None, ipc: None }];
+    let (ingest, outlet) = start(
+        (&rows, &chain_of(&rows)),
+        &config(),
+        None,
+        watched_of(vec![logger]),
+        JournalHandle::none(Clock::start()),
+    )
+    .unwrap();
     let mut reader = Reader { outlet, tip: None, logs: Vec::new(), pending: Vec::new(), undone: 0 };
     reader.reaches(anvil.tip().await).await;
     // Subscriptions are confirmed one by one: told until heard, then counted.

@@ -7,6 +7,7 @@ use peregrine::edge::record::format::{self, End, Frame, FrameKind, Reader};
 use peregrine::edge::record::{Clock, RecordError, Writer};
 use proptest::prelude::*;
 
+use crate::chain_of;
 use crate::config;
 use crate::follower::Follower;
 use crate::node::{FakeNode, POOL};
@@ -111,8 +112,9 @@ async fn a_run_leaves_every_raw_frame_with_its_arrival() {
     let clock = Clock::start();
     let (journal_handle, writer) = Writer::open(&path, clock).unwrap();
     let node = FakeNode::start().await;
+    let rows = [node.row("a")];
     let (ingest, outlet) =
-        start(&[node.row("a")], &config(), None, watched_of(vec![POOL]), journal_handle.clone()).unwrap();
+        start((&rows, &chain_of(&rows)), &config(), None, watched_of(vec![POOL]), journal_handle.clone()).unwrap();
     let mut follower = Follower::new(outlet);
     node.subscribed(1).await;
     follower.reaches(&node).await;

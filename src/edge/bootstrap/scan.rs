@@ -143,7 +143,7 @@ async fn follow(
     let (mut next, mut page, mut pages) = (start, config.page_blocks.max(1), 0);
     while next <= to {
         let last = next.saturating_add(page - 1).min(to);
-        match chain.logs_between(next, last, address, &topics).await {
+        match chain.logs_between((next, last), address, &topics).await {
             Ok(logs) => {
                 for log in logs.iter().filter(|log| !log.removed && log.address == address) {
                     trail.take(snapshot, log)?;

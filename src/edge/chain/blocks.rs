@@ -11,13 +11,13 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::Head;
 use crate::edge::chain::Log;
+use crate::edge::chain::endpoint::Endpoint;
 use crate::edge::chain::read_transaction;
 
-impl Chain {
+impl Endpoint {
     /// The block with this hash, its transactions in full.
     pub async fn full(&self, hash: B256) -> Result<Option<Block>, ChainError> {
         const METHOD: &str = "eth_getBlockByHash";

@@ -5,8 +5,8 @@ use alloy_primitives::{Address, B256, U256};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
+use crate::edge::chain::endpoint::Endpoint;
 
 /// A call and those below it, as `callTracer` tells.
 #[derive(Deserialize)]
@@ -30,13 +30,7 @@ impl Frame {
     }
 }
 
-impl Chain {
-    /// The error that an answer came and says nothing that can be used.
-    #[must_use]
-    pub fn unreadable(&self, method: &str, cause: &str) -> ChainError {
-        self.shape(method, cause.to_owned())
-    }
-
+impl Endpoint {
     /// The receipts of a block, in order; `None` when the node does not know it.
     pub async fn receipts(&self, block: B256) -> Result<Option<Vec<TransactionReceipt>>, ChainError> {
         self.rpc.call("eth_getBlockReceipts", json!([block])).await

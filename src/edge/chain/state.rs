@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
+use crate::edge::chain::endpoint::Endpoint;
 use crate::edge::rpc::UNSAID;
 use crate::hot::event::AccountUpdate;
 
@@ -25,7 +25,7 @@ const INVALID_PARAMS: i64 = -32602;
 /// Too many calls or too long an answer: an invalid request, or a limit of the node's.
 const TOO_MUCH: [i64; 3] = [-32600, -32005, UNSAID];
 
-impl Chain {
+impl Endpoint {
     /// Balance, nonce and code of each.
     pub async fn accounts(&self, at: B256, addresses: &[Address]) -> Result<Vec<AccountUpdate>, ChainError> {
         let params: Vec<Vec<Value>> = addresses.iter().map(|address| vec![json!(address)]).collect();

@@ -17,8 +17,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
+use crate::edge::chain::endpoint::Endpoint;
 use crate::hot::event::AccountUpdate;
 
 /// What a block's transactions changed.
@@ -92,7 +92,7 @@ struct Merged {
 /// Code of an account that runs another's (EIP-7702).
 const DELEGATED: [u8; 3] = [0xef, 0x01, 0x00];
 
-impl Chain {
+impl Endpoint {
     /// What the block's transactions changed.
     pub async fn trace(&self, block: B256) -> Result<Trace, ChainError> {
         const METHOD: &str = "debug_traceBlockByHash";

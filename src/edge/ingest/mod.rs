@@ -32,6 +32,8 @@ use tokio::task::JoinSet;
 
 use crate::edge::chain::BlockId;
 use crate::edge::chain::Chain;
+use crate::edge::chain::Endpoint;
+use crate::edge::chain::Stranger;
 use crate::edge::ingest::feed::SourceId;
 use crate::edge::ingest::hearing::Heard;
 use crate::edge::ingest::hearing::Hearing;
@@ -74,6 +76,9 @@ pub enum SourceError {
     /// No head came for too long, twice.
     #[error("no head for {0:?}")]
     NoHeads(Duration),
+    /// The node is of another chain.
+    #[error("left out: {0}")]
+    Stranger(#[from] Stranger),
 }
 
 /// A `[[node]]` row.
@@ -103,10 +108,16 @@ impl fmt::Debug for Node {
 impl Node {
     /// The node for requests; `None` without a URL, or with one that is none.
     #[must_use]
-    pub fn chain(&self, timeout: Duration) -> Option<Chain> {
+    pub fn endpoint(&self, timeout: Duration) -> Option<Endpoint> {
         let derived = || Some(format!("http{}", self.ws.as_ref()?.strip_prefix("ws")?));
-        Chain::new(&self.http.clone().or_else(derived)?, timeout)
+        Endpoint::new(&self.name, &self.http.clone().or_else(derived)?, timeout)
     }
+}
+
+/// The chain of this id, or whatever chain there is, by these nodes.
+#[must_use]
+pub fn chain(nodes: &[Node], timeout: Duration, chain_id: Option<u64>) -> Chain {
+    Chain::of(nodes.iter().filter_map(|node| node.endpoint(timeout)).collect(), chain_id)
 }
 
 /// The `[ingest]` table.
@@ -182,29 +193,17 @@ const CHAIN_ROOM: usize = 4096;
 /// Notes between the sources and `sequence`.
 const NOTES: usize = 4096;
 
-/// [`start_on`], of a chain whose id is not told: a transaction must say it, or is fetched by its hash.
+/// Starts all sources; within a tokio runtime. `chain`: of these nodes, see [`chain`]. The feed begins behind `after`, or at the
+/// latest block. `watched`: whose logs are due, in order; the watchlist tells what it becomes.
 pub fn start(
-    nodes: &[Node],
+    (nodes, chain): (&[Node], &Chain),
     config: &Config,
     after: Option<BlockId>,
     watched: watch::Receiver<Arc<[Address]>>,
     journal_handle: JournalHandle,
 ) -> Result<(Ingest, Outlet), StartError> {
-    start_on(None, nodes, config, (after, watched), journal_handle)
-}
-
-/// Starts all sources; within a tokio runtime. `chain_id`: what a transaction has that does not say it. The feed begins behind `after`, or at the node's latest block. `watched`: whose
-/// logs are due, in order; the watchlist tells what it becomes.
-pub fn start_on(
-    chain_id: Option<u64>,
-    nodes: &[Node],
-    config: &Config,
-    (after, watched): (Option<BlockId>, watch::Receiver<Arc<[Address]>>),
-    journal_handle: JournalHandle,
-) -> Result<(Ingest, Outlet), StartError> {
-    let timeout = Duration::from_millis(config.timeout_ms);
     let sources: Vec<_> = nodes.iter().flat_map(sources).collect();
-    let chains: Vec<_> = sources.iter().map(|(_, node, _)| node.chain(timeout)).collect();
+    let chains: Vec<_> = sources.iter().map(|(_, node, _)| chain.by(&node.name)).collect();
     if sources.is_empty() {
         return Err(StartError::NoSource);
     }
@@ -214,7 +213,8 @@ pub fn start_on(
     let queue = Queue::new(CHAIN_ROOM, config.pending_room);
     let (txs, heads) = (Race::new(sources.len()), Race::new(sources.len()));
     let (bad, hearings) = (inlet::Bad::default(), sources.iter().map(|(name, ..)| Hearing::new(name)).collect());
-    let shared = Arc::new(Shared { queue: queue.clone(), txs, heads, bad, hearings, chain_id, journal_handle });
+    let shared =
+        Arc::new(Shared { queue: queue.clone(), txs, heads, bad, hearings, chain_id: chain.id(), journal_handle });
     let (notes, heard) = mpsc::channel(NOTES);
     let [least, most] = [config.retry_least_ms, config.retry_most_ms].map(Duration::from_millis);
     let backoff = Backoff { least, most };

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tungstenite::{Message, WebSocket};
 
+use crate::edge::chain::{Chain, Endpoint};
 use crate::edge::dial;
 use crate::edge::dial::Place;
 use crate::edge::dial::Roots;
@@ -25,6 +26,8 @@ pub struct Dial {
     place: Place,
     roots: Roots,
     patience: Duration,
+    /// The node, where the edge listens to it too and sees whether it is of our chain.
+    beside: Option<Endpoint>,
 }
 
 /// How every node that has a websocket is dialled, by its index in the configuration. One that wants a password is left to
@@ -37,7 +40,7 @@ pub fn dials(nodes: &[Node], patience: Duration) -> Vec<Dial> {
         let parsed = reqwest::Url::parse(&url).ok()?;
         let open = parsed.username().is_empty() && parsed.password().is_none();
         let place = Place::of(&parsed).filter(|_| open)?;
-        Some(Dial { node, name: row.name.clone(), url, place, roots: roots.clone(), patience })
+        Some(Dial { node, name: row.name.clone(), url, place, roots: roots.clone(), patience, beside: None })
     };
     nodes.iter().enumerate().filter_map(of).collect()
 }
@@ -63,11 +66,22 @@ impl Dial {
         Self { roots, ..self }
     }
 
+    /// Waits until the edge has seen that the node is of our chain.
+    #[must_use]
+    pub fn behind(self, chain: &Chain, nodes: &[Node]) -> Self {
+        let name = nodes.get(self.node).map(|row| row.name.as_str());
+        let chain = name.and_then(|name| chain.by(name));
+        Self { beside: chain.and_then(|chain| chain.first().cloned()), ..self }
+    }
+
     /// Dials and subscribes; blocks while it does. What the node announces meanwhile is left to the edge's own socket.
     ///
     /// # Errors
     /// No connection in time, or the node does not announce transactions in full.
     pub fn node_socket(&self) -> Result<NodeSocket, Broken> {
+        if self.beside.as_ref().is_some_and(|node| !node.is_heard()) {
+            return Err(Broken("the node has not said yet that it is of this chain".to_owned()));
+        }
         let stream = self.place.connect(self.patience, &self.roots)?;
         let opened = tungstenite::client(self.url.as_str(), stream);
         let (mut socket, _) = opened.map_err(|_| Broken("no websocket".to_owned()))?;

@@ -31,7 +31,7 @@ impl Backoff {
 
 /// Runs `source` for ever.
 pub(in crate::edge::ingest) async fn supervise<S: Source>(source: S, inlet: Inlet, backoff: Backoff) {
-    let mut tries = 0;
+    let (mut tries, mut said) = (0, String::new());
     loop {
         let began = Instant::now();
         let ended = source.run(inlet.clone()).await;
@@ -39,13 +39,18 @@ pub(in crate::edge::ingest) async fn supervise<S: Source>(source: S, inlet: Inle
         inlet.down().await;
         if began.elapsed() > backoff.most {
             tries = 0;
+            said.clear();
         }
         let delay = backoff.delay(tries);
         match ended {
             Ok(()) => tracing::info!(source = inlet.name(), ?delay, "source ended; it is started again"),
             Err(error) => {
+                // A node that stays away says the same at every try: once is enough.
                 let error = printable(&error.to_string(), WORDS);
-                tracing::warn!(source = inlet.name(), error, ?delay, "source failed; it is started again");
+                if said != error {
+                    tracing::warn!(source = inlet.name(), error, ?delay, "source failed; it is started again");
+                }
+                said = error;
             }
         }
         tokio::time::sleep(delay).await;

@@ -42,7 +42,11 @@ pub(in crate::edge::ingest::node) struct Asked {
 }
 
 impl Asked {
-    /// Ids begin with one: nobody takes that for a default.
+    /// Requests whose ids begin there. Not with zero: nobody takes another number for a default.
+    pub(in crate::edge::ingest::node) fn from(first: u64) -> Self {
+        Self { next: first.saturating_sub(1), ..Self::default() }
+    }
+
     pub(in crate::edge::ingest::node) fn ask(&mut self, topic: Topic) -> u64 {
         self.next += 1;
         self.open.insert(self.next, Open { topic, since: Instant::now(), late: false });

@@ -9,6 +9,7 @@
 
 mod asked;
 mod fetch;
+mod identity;
 pub(in crate::edge::ingest) mod link;
 mod notices;
 mod subscriptions;
@@ -114,7 +115,15 @@ struct Session {
 }
 
 /// Until the connection ends.
-pub(in crate::edge::ingest) async fn session(link: Link, inlet: Inlet, patience: Patience) -> Result<(), SourceError> {
+pub(in crate::edge::ingest) async fn session(
+    mut link: Link,
+    inlet: Inlet,
+    patience: Patience,
+) -> Result<(), SourceError> {
+    let next_id = match inlet.chain() {
+        Some(chain) => identity::check(&mut link, chain, patience).await?,
+        None => 1,
+    };
     let (hashes, wanted) = mpsc::channel(fetch::ROOM);
     // Dropped with the session, and its task with it.
     let mut fetcher = JoinSet::new();
@@ -129,7 +138,7 @@ pub(in crate::edge::ingest) async fn session(link: Link, inlet: Inlet, patience:
         watched: inlet.watched(),
         inlet,
         hashes,
-        asked: Asked::default(),
+        asked: Asked::from(next_id),
         topics: HashMap::new(),
         given_up: HashSet::new(),
         early: VecDeque::new(),

@@ -47,6 +47,8 @@ enum StepError {
     LogsDue(BlockId),
     #[error("no node to ask")]
     NoNode,
+    #[error("the node is out")]
+    Out,
     #[error("nobody listens")]
     Deaf,
 }
@@ -154,6 +156,10 @@ impl Sequence {
         loop {
             let asked = (usize::from(source) + tries) % sources;
             let step = match self.chains.get(asked).cloned().flatten() {
+                // One that is out would be waited for in vain, while there is another.
+                Some(chain) if chain.is_out() && self.chains.iter().flatten().any(|chain| !chain.is_out()) => {
+                    Err(StepError::Out)
+                }
                 Some(chain) => self.catch_up(&chain, asked as SourceId).await,
                 None => Err(StepError::NoNode),
             };
@@ -161,6 +167,7 @@ impl Sequence {
             match step {
                 Ok(()) => return self.close_gap().await,
                 Err(StepError::Deaf) => return,
+                Err(StepError::Out) => (),
                 Err(error) => tracing::warn!(%error, tries, "the chain cannot be followed; asking again"),
             }
             if tries % sources == 0 {
@@ -174,7 +181,8 @@ impl Sequence {
 
     async fn catch_up(&mut self, chain: &Chain, source: SourceId) -> Result<(), StepError> {
         self.pay(chain).await?;
-        let latest = chain.latest().await?.ok_or(StepError::NoLatest)?;
+        // Its own word alone: what another node has says nothing of this one.
+        let latest = chain.only().latest().await?.ok_or(StepError::NoLatest)?;
         if self.known.has(latest.hash) {
             self.known.vouch(latest.hash, source);
             return Ok(());
@@ -193,7 +201,7 @@ impl Sequence {
             Ok(()) | Err(StepError::Deaf) => return Ok(()),
             Err(error) => error,
         };
-        match chain.at(logs_due.number).await? {
+        match chain.only().at(logs_due.number).await? {
             Some(now) if now.hash != logs_due.hash => Ok(()),
             _ => Err(failed),
         }

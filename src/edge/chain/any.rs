@@ -1,0 +1,299 @@
+//! The chain by whichever of its nodes is up and knows: what one does not answer, the next is asked.
+//!
+//! # Invariants
+//! - A question is one node's from its first request to its last, so that an answer of many parts is of one chain.
+//! - A node that fails, or that another one had to answer for, is out: it is asked after all others, until it is seen to answer
+//!   again. A stranger is never asked.
+//! - An error is that of the node that was asked first. One that the chain itself gave (a call that reverts) is final.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::Weak;
+use std::time::Duration;
+
+use alloy_primitives::B256;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use crate::edge::chain::BlockId;
+use crate::edge::chain::Bounds;
+use crate::edge::chain::ChainError;
+use crate::edge::chain::endpoint::{Endpoint, Out};
+use crate::edge::chain::identity;
+use crate::edge::chain::identity::Identity;
+use crate::edge::chain::identity::Stranger;
+
+/// Without an answer for so long, the next node is asked as well.
+const HEDGE: Duration = Duration::from_secs(1);
+/// Between two looks at a node that is out: the first, and the longest.
+const LOOK: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+/// JSON-RPC's code of a call that reverts.
+const REVERTED: i64 = 3;
+
+/// The chain, as its nodes tell of it. Clones share what is known of the nodes.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    nodes: Arc<Nodes>,
+    /// The node that is asked first; alone, where it is `only`.
+    first: usize,
+    only: bool,
+}
+
+#[derive(Debug)]
+struct Nodes {
+    all: Vec<Endpoint>,
+    identity: Arc<Identity>,
+}
+
+impl Chain {
+    /// One node, of whatever chain; nothing is dialled yet. `None` when the URL is not one.
+    #[must_use]
+    pub fn new(url: &str, timeout: Duration) -> Option<Self> {
+        Some(Self::of(vec![Endpoint::new("node", url, timeout)?], None))
+    }
+
+    /// These nodes, the first of them first; those of another chain than this are strangers.
+    #[must_use]
+    pub fn of(all: Vec<Endpoint>, chain_id: Option<u64>) -> Self {
+        Self { nodes: Arc::new(Nodes { all, identity: Arc::new(Identity::new(chain_id)) }), first: 0, only: false }
+    }
+
+    /// The same chain, this node asked first. `None`: no such node.
+    #[must_use]
+    pub fn by(&self, name: &str) -> Option<Self> {
+        let first = self.nodes.all.iter().position(|node| node.name() == name)?;
+        Some(Self { nodes: self.nodes.clone(), first, only: false })
+    }
+
+    /// The same chain, the node that is asked first asked alone: for what it says of itself.
+    #[must_use]
+    pub fn only(&self) -> Self {
+        Self { only: true, ..self.clone() }
+    }
+
+    /// The same nodes, asked for so much at once.
+    #[must_use]
+    pub fn bounded(self, bounds: Bounds) -> Self {
+        let all = self.nodes.all.iter().cloned().map(|node| node.bounded(bounds)).collect();
+        let identity = self.nodes.identity.clone();
+        Self { nodes: Arc::new(Nodes { all, identity }), ..self }
+    }
+
+    /// Every node.
+    #[must_use]
+    pub fn nodes(&self) -> &[Endpoint] {
+        &self.nodes.all
+    }
+
+    /// The node that is asked first is out.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        self.first().is_none_or(|node| node.out().is_some())
+    }
+
+    /// The node that is asked first.
+    #[must_use]
+    pub fn first(&self) -> Option<&Endpoint> {
+        self.nodes.all.get(self.first)
+    }
+
+    /// Why the node that is asked first may not speak.
+    #[must_use]
+    pub fn stranger(&self) -> Option<Stranger> {
+        match self.first()?.out()? {
+            Out::Stranger(stranger) => Some(stranger),
+            Out::Silent(_) => None,
+        }
+    }
+
+    /// Requests sent so far, to all nodes.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.nodes.all.iter().map(Endpoint::requests).sum()
+    }
+
+    /// Where the node leads that is asked first now, without anything secret.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let first = self.order().front().copied();
+        first.and_then(|index| self.nodes.all.get(index)).map_or("no node", Endpoint::host)
+    }
+
+    /// Asks every node what it is, at the start: those that do not answer are out, strangers too. What each says that may not speak.
+    pub async fn check(&self) -> Vec<(String, Out)> {
+        let Nodes { all, identity } = &*self.nodes;
+        identity.learn(all).await;
+        for node in all {
+            self.look(node).await;
+        }
+        all.iter().filter_map(|node| Some((node.name().to_owned(), node.out()?))).collect()
+    }
+
+    /// What every node of the chain says: block 0, and a block that all have which are asked. Of the node asked first nothing is
+    /// believed.
+    pub async fn agreed(&self) -> Vec<BlockId> {
+        let agreed = identity::agreed(self.beside(self.first)).await;
+        self.nodes.identity.genesis().into_iter().chain(agreed).collect()
+    }
+
+    /// Its id, as far as it was said.
+    #[must_use]
+    pub fn id(&self) -> Option<u64> {
+        self.nodes.identity.chain_id()
+    }
+
+    /// Whether `id` is this chain's.
+    ///
+    /// # Errors
+    /// It is another's.
+    pub fn is_due(&self, id: u64) -> Result<(), Stranger> {
+        self.nodes.identity.is_due(id)
+    }
+
+    /// The error that an answer came and says nothing that can be used.
+    #[must_use]
+    pub fn unreadable(&self, method: &str, cause: &str) -> ChainError {
+        ChainError::Shape { host: self.host().to_owned(), method: method.to_owned(), cause: cause.to_owned() }
+    }
+
+    /// The error that a block which must be there is not.
+    #[must_use]
+    pub fn missing(&self, hash: B256) -> ChainError {
+        self.unreadable("eth_getBlockByHash", &format!("block {hash} is not known"))
+    }
+
+    /// One that is up, and not this one.
+    fn beside(&self, index: usize) -> Option<&Endpoint> {
+        let up = |(at, node): &(usize, &Endpoint)| *at != index && node.out().is_none();
+        self.nodes.all.iter().enumerate().find(up).map(|(_, node)| node)
+    }
+
+    /// Nodes in the order in which they are asked: those that are out come last.
+    fn order(&self) -> VecDeque<usize> {
+        let all = &self.nodes.all;
+        if self.only {
+            return VecDeque::from([self.first]);
+        }
+        let from_first = (self.first..all.len()).chain(0..self.first.min(all.len()));
+        let may_speak =
+            |index: &usize| !all.get(*index).is_none_or(|node| matches!(node.out(), Some(Out::Stranger(_))));
+        let mut order: Vec<usize> = from_first.filter(may_speak).collect();
+        order.sort_by_key(|index| all.get(*index).is_none_or(|node| node.out().is_some()));
+        order.into()
+    }
+
+    /// Asks one node after the other, until one has it. `has`: what is no answer where it does not hold, if another node has a
+    /// better one.
+    async fn ask<T, F>(&self, ask: impl Fn(Endpoint) -> F, has: impl Fn(&T) -> bool) -> Result<T, ChainError>
+    where
+        F: Future<Output = Result<T, ChainError>>,
+    {
+        let mut order = self.order();
+        let tagged = |index: usize| {
+            let asked = self.nodes.all.get(index).cloned().map(&ask);
+            async move {
+                (
+                    index,
+                    match asked {
+                        Some(asked) => Some(asked.await),
+                        None => None,
+                    },
+                )
+            }
+        };
+        let mut asked = FuturesUnordered::new();
+        let (mut waiting, mut failed, mut lacking) = (Vec::new(), None, None);
+        loop {
+            if asked.is_empty() {
+                let Some(next) = order.pop_front() else { break };
+                waiting.push(next);
+                asked.push(tagged(next));
+            }
+            tokio::select! {
+                biased;
+                Some((index, outcome)) = asked.next() => {
+                    waiting.retain(|waiting| *waiting != index);
+                    match outcome {
+                        Some(Ok(answer)) if has(&answer) => {
+                            waiting.iter().for_each(|late| self.leave(*late, &format!("no answer within {HEDGE:?}")));
+                            return Ok(answer);
+                        }
+                        Some(Ok(answer)) => lacking = lacking.or(Some(answer)),
+                        Some(Err(error)) => {
+                            if let ChainError::Refused { code: REVERTED, .. } = error { return Err(error) }
+                            if let ChainError::Transport { .. } = error { self.leave(index, &error.to_string()) }
+                            failed = failed.or(Some(error));
+                        }
+                        None => (),
+                    }
+                },
+                () = tokio::time::sleep(HEDGE), if !order.is_empty() => if let Some(next) = order.pop_front() {
+                    waiting.push(next);
+                    asked.push(tagged(next));
+                },
+            }
+        }
+        match (lacking, failed) {
+            (Some(answer), _) => Ok(answer),
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(self.unreadable("any", "no node of this chain is left to ask")),
+        }
+    }
+
+    pub(super) async fn any<T, F>(&self, ask: impl Fn(Endpoint) -> F) -> Result<T, ChainError>
+    where
+        F: Future<Output = Result<T, ChainError>>,
+    {
+        self.ask(ask, |_| true).await
+    }
+
+    pub(super) async fn some<T, F>(&self, ask: impl Fn(Endpoint) -> F) -> Result<Option<T>, ChainError>
+    where
+        F: Future<Output = Result<Option<T>, ChainError>>,
+    {
+        self.ask(ask, Option::is_some).await
+    }
+
+    /// A node did not answer: while there are others they are asked, and it is looked at until it answers again.
+    fn leave(&self, index: usize, why: &str) {
+        let Some(node) = self.nodes.all.get(index).filter(|_| self.nodes.all.len() > 1) else { return };
+        self.put_out(node, Out::Silent(why.to_owned()));
+    }
+
+    fn put_out(&self, node: &Endpoint, out: Out) {
+        let stood = node.stand(Some(out.clone()));
+        if stood.as_ref() != Some(&out) {
+            tracing::warn!(node = node.name(), why = %out, "a node is left out; the others are asked");
+        }
+        if stood.is_none() {
+            tokio::spawn(look_again(Arc::downgrade(&self.nodes.identity), self.nodes.all.clone(), node.clone()));
+        }
+    }
+
+    /// Asks a node whether it answers, and what it is.
+    async fn look(&self, node: &Endpoint) {
+        let index = self.nodes.all.iter().position(|other| other.name() == node.name()).unwrap_or(usize::MAX);
+        match self.nodes.identity.check(node, self.beside(index)).await {
+            Ok(Ok(())) => {
+                if let Some(out) = node.stand(None) {
+                    tracing::info!(node = node.name(), was = %out, "a node answers again");
+                }
+            }
+            Ok(Err(stranger)) => self.put_out(node, Out::Stranger(stranger)),
+            Err(error) => self.put_out(node, Out::Silent(error.to_string())),
+        }
+    }
+}
+
+/// Until the node may speak again, or nobody asks for the chain any more.
+async fn look_again(identity: Weak<Identity>, all: Vec<Endpoint>, node: Endpoint) {
+    let mut pause = LOOK[0];
+    while node.out().is_some() {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LOOK[1]);
+        let Some(identity) = identity.upgrade() else { return };
+        let nodes = Arc::new(Nodes { all: all.clone(), identity });
+        Chain { nodes, first: 0, only: false }.look(&node).await;
+    }
+}

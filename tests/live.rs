@@ -23,6 +23,8 @@ mod load;
 mod newborn;
 #[path = "live/nodes.rs"]
 mod nodes;
+#[path = "live/not_yet.rs"]
+mod not_yet;
 #[path = "common/relay.rs"]
 mod relay;
 #[path = "live/relays.rs"]

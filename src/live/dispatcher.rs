@@ -267,8 +267,7 @@ impl Dispatcher {
     ) -> Result<(BlockUpdate, Vec<Log>), ChainError> {
         let lacking = self.watchlist.lacking(asked);
         if !lacking.is_empty() {
-            let more = self.source.chain().logs(head.hash, &lacking).await?;
-            logs.extend(more.into_iter().filter(|log| lacking.binary_search(&log.address).is_ok()));
+            logs.extend(self.source.chain().logs_of(head, &lacking, BTreeMap::new()).await?);
             logs.sort_by_key(|log| log.log_index);
         }
         Ok((self.keep.update(head, &logs).await?, logs))

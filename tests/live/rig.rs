@@ -1,10 +1,10 @@
 //! A chain whose blocks are made when a test says so, people who trade on it, and the searcher behind two proxies.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex as StdMutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, U256, hex};
 use peregrine::config::Config;
@@ -51,7 +51,18 @@ pub enum Sick {
     Babbles = 2,
     /// What the owner holds behind a block is first told out of the next one, as anvil does while it makes that.
     Ahead = 3,
+    /// What it has not got ready it tells as nothing: receipts are null, logs are none, for a while behind each head.
+    NullYet = 4,
+    /// ... receipts are none and logs an error.
+    NoneYet = 5,
+    /// ... both are an error, and what half the block's logs are is told in between.
+    ErrorYet = 6,
+    /// It knows no method for a block's receipts.
+    NoReceipts = 7,
 }
+
+/// How long it is not ready.
+const UNREADY: Duration = Duration::from_millis(500);
 
 /// One world at a time: there are two cores.
 static ALONE: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
@@ -117,11 +128,15 @@ impl Rig {
         door.idle(true);
         let traffic = net.trade_through(&Rpc::new(&door.url, PATIENCE).unwrap(), RATE).unwrap();
         let sick = Arc::new(AtomicU8::new(0));
-        let (how, owner, told) = (sick.clone(), net.owner.address(), StdMutex::default());
+        let (how, owner, told, asked) = (sick.clone(), net.owner.address(), StdMutex::default(), StdMutex::default());
         let spoil = move |call: &Value, reply| match how.load(Ordering::Relaxed) {
             1 => requests::refusal(call, -32000, "busy"),
             2 => json!({"jsonrpc": "2.0", "id": call["id"], "result": {"what": ["nobody", "asked", 4]}}),
             3 => ahead(owner, &told, call, reply),
+            ways @ 4..=6 => not_yet(ways, &asked, call, reply),
+            7 if call["method"] == "eth_getBlockReceipts" => {
+                requests::refusal(call, -32601, "the method does not exist")
+            }
             _ => reply,
         };
         let requests = requests::Proxy::before(&node, spoil).await;
@@ -385,6 +400,29 @@ fn ahead(owner: Address, told: &StdMutex<HashSet<Value>>, call: &Value, mut repl
     if told.insert(call["params"][1].clone()) {
         let due: U256 = serde_json::from_value(reply["result"].clone()).unwrap();
         reply["result"] = json!(due + (U256::ONE << (told.len() % 40)));
+    }
+    reply
+}
+
+/// A block's receipts and logs are not ready for a while, from when they are first asked for.
+fn not_yet(way: u8, asked: &StdMutex<HashMap<Value, Instant>>, call: &Value, mut reply: Value) -> Value {
+    let params = &call["params"][0];
+    let block = match call["method"].as_str() {
+        Some("eth_getBlockReceipts") => params.clone(),
+        Some("eth_getLogs") => params["blockHash"].clone(),
+        _ => return reply,
+    };
+    let (is_logs, since) = (params.is_object(), *asked.lock().unwrap().entry(block).or_insert_with(Instant::now));
+    match (way, since.elapsed() > UNREADY) {
+        (_, true) => return reply,
+        (6, _) if is_logs && since.elapsed() > UNREADY / 2 => {
+            let logs = reply["result"].as_array_mut().unwrap();
+            logs.truncate(logs.len() / 2);
+        }
+        (4, _) if is_logs => reply["result"] = json!([]),
+        (4, _) => reply["result"] = Value::Null,
+        (5, _) if !is_logs => reply["result"] = json!([]),
+        _ => return requests::refusal(call, -32000, "header not found"),
     }
     reply
 }

@@ -63,6 +63,25 @@ pub enum RpcError {
 /// The code of a refusal that has none: it may mean any of them.
 pub const UNSAID: i64 = 0;
 
+/// JSON-RPC's code of a method that there is not.
+const NO_METHOD: i64 = -32601;
+
+impl RpcError {
+    /// The other side has no such method.
+    #[must_use]
+    pub fn is_no_such_method(&self) -> bool {
+        match self {
+            Self::Refused { code: NO_METHOD, .. } => true,
+            Self::Refused { message, .. } => {
+                let message = message.to_lowercase();
+                let none = ["not found", "not supported", "not available", "does not exist", "unknown", "unsupported"];
+                message.contains("method") && none.iter().any(|none| message.contains(none))
+            }
+            Self::Transport { .. } | Self::Shape { .. } => false,
+        }
+    }
+}
+
 /// One endpoint.
 #[derive(Clone, Debug)]
 pub struct Rpc {

@@ -23,6 +23,7 @@ use crate::edge::chain::endpoint::{Endpoint, Out};
 use crate::edge::chain::identity;
 use crate::edge::chain::identity::Identity;
 use crate::edge::chain::identity::Stranger;
+use crate::edge::chain::logs::Blooms;
 
 /// Without an answer for so long, the next node is asked as well.
 const HEDGE: Duration = Duration::from_secs(1);
@@ -44,6 +45,7 @@ pub struct Chain {
 struct Nodes {
     all: Vec<Endpoint>,
     identity: Arc<Identity>,
+    blooms: Arc<Blooms>,
 }
 
 impl Chain {
@@ -56,7 +58,11 @@ impl Chain {
     /// These nodes, the first of them first; those of another chain than this are strangers.
     #[must_use]
     pub fn of(all: Vec<Endpoint>, chain_id: Option<u64>) -> Self {
-        Self { nodes: Arc::new(Nodes { all, identity: Arc::new(Identity::new(chain_id)) }), first: 0, only: false }
+        Self {
+            nodes: Arc::new(Nodes { all, identity: Arc::new(Identity::new(chain_id)), blooms: Arc::default() }),
+            first: 0,
+            only: false,
+        }
     }
 
     /// The same chain, this node asked first. `None`: no such node.
@@ -76,8 +82,8 @@ impl Chain {
     #[must_use]
     pub fn bounded(self, bounds: Bounds) -> Self {
         let all = self.nodes.all.iter().cloned().map(|node| node.bounded(bounds)).collect();
-        let identity = self.nodes.identity.clone();
-        Self { nodes: Arc::new(Nodes { all, identity }), ..self }
+        let (identity, blooms) = (self.nodes.identity.clone(), self.nodes.blooms.clone());
+        Self { nodes: Arc::new(Nodes { all, identity, blooms }), ..self }
     }
 
     /// Every node.
@@ -122,7 +128,7 @@ impl Chain {
 
     /// Asks every node what it is, at the start: those that do not answer are out, strangers too. What each says that may not speak.
     pub async fn check(&self) -> Vec<(String, Out)> {
-        let Nodes { all, identity } = &*self.nodes;
+        let Nodes { all, identity, .. } = &*self.nodes;
         identity.learn(all).await;
         for node in all {
             self.look(node).await;
@@ -163,6 +169,10 @@ impl Chain {
         self.unreadable("eth_getBlockByHash", &format!("block {hash} is not known"))
     }
 
+    pub(super) fn blooms(&self) -> &Blooms {
+        &self.nodes.blooms
+    }
+
     /// One that is up, and not this one.
     fn beside(&self, index: usize) -> Option<&Endpoint> {
         let up = |(at, node): &(usize, &Endpoint)| *at != index && node.out().is_none();
@@ -185,7 +195,7 @@ impl Chain {
 
     /// Asks one node after the other, until one has it. `has`: what is no answer where it does not hold, if another node has a
     /// better one.
-    async fn ask<T, F>(&self, ask: impl Fn(Endpoint) -> F, has: impl Fn(&T) -> bool) -> Result<T, ChainError>
+    pub(super) async fn ask<T, F>(&self, ask: impl Fn(Endpoint) -> F, has: impl Fn(&T) -> bool) -> Result<T, ChainError>
     where
         F: Future<Output = Result<T, ChainError>>,
     {
@@ -293,7 +303,7 @@ async fn look_again(identity: Weak<Identity>, all: Vec<Endpoint>, node: Endpoint
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LOOK[1]);
         let Some(identity) = identity.upgrade() else { return };
-        let nodes = Arc::new(Nodes { all: all.clone(), identity });
+        let nodes = Arc::new(Nodes { all: all.clone(), identity, blooms: Arc::default() });
         Chain { nodes, first: 0, only: false }.look(&node).await;
     }
 }

@@ -31,9 +31,27 @@ impl Frame {
 }
 
 impl Endpoint {
-    /// The receipts of a block, in order; `None` when the node does not know it.
+    /// The receipts of a block, in order; `None` when the node does not have them all (yet). A node that does not tell them by
+    /// block is asked for each transaction's, in one request.
     pub async fn receipts(&self, block: B256) -> Result<Option<Vec<TransactionReceipt>>, ChainError> {
-        self.rpc.call("eth_getBlockReceipts", json!([block])).await
+        match self.rpc.call("eth_getBlockReceipts", json!([block])).await {
+            Err(error) if error.is_no_such_method() => self.receipts_one_by_one(block).await,
+            answer => answer,
+        }
+    }
+
+    async fn receipts_one_by_one(&self, block: B256) -> Result<Option<Vec<TransactionReceipt>>, ChainError> {
+        #[derive(Deserialize)]
+        struct Slim {
+            transactions: Vec<B256>,
+        }
+        let slim: Option<Slim> = self.rpc.call("eth_getBlockByHash", json!([block, false])).await?;
+        let Some(Slim { transactions }) = slim else { return Ok(None) };
+        let params: Vec<_> = transactions.iter().map(|hash| json!([hash])).collect();
+        let receipts: Vec<Option<TransactionReceipt>> = self.many("eth_getTransactionReceipt", &params).await?;
+        // Of another block: that one has been undone, or is about to be.
+        let here = |receipt: &TransactionReceipt| receipt.block_hash == Some(block);
+        Ok(receipts.into_iter().map(|receipt| receipt.filter(here)).collect())
     }
 
     /// What a transaction of a block of `coinbase` transferred to it, in wei, tips apart. Asks for a trace.

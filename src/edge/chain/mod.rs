@@ -1,7 +1,7 @@
 //! The chain as nodes tell of it, for the other rooms: the one place that dials their HTTP, in typed calls.
 //!
 //! - `endpoint`, `blocks`, `mined`, `state`, `trace`: one node. `any`: whichever of them is up and knows; `questions`:
-//!   what can be asked. `identity`: which may speak.
+//!   what can be asked; `logs`: held against their head. `identity`: which may speak.
 //!
 //! # Invariants
 //! - A block that no node knows is `None`, never an error; an error says that there is no answer.
@@ -13,6 +13,7 @@ mod any;
 mod blocks;
 mod endpoint;
 mod identity;
+mod logs;
 mod mined;
 mod questions;
 mod state;
@@ -20,7 +21,7 @@ mod trace;
 mod transaction;
 
 use alloy::serde::null_as_default;
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bloom, Bytes};
 use serde::Deserialize;
 
 use crate::edge::rpc::RpcError;
@@ -77,6 +78,9 @@ pub struct Head {
     /// Blob gas over target, summed up.
     #[serde(default, with = "alloy::serde::quantity::opt")]
     pub excess_blob_gas: Option<u64>,
+    /// Which addresses and topics its logs have, as bits.
+    #[serde(default)]
+    pub logs_bloom: Option<Bloom>,
 }
 
 impl From<&Head> for event::Head {

@@ -32,6 +32,8 @@ use crate::hot::evm::own::Own;
 use crate::hot::worker::message::Report;
 use crate::live::submission::mined;
 use crate::live::submission::realised;
+use crate::live::submission::unread::News;
+use crate::live::submission::unread::Unread;
 
 /// What happened to the chain.
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub struct InclusionTracker {
     /// Lending contracts whose liquidations are written down.
     markets: Vec<Address>,
     held: VecDeque<(Block, B256)>,
+    /// Blocks that the chain has grown by and that are not held yet.
+    unread: Unread,
     /// Where a transaction was mined, of the blocks held.
     mined: HashMap<B256, u64>,
     /// The highest block seen.
@@ -71,7 +75,7 @@ impl InclusionTracker {
     #[must_use]
     pub fn new(facts: Arc<Facts>, chain: Chain, own: Own) -> Self {
         let (held, markets) = (VecDeque::with_capacity(HELD), Vec::new());
-        Self { facts, chain, own, markets, held, mined: HashMap::new(), highest: 0 }
+        Self { facts, chain, own, markets, held, unread: Unread::default(), mined: HashMap::new(), highest: 0 }
     }
 
     /// Writes down who liquidates whom in these lending contracts, too.
@@ -83,12 +87,20 @@ impl InclusionTracker {
 
     /// Works until nobody tells it of blocks any more. `mined` is told what each block holds.
     pub async fn run(mut self, mut notes: mpsc::UnboundedReceiver<Note>, mined: mpsc::UnboundedSender<Report>) {
-        while let Some(note) = notes.recv().await {
+        loop {
+            let pause = self.unread.pause();
+            let note = tokio::select! {
+                biased;
+                note = notes.recv() => note.map(Some),
+                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => Some(None),
+            };
+            let Some(note) = note else { return };
             let done = match note {
-                Note::Grown(block) => self.grown(block, &mined).await,
-                Note::Late => self.settle_all(self.highest).await,
-                Note::Undone { above } => self.undo(above).await,
-                Note::Lost => match self.last_that_stands().await {
+                None => self.read(&mined).await,
+                Some(Note::Grown(block)) => self.grown(block, &mined).await,
+                Some(Note::Late) => self.settle_all(self.highest).await,
+                Some(Note::Undone { above }) => self.undo(above).await,
+                Some(Note::Lost) => match self.last_that_stands().await {
                     Some(above) => self.undo(above).await,
                     None => Ok(()),
                 },
@@ -100,23 +112,29 @@ impl InclusionTracker {
     }
 
     async fn grown(&mut self, id: BlockId, to: &mpsc::UnboundedSender<Report>) -> Result<(), LedgerError> {
-        let mut heard = false;
-        match mined::mined(&self.chain, id.hash).await {
-            // A reorg took it meanwhile: that will be said.
-            Ok(None) => return Ok(()),
-            Ok(Some((block, parent))) => {
-                let _ending = to.send(Report::Mined(block.txs.iter().map(|tx| tx.hash).collect()));
-                self.hold(block, parent);
-                heard = true;
+        self.unread.add(id);
+        self.read(to).await?;
+        self.settle_all(id.number).await
+    }
+
+    /// Asks for the blocks that are not held yet, and settles by those that come.
+    async fn read(&mut self, to: &mpsc::UnboundedSender<Report>) -> Result<(), LedgerError> {
+        for news in self.unread.read(&self.chain).await {
+            match news {
+                News::Mined(hashes) => {
+                    let _ending = to.send(Report::Mined(hashes));
+                }
+                News::Read(block, parent) => {
+                    let number = block.number;
+                    self.hold(block, parent);
+                    self.settle_all(number).await?;
+                    if let Some((block, _)) = self.held.back() {
+                        self.attribute(block).await?;
+                    }
+                }
             }
-            // Its bundles are settled by number, at the next block.
-            Err(error) => tracing::warn!(block = id.number, %error, "a block's receipts are not to be had"),
         }
-        self.settle_all(id.number).await?;
-        match self.held.back() {
-            Some((block, _)) if heard => self.attribute(block).await,
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Writes down who liquidated whom in a block, others as well: who won what we did not.
@@ -152,6 +170,8 @@ impl InclusionTracker {
         let target = row.bundle.target;
         let found = match self.held.iter().find(|(block, _)| block.number == target) {
             Some(held) => held.clone(),
+            // Asked for by itself.
+            None if self.unread.waits_for(target) => return Ok(()),
             // Of an earlier run, or the feed began behind it.
             None => match mined::mined_at(&self.chain, target).await {
                 Ok(Some(mined)) => mined,
@@ -260,6 +280,7 @@ impl InclusionTracker {
 
     async fn undo(&mut self, above: u64) -> Result<(), LedgerError> {
         self.held.retain(|(block, _)| block.number <= above);
+        self.unread.undo(above);
         self.mined.retain(|_, number| *number <= above);
         self.facts.publish(Fact::Undone { above }).done().await?;
         for target in above + 1..=self.highest + 1 {

@@ -5,4 +5,5 @@ pub mod lease;
 pub mod mined;
 pub mod realised;
 pub mod sender;
+pub mod unread;
 pub mod warm;

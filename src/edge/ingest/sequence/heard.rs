@@ -27,9 +27,14 @@ impl Heard {
         }
     }
 
-    /// A block's logs by their position, and forgets them.
-    pub(in crate::edge::ingest::sequence) fn take(&mut self, block: B256) -> BTreeMap<u64, Log> {
-        let at = self.blocks.iter().position(|(hash, _)| *hash == block);
-        at.and_then(|at| self.blocks.remove(at)).map(|(_, logs)| logs).unwrap_or_default()
+    /// A block's logs by their position.
+    pub(in crate::edge::ingest::sequence) fn of(&self, block: B256) -> BTreeMap<u64, Log> {
+        let at = self.blocks.iter().find(|(hash, _)| *hash == block);
+        at.map(|(_, logs)| logs.clone()).unwrap_or_default()
+    }
+
+    /// Forgets a block's logs.
+    pub(in crate::edge::ingest::sequence) fn take(&mut self, block: B256) {
+        self.blocks.retain(|(hash, _)| *hash != block);
     }
 }

@@ -63,7 +63,7 @@ pub(in crate::edge::ingest) struct Sequence {
     known: Followed,
     up: BTreeSet<SourceId>,
     /// The tip, while its logs are due.
-    logs_due: Option<BlockId>,
+    logs_due: Option<Head>,
     gap: bool,
     /// More blocks follow at once: no pending transaction in between.
     climbing: bool,
@@ -143,7 +143,7 @@ impl Sequence {
             if known {
                 self.check(source).await;
             }
-        } else if !known || self.logs_due.is_some_and(|logs_due| logs_due.hash == log.block_hash) {
+        } else if !known || self.logs_due.as_ref().is_some_and(|due| due.hash == log.block_hash) {
             self.heard.add(log);
         }
     }
@@ -196,8 +196,8 @@ impl Sequence {
 
     /// The logs that are due. If their block is undone they will never come: the walk that follows undoes it here too.
     async fn pay(&mut self, chain: &Chain) -> Result<(), StepError> {
-        let Some(logs_due) = self.logs_due else { return Ok(()) };
-        let failed = match self.logs(chain, logs_due).await {
+        let Some(logs_due) = self.logs_due.clone() else { return Ok(()) };
+        let failed = match self.logs(chain, &logs_due).await {
             Ok(()) | Err(StepError::Deaf) => return Ok(()),
             Err(error) => error,
         };
@@ -227,8 +227,8 @@ impl Sequence {
             self.logs_due = None;
             self.send(Feed::Undo { from, to }, true).await?;
         }
-        if let Some(logs_due) = self.logs_due {
-            return Err(StepError::LogsDue(logs_due));
+        if let Some(logs_due) = &self.logs_due {
+            return Err(StepError::LogsDue(logs_due.id()));
         }
         self.climb(chain, source, path).await
     }
@@ -243,20 +243,17 @@ impl Sequence {
 
     /// Hands on the tip's child, then its logs.
     async fn extend(&mut self, chain: &Chain, source: SourceId, head: Head) -> Result<(), StepError> {
-        let block = head.id();
-        self.known.push(block, source);
-        self.logs_due = Some(block);
-        self.send(Feed::Head(head), true).await?;
-        self.logs(chain, block).await
+        self.known.push(head.id(), source);
+        self.logs_due = Some(head.clone());
+        self.send(Feed::Head(head.clone()), true).await?;
+        self.logs(chain, &head).await
     }
 
-    async fn logs(&mut self, chain: &Chain, block: BlockId) -> Result<(), StepError> {
-        let watched = self.watched.borrow().clone();
-        let asked = chain.logs(block.hash, &watched).await?;
-        // What a source announced of this very block is as true as the answer: the two are joined.
-        let mut logs = self.heard.take(block.hash);
-        logs.extend(asked.into_iter().filter(|log| log.block_hash == block.hash).map(|log| (log.log_index, log)));
-        let logs = logs.into_values().filter(|log| watched.binary_search(&log.address).is_ok()).collect();
+    async fn logs(&mut self, chain: &Chain, head: &Head) -> Result<(), StepError> {
+        let (watched, block) = (self.watched.borrow().clone(), head.id());
+        // What a source announced of this very block counts as an answer does.
+        let logs = chain.logs_of(head, &watched, self.heard.of(block.hash)).await?;
+        self.heard.take(block.hash);
         self.logs_due = None;
         self.send(Feed::Logs { block, logs, watched }, self.gap || self.climbing).await
     }

@@ -280,7 +280,7 @@ impl Dispatcher {
             self.to_read.insert(pool);
             return;
         }
-        let stirred = self.watchlist.stirred(log);
+        let stirred = self.watchlist.stirred(log, self.at.number);
         if !stirred.is_empty() {
             self.to_read.extend(stirred);
         } else if let Some((market, account)) = self.watchlist.named(log) {

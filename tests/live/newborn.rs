@@ -18,6 +18,8 @@ alloy::sol! {
     function mint(address to) external;
     function getReserves() external view returns (uint112 reserve0, uint112 reserve1, uint32 at);
     function swap(uint256 out0, uint256 out1, address to, bytes data) external;
+    function createPair(address a, address b) external returns (address);
+    function createPool(address a, address b, uint24 fee) external returns (address);
     event PairCreated(address indexed token0, address indexed token1, address pair, uint256 count);
 }
 
@@ -108,6 +110,49 @@ async fn made_by_router(seed: u64, kind: (Venue, u32)) {
     let pool = rig.net.opened(kind, TOKENS, DEPTH).await.unwrap();
     let newborn = Newborn { hand, pool: pool.address, log_fed: false };
     lives(rig, searcher, newborn, async |rig: &Rig| vec![rig.net.sale(&pool, TOKENS[1], SWAP).unwrap()]).await;
+}
+
+/// A pool that is made without anything in it, before the searcher starts or while it runs, and gets its liquidity blocks later.
+async fn funded_later(seed: u64, kind: (Venue, u32), before_the_start: bool) {
+    let rig = Rig::start(seed).await;
+    let mut hand = Hand::of(&rig, rig.net.maker().unwrap()).await;
+    let ([a, b], contracts) = (TOKENS.map(|token| rig.net.tokens[token].address), &rig.net.contracts);
+    let empty = match kind.0 {
+        Venue::UniswapV3 => {
+            let fee = kind.1.try_into().unwrap();
+            Call { to: contracts.v3_factory, data: createPoolCall { a, b, fee }.abi_encode().into() }
+        }
+        _ => Call { to: contracts.sushi_factory, data: createPairCall { a, b }.abi_encode().into() },
+    };
+    if before_the_start {
+        hand.send(&rig, std::slice::from_ref(&empty)).await;
+        rig.block(0).await;
+    }
+    let searcher = rig.search().await;
+    if !before_the_start {
+        hand.send(&rig, &[empty]).await;
+    }
+    rig.blocks(&searcher, 4).await;
+    hand.send(&rig, &rig.net.opening(kind, TOKENS, DEPTH).unwrap()).await;
+    rig.block(0).await;
+    let pool = rig.net.opened(kind, TOKENS, DEPTH).await.unwrap();
+    let newborn = Newborn { hand, pool: pool.address, log_fed: false };
+    lives(rig, searcher, newborn, async |rig: &Rig| vec![rig.net.sale(&pool, TOKENS[1], SWAP).unwrap()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_v2_pair_that_was_empty_at_the_start_is_taken_up_once_it_is_funded() {
+    funded_later(306, (Venue::Sushi, 3_000), true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_v3_pool_that_had_no_price_at_the_start_is_taken_up_once_it_has_one() {
+    funded_later(307, (Venue::UniswapV3, V3_FEE), true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_v3_pool_made_without_a_price_while_it_runs_is_taken_up_once_it_has_one() {
+    funded_later(308, (Venue::UniswapV3, V3_FEE), false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

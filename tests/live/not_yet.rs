@@ -40,3 +40,15 @@ async fn errors_and_half_the_logs_are_asked_for_again() {
 async fn without_receipts_by_block_each_transaction_s_is_asked_for() {
     waits(123, Sick::NoReceipts).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_that_is_not_traced_says_nothing_of_the_next() {
+    let rig = Rig::start(124).await;
+    let searcher = rig.search().await;
+    rig.make_sick(Sick::NoTrace);
+    rig.blocks(&searcher, 9).await;
+    // Of three refused in a row each was asked for: the first had not ended it.
+    assert!(rig.spoilt() >= 6, "{} traces refused", rig.spoilt());
+    truth::whole(&rig, &searcher).await;
+    rig.close(searcher).await;
+}

@@ -4,7 +4,9 @@
 //! # Invariants
 //! - A site is on the list from the block behind which it is read or announced, until it is of no use. Ingest may have asked for
 //!   a block's logs before that: [`Watchlist::lacking`] says whose are still to be asked for, so that no block is left out.
-//! - What is new and not in use is watched for [`PROBATION`] blocks and no longer.
+//! - What cannot be used is watched all the same, and asked when it moves: a pool without a price, or drained, gets liquidity. One
+//!   that is new is asked each time for [`PROBATION`] blocks; then, as one that could not be used when it was read, after a
+//!   wait that doubles with every time in vain.
 //! - What undone blocks have changed of it is taken back.
 
 use std::collections::BTreeMap;
@@ -29,8 +31,10 @@ use crate::protocols::site::Logs;
 use crate::protocols::site::StateSite;
 use crate::types::pool_key::PoolKey;
 
-/// Blocks that a new site is watched for while it cannot be used: a pool without a price gets one with its first liquidity.
+/// Blocks for which a new site is asked whenever it moves: a pool without a price gets one with its first liquidity.
 pub const PROBATION: u64 = 256;
+/// Blocks between two questions to one that cannot be used, at most: a day.
+const MOST_WAIT: u64 = 7_200;
 
 /// Where a part of the state lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,8 +60,15 @@ impl Site {
 enum Standing {
     /// The state holds it, and these contracts' logs speak of it.
     Used(Vec<Address>),
-    /// It was announced, and is not in use. Watched up to this block.
+    /// It was announced, and is not in use. Asked whenever it moves, up to this block.
     New(u64),
+    /// It could not be used when it was asked. Asked when it moves at this block or later; if in vain, so many blocks after that.
+    Idle {
+        /// From which block on.
+        from: u64,
+        /// The next wait.
+        wait: u64,
+    },
 }
 
 /// Contracts that announce new sites.
@@ -97,7 +108,10 @@ impl Watchlist {
         };
         let markets = loaded.markets.iter().filter_map(AnyLending::from_spec).map(market);
         let used = |(site, sites): (Site, Vec<StateSite>)| (site, Standing::Used(emitters(&sites)));
-        self.sites = pools.chain(markets).map(used).collect();
+        let lenders: BTreeSet<Address> = self.announcers.lenders.iter().map(|row| row.address).collect();
+        let unusable = loaded.unusable.iter().map(|(key, _)| *key).filter(|key| !lenders.contains(&key.contract));
+        let idle = unusable.map(|key| (Site::Pool(key), Standing::Idle { from: 0, wait: 1 }));
+        self.sites = idle.chain(pools.chain(markets).map(used)).collect();
         self.changes.clear();
         self.tell();
     }
@@ -124,10 +138,15 @@ impl Watchlist {
         self.announcers.factories.iter().find_map(|factory| factory.created(log))
     }
 
-    /// The pools that are new, and not in use so far, of which a log may speak.
+    /// The pools that are not in use, of which a log of this block may speak, and that are to be asked by it.
     #[must_use]
-    pub fn stirred(&self, log: &Log) -> Vec<PoolKey> {
-        PoolKey::named_by(log.address, &log.topics).filter(|pool| self.is_new(Site::Pool(*pool))).collect()
+    pub fn stirred(&self, log: &Log, block: u64) -> Vec<PoolKey> {
+        let asked = |pool: &PoolKey| match self.sites.get(&Site::Pool(*pool)) {
+            Some(Standing::New(_)) => true,
+            Some(Standing::Idle { from, .. }) => *from <= block,
+            Some(Standing::Used(_)) | None => false,
+        };
+        PoolKey::named_by(log.address, &log.topics).filter(asked).collect()
     }
 
     /// The market that a log opens or names, of a contract all of whose markets are followed; and who has borrowed there by it.
@@ -175,25 +194,27 @@ impl Watchlist {
         }
     }
 
-    /// The state held it, and cannot use it any more. One that is new has its time.
+    /// It was asked, and cannot be used. One that is new has its time.
     pub fn give_up(&mut self, site: Site, block: u64) {
-        if self.is_used(site) {
-            self.set(site, block, None);
-            self.tell();
+        let after = |wait: u64| Standing::Idle { from: block.saturating_add(wait), wait: (wait * 2).min(MOST_WAIT) };
+        match self.sites.get(&site) {
+            Some(Standing::Used(_)) => {
+                self.set(site, block, Some(after(1)));
+                self.tell();
+            }
+            Some(Standing::Idle { wait, .. }) => self.set(site, block, Some(after(*wait))),
+            Some(Standing::New(_)) | None => (),
         }
     }
 
-    /// The chain has grown: what was new for long enough is not watched any more, and what cannot be undone is forgotten.
+    /// The chain has grown: what was new for long enough is asked less, and what cannot be undone is forgotten.
     pub fn grow(&mut self, block: u64) {
         let over = |(site, standing): (&Site, &Standing)| match standing {
             Standing::New(until) if *until < block => Some(*site),
-            Standing::New(_) | Standing::Used(_) => None,
+            Standing::New(_) | Standing::Used(_) | Standing::Idle { .. } => None,
         };
         let over: Vec<Site> = self.sites.iter().filter_map(over).collect();
-        over.iter().for_each(|site| self.set(*site, block, None));
-        if !over.is_empty() {
-            self.tell();
-        }
+        over.iter().for_each(|site| self.set(*site, block, Some(Standing::Idle { from: block, wait: 1 })));
         let kept = block.saturating_sub(DEPTH as u64);
         while self.changes.front().is_some_and(|(at, ..)| *at < kept) {
             self.changes.pop_front();
@@ -233,7 +254,7 @@ impl Watchlist {
         for (site, standing) in &self.sites {
             match standing {
                 Standing::Used(emitters) => all.extend(emitters),
-                Standing::New(_) => drop(all.insert(site.contract())),
+                Standing::New(_) | Standing::Idle { .. } => drop(all.insert(site.contract())),
             }
         }
         self.fetched.send_replace(all.into_iter().collect());

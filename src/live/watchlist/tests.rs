@@ -58,23 +58,48 @@ fn whoever_announces_is_watched_and_a_new_pool_from_its_announcement_on() {
     assert!(list.is_used(SITE) && !list.is_new(SITE));
 }
 
+/// Whether it would be asked by a log of its own in this block.
+fn is_asked(list: &Watchlist, block: u64) -> bool {
+    !list.stirred(&Log { address: POOL, ..Log::default() }, block).is_empty()
+}
+
 #[test]
-fn one_that_never_comes_into_use_is_watched_for_its_probation_and_no_longer() {
+fn one_that_never_comes_into_use_is_asked_at_every_move_for_its_probation_and_less_and_less_then() {
     let mut list = list();
     list.add(SITE, 10);
     list.give_up(SITE, 10);
     list.grow(10 + PROBATION);
-    assert!(list.is_new(SITE));
-    list.grow(11 + PROBATION);
-    assert_eq!(due(&list), [FACTORY, LENDER]);
+    assert!(list.is_new(SITE) && is_asked(&list, 10 + PROBATION));
+    let mut block = 11 + PROBATION;
+    list.grow(block);
+    assert!(!list.is_new(SITE) && is_asked(&list, block));
+    for wait in [1, 2, 4, 8] {
+        list.give_up(SITE, block);
+        assert!(!is_asked(&list, block + wait - 1) && is_asked(&list, block + wait));
+        block += wait;
+    }
+    assert_eq!(due(&list), [FACTORY, LENDER, POOL], "watched it is");
 }
 
 #[test]
-fn one_that_cannot_be_used_any_more_is_watched_no_longer() {
+fn one_that_cannot_be_used_any_more_is_watched_and_asked_when_it_moves() {
     let mut list = list();
     list.take_up(SITE, &here(), 10);
     list.give_up(SITE, 12);
-    assert_eq!(due(&list), [FACTORY, LENDER]);
+    assert!(!list.is_used(SITE) && !is_asked(&list, 12) && is_asked(&list, 13));
+    assert_eq!(due(&list), [FACTORY, LENDER, POOL]);
+    list.take_up(SITE, &here(), 13);
+    assert!(list.is_used(SITE));
+}
+
+#[test]
+fn one_that_could_not_be_used_when_all_was_loaded_is_watched_and_a_lender_is_no_pool() {
+    let unusable = [POOL, LENDER].map(|contract| (contract.into(), "a reserve is zero".to_owned()));
+    let mut list = list();
+    list.reload(&Loaded { unusable: unusable.into(), ..Loaded::default() });
+    assert_eq!(due(&list), [FACTORY, LENDER, POOL]);
+    assert!(is_asked(&list, 1));
+    assert!(list.stirred(&Log { address: LENDER, ..Log::default() }, 1).is_empty());
 }
 
 #[test]
@@ -110,8 +135,8 @@ fn pools_of_one_contract_come_into_use_one_by_one_and_wherever_they_speak_is_wat
         topics: topics.iter().map(|id| B256::with_last_byte(*id)).collect(),
         ..Log::default()
     };
-    assert_eq!(list.stirred(&log(&[9, 2])), [key(2)], "a log stirs the pool that it names");
-    assert_eq!(list.stirred(&log(&[2, 9])), [], "and a signature names none");
+    assert_eq!(list.stirred(&log(&[9, 2]), 1), [key(2)], "a log stirs the pool that it names");
+    assert_eq!(list.stirred(&log(&[2, 9]), 1), [], "and a signature names none");
     let vault = |logs| StateSite { at: VAULT, slots: Slots::Listed(Vec::new()), logs };
     list.take_up(Site::Pool(key(2)), &[here()[0].clone(), vault(Logs::None)], 11);
     assert_eq!(due(&list), [FACTORY, LENDER, POOL], "a contract that says nothing is not listened to");

@@ -7,13 +7,14 @@
 //! - What the engine is told of is known here first: a want is noted as known *before* it is read, and only behind the tip
 //!   and while no block is being learnt. So no block's changes pass it by.
 //! - Changes are told of known accounts and slots alone (of pools, and of what prices are read from, of every slot), else the engine would grow without end.
-//! - A way of learning changes that the node does not offer is tried once. A block that does not execute to its header, or
+//! - A way of learning changes that no node offers is tried once an hour. A block that does not execute to its header, or
 //!   cannot be executed, is read back.
 //!
 //! # Limits
 //! Only since the merge: rewards of the miner and of uncles are in no transaction. What has once been asked for is kept
 //! for good.
 
+mod absent;
 mod execute;
 mod followed;
 mod reread;
@@ -21,8 +22,6 @@ mod reread;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 
 use alloy::consensus::Transaction as _;
 use alloy::consensus::TxEnvelope;
@@ -40,6 +39,7 @@ use crate::edge::bootstrap::LendingRow;
 use crate::edge::bootstrap::Loaded;
 use crate::edge::bootstrap::Rules;
 use crate::edge::bootstrap::discovery::Discovery;
+use crate::edge::bootstrap::keep::absent::Absent;
 use crate::edge::bootstrap::keep::followed::Followed;
 use crate::edge::bootstrap::lending;
 use crate::edge::bootstrap::snapshot::Snapshot;
@@ -49,7 +49,6 @@ use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::Head;
 use crate::edge::chain::Log;
-use crate::edge::rpc::UNSAID;
 use crate::hot::event;
 use crate::hot::event::AccountUpdate;
 use crate::hot::event::BlockUpdate;
@@ -96,10 +95,10 @@ pub struct Keep {
     chain: Chain,
     rules: Rules,
     inner: Mutex<Inner>,
-    /// The node does not trace blocks.
-    no_trace: AtomicBool,
-    /// It does not trace calls.
-    no_call_trace: AtomicBool,
+    /// Tracing blocks.
+    no_trace: Absent,
+    /// Tracing calls.
+    no_call_trace: Absent,
 }
 
 #[derive(Debug)]
@@ -152,23 +151,22 @@ impl Keep {
         }
         let numbered = Some((loaded.head.number, loaded.head.timestamp));
         let inner = Mutex::new(Inner { known, followed, at: loaded.head.hash, numbered, learning: false });
-        Self { chain, rules, inner, no_trace: AtomicBool::default(), no_call_trace: AtomicBool::default() }
+        Self { chain, rules, inner, no_trace: Absent::default(), no_call_trace: Absent::default() }
     }
 
     /// What the block changed. From here on this is the tip.
     pub async fn update(&self, head: &Head, logs: &[Log]) -> Result<BlockUpdate, ChainError> {
         let _turn = Turn::take(self);
-        let mut way = if self.no_trace.load(Ordering::Relaxed) { ChangeSource::Execute } else { ChangeSource::Trace };
+        let mut way = if self.no_trace.is_absent() { ChangeSource::Execute } else { ChangeSource::Trace };
         let changes = loop {
             match self.learn(way, head).await {
                 Ok(Some(changes)) => break changes,
                 Ok(None) => way = next(way),
-                Err(error) if way == ChangeSource::Trace && is_unsupported(&error) => {
-                    self.no_trace.store(true, Ordering::Relaxed);
-                    way = next(way);
-                }
                 // A node that cannot trace this block, or not in time, may still answer for what it holds.
                 Err(error) if way != ChangeSource::Reread => {
+                    if way == ChangeSource::Trace {
+                        self.no_trace.learn("a block's trace", &error);
+                    }
                     tracing::debug!(?way, block = head.number, %error, "learnt in another way");
                     way = next(way);
                 }
@@ -395,11 +393,11 @@ impl Keep {
     }
 
     async fn reads(&self, at: B256, tx: &Recovered<TxEnvelope>, call: &Value) -> Result<Vec<StateKey>, ChainError> {
-        if !self.no_call_trace.load(Ordering::Relaxed) {
+        if !self.no_call_trace.is_absent() {
             match self.chain.prestate(at, call, self.next(at)).await {
                 Ok(accounts) => return Ok(accounts.iter().flat_map(state_keys_of).collect()),
-                Err(error) if is_unsupported(&error) => self.no_call_trace.store(true, Ordering::Relaxed),
-                Err(error) => return Err(error),
+                // In whatever way it is not had: the list is the next best.
+                Err(error) => self.no_call_trace.learn("a call's trace", &error),
             }
         }
         let listed = match self.chain.access_list(at, call).await {
@@ -439,19 +437,4 @@ fn call(tx: &Recovered<TxEnvelope>) -> Value {
         call["to"] = json!(to);
     }
     call
-}
-
-/// A node that does not know the method, its tracer, or its parameters; or that keeps it from us.
-fn is_unsupported(error: &ChainError) -> bool {
-    match error {
-        ChainError::Refused { code, message, .. } => {
-            let message = message.to_lowercase();
-            let words = ["not supported", "not available", "not found", "not enabled", "not allowed", "unsupported"];
-            let named = message.contains("method") || message.contains("trac");
-            [-32601, -32602, -32600, -32004, UNSAID].contains(code)
-                || (named && words.iter().any(|word| message.contains(word)))
-        }
-        ChainError::Shape { .. } => true,
-        ChainError::Transport { .. } => false,
-    }
 }

@@ -108,7 +108,9 @@ async fn relay(row: &Relay) -> Answer {
     };
     let (said, good) = match rpc.call::<Value>("net_version", json!([])).await {
         Err(error @ RpcError::Transport { .. }) => (error.to_string(), false),
-        Ok(_) | Err(RpcError::Refused { .. } | RpcError::Shape { .. }) => (format!("{} answers", rpc.host()), true),
+        Ok(_) | Err(RpcError::Refused { .. } | RpcError::Shape { .. } | RpcError::Busy { .. }) => {
+            (format!("{} answers", rpc.host()), true)
+        }
     };
     Answer { of, said, good }
 }

@@ -8,6 +8,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod limit;
 mod reply;
 
 use std::sync::Arc;
@@ -48,6 +49,18 @@ pub enum RpcError {
         /// Its words.
         message: String,
     },
+    /// The other side says that it is asked too fast, or too much today.
+    #[error("{host}: {method}: asked too fast: {message}")]
+    Busy {
+        /// Where to.
+        host: String,
+        /// What was asked.
+        method: String,
+        /// So long it wants to be left alone, where it says that.
+        after: Option<Duration>,
+        /// Its words.
+        message: String,
+    },
     /// What came back is not the answer due.
     #[error("{host}: {method}: unexpected answer: {cause}")]
     Shape {
@@ -59,6 +72,9 @@ pub enum RpcError {
         cause: String,
     },
 }
+
+/// Bytes shown of an answer that is none.
+const BEGINNING: usize = 120;
 
 /// The code of a refusal that has none: it may mean any of them.
 pub const UNSAID: i64 = 0;
@@ -77,7 +93,7 @@ impl RpcError {
                 let none = ["not found", "not supported", "not available", "does not exist", "unknown", "unsupported"];
                 message.contains("method") && none.iter().any(|none| message.contains(none))
             }
-            Self::Transport { .. } | Self::Shape { .. } => false,
+            Self::Transport { .. } | Self::Busy { .. } | Self::Shape { .. } => false,
         }
     }
 }
@@ -183,8 +199,22 @@ impl Rpc {
             cause: error.without_url().to_string(),
         };
         let reply = self.client.post(&self.url).json(body).send().await.map_err(transport)?;
+        let (status, busy) = (reply.status(), limit::of_status(reply.status(), reply.headers()));
         let bytes = reply.bytes().await.map_err(transport)?;
-        serde_json::from_slice(&bytes).map_err(|error| self.shape(method, error.to_string()))
+        let beginning = || reply::clean(&String::from_utf8_lossy(bytes.get(..BEGINNING).unwrap_or(&bytes)));
+        if let Some(after) = busy {
+            return Err(self.busy(method, after, format!("{status}: {}", beginning())));
+        }
+        match serde_json::from_slice(&bytes) {
+            // Whatever the status is, it is an answer.
+            Ok(answer) => Ok(answer),
+            // A gateway's page: the node itself is not there. Of one that finds the request too long the caller makes a shorter one.
+            Err(_) if !status.is_success() && status != reqwest::StatusCode::PAYLOAD_TOO_LARGE => {
+                let (host, cause) = (self.host.clone(), format!("{status}: {}", beginning()));
+                Err(RpcError::Transport { host, method: method.to_owned(), cause })
+            }
+            Err(error) => Err(self.shape(method, format!("{error}: {}", beginning()))),
+        }
     }
 
     fn open<T: DeserializeOwned>(&self, method: &str, reply: Reply) -> Result<T, RpcError> {
@@ -194,7 +224,14 @@ impl Rpc {
 
     fn no(&self, method: &str, Refusal { code, message }: Refusal) -> RpcError {
         let code = code.unwrap_or(UNSAID);
+        if limit::is_of_rate(code, &message) {
+            return self.busy(method, None, message);
+        }
         RpcError::Refused { host: self.host.clone(), method: method.to_owned(), code, message }
+    }
+
+    fn busy(&self, method: &str, after: Option<Duration>, message: String) -> RpcError {
+        RpcError::Busy { host: self.host.clone(), method: method.to_owned(), after, message }
     }
 
     fn shape(&self, method: &str, cause: String) -> RpcError {

@@ -172,6 +172,6 @@ async fn follow(
 fn is_too_long(error: &ChainError) -> bool {
     match error {
         ChainError::Refused { .. } | ChainError::Shape { .. } => true,
-        ChainError::Transport { .. } => false,
+        ChainError::Transport { .. } | ChainError::Busy { .. } => false,
     }
 }

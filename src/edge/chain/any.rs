@@ -232,7 +232,9 @@ impl Chain {
                         Some(Ok(answer)) => lacking = lacking.or(Some(answer)),
                         Some(Err(error)) => {
                             if let ChainError::Refused { code: REVERTED, .. } = error { return Err(error) }
-                            if let ChainError::Transport { .. } = error { self.leave(index, &error.to_string()) }
+                            if let ChainError::Transport { .. } | ChainError::Busy { .. } = error {
+                                self.leave(index, &error.to_string());
+                            }
                             failed = failed.or(Some(error));
                         }
                         None => (),

@@ -21,7 +21,7 @@ impl Endpoint {
     /// The block with this hash, its transactions in full.
     pub async fn full(&self, hash: B256) -> Result<Option<Block>, ChainError> {
         const METHOD: &str = "eth_getBlockByHash";
-        let block: Value = self.rpc.call(METHOD, json!([hash, true])).await?;
+        let block: Value = self.call(METHOD, json!([hash, true])).await?;
         match (Block::deserialize(&block), block) {
             (Ok(block), _) => Ok(Some(block)),
             (Err(_), Value::Null) => Ok(None),
@@ -44,7 +44,7 @@ impl Endpoint {
             #[serde(default)]
             withdrawals: Option<Vec<Paid>>,
         }
-        let block: Option<Slim> = self.rpc.call("eth_getBlockByHash", json!([hash, false])).await?;
+        let block: Option<Slim> = self.call("eth_getBlockByHash", json!([hash, false])).await?;
         let paid = block.ok_or_else(|| self.missing(hash))?.withdrawals.unwrap_or_default();
         Ok(paid.into_iter().map(|paid| paid.address).collect())
     }
@@ -57,7 +57,7 @@ impl Endpoint {
 
     /// All logs of one block, whoever emitted them.
     pub async fn all_logs(&self, block: B256) -> Result<Vec<Log>, ChainError> {
-        self.rpc.call("eth_getLogs", json!([{"blockHash": block}])).await
+        self.call("eth_getLogs", json!([{"blockHash": block}])).await
     }
 
     /// The logs of `address` with one of `topics` first, of the blocks from `from` to `to`, both included.
@@ -70,7 +70,7 @@ impl Endpoint {
     ) -> Result<Vec<Log>, ChainError> {
         let [from, to] = [from, to].map(|number| format!("{number:#x}"));
         let filter = json!([{"fromBlock": from, "toBlock": to, "address": address, "topics": [topics]}]);
-        self.rpc.call("eth_getLogs", filter).await
+        self.call("eth_getLogs", filter).await
     }
 
     /// Hashes of the blocks at `numbers` in the chain below `at`.

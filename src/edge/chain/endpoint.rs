@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, U256};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::json;
 
@@ -15,6 +15,7 @@ use crate::edge::chain::ChainError;
 use crate::edge::chain::Head;
 use crate::edge::chain::Log;
 use crate::edge::chain::identity::Stranger;
+use crate::edge::chain::pace::{Pace, Waits};
 use crate::edge::rpc::Rpc;
 
 /// Past so many addresses all logs of the block are asked for and sifted here: nodes bound the length of a filter.
@@ -57,7 +58,7 @@ impl fmt::Display for Out {
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     name: Arc<str>,
-    pub(super) rpc: Rpc,
+    rpc: Rpc,
     pub(super) bounds: Bounds,
     /// Why it is not asked while others are; `None`: it is. Shared by the clones.
     out: Arc<Mutex<Option<Out>>>,
@@ -65,8 +66,8 @@ pub struct Endpoint {
     heard: Arc<AtomicBool>,
     /// It takes no hash where state is read. Shared by the clones: one finds out for all.
     pub(super) by_number: Arc<AtomicBool>,
-    /// Most calls that it takes in a request, as far as it has been seen to refuse. Shared likewise.
-    pub(super) most: Arc<AtomicUsize>,
+    /// How much it takes at once, and how fast. Shared likewise.
+    pub(super) pace: Arc<Pace>,
 }
 
 impl Endpoint {
@@ -80,7 +81,7 @@ impl Endpoint {
             out: Arc::default(),
             heard: Arc::default(),
             by_number: Arc::default(),
-            most: Arc::new(AtomicUsize::new(usize::MAX)),
+            pace: Arc::default(),
         })
     }
 
@@ -131,19 +132,47 @@ impl Endpoint {
         self.rpc.host()
     }
 
+    /// One call; waited for as the node asks where it is too fast.
+    pub(super) async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, ChainError> {
+        let mut waits = Waits::default();
+        loop {
+            self.pace.turn().await;
+            match self.rpc.call(method, params.clone()).await {
+                Err(ChainError::Busy { after, .. }) if self.pace.slow_down(&mut waits, after, &self.name) => (),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Many calls of one method in one request; likewise.
+    pub(super) async fn batch<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &[Value],
+    ) -> Result<Vec<T>, ChainError> {
+        let mut waits = Waits::default();
+        loop {
+            self.pace.turn().await;
+            match self.rpc.batch(method, params).await {
+                Err(ChainError::Busy { after, .. }) if self.pace.slow_down(&mut waits, after, &self.name) => (),
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// The node's latest block.
     pub async fn latest(&self) -> Result<Option<Head>, ChainError> {
-        self.rpc.call("eth_getBlockByNumber", json!(["latest", false])).await
+        self.call("eth_getBlockByNumber", json!(["latest", false])).await
     }
 
     /// The block that the node holds canonical at `number`.
     pub async fn at(&self, number: u64) -> Result<Option<Head>, ChainError> {
-        self.rpc.call("eth_getBlockByNumber", json!([format!("{number:#x}"), false])).await
+        self.call("eth_getBlockByNumber", json!([format!("{number:#x}"), false])).await
     }
 
     /// The block with this hash, canonical or not.
     pub async fn block(&self, hash: B256) -> Result<Option<Head>, ChainError> {
-        self.rpc.call("eth_getBlockByHash", json!([hash, false])).await
+        self.call("eth_getBlockByHash", json!([hash, false])).await
     }
 
     /// The logs that `addresses` emitted in one block, in order. No address, no logs, no call.
@@ -155,18 +184,18 @@ impl Endpoint {
             ..=MAX_FILTER => json!({"blockHash": block, "address": addresses}),
             _ => json!({"blockHash": block}),
         };
-        self.rpc.call("eth_getLogs", json!([filter])).await
+        self.call("eth_getLogs", json!([filter])).await
     }
 
     /// Transactions by hash, in the order asked; `Null` for one that the node does not know.
     pub async fn transactions(&self, hashes: &[B256]) -> Result<Vec<Value>, ChainError> {
         let params: Vec<Value> = hashes.iter().map(|hash| json!([hash])).collect();
-        self.rpc.batch("eth_getTransactionByHash", &params).await
+        self.batch("eth_getTransactionByHash", &params).await
     }
 
     /// The chain's id.
     pub async fn chain_id(&self) -> Result<u64, ChainError> {
-        let id: U256 = self.rpc.call("eth_chainId", json!([])).await?;
+        let id: U256 = self.call("eth_chainId", json!([])).await?;
         Ok(id.saturating_to())
     }
 }

@@ -34,7 +34,7 @@ impl Endpoint {
     /// The receipts of a block, in order; `None` when the node does not have them all (yet). A node that does not tell them by
     /// block is asked for each transaction's, in one request.
     pub async fn receipts(&self, block: B256) -> Result<Option<Vec<TransactionReceipt>>, ChainError> {
-        match self.rpc.call("eth_getBlockReceipts", json!([block])).await {
+        match self.call("eth_getBlockReceipts", json!([block])).await {
             Err(error) if error.is_no_such_method() => self.receipts_one_by_one(block).await,
             answer => answer,
         }
@@ -45,7 +45,7 @@ impl Endpoint {
         struct Slim {
             transactions: Vec<B256>,
         }
-        let slim: Option<Slim> = self.rpc.call("eth_getBlockByHash", json!([block, false])).await?;
+        let slim: Option<Slim> = self.call("eth_getBlockByHash", json!([block, false])).await?;
         let Some(Slim { transactions }) = slim else { return Ok(None) };
         let params: Vec<_> = transactions.iter().map(|hash| json!([hash])).collect();
         let receipts: Vec<Option<TransactionReceipt>> = self.many("eth_getTransactionReceipt", &params).await?;
@@ -56,7 +56,7 @@ impl Endpoint {
 
     /// What a transaction of a block of `coinbase` transferred to it, in wei, tips apart. Asks for a trace.
     pub async fn coinbase_transfers(&self, tx: B256, coinbase: Address) -> Result<U256, ChainError> {
-        let frame: Frame = self.rpc.call("debug_traceTransaction", json!([tx, {"tracer": "callTracer"}])).await?;
+        let frame: Frame = self.call("debug_traceTransaction", json!([tx, {"tracer": "callTracer"}])).await?;
         Ok(frame.paid(coinbase))
     }
 }

@@ -15,6 +15,7 @@ mod endpoint;
 mod identity;
 mod logs;
 mod mined;
+mod pace;
 mod questions;
 mod state;
 mod trace;

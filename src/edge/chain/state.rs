@@ -104,7 +104,7 @@ impl Endpoint {
 
     /// Calls of one method, in as many requests as it takes, a few of them at a time.
     pub(super) async fn many<T: DeserializeOwned>(&self, method: &str, params: &[Value]) -> Result<Vec<T>, ChainError> {
-        let batch = self.bounds.batch.min(self.most.load(Ordering::Relaxed)).max(1);
+        let batch = self.bounds.batch.min(self.pace.most()).max(1);
         let requests: Vec<_> = params.chunks(batch).map(|part| self.part(method, part)).collect();
         let parts: Vec<Vec<T>> =
             futures_util::stream::iter(requests).buffered(self.bounds.in_flight.max(1)).try_collect().await?;
@@ -116,14 +116,14 @@ impl Endpoint {
         let mut size = params.len();
         while !params.is_empty() {
             let (now, later) = params.split_at(size.min(params.len()));
-            match self.rpc.batch(method, now).await {
+            match self.batch(method, now).await {
                 Ok(part) => {
+                    self.pace.taken(now.len());
                     answers.extend::<Vec<T>>(part);
                     params = later;
                 }
                 Err(error) if now.len() > 1 && is_too_much(&error) => {
-                    size = now.len() / 2;
-                    self.most.fetch_min(size, Ordering::Relaxed);
+                    size = self.pace.too_large(now.len());
                 }
                 Err(error) => return Err(error),
             }
@@ -141,7 +141,7 @@ fn is_too_much(error: &ChainError) -> bool {
     match error {
         ChainError::Refused { code, .. } => TOO_MUCH.contains(code),
         ChainError::Shape { .. } => true,
-        ChainError::Transport { .. } => false,
+        ChainError::Transport { .. } | ChainError::Busy { .. } => false,
     }
 }
 

@@ -97,7 +97,7 @@ impl Endpoint {
     pub async fn trace(&self, block: B256) -> Result<Trace, ChainError> {
         const METHOD: &str = "debug_traceBlockByHash";
         let how = json!({"tracer": "prestateTracer", "tracerConfig": {"diffMode": true}});
-        let traced: Vec<Traced> = self.rpc.call(METHOD, json!([block, how])).await?;
+        let traced: Vec<Traced> = self.call(METHOD, json!([block, how])).await?;
         let mut changes = Vec::with_capacity(traced.len());
         for Traced { result, error } in traced {
             let none = || self.shape(METHOD, format!("a transaction was not traced: {}", error.unwrap_or_default()));
@@ -118,7 +118,7 @@ impl Endpoint {
             how["blockOverrides"] = json!({"number": U64::from(number), "time": U64::from(time)});
         }
         let place = json!({"blockHash": at});
-        let parts: BTreeMap<Address, Part> = self.rpc.call("debug_traceCall", json!([call, place, how])).await?;
+        let parts: BTreeMap<Address, Part> = self.call("debug_traceCall", json!([call, place, how])).await?;
         let account = |(address, part): (Address, Part)| AccountUpdate {
             address,
             balance: Some(part.balance.unwrap_or_default()),
@@ -132,7 +132,7 @@ impl Endpoint {
 
     /// Accounts and slots that a transaction would read behind block `at`, but for those that it reads in any case.
     pub async fn access_list(&self, at: B256, call: &Value) -> Result<Vec<(Address, Vec<U256>)>, ChainError> {
-        let listed: Listed = self.rpc.call("eth_createAccessList", json!([call, {"blockHash": at}])).await?;
+        let listed: Listed = self.call("eth_createAccessList", json!([call, {"blockHash": at}])).await?;
         let item = |item: Item| (item.address, item.storage_keys.into_iter().map(Into::into).collect());
         Ok(listed.access_list.into_iter().map(item).collect())
     }

@@ -145,7 +145,7 @@ impl BuildContext<'_> {
             Ok(ran) => Ok(value(bundle, &ran[first..])),
             // The node's own no, such as a sender without funds: this bundle's fault, since the others ran before.
             Err(RpcError::Refused { message, .. }) => Ok(Err(LeftOut::Refused { message })),
-            Err(error @ (RpcError::Transport { .. } | RpcError::Shape { .. })) => Err(error),
+            Err(error @ (RpcError::Transport { .. } | RpcError::Busy { .. } | RpcError::Shape { .. })) => Err(error),
         }
     }
 
@@ -234,7 +234,7 @@ impl BuildContext<'_> {
             Err(RpcError::Refused { message, .. }) => {
                 Ok(Some(message).filter(|message| !message.contains("already imported")))
             }
-            Err(error @ (RpcError::Transport { .. } | RpcError::Shape { .. })) => Err(error),
+            Err(error @ (RpcError::Transport { .. } | RpcError::Busy { .. } | RpcError::Shape { .. })) => Err(error),
         }
     }
 

@@ -216,7 +216,9 @@ impl Node {
         self.drop_all().await?;
         for tx in txs {
             // Each was in the pool a moment ago. One that it refuses now is missing from the block, and that is checked.
-            if let Err(error @ (RpcError::Transport { .. } | RpcError::Shape { .. })) = self.send(tx).await {
+            if let Err(error @ (RpcError::Transport { .. } | RpcError::Busy { .. } | RpcError::Shape { .. })) =
+                self.send(tx).await
+            {
                 return Err(error);
             }
         }

@@ -156,6 +156,8 @@ fn bundles(shared: &Shared, params: &[Value]) -> Result<Value, Refusal> {
 fn of_node(error: RpcError) -> Refusal {
     match error {
         RpcError::Refused { code, message, .. } => Refusal { code, status: 200, message },
-        error @ (RpcError::Transport { .. } | RpcError::Shape { .. }) => Refusal::internal(error),
+        error @ (RpcError::Transport { .. } | RpcError::Busy { .. } | RpcError::Shape { .. }) => {
+            Refusal::internal(error)
+        }
     }
 }

@@ -10,6 +10,7 @@ pub mod onetime;
 pub mod secret;
 pub mod text;
 pub mod update;
+pub mod wei_text;
 
 pub use peregrine_protocols::types::amount;
 pub use peregrine_protocols::types::pool_key;

@@ -1,8 +1,9 @@
 //! What a relay answered. Shapes differ from relay to relay (facts/relays.md, section 0): an object, `null`, a bare value, HTML.
 //!
 //! # Invariants
-//! - Only a JSON-RPC error is a refusal. What is not understood is unknown: the bundle may well be in the auction.
-//! - What a relay wrote is bounded and without control characters before anybody prints it.
+//! - Only a JSON-RPC error is a refusal, and one that says nothing beside a result is none. What is not understood is unknown: the
+//!   bundle may well be in the auction.
+//! - What a relay wrote is bounded and printable before anybody stores or prints it.
 
 use std::time::Duration;
 
@@ -72,7 +73,9 @@ pub fn read(status: u16, body: &[u8]) -> Answer {
         return Answer::Unknown(format!("http {status}, not JSON"));
     };
     // `jsonerror` is blockrazor's.
-    let error = ["error", "jsonerror"].into_iter().filter_map(|key| value.get(key)).find(|error| !error.is_null());
+    let has_result = value.get("result").is_some_and(|result| !result.is_null());
+    let says = |error: &&Value| if has_result { !is_empty(error) } else { !error.is_null() };
+    let error = ["error", "jsonerror"].into_iter().filter_map(|key| value.get(key)).find(says);
     if let Some(error) = error {
         return refusal(error);
     }
@@ -91,6 +94,18 @@ fn refusal(error: &Value) -> Answer {
     let message = error.get("message").unwrap_or(error);
     let message = message.as_str().map_or_else(|| message.to_string(), str::to_owned);
     Answer::Refused { code, message: printable(&message, MESSAGE_CHARS) }
+}
+
+/// It says nothing: some relays write the key beside every result.
+fn is_empty(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(all) => all.iter().all(is_empty),
+        Value::Object(all) => all.values().all(is_empty),
+    }
 }
 
 const HASH_CHARS: usize = 80;

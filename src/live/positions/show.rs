@@ -6,7 +6,10 @@ use crate::live::positions::Positions;
 use crate::live::positions::row;
 use crate::live::positions::row::LiquidatableAt;
 use crate::live::positions::row::Row;
+use crate::types::text::printable;
 
+/// Characters of a note, which may hold a node's words.
+const MOST_NOTE: usize = 500;
 /// Cells of the bar, and how many hundredths of a percent one is: a full one is half the price.
 const CELLS: usize = 20;
 const CELL_BPS: usize = 250;
@@ -19,7 +22,7 @@ pub fn table(found: &Positions) -> String {
     let liquidatable = found.positions.iter().filter(|row| row.health.factor < ONE).count();
     let count = found.positions.len();
     lines.push(format!("{count} positions behind block {}, {liquidatable} of them can be liquidated", found.block));
-    lines.extend(found.notes.iter().map(|note| format!("note: {note}")));
+    lines.extend(found.notes.iter().map(|note| format!("note: {}", printable(note, MOST_NOTE))));
     lines.join("\n")
 }
 

@@ -12,6 +12,7 @@ use crate::protocols::lending::taken::Taken;
 use crate::replay::bundle::trace::Emitted;
 use crate::types::decision::Hop;
 use crate::types::pool_key::PoolKey;
+use crate::types::text::printable;
 
 /// Functions that are called in a run of ours or in a plain trade.
 const FUNCTIONS: [&str; 33] = [
@@ -81,6 +82,9 @@ pub(super) fn event(topic: B256) -> Option<&'static str> {
     EVENTS.iter().find(|(signature, _)| keccak256(signature) == topic).map(|(_, name)| *name)
 }
 
+/// Characters of a contract's own words.
+const MOST_REASON: usize = 256;
+
 /// Why a call was reverted.
 pub(super) fn reason(output: &[u8]) -> String {
     if output.is_empty() {
@@ -90,7 +94,7 @@ pub(super) fn reason(output: &[u8]) -> String {
         return format!("reverted: {name}()");
     }
     if let Ok(Revert { reason }) = Revert::abi_decode(output) {
-        return format!("reverted: {reason:?}");
+        return format!("reverted: {:?}", printable(&reason, MOST_REASON));
     }
     if let Ok(panic) = Panic::abi_decode(output) {
         let what = panic.kind().map_or("unknown", |kind| kind.as_str());

@@ -25,6 +25,8 @@ mod newborn;
 mod nodes;
 #[path = "live/not_yet.rs"]
 mod not_yet;
+#[path = "common/raw_relay.rs"]
+mod raw_relay;
 #[path = "common/relay.rs"]
 mod relay;
 #[path = "live/relays.rs"]

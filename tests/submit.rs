@@ -1,6 +1,8 @@
 //! Bundles to relays that accept, refuse, hang, break and babble: what is signed is what is sent, once, and nobody learns a key.
 
 mod common;
+#[path = "submit/connection.rs"]
+mod connection;
 #[path = "build/market.rs"]
 mod market;
 #[path = "common/relay.rs"]
@@ -359,6 +361,17 @@ fn an_answer_is_what_it_says_and_unknown_where_it_says_nothing() {
         (200, r#"{"id":1,"error":"rate limited"}"#, refused(None, "rate limited")),
         (429, r#"{"id":1,"error":{"code":-32603,"message":"slow\u001bdown"}}"#, refused(Some(-32603), "slow down")),
         (200, r#"{"jsonerror":{"message":"no"}}"#, refused(None, "no")),
+        // An error that says nothing beside a result is none; alone it is one.
+        (200, r#"{"id":1,"result":"0x3","error":{}}"#, accepted("0x3")),
+        (200, r#"{"id":1,"result":{"bundleHash":"0x4"},"error":""}"#, accepted("0x4")),
+        (200, r#"{"id":1,"result":"0x5","error":[],"jsonerror":{}}"#, accepted("0x5")),
+        (200, r#"{"id":1,"result":"0x6","error":{"code":0,"message":"","data":null}}"#, accepted("0x6")),
+        (200, r#"{"id":1,"result":"0x7","error":false}"#, accepted("0x7")),
+        (200, r#"{"id":1,"result":null,"error":{"code":0,"message":""}}"#, refused(Some(0), "")),
+        (200, r#"{"id":1,"result":"0x8","error":{},"jsonerror":{"message":"no"}}"#, refused(None, "no")),
+        (200, r#"{"id":1,"result":"0x9","error":{"code":-32000,"message":""}}"#, refused(Some(-32000), "")),
+        (200, r#"{"id":1,"result":"0xa","error":{"code":0,"message":"no"}}"#, refused(Some(0), "no")),
+        (200, r#"{"id":1,"error":"\u001b[31mred\u001b[0m \u202enur"}"#, refused(None, "red  nur")),
     ] {
         assert_eq!(reply::read(status, text.as_bytes()), due, "{text}");
     }

@@ -5,6 +5,7 @@
 //! - Nonces are drawn from the system's source, on a thread of their own that ends with the worker.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam::channel;
@@ -25,6 +26,7 @@ use crate::hot::rt::inbox::Supply;
 use crate::hot::rt::port::Broken;
 use crate::hot::rt::thread;
 use crate::hot::rt::worth::Worth;
+use crate::hot::send;
 use crate::hot::send::RequestEncoder;
 use crate::hot::worker::io;
 use crate::hot::worker::io::Dialled;
@@ -52,6 +54,10 @@ const ROOM: usize = 256;
 pub struct Dials {
     node_sockets: Vec<node_socket::Dial>,
     connections: Vec<connection::Dial>,
+    /// The relays' names.
+    relays: Arc<[String]>,
+    /// Relays that were warned of, a bit each.
+    warned: Arc<AtomicU64>,
 }
 
 impl Dials {
@@ -61,7 +67,21 @@ impl Dials {
         let timeout = Duration::from_millis(config.ingest.timeout_ms);
         let dials = if config.threads.spin { node_socket::dials(&config.node, timeout) } else { Vec::new() };
         let node_sockets = dials.into_iter().map(|dial| dial.behind(chain, &config.node)).collect();
-        Self { node_sockets, connections }
+        let relays = config.relay.iter().map(|relay| relay.name.clone()).collect();
+        Self { node_sockets, connections, relays, warned: Arc::default() }
+    }
+
+    /// Says once what is wrong with a relay's answers, whichever worker met it; from then on it is only counted.
+    fn warn_of(&self, relay: usize, why: &str) {
+        let bit = 1 << (relay % send::MOST);
+        let name = self.relays.get(relay).map_or("?", String::as_str);
+        if self.warned.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+            tracing::warn!(
+                relay = name,
+                why,
+                "a relay's answer is no HTTP: its connection is dialled anew, and that is counted"
+            );
+        }
     }
 
     /// There is nothing to dial: a dry run of workers that do not spin.
@@ -180,8 +200,13 @@ impl Redial {
         for dial in self.dials.connections.iter().flat_map(|dial| std::iter::repeat_n(dial, CONNECTIONS)) {
             under_way.spawn(stand(Port::RelayConnection(dial.clone()), self.backoff, self.put.clone()));
         }
-        while let Some(Lost { port, why }) = self.missing.recv().await {
-            tracing::debug!(?port, why, "a port of a hot thread broke");
+        while let Some(Lost { port, why, confused }) = self.missing.recv().await {
+            match port {
+                Port::RelayConnection(relay) if confused => self.dials.warn_of(relay, &why),
+                Port::RelayConnection(_) | Port::NodeSocket(_) => {
+                    tracing::debug!(?port, why, "a port of a hot thread broke");
+                }
+            }
             self.meters.edge().counters.add(Counter::SocketsLost);
             let again = match port {
                 Port::NodeSocket(node) => {

@@ -3,7 +3,8 @@
 //! # Invariants
 //! - One request at a time: while its answer is due the connection is busy.
 //! - A request of which the first byte may have gone out is never written again, on this connection or another.
-//! - An answer longer than [`MOST_ANSWER`] breaks the connection: relays say a hash or a sentence.
+//! - An answer that says it is the last, that comes before its request is out, or that has something behind it, is heard; the
+//!   connection is then not written to any more, and ends.
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -14,9 +15,7 @@ use crate::hot::rt::port::Broken;
 use crate::hot::rt::port::Stream;
 use crate::hot::rt::port::is_empty;
 use crate::hot::send::Body;
-
-/// Bytes of an answer, head and body.
-pub const MOST_ANSWER: usize = 64 * 1024;
+use crate::hot::send::answer::{Answer, AnswerReader};
 
 /// How one relay is spoken to.
 #[derive(Clone)]
@@ -44,8 +43,12 @@ pub struct RelayConnection {
     /// The request, and how much of it is out.
     out: Vec<u8>,
     done: usize,
-    heard: Vec<u8>,
+    answers: AnswerReader,
     under_way: Option<Uuid>,
+    /// Nothing is written to it any more.
+    closing: bool,
+    /// What came down it is no HTTP.
+    confused: bool,
 }
 
 impl fmt::Debug for RelayConnection {
@@ -70,7 +73,8 @@ impl RelayConnection {
     /// On a non-blocking connection.
     #[must_use]
     pub const fn new(manner: Manner, stream: Stream) -> Self {
-        Self { manner, stream, out: Vec::new(), done: 0, heard: Vec::new(), under_way: None }
+        let answers = AnswerReader::new();
+        Self { manner, stream, out: Vec::new(), done: 0, answers, under_way: None, closing: false, confused: false }
     }
 
     /// Its relay's index.
@@ -91,10 +95,16 @@ impl RelayConnection {
         self.manner.signed
     }
 
-    /// No answer is due.
+    /// A request may be written to it: no answer is due, and more are to come.
     #[must_use]
     pub const fn is_free(&self) -> bool {
-        self.under_way.is_none()
+        self.under_way.is_none() && !self.closing
+    }
+
+    /// It broke because its relay said what is no answer, and would again.
+    #[must_use]
+    pub const fn is_confused(&self) -> bool {
+        self.confused
     }
 
     /// The bundle whose answer is due.
@@ -150,108 +160,43 @@ impl RelayConnection {
     /// # Errors
     /// The connection has ended, or says what is no answer. What is under way then has no answer: it may have arrived.
     pub fn listen(&mut self) -> Result<Option<Said>, Broken> {
-        if self.under_way.is_some() {
-            self.push()?;
+        match self.under_way {
+            // Who does not want to hear the rest may have said why before it closed.
+            Some(_) if !self.closing => self.closing = self.push().is_err(),
+            Some(_) => {}
+            None if self.closing => return Err(Broken("closed by the relay".to_owned())),
+            None => {}
         }
         let mut chunk = [0; 4096];
-        match self.stream.read(&mut chunk) {
-            Ok(0) => self.ended(),
+        let ended = match self.stream.read(&mut chunk) {
+            Ok(0) => true,
             Ok(count) => {
-                self.heard.extend_from_slice(&chunk[..count]);
-                self.answer(false)
+                self.answers.hear(&chunk[..count]).map_err(|broken| self.confusing(broken))?;
+                false
             }
-            Err(error) if is_empty(&error) => Ok(None),
-            Err(error) => Err(Broken(error.to_string())),
-        }
+            Err(error) if is_empty(&error) => return Ok(None),
+            Err(error) => return Err(Broken(error.to_string())),
+        };
+        let said = self.answer(ended).map_err(|broken| self.confusing(broken))?;
+        if ended && said.is_none() { Err(Broken("closed by the relay".to_owned())) } else { Ok(said) }
     }
 
-    /// The relay has closed; what it said before may be whole.
-    fn ended(&mut self) -> Result<Option<Said>, Broken> {
-        match self.answer(true)? {
-            Some(said) => Ok(Some(said)),
-            None => Err(Broken("closed by the relay".to_owned())),
-        }
+    #[cold]
+    fn confusing(&mut self, Broken(why): Broken) -> Broken {
+        // On an idle connection it is how some say that they close it (408).
+        self.confused = self.under_way.is_some();
+        Broken(format!("{why}: {:?}", self.answers.beginning()))
     }
 
     fn answer(&mut self, ended: bool) -> Result<Option<Said>, Broken> {
         let Some(uuid) = self.under_way else {
-            if self.heard.is_empty() {
-                return Ok(None);
-            }
-            return Err(Broken("an answer to nothing".to_owned()));
+            let nothing = self.answers.is_between();
+            return if nothing { Ok(None) } else { Err(Broken("an answer to nothing".to_owned())) };
         };
-        if self.heard.len() > MOST_ANSWER {
-            return Err(Broken(format!("an answer of more than {MOST_ANSWER} bytes")));
-        }
-        let Some((status, body)) = parse(&self.heard, ended)? else { return Ok(None) };
-        self.heard.clear();
+        let Some(Answer { status, body, last }) = self.answers.answer(ended)? else { return Ok(None) };
+        // A request in the middle of another, or an answer that was there before its question: neither could be told apart.
+        self.closing |= last || ended || self.done < self.out.len() || !self.answers.is_between();
         self.under_way = None;
         Ok(Some(Said { uuid, status, body }))
-    }
-}
-
-/// An answer, once it is whole.
-fn parse(heard: &[u8], ended: bool) -> Result<Option<(u16, Vec<u8>)>, Broken> {
-    let mut headers = [httparse::EMPTY_HEADER; 64];
-    let mut response = httparse::Response::new(&mut headers);
-    let parsed = response.parse(heard).map_err(|error| Broken(format!("no HTTP: {error}")))?;
-    let httparse::Status::Complete(at) = parsed else { return Ok(None) };
-    let status = response.code.unwrap_or_default();
-    let rest = &heard[at..];
-    let field = |name: &str| {
-        let found = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
-        std::str::from_utf8(found.value).ok().map(str::trim)
-    };
-    if field("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
-        return Ok(chunks(rest)?.map(|body| (status, body)));
-    }
-    let length = match field("content-length").map(str::parse::<usize>) {
-        Some(Ok(length)) => length,
-        Some(Err(_)) => return Err(Broken("a content length that is none".to_owned())),
-        // Up to the end of the connection.
-        None => return Ok(ended.then(|| (status, rest.to_vec()))),
-    };
-    Ok(rest.get(..length).map(|body| (status, body.to_vec())))
-}
-
-/// A chunked body, once its last chunk is there.
-fn chunks(mut rest: &[u8]) -> Result<Option<Vec<u8>>, Broken> {
-    let mut body = Vec::new();
-    loop {
-        let size = httparse::parse_chunk_size(rest).map_err(|_| Broken("a chunk without a size".to_owned()))?;
-        let httparse::Status::Complete((at, length)) = size else { return Ok(None) };
-        let end = usize::try_from(length).ok().and_then(|length| at.checked_add(length));
-        let Some(chunk) = end.and_then(|end| rest.get(at..end)) else { return Ok(None) };
-        let Some(next) = end.and_then(|end| rest.get(end + 2..)) else { return Ok(None) };
-        if chunk.is_empty() {
-            return Ok(Some(body));
-        }
-        body.extend_from_slice(chunk);
-        rest = next;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_is_read_once_it_is_whole_however_it_is_cut() {
-        let plain = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n";
-        for text in [plain, chunked] {
-            for cut in 0..text.len() {
-                assert_eq!(parse(&text.as_bytes()[..cut], false).unwrap(), None, "{cut}");
-            }
-            assert_eq!(parse(text.as_bytes(), false).unwrap(), Some((200, b"hello".to_vec())));
-        }
-    }
-
-    #[test]
-    fn an_answer_without_a_length_ends_with_the_connection() {
-        let text = b"HTTP/1.1 500 No\r\n\r\n<html>";
-        assert_eq!(parse(text, false).unwrap(), None);
-        assert_eq!(parse(text, true).unwrap(), Some((500, b"<html>".to_vec())));
-        assert!(parse(b"hello", true).is_err());
     }
 }

@@ -72,6 +72,8 @@ pub struct Lost {
     pub port: Port<usize, usize>,
     /// What was found.
     pub why: String,
+    /// The other side spoke what it should not: dialled anew, it would again.
+    pub confused: bool,
 }
 
 /// What came down a connection.
@@ -398,7 +400,7 @@ impl WorkerIo {
 
     fn drop_node(&mut self, index: usize, why: String) {
         let node = self.nodes.swap_remove(index);
-        self.parts.lost.put(Lost { port: Port::NodeSocket(node.node_socket.node()), why });
+        self.parts.lost.put(Lost { port: Port::NodeSocket(node.node_socket.node()), why, confused: false });
     }
 
     fn drop_connection(&mut self, index: usize, under_way: Option<Uuid>, silence: Silence, why: String) {
@@ -406,7 +408,8 @@ impl WorkerIo {
         if let Some(uuid) = under_way {
             self.reply(uuid, relay.connection.relay(), relay.said_ns, Err(silence));
         }
-        self.parts.lost.put(Lost { port: Port::RelayConnection(relay.connection.relay()), why });
+        let confused = relay.connection.is_confused();
+        self.parts.lost.put(Lost { port: Port::RelayConnection(relay.connection.relay()), why, confused });
     }
 }
 

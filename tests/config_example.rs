@@ -139,6 +139,8 @@ fn a_chain_has_what_its_table_says_and_a_key_overrides_it() {
     let devnet =
         read(&format!("[chain]\nid = 8453\nhardfork = \"prague\"\ndata_fee = \"none\"\nslot_seconds = 1\n{fees}"));
     assert_eq!((devnet.chain.inexact(), devnet.chain.slot_seconds), (None, 1));
+    // Beyond this host the chain's own table counts, and a check says what a live run would.
+    assert!(devnet.notes().iter().any(|note| note.contains("nothing can be sent on chain.id 8453 (base)")));
     // A token that is nobody's is the user's to name.
     let token = "0x00000000000000000000000000000000000000e1";
     let own = read(&format!("[chain]\nwrapped_native = \"{token}\"\n"));
@@ -195,5 +197,155 @@ fn a_searcher_needs_a_node_a_contract_pools_and_a_relay() {
         let file = written(&text);
         let error = Config::read_for_run(file.path()).expect_err(missing).to_string();
         assert!(error.contains(missing), "{error}");
+    }
+}
+
+/// Reads a file of this text, which is wrong: the sentence, without the file's name.
+#[track_caller]
+fn wrong(text: &str) -> String {
+    let file = written(text);
+    let error = Config::read(file.path()).expect_err(text).to_string();
+    assert!(!error.contains('\n'), "one sentence: {error}");
+    let name = format!("{}: ", file.path().display());
+    error.strip_prefix(&name).unwrap_or_else(|| panic!("{error} names no file")).to_owned()
+}
+
+#[test]
+fn an_address_whose_capitals_are_not_its_checksum_is_named_with_key_and_line_wherever_it_stands() {
+    // The last letter in the other case.
+    let (good, bad) = ("0x88e6A0c2dDD26FEEb64F039a2c41296FcB3f5640", "0x88e6A0c2dDD26FEEb64F039a2c41296Fcb3f5640");
+    let weth = "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2";
+    let factory = "[[factory]]\nname = \"x\"\nprotocol = \"uniswap_v2\"\n";
+    let id = format!("{:#066x}", 7);
+    let places = [
+        ("executor.address", 2, "[executor]\naddress = \"@\"\nowner = \"env:A\"\n".to_owned()),
+        ("chain.wrapped_native", 2, "[chain]\nwrapped_native = \"@\"\n".to_owned()),
+        ("search.base_tokens", 4, format!("[search]\nbase_tokens = [\n  \"{weth}\",\n  \"@\", # one\n]\n")),
+        ("factory.address", 4, format!("{factory}address = \"@\"\n")),
+        ("factory.address", 8, format!("{factory}address = \"{weth}\"\n{factory}address = \"@\"\n")),
+        ("pool.address", 2, "[[pool]]\naddress = \"@\"\n".to_owned()),
+        ("pool.address", 2, format!("[[pool]]\naddress = \"@/{id}\"\n")),
+        ("pool.address", 1, "pool = [{ address = \"@\" }]\n".to_owned()),
+        ("lending.address", 4, "[[lending]]\nname = \"x\"\nprotocol = \"aave_v3\"\naddress = \"@\"\n".to_owned()),
+        ("lending.oracle", 5, lending("aave_v3", "oracle = \"@\"")),
+        ("lending.accounts", 5, lending("aave_v3", &format!("accounts = [\"{weth}\", \"@\"]"))),
+    ];
+    for (key, line, text) in &places {
+        let said = wrong(&text.replace('@', bad));
+        let due = format!("line {line}: {key} is {bad}");
+        assert!(said.starts_with(&due) && said.contains("EIP-55"), "{said}, {due} due");
+        // Without the prefix it is the same address.
+        assert!(wrong(&text.replace('@', &bad[2..])).contains("EIP-55"), "{text}");
+        // Whoever writes no capitals, or nothing else, has written no checksum.
+        let others = [good.to_owned(), good.to_lowercase(), format!("0x{}", good[2..].to_uppercase())];
+        for other in others {
+            let file = written(&text.replace('@', &other));
+            let read = Config::read(file.path());
+            assert!(read.is_ok() || *key == "chain.wrapped_native", "{other}: {read:?}");
+        }
+    }
+}
+
+#[test]
+fn an_amount_is_decimal_digits_in_quotes_and_shown_so() {
+    for (table, key) in [
+        ("bid", "floor_wei"),
+        ("bid", "cap_wei"),
+        ("limits", "max_bid_wei"),
+        ("limits", "min_net_wei"),
+        ("search", "min_profit_wei"),
+    ] {
+        for none in ["", "_", "0x", "0x_", " ", "1 ether", "1e18", "1.5", "-1", "1,000", "ten"] {
+            let said = wrong(&format!("# an amount\n[{table}]\n{key} = \"{none}\"\n"));
+            assert!(said.starts_with(&format!("line 3: `{table}.{key}`: \"{none}\" is no amount in wei")), "{said}");
+        }
+        for number in ["0", "1", "-1", "1000000000000000000", "10000000000000000000000"] {
+            let said = wrong(&format!("[{table}]\n{key} = {number}\n"));
+            let due = format!("line 2: `{table}.{key}`: the integer {number}, its digits in quotes due: \"{number}\"");
+            assert_eq!(said, due);
+        }
+        for odd in ["1.5", "true", "[]", "1979-05-27"] {
+            let said = wrong(&format!("[{table}]\n{key} = {odd}\n"));
+            assert!(said.starts_with(&format!("line 2: `{table}.{key}`: ")) && said.contains("in quotes"), "{said}");
+        }
+    }
+    let file = written("[bid]\ncap_wei = \"0x64\"\nfloor_wei = \"1_0\"\n[limits]\nmin_net_wei = \"007\"\n");
+    let shown = Config::read(file.path()).expect("a config").shown();
+    for due in
+        ["cap_wei = \"100\"", "floor_wei = \"10\"", "min_net_wei = \"7\"", "max_bid_wei = \"2000000000000000000\""]
+    {
+        assert!(shown.contains(due), "{shown}");
+    }
+}
+
+fn node(rows: &str) -> String {
+    format!("[[node]]\nname = \"n\"\n{rows}\n")
+}
+
+fn relay(name: &str, url: &str) -> String {
+    format!("[[relay]]\nname = \"{name}\"\nurl = \"{url}\"\ndialect = \"plain\"\n")
+}
+
+#[test]
+fn a_value_that_makes_no_sense_is_named_with_its_line_and_what_is_due() {
+    let (good, other) = ("ws = \"ws://127.0.0.1:1\"", "[[node]]\nname = \"m\"\n");
+    let executor = "[executor]\naddress = \"0x00000000000000000000000000000000000000e1\"\nowner = \"env:A\"\n";
+    let signed = relay("r", "https://r.example").replace("plain", "flashbots");
+    let long = "https://r.example/geheim";
+    for (text, due) in [
+        ("[ingest]\npending_room = 0\n".to_owned(), "line 2: ingest.pending_room is 0, 1 to 1000000 due"),
+        ("[ingest]\n\npending_room = 10000000\n".to_owned(), "line 3: ingest.pending_room is 10000000, 1 to"),
+        ("[ingest]\nping_ms = 0\n".to_owned(), "line 2: ingest.ping_ms is 0, 1 to 3600000 due"),
+        ("[ingest]\nsilence_ms = 0\n".to_owned(), "line 2: ingest.silence_ms is 0"),
+        ("[ingest]\nhead_silence_ms = 0\n".to_owned(), "line 2: ingest.head_silence_ms is 0"),
+        ("[ingest]\ntimeout_ms = 0\n".to_owned(), "line 2: ingest.timeout_ms is 0"),
+        ("[ingest]\nretry_least_ms = 0\n".to_owned(), "line 2: ingest.retry_least_ms is 0"),
+        ("[ingest]\nremember_ms = 0\n".to_owned(), "line 2: ingest.remember_ms is 0, 1 to 86400000 due"),
+        ("[ingest]\ntimeout_ms = 18446744073709551615\n".to_owned(), "line 2: ingest.timeout_ms is 18446744073709551615"),
+        ("[ingest]\ntimeout_ms = -1\n".to_owned(), "line 2: `ingest.timeout_ms`: invalid value: integer `-1`"),
+        ("[ingest]\nretry_least_ms = 200\nretry_most_ms = 100\n".to_owned(), "line 3: ingest.retry_most_ms is 100, and"),
+        ("[ingest]\nretry_least_ms = 20000\n".to_owned(), "ingest.retry_most_ms is 10000, and ingest.retry_least_ms 20000"),
+        ("[ingest]\nping_ms = 15000\n".to_owned(), "ingest.silence_ms is 15000, and ingest.ping_ms 15000, more than"),
+        (node("ws = \"http://127.0.0.1:1\""), "line 3: node.ws is of n not a URL of a websocket, ws:// or wss://"),
+        (node("ws = \"127.0.0.1:8546\""), "line 3: node.ws is"),
+        (node("ws = \"\""), "line 3: node.ws is"),
+        (node("ws = \"ws://\""), "line 3: node.ws is"),
+        (node("ws = \"WS://127.0.0.1:1\""), "line 3: node.ws is"),
+        (node("ws = \"ws://127.0.0.1:1 \""), "line 3: node.ws is"),
+        (node(&format!("{good}\nhttp = \"ws://127.0.0.1:1\"")), "line 4: node.http is of n not a URL for requests"),
+        (node(&format!("{good}\nipc = \"\"")), "line 4: node.ipc is"),
+        (node(&format!("{good}\nipc = \"ipc://x\"")), "line 4: node.ipc is"),
+        (node(""), "line 1: node.ws is of n unset, and so are ipc and http, one of them due"),
+        (node(good).replace("\"n\"", "\"\""), "line 2: node.name is \"\""),
+        (node(good).repeat(2), "line 5: node.name is \"n\" twice"),
+        (format!("{}{other}{good}\n", node(good)), "line 6: node.ws is of m the ws of n, too, each node in one row"),
+        ("[bid]\ncap_wei = \"3000000000000000000\"\n".to_owned(), "line 2: bid.cap_wei is 3000000000000000000, and limits.max_bid_wei 2000000000000000000, at most"),
+        ("[limits]\nmax_bid_wei = \"5\"\n".to_owned(), "bid.cap_wei is 1000000000000000000, and limits.max_bid_wei 5"),
+        ("[limits]\nmax_bundles_per_block = 0\n".to_owned(), "line 2: limits.max_bundles_per_block is 0, at least 1"),
+        ("[limits]\nmax_gas = 20999\n".to_owned(), "line 2: limits.max_gas is 20999"),
+        (relay("r", "https://a.example") + &relay("r", "https://b.example"), "line 6: relay.name is \"r\" twice"),
+        (relay("r", long) + &relay("s", long), "line 7: relay.url is of s the one of r, too, each relay in one row due"),
+        (relay("r", "https://A.example:443") + &relay("s", "https://a.example/"), "line 7: relay.url is of s the one of r"),
+        (format!("{executor}{signed}"), "executor.identity is unset, and relay r wants signatures, env:NAME or"),
+        (format!("{executor}{}sign = true\n", relay("r", "https://r.example")), "executor.identity is unset, and relay r"),
+        ("[record]\nledger = \"x\"\njournal = \"x\"\n".to_owned(), "line 3: record.journal is x, that of record.ledger"),
+        ("[search]\nbase_tokens = [\"0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2\", \"0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2\"]\n".to_owned(), "line 2: search.base_tokens is 0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2 twice"),
+        ("[[pool]]\naddress = \"0x0000000000000000000000000000000000000000\"\n".to_owned(), "line 2: pool.address is 0x0"),
+        (lending("aave_v3", "oracle = \"0x0000000000000000000000000000000000000000\""), "line 5: lending.oracle is address 0"),
+    ] {
+        let said = wrong(&text);
+        assert!(said.contains(due) && !said.contains("geheim"), "{said}: {due} due");
+        assert_eq!(said.starts_with("line "), due.starts_with("line "), "{said}");
+    }
+    // What looks like it and makes sense.
+    for text in [
+        node("http = \"http://127.0.0.1:1\""),
+        node("ipc = \"/data/geth.ipc\""),
+        relay("r", "https://r.example/fast") + &relay("s", "https://r.example/slow"),
+        "[ingest]\nretry_least_ms = 100\nretry_most_ms = 100\n".to_owned(),
+        format!("{executor}identity = \"env:B\"\n{signed}"),
+        "[bid]\ncap_wei = \"5\"\n[limits]\nmax_bid_wei = \"5\"\n".to_owned(),
+    ] {
+        assert!(Config::read(written(&text).path()).is_ok(), "{text}");
     }
 }

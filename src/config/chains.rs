@@ -17,15 +17,13 @@
 //! - A row becomes a whole [`Config`] of its own, as if it stood in a file alone. A table below the row takes the place of the
 //!   file's table of the same name; what the row does not say is the file's.
 //! - What the process has once (`metrics`, `record`, `threads`) is not below a row. Ledger and journal are files of each chain:
-//!   the configured name and the chain's id behind it. Each chain has `threads.hot` threads, on cores of their own.
+//!   the configured name and the chain's id behind it; so is a snapshot that several would share. Each chain has `threads.hot` threads, on cores of their own.
 
 use std::path::{Path, PathBuf};
 
-use toml::Table;
-use toml::Value;
-
 use crate::config::Config;
 use crate::config::ConfigError;
+use crate::config::written::Written;
 use crate::hot::rt::thread;
 use crate::hot::rt::thread::CorePlacement;
 
@@ -48,21 +46,9 @@ const PER_CHAIN: [&str; 12] = [
 /// A core that no host has.
 const NO_CORE: usize = 65_535;
 
-/// One table a row, in order; none, where the file has one chain.
-pub(super) fn rows(file: &Table) -> Option<Vec<Table>> {
-    let rows = file.get("chain")?.as_array()?;
-    let one = |row: &Value| {
-        let (mut whole, mut chain) = (file.clone(), row.clone());
-        // A row that is no table is left as it is: the reader of the row says so.
-        for name in PER_CHAIN {
-            if let Some(own) = chain.as_table_mut().and_then(|chain| chain.remove(name)) {
-                whole.insert(name.to_owned(), own);
-            }
-        }
-        whole.insert("chain".to_owned(), chain);
-        whole
-    };
-    Some(rows.iter().map(one).collect())
+/// A whole file a row, in order; none, where the file has one chain.
+pub(super) fn rows<'a>(file: &Written<'a>) -> Option<Vec<Written<'a>>> {
+    file.rows(&PER_CHAIN)
 }
 
 /// Gives each of several chains its files and its cores.
@@ -70,13 +56,17 @@ pub(super) fn rows(file: &Table) -> Option<Vec<Table>> {
 /// # Errors
 /// Two rows of one chain, or no row at all.
 pub(super) fn apart(path: &Path, configs: &mut [Config]) -> Result<(), ConfigError> {
-    let wrong = |what| ConfigError::Chain { path: path.to_path_buf(), what };
+    let wrong = |what| ConfigError::Wrong { path: path.to_path_buf(), line: None, what };
     for (place, config) in configs.iter().enumerate() {
         let id = config.chain.id;
         if configs.iter().take(place).any(|before| before.chain.id == id) {
             return Err(wrong(format!("two [[chain]] rows of id {id}, one due")));
         }
     }
+    let snapshots: Vec<PathBuf> = configs.iter().filter_map(|config| config.bootstrap.snapshot.clone()).collect();
+    // One that each writes over is nobody's.
+    let is_shared = |path: &&PathBuf| snapshots.iter().filter(|other| other == path).count() > 1;
+    let shared: Vec<PathBuf> = snapshots.iter().filter(is_shared).cloned().collect();
     let hot: usize = configs.iter().map(|config| config.threads.hot).sum();
     let Some(first) = configs.first() else {
         return Err(wrong("chain is an empty list, at least one [[chain]] row due".to_owned()));
@@ -92,6 +82,8 @@ pub(super) fn apart(path: &Path, configs: &mut [Config]) -> Result<(), ConfigErr
             })
             .collect();
         let id = config.chain.id;
+        let snapshot = config.bootstrap.snapshot.take();
+        config.bootstrap.snapshot = snapshot.map(|path| if shared.contains(&path) { beside(&path, id) } else { path });
         config.record.ledger = beside(&config.record.ledger, id);
         config.record.journal = config.record.journal.take().map(|journal| beside(&journal, id));
         config.record.facts = config.record.facts.take().map(|facts| beside(&facts, id));
@@ -118,6 +110,8 @@ mod tests {
     }
 
     const TWO: &str = "
+        [bootstrap]
+        snapshot = \"s\"
         [limits]
         max_bundles_per_block = 7
         [record]
@@ -151,6 +145,12 @@ mod tests {
         assert_ne!(base.search.base_tokens, mainnet.search.base_tokens);
         assert_eq!((mainnet.record.ledger.to_str(), base.record.ledger.to_str()), (Some("l.1"), Some("l.8453")));
         assert_eq!(base.record.journal.as_deref(), Some(Path::new("j.8453")));
+        let snapshots = [mainnet, base].map(|config| config.bootstrap.snapshot.as_deref());
+        assert_eq!(snapshots, [Some(Path::new("s.1")), Some(Path::new("s.8453"))]);
+        // Where each has its own already, that is its name.
+        let own = TWO.replace("[chain.limits]", "[chain.bootstrap]\nsnapshot = \"t\"\n[chain.limits]");
+        let own: Vec<_> = read(&own).unwrap().into_iter().map(|config| config.bootstrap.snapshot).collect();
+        assert_eq!(own, [Some(PathBuf::from("s")), Some(PathBuf::from("t"))]);
         let [one, other] = [mainnet, base].map(|config| config.threads.cores[0]);
         assert!(one != other || one == NO_CORE, "both on core {one}");
     }
@@ -169,11 +169,26 @@ mod tests {
             ("[[chain]]\nid = 1\n[[chain]]\nid = 1\n", "p: two [[chain]] rows of id 1, one due"),
             (
                 "[[chain]]\nid = 1\n[chain.metrics]\nlisten = \"127.0.0.1:0\"\n",
-                "p: [[chain]] 1: unknown field `metrics`",
+                "p: line 3: [[chain]] 1: `chain.metrics`: unknown field `metrics`",
             ),
-            ("chain = [1]", "p: [[chain]] 1: invalid type: integer `1`"),
-            ("[[chain]]\nid = 1\nhardfork = \"base\"\n", "p: [[chain]] 1: chain.hardfork is base"),
-            ("[[chain]]\nid = 1\n[chain.limits]\nmax_bid_wei = \"x\"\n", "p: [[chain]] 1: "),
+            ("chain = [1]", "p: line 1: [[chain]] 1: `chain`: invalid type: integer `1`"),
+            ("[[chain]]\nid = 1\nhardfork = \"base\"\n", "p: line 3: [[chain]] 1: chain.hardfork is base"),
+            (
+                "[[chain]]\nid = 1\n[chain.limits]\n\nmax_bid_wei = \"x\"\n",
+                "p: line 5: [[chain]] 1: `limits.max_bid_wei`: \"x\" is no amount in wei",
+            ),
+            (
+                "[[chain]]\nid = 1\n[[chain]]\nid = 11155111\n[chain.search]\nmax_hops = 9\n",
+                "p: line 6: [[chain]] 2: search.max_hops is 9, 2 to 6 due",
+            ),
+            (
+                "[limits]\nmax_gas = 0\n[[chain]]\nid = 1\n",
+                "p: line 2: [[chain]] 1: limits.max_gas is 0, 1 to 16777216 due",
+            ),
+            (
+                "[[chain]]\nid = 1\n[[chain.pool]]\naddress = \"0x88E6A0c2dDD26FEEb64F039a2c41296FcB3f5640\"\n",
+                "p: line 4: [[chain]] 1: pool.address is 0x88E6A0c2dDD26FEEb64F039a2c41296FcB3f5640, whose capital",
+            ),
         ] {
             let error = read(text).map(|_| ()).unwrap_err();
             assert!(error.starts_with(due) && !error.contains('\n'), "{error}");

@@ -4,13 +4,15 @@
 //! - What is shown of it holds no secret: keys are places, URLs are cut down to their host.
 
 mod chains;
+mod ranges;
+mod written;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use toml::Table;
 
 use crate::chain;
+use crate::config::written::{Written, Wrong};
 use crate::edge::bootstrap;
 use crate::edge::export;
 use crate::edge::ingest;
@@ -72,76 +74,35 @@ pub enum ConfigError {
         /// The system's word.
         cause: std::io::Error,
     },
-    /// Not TOML, an unknown key, or a value of the wrong kind.
-    #[error("{path}: line {line}: {what}")]
-    Toml {
+    /// Not TOML, an unknown key, a value that makes no sense, or none where one is due.
+    #[error("{path}: {}{what}", .line.map_or_else(String::new, |line| format!("line {line}: ")))]
+    Wrong {
         /// The file.
         path: PathBuf,
-        /// Where.
-        line: usize,
-        /// What.
-        what: String,
-    },
-    /// A value out of its range.
-    #[error("{path}: {key} is {found}, {due} due")]
-    Range {
-        /// The file.
-        path: PathBuf,
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        found: String,
-        /// What it may be.
-        due: &'static str,
-    },
-    /// The chain, or what is not of it.
-    #[error("{path}: {what}")]
-    Chain {
-        /// The file.
-        path: PathBuf,
+        /// Where, if it is said somewhere.
+        line: Option<usize>,
         /// Key, value, and what is due.
         what: String,
     },
-    /// A table without which there is nothing to run.
-    #[error("{path}: {what}")]
-    Missing {
-        /// The file.
-        path: PathBuf,
-        /// Which, and what it is for.
-        what: String,
-    },
-}
-
-/// What is wrong with a configuration, wherever it was read.
-enum Wrong {
-    /// The chain, or what is not of it; or what a row holds.
-    Chain(String),
-    /// A value out of its range: key, value, what is due.
-    Range((&'static str, String, &'static str)),
 }
 
 impl Wrong {
     /// In this file; in a `[[chain]]` row of it, where there are such.
     fn of(self, path: &Path, row: Option<usize>) -> ConfigError {
-        let path = path.to_path_buf();
-        match (self, row) {
-            (Self::Chain(what), None) => ConfigError::Chain { path, what },
-            (Self::Chain(what), Some(row)) => ConfigError::Chain { path, what: format!("[[chain]] {row}: {what}") },
-            (Self::Range((key, found, due)), None) => ConfigError::Range { path, key, found, due },
-            (Self::Range((key, found, due)), Some(row)) => {
-                ConfigError::Chain { path, what: format!("[[chain]] {row}: {key} is {found}, {due} due") }
-            }
-        }
+        let Self { line, what } = self;
+        let what = row.map_or_else(|| what.clone(), |row| format!("[[chain]] {row}: {what}"));
+        ConfigError::Wrong { path: path.to_path_buf(), line, what }
     }
 }
 
 /// Refuses a key that there was, in a sentence that says what there is in its place.
-fn dropped(written: &Table) -> Result<(), Wrong> {
-    let executor = written.get("executor").and_then(toml::Value::as_table);
-    let second = executor.is_some_and(|table| table.contains_key("liquidator"));
+fn dropped(file: &Written<'_>) -> Result<(), Wrong> {
     let what = "executor.liquidator is no key any more: the contract at executor.address liquidates, too, if it was deployed \
                 since the two became one; drop the key";
-    if second { Err(Wrong::Chain(what.to_owned())) } else { Ok(()) }
+    match file.has("executor", "liquidator") {
+        true => Err(Wrong { line: file.line_of("executor.liquidator", 0), what: what.to_owned() }),
+        false => Ok(()),
+    }
 }
 
 impl Config {
@@ -152,7 +113,7 @@ impl Config {
 
     /// Reads and checks what `path` says of a chain; it need not be said which, where there is one.
     pub fn read_of(path: &Path, id: Option<u64>) -> Result<Self, ConfigError> {
-        let wrong = |what| ConfigError::Chain { path: path.to_path_buf(), what };
+        let wrong = |what| ConfigError::Wrong { path: path.to_path_buf(), line: None, what };
         if let Some(id) = id {
             let one = Self::read_all(path)?.into_iter().find(|config| config.chain.id == id);
             return one.ok_or_else(|| wrong(format!("no [[chain]] of id {id}")));
@@ -169,47 +130,37 @@ impl Config {
     pub fn read_all(path: &Path) -> Result<Vec<Self>, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|cause| ConfigError::Open { path: path.to_path_buf(), cause })?;
-        let at_line = |cause: toml::de::Error| {
-            let start = cause.span().map_or(0, |span| span.start);
-            let line = text.get(..start).unwrap_or(&text).matches('\n').count();
-            // The line itself is not shown: what stands there may be a key.
-            let key = text.lines().nth(line).unwrap_or_default().split('=').next().unwrap_or_default().trim();
-            let what = format!("`{key}`: {}", cause.message());
-            ConfigError::Toml { path: path.to_path_buf(), line: line + 1, what }
-        };
-        let file: toml::Table = text.parse().map_err(at_line)?;
+        let file = Written::parse(&text).map_err(|wrong| wrong.of(path, None))?;
         let Some(rows) = chains::rows(&file) else {
-            dropped(&file).map_err(|wrong| wrong.of(path, None))?;
-            let config = toml::from_str(&text).map_err(at_line)?;
-            return Ok(vec![Self::checked(config, &file).map_err(|wrong| wrong.of(path, None))?]);
+            return Ok(vec![Self::of(&file).map_err(|wrong| wrong.of(path, None))?]);
         };
-        let one = |(place, row): (usize, Table)| {
-            let wrong = |wrong: Wrong| wrong.of(path, Some(place + 1));
-            dropped(&row).map_err(wrong)?;
-            let config: Self = row.clone().try_into().map_err(|cause: toml::de::Error| {
-                // Its first line: what follows repeats the file, where a key may stand.
-                wrong(Wrong::Chain(cause.message().lines().next().unwrap_or_default().to_owned()))
-            })?;
-            Self::checked(config, &row).map_err(wrong)
-        };
+        let one = |(place, row): (usize, Written<'_>)| Self::of(&row).map_err(|wrong| wrong.of(path, Some(place + 1)));
         let mut all = rows.into_iter().enumerate().map(one).collect::<Result<Vec<_>, _>>()?;
         chains::apart(path, &mut all)?;
         Ok(all)
     }
 
-    /// `written`: what it was read from.
-    fn checked(mut self, written: &Table) -> Result<Self, Wrong> {
+    fn of(file: &Written<'_>) -> Result<Self, Wrong> {
+        dropped(file)?;
+        if let Some(wrong) = file.wrong_address() {
+            return Err(wrong);
+        }
+        let mut config: Self = file.read()?;
         // A list that is not written is the chain's own.
-        let search = written.get("search").and_then(toml::Value::as_table);
-        if !search.is_some_and(|table| table.contains_key("base_tokens")) {
-            self.search.base_tokens = self.chain.base_tokens();
+        if !file.has("search", "base_tokens") {
+            config.search.base_tokens = config.chain.base_tokens();
         }
-        if let Some(what) = self.chain.fault().or_else(|| self.chain.wrong_tokens(&self.search.base_tokens)) {
-            return Err(Wrong::Chain(what));
+        let tokens = || config.chain.wrong_tokens(&config.search.base_tokens);
+        if let Some(what) = config.chain.fault().or_else(tokens) {
+            // The sentence begins with its key.
+            let key = what.split(' ').next().unwrap_or_default();
+            return Err(Wrong { line: file.line_of(key, 0), what });
         }
-        match self.out_of_range() {
-            None => Ok(self),
-            Some(range) => Err(Wrong::Range(range)),
+        match config.out_of_range() {
+            None => Ok(config),
+            Some((row, (key, found, due))) => {
+                Err(Wrong { line: file.line_of(key, row), what: format!("{key} is {found}, {due} due") })
+            }
         }
     }
 
@@ -217,50 +168,20 @@ impl Config {
     pub fn read_for_run(path: &Path) -> Result<Vec<Self>, ConfigError> {
         let all = Self::read_all(path)?;
         let several = all.len() > 1;
-        let missing = |config: &Self, what: &str| {
-            let id = config.chain.id;
-            let what = if several { format!("chain {id}: {what}") } else { what.to_owned() };
-            Err(ConfigError::Missing { path: path.to_path_buf(), what })
-        };
-        match all.iter().find_map(|config| config.missing().map(|what| (config, what))) {
+        match all.iter().find_map(|config| config.missing().map(|what| (config.chain.id, what))) {
             None => Ok(all),
-            Some((config, what)) => missing(config, what),
+            Some((id, what)) => {
+                let what = if several { format!("chain {id}: {what}") } else { what };
+                Err(ConfigError::Wrong { path: path.to_path_buf(), line: None, what })
+            }
         }
-    }
-
-    fn missing(&self) -> Option<&'static str> {
-        if self.node.is_empty() {
-            return Some("no [[node]], at least one with ws or ipc due");
-        }
-        if self.executor.is_none() {
-            return Some("no [executor], its address and owner due");
-        }
-        if self.factory.is_empty() && self.pool.is_empty() {
-            return Some("neither [[factory]] nor [[pool]], at least one due");
-        }
-        self.relay.is_empty().then_some("no [[relay]], at least one due")
-    }
-
-    fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {
-        let tables = self
-            .bootstrap
-            .out_of_range()
-            .or_else(|| self.search.out_of_range())
-            .or_else(|| self.executor.as_ref().and_then(bundle::config::Executor::out_of_range))
-            .or_else(|| self.bid.out_of_range())
-            .or_else(|| self.limits.out_of_range())
-            .or_else(|| self.threads.out_of_range());
-        tables
-            .or_else(|| self.factory.iter().find_map(bootstrap::Factory::out_of_range))
-            .or_else(|| self.lending.iter().find_map(bootstrap::LendingRow::out_of_range))
-            .or_else(|| bootstrap::LendingRow::twice(&self.lending))
-            .or_else(|| self.relay.iter().find_map(submit::config::Relay::out_of_range))
     }
 
     /// What holds and is yet worth a word: one sentence each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        self.chain.inexact().into_iter().collect()
+        // A table of the chain's counts beyond this host, whatever the file says of it.
+        self.chain.inexact().or_else(|| self.chain.inexact_abroad()).into_iter().collect()
     }
 
     /// As TOML, every key with the value it has, without a secret.

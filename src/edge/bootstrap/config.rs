@@ -89,12 +89,23 @@ impl Factory {
         if self.name.is_empty() || self.name.chars().any(char::is_control) {
             return Some(("factory.name", format!("{:?}", self.name), "a printable name"));
         }
+        if self.address.is_zero() {
+            return Some(("factory.address", self.address.to_string(), "the contract's address"));
+        }
         let known = PROTOCOLS.contains(&self.protocol.as_str());
         (!known).then(|| ("factory.protocol", format!("{:?}", self.protocol), "a protocol of crates/protocols"))
     }
 }
 
 impl Factory {
+    /// The first contract that two rows name: each pool that it makes would be announced twice.
+    #[must_use]
+    pub fn twice(rows: &[Self]) -> Option<(usize, (&'static str, String, &'static str))> {
+        let again = |(at, row): &(usize, &Self)| rows.iter().take(*at).any(|before| before.address == row.address);
+        let (at, row) = rows.iter().enumerate().find(again)?;
+        Some((at, ("factory.address", format!("{} twice", row.address), "each factory in one row")))
+    }
+
     /// The pool that a log announces, if it is of this factory and does.
     #[must_use]
     pub fn created(&self, log: &Log) -> Option<PoolKey> {
@@ -110,4 +121,13 @@ impl Factory {
 pub struct PoolRow {
     /// The contract; or `contract/id`, of a contract that holds many.
     pub address: PoolKey,
+}
+
+impl PoolRow {
+    /// The first value that makes no sense.
+    #[must_use]
+    pub fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {
+        let nobody = self.address.contract.is_zero();
+        nobody.then(|| ("pool.address", self.address.to_string(), "the contract's address"))
+    }
 }

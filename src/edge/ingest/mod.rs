@@ -16,6 +16,7 @@ pub mod node_socket;
 pub mod node_ws;
 pub mod queue;
 pub mod race;
+mod range;
 mod sequence;
 mod supervise;
 

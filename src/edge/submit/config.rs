@@ -69,8 +69,30 @@ impl Relay {
         None
     }
 
+    /// The first two rows of one name, or of one URL: a relay would be sent each bundle twice.
+    #[must_use]
+    pub fn twice(rows: &[Self]) -> Option<(usize, (&'static str, String, &'static str))> {
+        let key = |row: &Self| {
+            // Written in another way it is the same place: a port that is the scheme's own, a host in capitals.
+            let mut url = reqwest::Url::parse(&row.url).ok()?;
+            url.set_fragment(None);
+            Some(url)
+        };
+        rows.iter().enumerate().find_map(|(at, row)| {
+            let mut before = rows.iter().take(at);
+            if before.clone().any(|other| other.name == row.name) {
+                return Some((at, ("relay.name", format!("{:?} twice", row.name), "a name of its own for each row")));
+            }
+            let other = before.find(|other| key(other).is_some() && key(other) == key(row))?;
+            // Not shown: it may hold a key.
+            let found = format!("of {} the one of {}, too", row.name, other.name);
+            Some((at, ("relay.url", found, "each relay in one row")))
+        })
+    }
+
     /// By its row, or by its dialect.
-    pub(in crate::edge::submit) fn needs_signature(&self) -> bool {
+    #[must_use]
+    pub fn needs_signature(&self) -> bool {
         self.sign || self.dialect.dialect().must_sign()
     }
 

@@ -4,6 +4,7 @@ use alloy_primitives::{Address, U256};
 use serde::{Deserialize, Serialize};
 
 use crate::types::secret::Place;
+use crate::types::wei_text;
 
 /// All basis points there are.
 pub const WHOLE_BPS: u16 = 10_000;
@@ -38,8 +39,10 @@ pub struct Bid {
     /// Share of the profit after gas, in basis points.
     pub share_bps: u16,
     /// Least bid, in wei.
+    #[serde(with = "wei_text")]
     pub floor_wei: U256,
     /// Most, in wei: a larger share is cut down to it.
+    #[serde(with = "wei_text")]
     pub cap_wei: U256,
 }
 
@@ -54,8 +57,10 @@ impl Default for Bid {
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// No bid is above this, in wei. Unlike `bid.cap_wei` it refuses.
+    #[serde(with = "wei_text")]
     pub max_bid_wei: U256,
     /// Least that must be left to us after gas and bid, in wei.
+    #[serde(with = "wei_text")]
     pub min_net_wei: U256,
     /// Highest gas limit of a transaction of ours.
     pub max_gas: u64,
@@ -83,6 +88,9 @@ fn ether_tenths(tenths: u64) -> U256 {
 
 /// Since Osaka (EIP-7825) no transaction may have a higher gas limit; BuilderNet refuses it on any chain.
 const MAX_TX_GAS: u64 = 1 << 24;
+
+/// Of a transaction that does nothing.
+const LEAST_GAS: u64 = 21_000;
 
 impl Executor {
     /// The first value that makes no sense: key, value, what is due.
@@ -112,7 +120,8 @@ impl Bid {
             return Some(("bid.share_bps", self.share_bps.to_string(), "0 to 10000"));
         }
         if self.floor_wei > self.cap_wei {
-            return Some(("bid.floor_wei", self.floor_wei.to_string(), "at most bid.cap_wei"));
+            let found = format!("{}, and bid.cap_wei {}", self.floor_wei, self.cap_wei);
+            return Some(("bid.floor_wei", found, "at most bid.cap_wei"));
         }
         None
     }
@@ -124,6 +133,12 @@ impl Limits {
     pub fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {
         if self.max_gas == 0 || self.max_gas > MAX_TX_GAS {
             return Some(("limits.max_gas", self.max_gas.to_string(), "1 to 16777216"));
+        }
+        if self.max_gas < LEAST_GAS {
+            return Some(("limits.max_gas", self.max_gas.to_string(), "at least 21000, what any transaction takes,"));
+        }
+        if self.max_bundles_per_block == 0 {
+            return Some(("limits.max_bundles_per_block", "0".to_owned(), "at least 1"));
         }
         None
     }

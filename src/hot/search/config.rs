@@ -8,6 +8,7 @@ use crate::hot::search::Budget;
 use crate::hot::search::DEFAULT_HOPS;
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::sizing::Effort;
+use crate::types::wei_text;
 
 /// More walks than anyone waits for, and few enough to count in 32 bits.
 const MOST_EVALUATIONS: u32 = 100_000_000;
@@ -28,6 +29,7 @@ pub struct Config {
     /// is valued.
     pub base_tokens: Vec<Address>,
     /// Least gross profit, in wei of ether before gas. Cycles below it are counted and dropped.
+    #[serde(with = "wei_text")]
     pub min_profit_wei: U256,
     /// Most exact walks of one cycle while its input is polished.
     pub evaluations: u32,
@@ -82,7 +84,11 @@ impl Config {
                 return Some((key, budget.to_string(), "at least 1"));
             }
         }
-        None
+        let twice = |(at, token): &(usize, &Address)| self.base_tokens[..*at].contains(token);
+        let (_, token) =
+            self.base_tokens.iter().enumerate().find(|(at, token)| token.is_zero() || twice(&(*at, *token)))?;
+        let found = if token.is_zero() { "address 0".to_owned() } else { format!("{token} twice") };
+        Some(("search.base_tokens", found, "each token once"))
     }
 
     /// How much work an event is worth.

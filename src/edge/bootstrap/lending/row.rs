@@ -46,6 +46,9 @@ impl LendingRow {
         if self.address.is_zero() {
             return Some(("lending.address", self.address.to_string(), "the contract's address"));
         }
+        if self.oracle.is_some_and(|oracle| oracle.is_zero()) {
+            return Some(("lending.oracle", "address 0".to_owned(), "the contract's address, or no such key,"));
+        }
         match (lender.many, self.market, self.oracle) {
             (false, Some(market), _) => Some(("lending.market", market.to_string(), "none, a pool is one market,")),
             (true, _, Some(oracle)) => Some(("lending.oracle", oracle.to_string(), "none, each market names its own,")),
@@ -58,14 +61,14 @@ impl LendingRow {
 
     /// The first contract, or market of one, that two rows name: its positions would be followed twice.
     #[must_use]
-    pub fn twice(rows: &[Self]) -> Option<(&'static str, String, &'static str)> {
+    pub fn twice(rows: &[Self]) -> Option<(usize, (&'static str, String, &'static str))> {
         let both = |one: &Self, other: &Self| {
             let apart = one.market.is_some() && other.market.is_some() && one.market != other.market;
             one.address == other.address && !apart
         };
         let again = |(at, row): &(usize, &Self)| rows.iter().take(*at).any(|before| both(before, row));
-        let (_, row) = rows.iter().enumerate().find(again)?;
-        Some(("lending.address", format!("{} twice", row.address), "each market in one row"))
+        let (at, row) = rows.iter().enumerate().find(again)?;
+        Some((at, ("lending.address", format!("{} twice", row.address), "each market in one row")))
     }
 
     /// What a log says of it, if it is of a contract all of whose markets are followed.

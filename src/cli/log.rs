@@ -1,5 +1,6 @@
 //! Words on stderr and on stdout.
 
+use std::io::IsTerminal;
 use std::io::Write;
 
 use eyre::eyre;
@@ -14,7 +15,9 @@ pub fn start() -> Result<(), Failure> {
         EnvFilter::try_new(&text).map_err(|cause| Failure::Input(eyre!("PEREGRINE_LOG is {text}: {cause}")))?;
     // A thread that panics says so where it is seen; the run ends for it.
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a thread has panicked")));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A file or a pipe has no colours, and https://no-color.org asks for none anywhere.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     match std::env::var("PEREGRINE_LOG_FORMAT").as_deref() {
         Ok("json") => builder.json().init(),
         Ok("text") | Err(_) => builder.with_target(false).init(),

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::types::text::printable;
+
 pub mod check;
 pub mod demo;
 pub mod devnet;
@@ -125,10 +127,45 @@ fn usage(error: &clap::Error) -> ExitCode {
     complain(&format!("{} (see --help)", sentence.trim_end()), 2)
 }
 
+/// Characters of a sentence; more is no sentence.
+const MOST_COMPLAINT: usize = 1_000;
+/// Bytes that are shown as they are: a slot, a hash, a key's place.
+const MOST_BYTES: usize = 68;
+
+/// What anybody said along the way, on one line. Bytes that nobody reads, an answer or a page of code, are cut to their beginning.
+fn in_words(text: &str) -> String {
+    text.split_whitespace().map(without_pages).collect::<Vec<_>>().join(" ")
+}
+
+fn without_pages(word: &str) -> String {
+    let Some((before, rest)) = word.find("0x").map(|at| word.split_at(at + 2)) else { return word.to_owned() };
+    let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+    let (bytes, behind) = rest.split_at(digits);
+    let behind = without_pages(behind);
+    match bytes.get(..8).filter(|_| digits > MOST_BYTES) {
+        Some(begin) => format!("{before}{begin}..({} bytes){behind}", digits / 2),
+        None => format!("{before}{bytes}{behind}"),
+    }
+}
+
 /// One sentence on stderr, whatever the terminal.
 #[expect(clippy::print_stderr, reason = "this is where errors reach the user")]
 fn complain(error: &impl Display, code: u8) -> ExitCode {
-    let sentence = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    eprintln!("peregrine: {sentence}");
+    eprintln!("peregrine: {}", printable(&in_words(&error.to_string()), MOST_COMPLAINT));
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_hex_is_told_by_its_beginning_and_its_length() {
+        let page = format!("the node answers 0x{}, which\nis {} long", "ab".repeat(400), 400);
+        assert_eq!(in_words(&page), "the node answers 0xabababab..(400 bytes), which is 400 long");
+        let hash = format!("block 0x{}: no such {}", "c".repeat(64), "0x");
+        assert_eq!(in_words(&hash), hash);
+        let two = format!("(0x{},0x{})", "1".repeat(100), "2".repeat(70));
+        assert_eq!(in_words(&two), "(0x11111111..(50 bytes),0x22222222..(35 bytes))");
+    }
 }

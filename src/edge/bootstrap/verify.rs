@@ -83,14 +83,31 @@ async fn hold(
         let wrong =
             |what| BootstrapError::Wrong { pool: asked.of, block: discovery.head.number, what: whose.clone() + what };
         if ours.as_ref() != Some(theirs) {
-            let ours = ours.as_ref().map_or_else(|| "nothing".to_owned(), hex::encode_prefixed);
-            return Err(wrong(&format!("the node answers {theirs} where our evm answers {ours}")));
+            return Err(wrong(&differing(theirs, ours.as_ref())));
         }
         if let Some((place, due)) = asked.view.due.iter().find(|(place, due)| word(theirs, *place) != Some(*due)) {
-            return Err(wrong(&format!("the node answers {theirs}, whose word {place} should be {due:#x}")));
+            let found = shown(theirs, *place);
+            return Err(wrong(&format!("word {place} of the node's answer is {found}, {due:#x} due")));
         }
     }
     Ok(())
+}
+
+/// The first word in which two answers differ: answers may be pages long, and one word is what there is to look for.
+fn differing(theirs: &Bytes, ours: Option<&Bytes>) -> String {
+    let Some(ours) = ours else { return format!("the node gives an answer of {} bytes, our evm none", theirs.len()) };
+    let same = theirs.chunks(32).zip(ours.chunks(32)).take_while(|(one, other)| one == other).count();
+    let [theirs, ours] = [theirs, ours].map(|answer| (shown(answer, same), answer.len()));
+    format!(
+        "the node answers {} in word {same} of {} bytes, where our evm answers {} of {}",
+        theirs.0, theirs.1, ours.0, ours.1
+    )
+}
+
+/// A word, as far as there is one.
+fn shown(bytes: &Bytes, place: usize) -> String {
+    let word = bytes.get(place * 32..).unwrap_or_default();
+    if word.is_empty() { "nothing".to_owned() } else { hex::encode_prefixed(&word[..word.len().min(32)]) }
 }
 
 fn word(bytes: &Bytes, place: usize) -> Option<U256> {

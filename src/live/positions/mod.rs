@@ -63,7 +63,8 @@ async fn look(config: &Config, below: Option<U256>, screen: &Screen) -> eyre::Re
     if let Some(want) = missing.first() {
         return Err(eyre!("{want:?} and {} more were not loaded", missing.len() - 1));
     }
-    let names = Names::ask(&chain, loaded.head.hash, &markets).await.wrap_err("names of assets")?;
+    let known = &config.search.base_tokens;
+    let names = Names::ask(&chain, loaded.head.hash, &markets, known).await.wrap_err("names of assets")?;
     let at = loaded.head.timestamp;
     let mut positions = Vec::new();
     for market in &mut markets {

@@ -1,4 +1,8 @@
 //! What assets and base currencies are called, and how many decimals they have: asked of their contracts, for the eye.
+//!
+//! # Invariants
+//! - A symbol is whatever its token says. One that could be taken for another's is shown with the token's address, whole: a short
+//!   one can be made to order.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -15,6 +19,7 @@ use crate::protocols::AnyLending;
 use crate::protocols::lending::About;
 use crate::protocols::lending::Lending;
 use crate::protocols::lending::Priced;
+use crate::types::text::printable;
 
 alloy::sol! {
     function symbol() external view returns (string);
@@ -28,6 +33,8 @@ alloy::sol! {
 const IN_FLIGHT: usize = 16;
 /// No symbol is longer.
 const LONGEST: usize = 12;
+/// Currencies that are no token; an oracle counts in them.
+const CURRENCIES: [&str; 2] = ["ETH", "USD"];
 
 /// A unit that amounts are counted in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,10 +66,10 @@ fn word(answer: Option<&Bytes>) -> Option<U256> {
 }
 
 impl Names {
-    /// Asks for all that the markets name.
-    pub async fn ask(chain: &Chain, at: B256, markets: &[AnyLending]) -> Result<Self, ChainError> {
+    /// Asks for all that the markets name. `known`: tokens that everybody knows, whose symbols nobody else has.
+    pub async fn ask(chain: &Chain, at: B256, markets: &[AnyLending], known: &[Address]) -> Result<Self, ChainError> {
         let mut names = Self::default();
-        let (mut tokens, mut oracles) = (HashSet::new(), HashSet::new());
+        let (mut tokens, mut oracles) = (known.iter().copied().collect::<HashSet<_>>(), HashSet::new());
         for market in markets {
             tokens.extend(market.tokens());
             // A currency that is no token is the oracle's to name.
@@ -75,6 +82,7 @@ impl Names {
         while let Some(answer) = asked.next().await {
             names.tokens.extend([answer?]);
         }
+        tell_apart(&mut names.tokens);
         for oracle in oracles {
             names.bases.insert(oracle, base(chain, at, oracle).await?);
         }
@@ -127,14 +135,43 @@ async fn token(chain: &Chain, at: B256, token: Address) -> Result<Unit, ChainErr
     Ok(Unit { name, decimals: decimals.and_then(|decimals| u8::try_from(decimals).ok()).unwrap_or(0) })
 }
 
-/// A string; or a word that holds one, as the oldest tokens answer. What cannot be printed is left out.
+/// A string; or a word that holds one, as the oldest tokens answer. What is no letter or sign of the usual ones shows as `?`.
 fn text(answer: &Bytes) -> Option<String> {
     let text = match answer.len() {
         32 => String::from_utf8_lossy(answer).into_owned(),
         _ => String::abi_decode(answer).ok()?,
     };
-    let text: String = text.chars().filter(|letter| letter.is_alphanumeric() || ".-+_".contains(*letter)).collect();
-    (!text.is_empty()).then(|| text.chars().take(LONGEST).collect())
+    let text = printable(text.trim_matches('\0'), LONGEST);
+    let shown = |letter: char| if letter.is_ascii_alphanumeric() || ".-+_".contains(letter) { letter } else { '?' };
+    let text: String = text.trim().chars().map(shown).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+/// Puts its address behind each name that could be taken for another's: letters that are not shown, a symbol that two tokens
+/// have, or that only looks like another one's or a currency's.
+fn tell_apart(tokens: &mut HashMap<Address, Unit>) {
+    let mut count: HashMap<String, usize> = HashMap::new();
+    let all = tokens.values().map(|unit| unit.name.as_str()).chain(CURRENCIES);
+    all.for_each(|name| *count.entry(to_the_eye(name)).or_default() += 1);
+    for (token, unit) in tokens {
+        let alike = count.get(&to_the_eye(&unit.name)).is_some_and(|count| *count > 1);
+        if alike || unit.name.contains('?') || unit.name.ends_with("..") {
+            unit.name = format!("{} ({token})", unit.name);
+        }
+    }
+}
+
+/// The same for symbols that are easily taken for one another.
+fn to_the_eye(name: &str) -> String {
+    let letter = |letter: char| match letter.to_ascii_lowercase() {
+        '0' => 'o',
+        '1' | 'i' => 'l',
+        '5' => 's',
+        '8' => 'b',
+        other => other,
+    };
+    let letters: String = name.chars().filter(|letter| !".-+_".contains(*letter)).map(letter).collect();
+    letters.replace("rn", "m").replace("vv", "w")
 }
 
 /// What an oracle of Aave's counts in: V3's says, and V2's counts in ether where it names wrapped ether.
@@ -158,4 +195,40 @@ fn short(address: Address) -> String {
     let text = address.to_string();
     let [head, tail] = [text.get(..6), text.get(38..)].map(Option::unwrap_or_default);
     format!("{head}..{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(symbols: &[&str]) -> Vec<String> {
+        let address = |at: usize| Address::with_last_byte(u8::try_from(at).expect("few"));
+        let unit = |symbol: &str| Unit { name: text(&symbol.abi_encode().into()).expect("a name"), decimals: 6 };
+        let mut tokens = symbols.iter().enumerate().map(|(at, symbol)| (address(at), unit(symbol))).collect();
+        tell_apart(&mut tokens);
+        let of = |at| tokens[&address(at)].name.replace(&address(at).to_string(), "its address");
+        (0..symbols.len()).map(of).collect()
+    }
+
+    #[test]
+    fn symbols_that_are_alike_are_shown_with_their_addresses_and_others_are_not() {
+        assert_eq!(shown(&["USDC", "WETH", "aUSDC", "stETH", "1INCH"]), ["USDC", "WETH", "aUSDC", "stETH", "1INCH"]);
+        for (other, named) in [
+            ("USDC", "USDC (its address)"),
+            ("usdc", "usdc (its address)"),
+            ("U5DC", "U5DC (its address)"),
+            ("USD.C", "USD.C (its address)"),
+            ("USDC ", "USDC (its address)"),
+            ("US\u{200b}DC", "US?DC (its address)"),
+            ("USD\u{421}", "USD? (its address)"),
+            ("\u{1b}[8mUSDC", "USDC (its address)"),
+        ] {
+            let both = shown(&["USDC", other]);
+            assert_eq!(both[1], named, "{other:?}");
+            // The other one is told apart, too, where the two are one to the eye.
+            assert_eq!(both[0] == "USDC", named.contains('?'), "{other:?}");
+        }
+        assert_eq!(shown(&["ETH", "USD", "U$D"]), ["ETH (its address)", "USD (its address)", "U?D (its address)"]);
+        assert_eq!(shown(&["averylongsymbol"]), ["averylongs.. (its address)"]);
+    }
 }

@@ -1,5 +1,6 @@
 //! The run's numbers as Prometheus and `/status` take them: of one chain, or of several, each sample then labelled by its chain.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -90,12 +91,20 @@ impl Samples<'_> {
         let labels: Vec<String> = chain
             .into_iter()
             .chain(labels.iter().copied())
-            .map(|(name, value)| format!("{name}=\"{value}\""))
+            .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
             .collect();
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
         // Writing into a string does not fail.
         let _written = writeln!(self.text, "{}{ending}{labels} {value}", self.name);
     }
+}
+
+/// A label's value as the text format has it. Names of nodes are the user's, and one quote would cost the whole page.
+fn escaped(value: &str) -> Cow<'_, str> {
+    if !value.contains(['\\', '"', '\n']) {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
 impl Page<'_> {
@@ -204,5 +213,28 @@ impl Page<'_> {
         for (name, help, read) in families {
             self.family([name, "gauge", help], |_, status, samples| samples.add("", &[], read(status)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_ends_where_its_value_does_whatever_that_holds() {
+        let mut text = String::new();
+        let mut samples = Samples { name: "x", chain: Some(1), text: &mut text };
+        for value in ["plain", "a \"b\"", "c:\\d", "e\nf", "\\\"\n", "{g=\"h\"} 1"] {
+            samples.add("_total", &[("source", value)], 7);
+        }
+        let due = [
+            r#"x_total{chain="1",source="plain"} 7"#,
+            r#"x_total{chain="1",source="a \"b\""} 7"#,
+            r#"x_total{chain="1",source="c:\\d"} 7"#,
+            r#"x_total{chain="1",source="e\nf"} 7"#,
+            r#"x_total{chain="1",source="\\\"\n"} 7"#,
+            r#"x_total{chain="1",source="{g=\"h\"} 1"} 7"#,
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), due);
     }
 }

@@ -62,6 +62,66 @@ fn a_check_shows_the_config_without_secrets_and_says_what_does_not_answer() {
     assert!(!said.contains(KEY), "{said}");
 }
 
+/// What both verbs say of a file that neither takes.
+#[track_caller]
+fn both_refuse(config: &str, named: &str) {
+    refused(&["check", "--config", config], named);
+    refused(&["run", "--config", config], named);
+}
+
+#[test]
+fn a_check_refuses_what_a_run_would_in_the_same_words() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = "[[node]]\nname = \"n\"\nws = \"ws://127.0.0.1:1\"\n";
+    let with = |more: &str| config(folder.path(), &format!("{node}{more}"));
+    let url = format!("http://127.0.0.1:1/{KEY}");
+    let again = |name: &str, url: &str| format!("[[relay]]\nname = \"{name}\"\nurl = \"{url}\"\ndialect = \"plain\"\n");
+    both_refuse(&config(folder.path(), ""), "no [[node]]");
+    both_refuse(&config(folder.path(), "[[node]]\nname = \"n\"\nipc = \"/x\"\n"), "no [[node]] with http or ws");
+    both_refuse(&config(folder.path(), "[[node]]\nname = \"n\"\nhttp = \"http://x\"\n"), "no [[node]] with ws or ipc");
+    both_refuse(&with(&again("r", "http://127.0.0.1:2")), "relay.name is \"r\" twice");
+    both_refuse(&with(&again("s", &url)), "relay.url is of s the one of r, too");
+    both_refuse(&with(&again("s", "http://127.0.0.1:2").replace("plain", "flashbots")), "executor.identity is unset");
+    both_refuse(&with("[bid]\ncap_wei = \"3000000000000000000\"\n"), "bid.cap_wei");
+    both_refuse(&with("[bid]\ncap_wei = \"\"\n"), "`bid.cap_wei`: \"\" is no amount in wei");
+    both_refuse(&with("[ingest]\npending_room = 0\n"), "ingest.pending_room is 0");
+    let text = std::fs::read_to_string(with("")).expect("written");
+    let gone = folder.path().join("gone/ledger");
+    let nowhere = text.replace(&folder.path().join("ledger").display().to_string(), &gone.display().to_string());
+    std::fs::write(folder.path().join("nowhere.toml"), nowhere).expect("written");
+    both_refuse(&folder.path().join("nowhere.toml").display().to_string(), "record.ledger is");
+    let wrong = text.replace("00000000000000000000000000000000000000e1", "88e6A0c2dDD26FEEb64F039a2c41296Fcb3f5640");
+    std::fs::write(folder.path().join("wrong.toml"), wrong).expect("written");
+    both_refuse(&folder.path().join("wrong.toml").display().to_string(), "line 2: executor.address is 0x88e6A0c2");
+}
+
+#[test]
+fn a_check_says_of_a_key_that_is_not_there_that_a_run_would_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config(folder.path(), "[[node]]\nname = \"n\"\nws = \"ws://127.0.0.1:1\"\n");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_peregrine"));
+    let output =
+        command.args(["check", "--config", &config]).env_remove("PEREGRINE_TEST_OWNER").output().expect("runs");
+    let said = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("# run would end here: executor.owner: NOT AS DUE: env:PEREGRINE_TEST_OWNER"), "{said}");
+}
+
+#[test]
+fn logs_carry_no_colours_where_stderr_is_no_terminal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config(folder.path(), "[[node]]\nname = \"deaf\"\nws = \"ws://127.0.0.1:1\"\n");
+    for (name, value) in [("PEREGRINE_LOG", "trace"), ("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_peregrine"));
+        command.args(["run", "--config", &config]).env("PEREGRINE_TEST_OWNER", KEY).env("PEREGRINE_LOG", "trace");
+        let output = command.env(name, value).output().expect("the binary runs");
+        let said = String::from_utf8(output.stderr).expect("text");
+        // A log line, and the complaint.
+        assert!(said.lines().count() >= 2 && said.contains("node deaf"), "{said}");
+        assert!(!said.contains('\u{1b}'), "{said}");
+    }
+}
+
 #[test]
 fn a_searcher_whose_node_does_not_answer_says_so_and_ends() {
     let folder = tempfile::tempdir().expect("a folder");

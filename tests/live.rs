@@ -7,6 +7,8 @@ mod chains;
 mod dialects;
 #[path = "live/earns.rs"]
 mod earns;
+#[path = "live/executor.rs"]
+mod executor;
 #[path = "live/facts.rs"]
 mod facts;
 #[path = "live/faults.rs"]

@@ -16,7 +16,7 @@ pub const HELP: &str =
 
 Examples:
   peregrine check --config peregrine.toml           reads and checks it
-  peregrine check --config peregrine.toml --dial    and asks every node and relay, and looks for the keys";
+  peregrine check --config peregrine.toml --dial    and asks every node and relay, for the keys, and for the executor";
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub struct Check {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Try every node and relay. Nothing is sent to a relay but an empty request.
+    /// Try every node and relay, and look for the executor on the chain. Nothing is sent to a relay but an empty request.
     #[arg(long)]
     dial: bool,
 }
@@ -39,7 +39,11 @@ pub fn run(arguments: &Check) -> Result<(), Failure> {
         log::say(&config.shown());
         config.notes().iter().for_each(|note| log::say(&format!("# {note}")));
     }
+    // In the words of `run`, and before anybody is asked.
+    let configs = Config::read_for_run(&arguments.config).map_err(Failure::input)?;
     if !arguments.dial {
+        let keys = configs.iter().filter_map(|config| config.executor.as_ref()).flat_map(dial::own_keys);
+        keys.filter(|key| !key.good).for_each(|key| log::say(&format!("# run would end here: {key}")));
         return Ok(());
     }
     let mut answers = Vec::new();

@@ -1,4 +1,4 @@
-//! `check --dial`: does everything that the configuration names answer?
+//! `check --dial`: does everything that the configuration names answer, and is it what it is taken for?
 
 use std::fmt;
 use std::time::Duration;
@@ -12,9 +12,16 @@ use crate::edge::ingest::Node;
 use crate::edge::rpc::Rpc;
 use crate::edge::rpc::RpcError;
 use crate::edge::rpc::install_tls;
+use crate::edge::submit::SetupError;
 use crate::edge::submit::config::Relay;
 use crate::edge::submit::keys;
+use crate::hot::bundle::config::Executor;
+use crate::live::executor::Due;
 use crate::types::secret::Place;
+use crate::types::text::printable;
+
+/// Characters of an answer.
+const MOST_SAID: usize = 1_000;
 
 /// What one of them said.
 #[derive(Clone, Debug)]
@@ -29,7 +36,9 @@ pub struct Answer {
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}{}", self.of, if self.good { "" } else { "NOT AS DUE: " }, self.said)
+        // A node's own words may be among them.
+        let said = printable(&self.said, MOST_SAID);
+        write!(f, "{}: {}{said}", self.of, if self.good { "" } else { "NOT AS DUE: " })
     }
 }
 
@@ -43,11 +52,13 @@ pub fn all(config: &Config) -> eyre::Result<Vec<Answer>> {
         let timeout = Duration::from_millis(config.ingest.timeout_ms);
         let mut answers = Vec::new();
         if let Some(executor) = &config.executor {
-            answers.push(key("executor.owner", &executor.owner));
-            answers.extend(executor.identity.as_ref().map(|place| key("executor.identity", place)));
+            answers.extend(own_keys(executor));
         }
         for row in &config.node {
             node(row, config.chain.id, timeout, &mut answers).await;
+        }
+        if let Some(executor) = &config.executor {
+            answers.push(contract(config, executor, timeout).await);
         }
         for row in &config.relay {
             answers.push(relay(row).await);
@@ -56,12 +67,47 @@ pub fn all(config: &Config) -> eyre::Result<Vec<Answer>> {
     }))
 }
 
-fn key(of: &str, place: &Place) -> Answer {
-    let (said, good) = match keys::read(place) {
-        Ok(key) => (format!("the key of {}", key.address()), true),
-        Err(error) => (error.to_string(), false),
+/// The owner's and the identity's, which are two.
+pub fn own_keys(executor: &Executor) -> Vec<Answer> {
+    let key = |of: &str, place: &Place| match keys::read(place) {
+        Ok(key) => (Some(key.address()), answer(of, format!("the key of {}", key.address()), true)),
+        Err(error) => (None, answer(of, error.to_string(), false)),
     };
+    let (owner, said) = key("executor.owner", &executor.owner);
+    let mut answers = vec![said];
+    if let Some(place) = &executor.identity {
+        let (identity, said) = key("executor.identity", place);
+        let same = identity.is_some() && identity == owner;
+        answers.push(if same {
+            answer("executor.identity", SetupError::IdentityIsOwner.to_string(), false)
+        } else {
+            said
+        });
+    }
+    answers
+}
+
+fn answer(of: &str, said: String, good: bool) -> Answer {
     Answer { of: of.to_owned(), said, good }
+}
+
+/// Asked of the node that the searcher would load from.
+async fn contract(config: &Config, executor: &Executor, timeout: Duration) -> Answer {
+    let owner = keys::read(&executor.owner).ok().map(|key| key.address());
+    let due = Due { address: executor.address, owner, weth: config.chain.wrapped_native };
+    let (mut said, of) = ("no node answers".to_owned(), "executor.address");
+    for chain in config.node.iter().filter_map(|row| row.chain(timeout)) {
+        if !chain.chain_id().await.is_ok_and(|id| id == config.chain.id) {
+            continue;
+        }
+        match due.look(&chain).await {
+            Ok(None) if owner.is_some() => return answer(of, format!("{}, the contract, and ours", due.address), true),
+            Ok(None) => return answer(of, format!("{}, the contract; whose, is not known", due.address), false),
+            Ok(Some(wrong)) => return answer(of, due.say(wrong).to_string(), false),
+            Err(error) => said = error.to_string(),
+        }
+    }
+    answer(of, said, false)
 }
 
 async fn node(row: &Node, chain_id: u64, timeout: Duration, answers: &mut Vec<Answer>) {

@@ -18,6 +18,7 @@
 
 pub mod dial;
 pub mod dispatcher;
+pub mod executor;
 pub mod mempool;
 pub mod positions;
 pub mod reconnector;

@@ -41,6 +41,7 @@ use crate::live::Searcher;
 use crate::live::Tasks;
 use crate::live::dispatcher;
 use crate::live::dispatcher::Dispatcher;
+use crate::live::executor::Due;
 use crate::live::reconnector;
 use crate::live::reconnector::Dials;
 use crate::live::reconnector::Reconnector;
@@ -67,10 +68,26 @@ use crate::metrics::span::Clock;
 /// One sentence that says what is missing or wrong; nothing runs then.
 pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> eyre::Result<Searcher> {
     let (submitter, own) = submitter(config, how)?;
-    let source = StateLoader::new(dial(config).await?, config, own);
+    let chain = dial(config).await?;
+    deployed(&chain, own, how).await?;
+    let source = StateLoader::new(chain, config, own);
     let ledger = ledger(config)?;
     let loaded = source.load(progress).await?;
     behind(config, Begun { submitter, how, seed, source, ledger, loaded }).await
+}
+
+/// Whether the contract that everything hangs on is there, and ours. Where bundles are sent there is no use in going on without
+/// it; a dry run goes on, and says it.
+async fn deployed(chain: &Chain, own: Own, how: How) -> eyre::Result<()> {
+    let due = Due { address: own.executor, owner: Some(own.owner), weth: own.weth };
+    match due.look(chain).await {
+        Ok(None) => (),
+        Ok(Some(wrong)) if how == How::Live && wrong.is_hopeless() => eyre::bail!("{}", due.say(wrong)),
+        Ok(Some(wrong)) => tracing::warn!("{}", due.say(wrong)),
+        // What the node does not say now it is asked again when the state is loaded.
+        Err(error) => tracing::warn!(%error, "whether executor.address holds our contract is not known"),
+    }
+    Ok(())
 }
 
 /// What a searcher of this configuration would load.

@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod db;
+pub mod deployed;
 pub mod fork;
 pub mod keccak;
 pub mod machine;

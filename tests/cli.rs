@@ -62,6 +62,11 @@ fn bad_usage_is_one_sentence_and_exits_with_two() {
         (&["replay", "block", "x", "--max-hops", "7"], "--max-hops"),
         (&["replay", "block", "x", "--max-hops", "1"], "--max-hops"),
         (&["replay", "block", "x", "--min-profit", "much"], "--min-profit"),
+        (&["replay", "block", "x", "--min-profit", ""], "--min-profit"),
+        (&["replay", "block", "x", "--min-profit", "_"], "--min-profit"),
+        (&["replay", "block", "x", "--min-profit", "0x"], "--min-profit"),
+        (&["positions", "--config", "x", "--below", ""], "--below"),
+        (&["positions", "--config", "x", "--below", "."], "--below"),
         (&["replay", "blok"], "blok"),
         (&["fly"], "fly"),
     ] {

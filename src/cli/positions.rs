@@ -43,7 +43,8 @@ pub struct Positions {
 
 /// A decimal number as wad.
 fn factor(text: &str) -> Result<U256, String> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    // What holds no digit would be read as 0.
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && text != "." && !text.is_empty();
     parse_ether(text).ok().filter(|_| plain).ok_or_else(|| "a number like 1.05 due".to_owned())
 }
 

@@ -27,6 +27,7 @@ use crate::replay::block::Replayer;
 use crate::replay::record;
 use crate::replay::report::Line;
 use crate::replay::report::Summary;
+use crate::types::wei_text;
 
 /// Printed below the verbs.
 pub const HELP: &str = "Examples:
@@ -69,7 +70,7 @@ pub struct Block {
     #[arg(long)]
     strict: bool,
     /// Least gross profit to print, in wei of ether before gas [default: from the config, 1].
-    #[arg(long, value_name = "WEI")]
+    #[arg(long, value_name = "WEI", value_parser = wei_text::parse)]
     min_profit: Option<U256>,
     /// Longest cycle to look at, 2 to 6 hops [default: from the config, 4].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=MAX_HOPS as i64))]

@@ -26,6 +26,14 @@ pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<U256, D::Error>
     from.deserialize_any(Text)
 }
 
+/// The same of an argument.
+///
+/// # Errors
+/// Anything else, in a sentence.
+pub fn parse(text: &str) -> Result<U256, String> {
+    read(text).ok_or_else(|| "an amount in wei, decimal digits due".to_owned())
+}
+
 /// The number that a text says.
 fn read(text: &str) -> Option<U256> {
     let (digits, radix) = match text.strip_prefix("0x") {

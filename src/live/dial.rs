@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::config::Config;
+use crate::edge::ingest;
 use crate::edge::ingest::Node;
 use crate::edge::rpc::Rpc;
 use crate::edge::rpc::RpcError;
@@ -91,23 +92,21 @@ fn answer(of: &str, said: String, good: bool) -> Answer {
     Answer { of: of.to_owned(), said, good }
 }
 
-/// Asked of the node that the searcher would load from.
+/// Asked of the nodes that the searcher would load from.
 async fn contract(config: &Config, executor: &Executor, timeout: Duration) -> Answer {
     let owner = keys::read(&executor.owner).ok().map(|key| key.address());
     let due = Due { address: executor.address, owner, weth: config.chain.wrapped_native };
-    let (mut said, of) = ("no node answers".to_owned(), "executor.address");
-    for chain in config.node.iter().filter_map(|row| row.chain(timeout)) {
-        if !chain.chain_id().await.is_ok_and(|id| id == config.chain.id) {
-            continue;
-        }
-        match due.look(&chain).await {
-            Ok(None) if owner.is_some() => return answer(of, format!("{}, the contract, and ours", due.address), true),
-            Ok(None) => return answer(of, format!("{}, the contract; whose, is not known", due.address), false),
-            Ok(Some(wrong)) => return answer(of, due.say(wrong).to_string(), false),
-            Err(error) => said = error.to_string(),
-        }
+    let of = "executor.address";
+    let chain = ingest::chain(&config.node, timeout, Some(config.chain.id));
+    if chain.check().await.len() == chain.nodes().len() {
+        return answer(of, "no node answers".to_owned(), false);
     }
-    answer(of, said, false)
+    match due.look(&chain).await {
+        Ok(None) if owner.is_some() => answer(of, format!("{}, the contract, and ours", due.address), true),
+        Ok(None) => answer(of, format!("{}, the contract; whose, is not known", due.address), false),
+        Ok(Some(wrong)) => answer(of, due.say(wrong).to_string(), false),
+        Err(error) => answer(of, error.to_string(), false),
+    }
 }
 
 async fn node(row: &Node, chain_id: u64, timeout: Duration, answers: &mut Vec<Answer>) {

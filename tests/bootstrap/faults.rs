@@ -78,6 +78,71 @@ async fn a_node_of_few_words_is_asked_for_less_at_once_and_by_number() {
     holds(&world.chain(), &loaded).await;
 }
 
+/// Each of the first batches is refused, in another provider's words: it is waited for, and no batch is smaller for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_limits_the_rate_is_waited_for_and_asked_for_as_much_at_once_as_before() {
+    let world = World::start(35).await;
+    let (config, plain) = (world.config(None), world.chain());
+    world.load(&plain, &config, &mut |_| ()).await.unwrap();
+    const WORDS: [(i64, &str); 4] = [
+        (-32005, "limit exceeded"),
+        (429, "compute units per second"),
+        (-32000, "Too Many Requests"),
+        (-32005, "daily request count exceeded, request rate limited"),
+    ];
+    let refused = AtomicU64::new(0);
+    let limited = move |call: &Value, reply| {
+        if call["method"] != "eth_getCode" || call["id"] != 0 {
+            return reply;
+        }
+        match WORDS.get(refused.fetch_add(1, Ordering::Relaxed) as usize) {
+            Some((code, words)) => refusal(call, *code, words),
+            None => reply,
+        }
+    };
+    let proxy = Proxy::before(&world.net.anvil.http(), limited).await;
+    let slow = chain(&proxy);
+    let loaded = world.load(&slow, &config, &mut |_| ()).await.unwrap();
+    assert_eq!((proxy.spoilt(), loaded.pools.len()), (4, world.net.pools.len()));
+    assert_eq!(slow.requests(), plain.requests() + 4, "each refused request is sent once more, and no other");
+}
+
+/// A gateway's pages: 429 with and without a time, 503 with one, then a second of nothing else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_is_busy_at_the_start_is_waited_for() {
+    let world = World::start(36).await;
+    let node = world.net.anvil.http();
+    let (client, count) = (reqwest::Client::new(), std::sync::Arc::new(AtomicU64::new(0)));
+    let answer = move |body: String| {
+        let (client, node, count) = (client.clone(), node.clone(), count.clone());
+        async move {
+            let page = |status: u16, after: Option<&str>| {
+                let page = axum::response::Response::builder().status(status);
+                let page = after.into_iter().fold(page, |page, after| page.header("retry-after", after));
+                page.body(axum::body::Body::from("<html>slow down</html>")).unwrap()
+            };
+            match count.fetch_add(1, Ordering::Relaxed) {
+                0 => page(429, None),
+                1 => page(429, Some("1")),
+                2 => page(503, Some("1")),
+                3 => page(429, Some("Wed, 21 Oct 2026 07:28:00 GMT")),
+                _ => {
+                    let said = client.post(&node).header("content-type", "application/json").body(body).send().await;
+                    axum::response::Response::new(said.unwrap().bytes().await.unwrap().into())
+                }
+            }
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let limit = axum::extract::DefaultBodyLimit::disable();
+    let app = axum::Router::new().route("/", axum::routing::post(answer)).layer(limit);
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let chain = Chain::new(&url, Duration::from_secs(30)).unwrap();
+    let loaded = world.load(&chain, &world.config(None), &mut |_| ()).await.unwrap();
+    assert_eq!(loaded.pools.len(), world.net.pools.len());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_or_foreign_snapshot_is_named_and_made_anew() {
     let world = World::start(33).await;

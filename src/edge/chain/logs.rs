@@ -59,7 +59,7 @@ impl Chain {
         logs: &mut BTreeMap<u64, Log>,
     ) -> Result<(), ChainError> {
         let blooms = self.blooms();
-        let Some(due) = head.logs_bloom else { return Ok(()) };
+        let Some(due) = head.logs_bloom.as_deref().copied() else { return Ok(()) };
         if blooms.untrue.load(Ordering::Relaxed) >= UNTRUE || lacking(&due, addresses, logs).is_none() {
             return Ok(());
         }

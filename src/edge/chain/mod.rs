@@ -81,7 +81,7 @@ pub struct Head {
     pub excess_blob_gas: Option<u64>,
     /// Which addresses and topics its logs have, as bits.
     #[serde(default)]
-    pub logs_bloom: Option<Bloom>,
+    pub logs_bloom: Option<Box<Bloom>>,
 }
 
 impl From<&Head> for event::Head {

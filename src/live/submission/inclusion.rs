@@ -32,7 +32,7 @@ use crate::hot::evm::own::Own;
 use crate::hot::worker::message::Report;
 use crate::live::submission::mined;
 use crate::live::submission::realised;
-use crate::live::submission::unread::News;
+use crate::live::submission::unread::Learnt;
 use crate::live::submission::unread::Unread;
 
 /// What happened to the chain.
@@ -119,12 +119,12 @@ impl InclusionTracker {
 
     /// Asks for the blocks that are not held yet, and settles by those that come.
     async fn read(&mut self, to: &mpsc::UnboundedSender<Report>) -> Result<(), LedgerError> {
-        for news in self.unread.read(&self.chain).await {
-            match news {
-                News::Mined(hashes) => {
+        for learnt in self.unread.read(&self.chain).await {
+            match learnt {
+                Learnt::Mined(hashes) => {
                     let _ending = to.send(Report::Mined(hashes));
                 }
-                News::Read(block, parent) => {
+                Learnt::Read(block, parent) => {
                     let number = block.number;
                     self.hold(block, parent);
                     self.settle_all(number).await?;

@@ -24,7 +24,7 @@ const PATIENCE: u32 = 6;
 const ROOM: usize = 64;
 
 /// What has come to be known.
-pub enum News {
+pub enum Learnt {
     /// A block's transactions.
     Mined(Vec<B256>),
     /// A block whole, and its parent's hash.
@@ -78,10 +78,10 @@ impl Unread {
     }
 
     /// Asks for each of them once.
-    pub async fn read(&mut self, chain: &Chain) -> Vec<News> {
-        let mut news = Vec::new();
+    pub async fn read(&mut self, chain: &Chain) -> Vec<Learnt> {
+        let mut learnt = Vec::new();
         for mut waiting in std::mem::take(&mut self.blocks) {
-            match waiting.read(chain, &mut news).await {
+            match waiting.read(chain, &mut learnt).await {
                 Ok(()) => (),
                 Err(why) => {
                     waiting.tries += 1;
@@ -94,23 +94,23 @@ impl Unread {
                 }
             }
         }
-        news
+        learnt
     }
 }
 
 impl Waiting {
-    async fn read(&mut self, chain: &Chain, news: &mut Vec<News>) -> Result<(), String> {
+    async fn read(&mut self, chain: &Chain, learnt: &mut Vec<Learnt>) -> Result<(), String> {
         if self.body.is_none() {
             let body = chain.full(self.id.hash).await.map_err(|error| error.to_string())?;
             let body = body.ok_or("the node does not know it")?;
-            news.push(News::Mined(body.transactions.hashes().collect()));
+            learnt.push(Learnt::Mined(body.transactions.hashes().collect()));
             self.body = Some(body);
         }
         let Some(body) = &self.body else { return Err("no body".to_owned()) };
         let receipts = chain.receipts(self.id.hash).await.map_err(|error| error.to_string())?;
         let receipts = receipts.ok_or("its receipts are not there")?;
         let block = Block::read(body, &receipts, self.seen_ms).map_err(|error| error.to_string())?;
-        news.push(News::Read(block, body.header.parent_hash));
+        learnt.push(Learnt::Read(block, body.header.parent_hash));
         Ok(())
     }
 

@@ -128,6 +128,10 @@ fn formed(form: usize) -> impl Fn(Value) -> Vec<Value> + Send + Sync + 'static {
             }
             return vec![json!([said])];
         }
+        // What chain it is of was asked before.
+        if said["result"].is_boolean() {
+            return vec![said];
+        }
         if let Some(id) = said.get("result").filter(|id| id.is_string()) {
             said["result"] = number(id);
             said["id"] = json!(said["id"].to_string());

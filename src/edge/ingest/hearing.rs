@@ -256,7 +256,7 @@ mod tests {
         }
         let heard = hearing.heard();
         assert_eq!((heard.deaf_to, heard.frames, heard.bad_frames), (vec!["pending transactions"], DEAF, DEAF));
-        assert_eq!(heard.causes, vec![Cause { cause: "no `from`".to_owned(), begins: "{\"x  \"".to_owned() }; CAUSES]);
+        assert_eq!(heard.causes, vec![Cause { cause: "no `from`".to_owned(), begins: "{\"x \"".to_owned() }; CAUSES]);
         hearing.good(Kind::Pending);
         assert!(hearing.heard().deaf_to.is_empty());
         for _ in 1..DEAF {
@@ -280,7 +280,7 @@ mod tests {
         hearing.link(Some("gone\r"));
         assert_eq!(
             (hearing.heard().refused["newHeads"].as_str(), hearing.heard().down.as_deref()),
-            ("no", Some("gone "))
+            ("no", Some("gone"))
         );
         hearing.granted("newHeads");
         hearing.link(None);

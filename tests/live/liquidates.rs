@@ -143,6 +143,7 @@ async fn liquidations_of_every_protocol_land_behind_the_answers_that_allow_them_
 async fn a_position_that_is_healthy_again_before_the_block_is_left_alone_and_nothing_is_lost() {
     let rig = Rig::start_lending(92).await;
     let searcher = rig.search().await;
+    rig.hears(&searcher).await;
     let trading = rig.quiet().await;
     let feed = lending(&rig).feeds[0];
     let next = nonce(&rig).await;

@@ -218,6 +218,11 @@ impl Rig {
         start(config, How::Loopback, 0, &mut |_| ()).await.unwrap()
     }
 
+    /// Once it hears what people send: what was sent before its node was subscribed is not told again.
+    pub async fn hears(&self, searcher: &Searcher) {
+        until("a pending transaction", async || searcher.status().pending_seen > 0).await;
+    }
+
     /// As long as this is held nobody trades.
     pub async fn quiet(&self) -> impl Drop {
         self.door.hold().await

@@ -12,7 +12,7 @@ use crate::edge::chain::Log;
 use crate::edge::chain::Trace;
 use crate::hot::event::AccountUpdate;
 
-/// The questions: each is one node's, as its method of the same name in [`Endpoint`] says.
+/// The questions: each is one node's, as the method of the same name of an endpoint says.
 impl Chain {
     /// The latest block.
     pub async fn latest(&self) -> Result<Option<Head>, ChainError> {

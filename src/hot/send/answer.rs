@@ -8,7 +8,7 @@
 //!
 //! # Cost
 //! A head is read twice at most: when its first bytes are there, and when its end is. One allocation, for the body; one more for a
-//! head of more than [`USUAL_HEADERS`] headers.
+//! head of more than `USUAL_HEADERS` headers.
 
 use httparse::{EMPTY_HEADER, Header, ParserConfig, Response, Status};
 

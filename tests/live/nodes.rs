@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use peregrine::config::Config;
 use peregrine::edge::ingest::Node;
+use peregrine::edge::rpc::Rpc;
 use peregrine::live::{How, Searcher, start};
 use peregrine_devnet::{Anvil, Spec};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
 
 use crate::gate::{Gate, Mode};
-use crate::rig::{Rig, Sick};
+use crate::rig::{PATIENCE, Rig, Sick};
 use crate::truth;
 
 /// Acts of a schedule in CI. By hand: `PEREGRINE_ACTS`.
@@ -125,6 +127,9 @@ async fn a_second_node_of_another_chain_is_left_out() {
     for chain_id in [11_155_111, id] {
         // Of another id; of the same one, with another first block.
         let other = Anvil::start(&Spec { chain_id, hardfork: "prague", gas_limit: 30_000_000 }).await.unwrap();
+        // Past what the chain's own nodes have: no block of it may be held against theirs.
+        let rpc = Rpc::new(&other.http(), PATIENCE).unwrap();
+        rpc.call::<Value>("anvil_mine", json!(["0x28"])).await.unwrap();
         let mut config = rig.config();
         config.node.push(row("other", other.ws(), other.http()));
         let searcher = rig.search_as(&config).await;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
 use crate::edge::chain::BlockId;
@@ -21,8 +22,8 @@ use crate::edge::chain::Bounds;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::endpoint::{Endpoint, Out};
 use crate::edge::chain::identity;
-use crate::edge::chain::identity::Identity;
 use crate::edge::chain::identity::Stranger;
+use crate::edge::chain::identity::{Identity, Said};
 use crate::edge::chain::logs::Blooms;
 
 /// Without an answer for so long, the next node is asked as well.
@@ -122,16 +123,18 @@ impl Chain {
     /// Where the node leads that is asked first now, without anything secret.
     #[must_use]
     pub fn host(&self) -> &str {
-        let first = self.order().front().copied();
-        first.and_then(|index| self.nodes.all.get(index)).map_or("no node", Endpoint::host)
+        self.order().front().map_or("no node", |node| node.host())
     }
 
     /// Asks every node what it is, at the start: those that do not answer are out, strangers too. What each says that may not speak.
     pub async fn check(&self) -> Vec<(String, Out)> {
         let Nodes { all, identity, .. } = &*self.nodes;
-        identity.learn(all).await;
-        for node in all {
-            self.look(node).await;
+        let told = join_all(all.iter().map(identity::said)).await;
+        identity.learn(told.iter().flatten());
+        for (index, (node, said)) in all.iter().zip(told).enumerate() {
+            // Against those that may speak already alone: of the later ones nothing is known.
+            let before = all.get(..index).unwrap_or_default();
+            self.judge(node, said, before.iter().find(|node| node.out().is_none())).await;
         }
         all.iter().filter_map(|node| Some((node.name().to_owned(), node.out()?))).collect()
     }
@@ -139,7 +142,7 @@ impl Chain {
     /// What every node of the chain says: block 0, and a block that all have which are asked. Of the node asked first nothing is
     /// believed.
     pub async fn agreed(&self) -> Vec<BlockId> {
-        let agreed = identity::agreed(self.beside(self.first)).await;
+        let agreed = identity::agreed(self.first().and_then(|node| self.beside(node))).await;
         self.nodes.identity.genesis().into_iter().chain(agreed).collect()
     }
 
@@ -174,23 +177,20 @@ impl Chain {
     }
 
     /// One that is up, and not this one.
-    fn beside(&self, index: usize) -> Option<&Endpoint> {
-        let up = |(at, node): &(usize, &Endpoint)| *at != index && node.out().is_none();
-        self.nodes.all.iter().enumerate().find(up).map(|(_, node)| node)
+    fn beside(&self, node: &Endpoint) -> Option<&Endpoint> {
+        self.nodes.all.iter().find(|other| other.name() != node.name() && other.out().is_none())
     }
 
     /// Nodes in the order in which they are asked: those that are out come last.
-    fn order(&self) -> VecDeque<usize> {
-        let all = &self.nodes.all;
+    fn order(&self) -> VecDeque<&Endpoint> {
         if self.only {
-            return VecDeque::from([self.first]);
+            return self.first().into_iter().collect();
         }
-        let from_first = (self.first..all.len()).chain(0..self.first.min(all.len()));
-        let may_speak =
-            |index: &usize| !all.get(*index).is_none_or(|node| matches!(node.out(), Some(Out::Stranger(_))));
-        let mut order: Vec<usize> = from_first.filter(may_speak).collect();
-        order.sort_by_key(|index| all.get(*index).is_none_or(|node| node.out().is_some()));
-        order.into()
+        let (before, from_first) = self.nodes.all.split_at(self.first.min(self.nodes.all.len()));
+        let all = from_first.iter().chain(before).map(|node| (node.out(), node));
+        let mut order: Vec<_> = all.filter(|(out, _)| !matches!(out, Some(Out::Stranger(_)))).collect();
+        order.sort_by_key(|(out, _)| out.is_some());
+        order.into_iter().map(|(_, node)| node).collect()
     }
 
     /// Asks one node after the other, until one has it. `has`: what is no answer where it does not hold, if another node has a
@@ -200,50 +200,42 @@ impl Chain {
         F: Future<Output = Result<T, ChainError>>,
     {
         let mut order = self.order();
-        let tagged = |index: usize| {
-            let asked = self.nodes.all.get(index).cloned().map(&ask);
-            async move {
-                (
-                    index,
-                    match asked {
-                        Some(asked) => Some(asked.await),
-                        None => None,
-                    },
-                )
-            }
+        // A question, with the node that it is put to.
+        let put = |node: &Endpoint| {
+            let (asked, node) = (ask(node.clone()), node.clone());
+            async move { (node, asked.await) }
         };
-        let mut asked = FuturesUnordered::new();
-        let (mut waiting, mut failed, mut lacking) = (Vec::new(), None, None);
+        let (mut asked, mut waiting) = (FuturesUnordered::new(), Vec::new());
+        let (mut failed, mut lacking) = (None, None);
         loop {
-            if asked.is_empty() {
+            // The first, the next behind one that failed, and the next beside one that takes its time.
+            let is_late = !asked.is_empty();
+            let answered = tokio::select! {
+                biased;
+                answered = asked.next(), if is_late => answered,
+                () = tokio::time::sleep(HEDGE), if is_late && !order.is_empty() => None,
+                else => None,
+            };
+            let Some((node, outcome)) = answered else {
                 let Some(next) = order.pop_front() else { break };
                 waiting.push(next);
-                asked.push(tagged(next));
-            }
-            tokio::select! {
-                biased;
-                Some((index, outcome)) = asked.next() => {
-                    waiting.retain(|waiting| *waiting != index);
-                    match outcome {
-                        Some(Ok(answer)) if has(&answer) => {
-                            waiting.iter().for_each(|late| self.leave(*late, &format!("no answer within {HEDGE:?}")));
-                            return Ok(answer);
-                        }
-                        Some(Ok(answer)) => lacking = lacking.or(Some(answer)),
-                        Some(Err(error)) => {
-                            if let ChainError::Refused { code: REVERTED, .. } = error { return Err(error) }
-                            if let ChainError::Transport { .. } | ChainError::Busy { .. } = error {
-                                self.leave(index, &error.to_string());
-                            }
-                            failed = failed.or(Some(error));
-                        }
-                        None => (),
+                asked.push(put(next));
+                continue;
+            };
+            waiting.retain(|waiting| waiting.name() != node.name());
+            match outcome {
+                Ok(answer) if has(&answer) => {
+                    waiting.iter().for_each(|late| self.leave(late, &format!("no answer within {HEDGE:?}")));
+                    return Ok(answer);
+                }
+                Ok(answer) => lacking = lacking.or(Some(answer)),
+                Err(error @ ChainError::Refused { code: REVERTED, .. }) => return Err(error),
+                Err(error) => {
+                    if let ChainError::Transport { .. } | ChainError::Busy { .. } = error {
+                        self.leave(&node, &error.to_string());
                     }
-                },
-                () = tokio::time::sleep(HEDGE), if !order.is_empty() => if let Some(next) = order.pop_front() {
-                    waiting.push(next);
-                    asked.push(tagged(next));
-                },
+                    failed = failed.or(Some(error));
+                }
             }
         }
         match (lacking, failed) {
@@ -268,9 +260,10 @@ impl Chain {
     }
 
     /// A node did not answer: while there are others they are asked, and it is looked at until it answers again.
-    fn leave(&self, index: usize, why: &str) {
-        let Some(node) = self.nodes.all.get(index).filter(|_| self.nodes.all.len() > 1) else { return };
-        self.put_out(node, Out::Silent(why.to_owned()));
+    fn leave(&self, node: &Endpoint, why: &str) {
+        if self.nodes.all.len() > 1 {
+            self.put_out(node, Out::Silent(why.to_owned()));
+        }
     }
 
     fn put_out(&self, node: &Endpoint, out: Out) {
@@ -285,8 +278,16 @@ impl Chain {
 
     /// Asks a node whether it answers, and what it is.
     async fn look(&self, node: &Endpoint) {
-        let index = self.nodes.all.iter().position(|other| other.name() == node.name()).unwrap_or(usize::MAX);
-        match self.nodes.identity.check(node, self.beside(index)).await {
+        self.judge(node, identity::said(node).await, self.beside(node)).await;
+    }
+
+    /// Whether it may speak, by what it says and by one that may.
+    async fn judge(&self, node: &Endpoint, said: Result<Said, ChainError>, beside: Option<&Endpoint>) {
+        let judged = match said {
+            Ok(said) => self.nodes.identity.judge(node, said, beside).await,
+            Err(error) => Err(error),
+        };
+        match judged {
             Ok(Ok(())) => {
                 if let Some(out) = node.stand(None) {
                     tracing::info!(node = node.name(), was = %out, "a node answers again");

@@ -45,7 +45,7 @@ pub(super) struct Identity {
 }
 
 /// What a node says that it is.
-struct Said {
+pub(super) struct Said {
     id: u64,
     genesis: Option<B256>,
 }
@@ -72,13 +72,13 @@ impl Identity {
         }
     }
 
-    /// Asks a node what it is, and holds it against the others: `beside` is one of them.
-    pub(super) async fn check(
+    /// Holds what a node says against the chain, and against `beside`, a node that may speak.
+    pub(super) async fn judge(
         &self,
         node: &Endpoint,
+        said: Said,
         beside: Option<&Endpoint>,
     ) -> Result<Result<(), Stranger>, ChainError> {
-        let said = said(node).await?;
         if let Err(stranger) = self.is_due(said.id) {
             return Ok(Err(stranger));
         }
@@ -96,11 +96,10 @@ impl Identity {
         }
     }
 
-    /// Learns block 0 from the nodes that tell it: from most of them, or of as many from the first in order.
-    pub(super) async fn learn(&self, nodes: &[Endpoint]) {
-        let all = futures_util::future::join_all(nodes.iter().map(said)).await;
-        let due = |said: &Said| self.is_due(said.id).is_ok();
-        let told: Vec<B256> = all.into_iter().flatten().filter(due).filter_map(|said| said.genesis).collect();
+    /// Learns block 0 from what nodes say: from most of them, or of as many from the first in order.
+    pub(super) fn learn<'a>(&self, all: impl Iterator<Item = &'a Said>) {
+        let due = |said: &&Said| self.is_due(said.id).is_ok();
+        let told: Vec<B256> = all.filter(due).filter_map(|said| said.genesis).collect();
         let votes = |hash: &B256| told.iter().filter(|other| *other == hash).count();
         // The last of equal ones wins there: so from the end.
         if let Some(genesis) = told.iter().rev().max_by_key(|hash| votes(hash)) {
@@ -117,7 +116,8 @@ pub(super) async fn agreed(node: Option<&Endpoint>) -> Option<BlockId> {
     Some(head.id())
 }
 
-async fn said(node: &Endpoint) -> Result<Said, ChainError> {
+/// Asks a node what it is.
+pub(super) async fn said(node: &Endpoint) -> Result<Said, ChainError> {
     let (id, genesis) = tokio::join!(node.chain_id(), node.at(0));
     // A node that keeps no old blocks may refuse to say what block 0 was.
     Ok(Said { id: id?, genesis: genesis.ok().flatten().map(|head| head.hash) })

@@ -81,15 +81,20 @@ fn a_connection_stays_free_behind_an_answer_and_ends_behind_the_last_one() {
 
 #[test]
 fn an_answer_before_its_request_is_out_is_heard_and_nothing_is_written_behind_it() {
-    let no = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig";
-    let (mut connection, served) = connected(answers(no));
+    let no = answers("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig");
+    let (judged, seen) = std::sync::mpsc::channel::<()>();
+    let (mut connection, served) = connected(move |socket| {
+        no(socket);
+        // What it reads meanwhile would make room for the rest of the request.
+        let _dropped = seen.recv();
+    });
     // More than the sockets hold: most of it waits here.
     connection.say(Uuid::from_u128(1), &vec![b' '; 64 << 20], None).expect("begun");
     let said = next(&mut connection).expect("an answer");
     assert_eq!((said.status, &said.body[..]), (413, &b"big"[..]));
     assert!(!connection.is_free(), "the next request would stand within this one");
     assert!(next(&mut connection).is_err());
-    drop(connection);
+    drop((connection, judged));
     served.join().expect("served");
 }
 

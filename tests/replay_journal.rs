@@ -185,20 +185,25 @@ fn an_event_that_was_called_off_is_called_off_again_and_the_rest_comes_out() {
 fn a_slot_that_was_changed_is_told_at_the_first_decision_it_changes() {
     let mut frames = frames(&recorded().0);
     // The storage of a pool, which the EVM reads, says something else than the pool that is searched in: by high bits, as
-    // a reserve that is some units smaller still passes a pair's own check. Every slot of it, as a block may write the true
-    // reserves over one before the pool is first used. The first thread's, which looks at the base state at once.
-    let place = frames.iter().position(|frame| frame.kind == FrameKind::Fed && frame.source == 0).expect("a state");
-    let (number, fed): (u64, Fed) = session::unpack_numbered(&frames[place].payload).expect("a state");
-    let Fed::Load(mut state) = fed else { panic!("a thread begins with its state") };
-    let thread = frames[place].source;
+    // a reserve that is some units smaller still passes a pair's own check. Wherever the first thread is told of it, as a
+    // block may write the true reserves over the state's before the pool is first used.
+    let thread = 0;
     let used = bundles(&frames).into_iter().find(|(place, ..)| frames[*place].source == thread).expect("a bundle").2;
-    let bundle = used.decision.bundle.expect("a bundle");
-    let pool = bundle.of.path.hops[0].pool.contract;
-    let account = state.accounts.to_mut().iter_mut().find(|account| account.address == pool).expect("the pool");
-    for (_, value) in &mut account.slots {
-        *value ^= (U256::from(1) << 100) | (U256::from(1) << 212);
+    let pool = used.decision.bundle.expect("a bundle").of.path.hops[0].pool.contract;
+    for frame in frames.iter_mut().filter(|frame| frame.kind == FrameKind::Fed && frame.source == thread) {
+        let (number, mut fed): (u64, Fed) = session::unpack_numbered(&frame.payload).expect("what it was fed");
+        let accounts = match &mut fed {
+            Fed::Load(state) => state.accounts.to_mut(),
+            Fed::Block(block) => &mut block.to_mut().accounts,
+            Fed::FetchedState { fetched, .. } => &mut fetched.to_mut().accounts,
+            Fed::Undo(_) | Fed::Pool { .. } | Fed::Pending { .. } | Fed::Market { .. } => continue,
+        };
+        let of_the_pool = accounts.iter_mut().filter(|account| account.address == pool);
+        for (_, value) in of_the_pool.flat_map(|account| &mut account.slots) {
+            *value ^= (U256::from(1) << 100) | (U256::from(1) << 212);
+        }
+        frame.payload = session::pack_numbered(number, &fed).expect("packed");
     }
-    frames[place].payload = session::pack_numbered(number, &Fed::Load(state)).expect("packed");
     let (code, said) = verdict(&bytes(&frames));
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(&format!("hot-{thread}, event ")), "{said}");

@@ -3,10 +3,14 @@
 
 #[path = "bootstrap/faults.rs"]
 mod faults;
+#[path = "bootstrap/lies.rs"]
+mod lies;
 #[path = "bootstrap/misses.rs"]
 mod misses;
 #[path = "common/requests.rs"]
 mod proxy;
+#[path = "common/traces.rs"]
+mod traces;
 #[path = "bootstrap/world.rs"]
 mod world;
 

@@ -17,6 +17,8 @@ mod faults;
 mod gate;
 #[path = "live/lasting.rs"]
 mod lasting;
+#[path = "live/lies.rs"]
+mod lies;
 #[path = "live/liquidates.rs"]
 mod liquidates;
 #[path = "live/load.rs"]
@@ -45,5 +47,7 @@ mod rig;
 mod socket;
 #[path = "live/spin.rs"]
 mod spin;
+#[path = "common/traces.rs"]
+mod traces;
 #[path = "live/truth.rs"]
 mod truth;

@@ -373,6 +373,7 @@ impl Dispatcher {
             Report::Missed { at, state_keys, again } => self.missed(at, state_keys, again),
             Report::Broken(pools) => {
                 tracing::warn!(?pools, "pools in quarantine");
+                self.keep.doubt();
                 self.to_read.extend(pools);
                 self.reseed();
             }

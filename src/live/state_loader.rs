@@ -113,7 +113,7 @@ impl StateLoader {
     /// Keeps what was loaded current.
     #[must_use]
     pub fn keep(&self, loaded: &Loaded) -> Keep {
-        Keep::new(self.chain.clone(), self.rules, loaded)
+        Keep::new(self.chain.clone(), self.rules, loaded).with_own(&[self.own.owner, self.own.executor])
     }
 
     /// Whose logs are due from then on.

@@ -3,5 +3,6 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod count;
+pub mod said;
 pub mod span;
 pub mod stage;

@@ -258,7 +258,7 @@ fn sets(news: &[AccountUpdate]) -> Sets {
 async fn what_a_trace_leaves_open_is_read_back() {
     let world = World::start(36).await;
     let loaded = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
-    world.busy_blocks(1).await;
+    world.busy_blocks(9).await;
     // As a tracer speaks of an account that was destroyed, or that it takes for it.
     let silent = Proxy::before(&world.net.anvil.http(), |call, mut reply| {
         if call["method"] == "debug_traceBlockByHash" {
@@ -269,8 +269,16 @@ async fn what_a_trace_leaves_open_is_read_back() {
         reply
     })
     .await;
-    let head = world.chain().at(loaded.head.number + 1).await.unwrap().unwrap();
+    silent.idle(true);
     let [due, found] = [world.chain(), chain(&silent)].map(|chain| Keep::new(chain, world.rules(), &loaded));
+    let at = async |number: u64| world.chain().at(loaded.head.number + number).await.unwrap().unwrap();
+    // It is believed by then.
+    for number in 1..=8 {
+        due.update(&at(number).await, &[]).await.unwrap();
+        found.update(&at(number).await, &[]).await.unwrap();
+    }
+    silent.idle(false);
+    let head = at(9).await;
     let due = due.changes(ChangeSource::Trace, &head).await.unwrap().unwrap();
     let found = found.changes(ChangeSource::Trace, &head).await.unwrap().unwrap();
     assert!(due.len() > 5 && silent.spoilt() == 1);

@@ -29,6 +29,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::requests;
 use crate::socket;
+use crate::traces;
 
 /// Longest wait for anything.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,6 +62,12 @@ pub enum Sick {
     NoReceipts = 7,
     /// It does not trace: an error, null, or "not found", in turn.
     NoTrace = 8,
+    /// In its traces slots that were only read stand before and not behind.
+    TracesReads = 9,
+    /// ... contracts are left out.
+    TracesNoContracts = 10,
+    /// ... our own account is left out, as all balances and nonces are.
+    TracesNoHoldings = 11,
 }
 
 /// How long it is not ready.
@@ -137,6 +144,7 @@ impl Rig {
             3 => ahead(owner, &told, call, reply),
             ways @ 4..=6 => not_yet(ways, &asked, call, reply),
             8 if call["method"] == "debug_traceBlockByHash" => no_trace(&asked, call, reply),
+            ways @ 9..=11 => lies(ways, call, reply),
             7 if call["method"] == "eth_getBlockReceipts" => {
                 requests::refusal(call, -32601, "the method does not exist")
             }
@@ -444,6 +452,15 @@ fn no_trace(asked: &StdMutex<HashMap<Value, Instant>>, call: &Value, mut reply: 
         2 => reply["result"] = Value::Null,
         3 => return requests::refusal(call, -32000, "block not found"),
         _ => (),
+    }
+    reply
+}
+
+/// A trace that looks right.
+fn lies(way: u8, call: &Value, mut reply: Value) -> Value {
+    let lie = traces::LIES[[0, 1, 6][usize::from(way - 9)]].1;
+    if let (true, Some(all)) = (call["method"] == "debug_traceBlockByHash", reply["result"].as_array_mut()) {
+        lie(all);
     }
     reply
 }

@@ -5,6 +5,7 @@
 
 use alloy::consensus::EMPTY_OMMER_ROOT_HASH;
 use alloy::rpc::types::eth::{Block, BlockTransactions, Transaction};
+use alloy::serde::null_as_default;
 use alloy_primitives::{Address, B64, B256};
 use serde::Deserialize;
 use serde_json::Map;
@@ -16,6 +17,15 @@ use crate::edge::chain::Head;
 use crate::edge::chain::Log;
 use crate::edge::chain::endpoint::Endpoint;
 use crate::edge::chain::read_transaction;
+
+/// What is in a block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Its transactions, in order; `None`: unreadable.
+    pub txs: Vec<Option<B256>>,
+    /// Who was paid out of the beacon chain.
+    pub paid: Vec<Address>,
+}
 
 impl Endpoint {
     /// The block with this hash, its transactions in full.
@@ -33,20 +43,27 @@ impl Endpoint {
         }
     }
 
-    /// Who was paid out of the beacon chain in this block.
-    pub async fn withdrawals(&self, hash: B256) -> Result<Vec<Address>, ChainError> {
+    /// What is in the block, in short.
+    pub async fn listing(&self, hash: B256) -> Result<Listing, ChainError> {
         #[derive(Deserialize)]
         struct Paid {
             address: Address,
         }
         #[derive(Deserialize)]
         struct Slim {
-            #[serde(default)]
-            withdrawals: Option<Vec<Paid>>,
+            #[serde(default, deserialize_with = "null_as_default")]
+            transactions: Vec<Value>,
+            #[serde(default, deserialize_with = "null_as_default")]
+            withdrawals: Vec<Paid>,
         }
         let block: Option<Slim> = self.call("eth_getBlockByHash", json!([hash, false])).await?;
-        let paid = block.ok_or_else(|| self.missing(hash))?.withdrawals.unwrap_or_default();
-        Ok(paid.into_iter().map(|paid| paid.address).collect())
+        let Slim { transactions, withdrawals } = block.ok_or_else(|| self.missing(hash))?;
+        // In full, where a node does not listen.
+        let hash = |tx: &Value| tx.as_str().or_else(|| tx["hash"].as_str())?.parse().ok();
+        Ok(Listing {
+            txs: transactions.iter().map(hash).collect(),
+            paid: withdrawals.into_iter().map(|paid| paid.address).collect(),
+        })
     }
 
     /// The error that a block which must be there is not.

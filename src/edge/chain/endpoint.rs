@@ -16,6 +16,7 @@ use crate::edge::chain::Head;
 use crate::edge::chain::Log;
 use crate::edge::chain::identity::Stranger;
 use crate::edge::chain::pace::{Pace, Waits};
+use crate::edge::chain::trace::trust::Trust;
 use crate::edge::rpc::Rpc;
 
 /// Past so many addresses all logs of the block are asked for and sifted here: nodes bound the length of a filter.
@@ -68,6 +69,8 @@ pub struct Endpoint {
     pub(super) by_number: Arc<AtomicBool>,
     /// How much it takes at once, and how fast. Shared likewise.
     pub(super) pace: Arc<Pace>,
+    /// Whether its traces are believed. Shared likewise.
+    traces: Arc<Trust>,
 }
 
 impl Endpoint {
@@ -82,6 +85,7 @@ impl Endpoint {
             heard: Arc::default(),
             by_number: Arc::default(),
             pace: Arc::default(),
+            traces: Arc::default(),
         })
     }
 
@@ -106,6 +110,12 @@ impl Endpoint {
     /// Whether its socket is of our chain.
     pub fn hear(&self, is_ours: bool) {
         self.heard.store(is_ours, Ordering::Relaxed);
+    }
+
+    /// Whether its traces are believed.
+    #[must_use]
+    pub fn traces(&self) -> &Trust {
+        &self.traces
     }
 
     /// From now on it stands so. How it stood.

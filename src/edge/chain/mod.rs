@@ -29,9 +29,11 @@ use crate::edge::rpc::RpcError;
 use crate::hot::event;
 
 pub use any::Chain;
+pub use blocks::Listing;
 pub use endpoint::{Bounds, Endpoint};
 pub use identity::Stranger;
 pub use trace::Trace;
+pub use trace::trust;
 pub use transaction::{Shown, Unreadable, read_transaction, transaction_hash};
 
 /// Why there is no answer.

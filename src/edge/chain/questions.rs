@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
+use crate::edge::chain::Endpoint;
 use crate::edge::chain::Head;
+use crate::edge::chain::Listing;
 use crate::edge::chain::Log;
 use crate::edge::chain::Trace;
 use crate::hot::event::AccountUpdate;
@@ -59,9 +61,9 @@ impl Chain {
         self.any(|node| async move { node.logs_between(from, to, address, topics).await }).await
     }
 
-    /// Who was paid out of the beacon chain in this block.
-    pub async fn withdrawals(&self, hash: B256) -> Result<Vec<Address>, ChainError> {
-        self.any(|node| async move { node.withdrawals(hash).await }).await
+    /// What is in the block, in short.
+    pub async fn listing(&self, hash: B256) -> Result<Listing, ChainError> {
+        self.any(|node| async move { node.listing(hash).await }).await
     }
 
     /// Hashes of the blocks at `numbers` in the chain below `at`.
@@ -104,9 +106,9 @@ impl Chain {
         self.any(|node| async move { node.views(at, calls).await }).await
     }
 
-    /// What the block's transactions changed.
-    pub async fn trace(&self, block: B256) -> Result<Trace, ChainError> {
-        self.any(|node| async move { node.trace(block).await }).await
+    /// What the block's transactions changed, and by which node's trace.
+    pub async fn trace(&self, block: B256) -> Result<(Trace, Endpoint), ChainError> {
+        self.any(|node| async move { Ok((node.trace(block).await?, node)) }).await
     }
 
     /// All that a transaction would read behind block `at`, with what it holds there.

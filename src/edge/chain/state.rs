@@ -131,7 +131,7 @@ impl Endpoint {
         Ok(answers)
     }
 
-    pub(super) fn shape(&self, method: &str, cause: String) -> ChainError {
+    pub(in crate::edge) fn shape(&self, method: &str, cause: String) -> ChainError {
         ChainError::Shape { host: self.host().to_owned(), method: method.to_owned(), cause }
     }
 }

@@ -9,6 +9,8 @@
 //! # Limits
 //! What no transaction does is not in it: withdrawals, and the system's own calls at either end of the block.
 
+pub mod trust;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -24,6 +26,8 @@ use crate::hot::event::AccountUpdate;
 /// What a block's transactions changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
+    /// The transactions that were traced, in order, as far as the tracer says which.
+    pub txs: Vec<Option<B256>>,
     /// Every account named, in order of address: what it became. Of an unsure one its slots name what to read.
     pub accounts: Vec<AccountUpdate>,
     /// Accounts to be read back.
@@ -31,7 +35,10 @@ pub struct Trace {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Traced {
+    #[serde(default)]
+    tx_hash: Option<B256>,
     result: Option<Change>,
     error: Option<Value>,
 }
@@ -92,18 +99,34 @@ struct Merged {
 /// Code of an account that runs another's (EIP-7702).
 const DELEGATED: [u8; 3] = [0xef, 0x01, 0x00];
 
+impl Trace {
+    /// Whether it can be of a block with these transactions.
+    #[must_use]
+    pub fn is_of(&self, txs: &[Option<B256>]) -> bool {
+        let same = |(traced, due): (&Option<B256>, &Option<B256>)| match (traced, due) {
+            (Some(traced), Some(due)) => traced == due,
+            _ => true,
+        };
+        self.txs.len() == txs.len() && self.txs.iter().zip(txs).all(same)
+    }
+}
+
 impl Endpoint {
-    /// What the block's transactions changed.
+    /// What the block's transactions changed. A node whose traces were contradicted is not asked.
     pub async fn trace(&self, block: B256) -> Result<Trace, ChainError> {
         const METHOD: &str = "debug_traceBlockByHash";
+        if self.traces().is_refuted() {
+            return Err(self.shape(METHOD, "its traces are not believed".to_owned()));
+        }
         let how = json!({"tracer": "prestateTracer", "tracerConfig": {"diffMode": true}});
         let traced: Vec<Traced> = self.call(METHOD, json!([block, how])).await?;
         let mut changes = Vec::with_capacity(traced.len());
-        for Traced { result, error } in traced {
+        let txs = traced.iter().map(|tx| tx.tx_hash).collect();
+        for Traced { result, error, .. } in traced {
             let none = || self.shape(METHOD, format!("a transaction was not traced: {}", error.unwrap_or_default()));
             changes.push(result.ok_or_else(none)?);
         }
-        Ok(merge(changes))
+        Ok(Trace { txs, ..merge(changes) })
     }
 
     /// All that a transaction would read behind block `at`, with what it holds there.
@@ -160,7 +183,7 @@ fn merge(changes: Vec<Change>) -> Trace {
             merged.entry(address).or_default().take(behind);
         }
     }
-    Trace { accounts: merged.into_iter().map(Merged::update).collect(), unsure }
+    Trace { txs: Vec::new(), accounts: merged.into_iter().map(Merged::update).collect(), unsure }
 }
 
 impl Merged {

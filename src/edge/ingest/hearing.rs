@@ -16,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use crate::metrics::said::is_said;
 use crate::types::text::printable;
 
 /// Frames in a row that do not decode, behind which a source is said to be deaf to their kind.
@@ -148,7 +149,7 @@ impl Hearing {
         let frames = self.bad.fetch_add(1, Ordering::Relaxed) + 1;
         let run = self.runs[kind as usize].fetch_add(1, Ordering::Relaxed) + 1;
         let (source, to) = (&self.name, kind.name());
-        if is_power_of_ten(frames) {
+        if is_said(frames) {
             tracing::warn!(
                 source,
                 frames,
@@ -161,7 +162,7 @@ impl Hearing {
         let mut said = self.said();
         if run == DEAF {
             said.deaf[kind as usize] += 1;
-            if is_power_of_ten(said.deaf[kind as usize]) {
+            if is_said(said.deaf[kind as usize]) {
                 tracing::warn!(
                     source,
                     to,
@@ -191,7 +192,7 @@ impl Hearing {
     /// Transactions are known by hash alone, and stay so.
     pub(in crate::edge::ingest) fn not_had(&self, count: u64, why: &str) {
         let before = self.not_had.fetch_add(count, Ordering::Relaxed);
-        if count > 0 && (before + 1..=before + count).any(is_power_of_ten) {
+        if count > 0 && (before + 1..=before + count).any(is_said) {
             let (source, why) = (&self.name, printable(why, SHOWN));
             tracing::warn!(source, transactions = before + count, why, "transactions whose bodies could not be had");
         }
@@ -236,13 +237,6 @@ impl Hearing {
     }
 }
 
-fn is_power_of_ten(mut count: u64) -> bool {
-    while count >= 10 && count.is_multiple_of(10) {
-        count /= 10;
-    }
-    count == 1
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,12 +259,6 @@ mod tests {
         hearing.good(Kind::Logs);
         hearing.bad(Kind::Unknown, "", "");
         assert!(hearing.heard().deaf_to.is_empty(), "one in between decoded");
-    }
-
-    #[test]
-    fn the_first_and_each_power_of_ten_are_said() {
-        let said: Vec<u64> = (0..=10_000).filter(|count| is_power_of_ten(*count)).collect();
-        assert_eq!(said, [1, 10, 100, 1_000, 10_000]);
     }
 
     #[test]

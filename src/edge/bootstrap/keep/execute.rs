@@ -46,11 +46,23 @@ struct Run {
 
 /// What the block changed. `None`: it cannot be executed to its header.
 pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
-    let Some(run) = attempt(keep, head).await? else { return Ok(None) };
+    executed(keep, head, keep.behind(head.parent)).await
+}
+
+/// The same, without anything that is known: all values are read anew at the parent.
+pub(super) async fn afresh(keep: &Keep, head: &Head) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
+    let mut known = keep.behind(head.parent);
+    known.forget();
+    executed(keep, head, known).await
+}
+
+async fn executed(keep: &Keep, head: &Head, known: StateCache) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
+    let Some(run) = attempt(keep, head, known).await? else { return Ok(None) };
     if !run.verdict.is_some_and(Verdict::is_exact) {
         return Ok(None);
     }
-    let rest = keep.unowned(head).await?.read(&keep.chain, head.hash).await?;
+    let listing = keep.chain.listing(head.hash).await?;
+    let rest = keep.unowned(&listing).read(&keep.chain, head.hash).await?;
     let mut update = keep.behind(head.parent).sift(run.update);
     update.extend(rest.accounts);
     Ok(Some(update))
@@ -58,17 +70,16 @@ pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Option<Vec<Accou
 
 /// Whom the block touches when it is executed, to its header or not.
 pub(super) async fn touched(keep: &Keep, head: &Head) -> Result<Vec<Address>, ChainError> {
-    let run = attempt(keep, head).await?;
+    let run = attempt(keep, head, keep.behind(head.parent)).await?;
     Ok(run.into_iter().flat_map(|run| run.update).map(|update| update.address).collect())
 }
 
 /// Runs the block until nothing is missed. `None`: there is no end to it, or its rules are not known.
-async fn attempt(keep: &Keep, head: &Head) -> Result<Option<Run>, ChainError> {
+async fn attempt(keep: &Keep, head: &Head, mut known: StateCache) -> Result<Option<Run>, ChainError> {
     let Some(mut block) = keep.chain.full(head.hash).await? else {
         return Err(keep.chain.missing(head.hash));
     };
     let Ok(discovery) = Discovery::new(&keep.chain, keep.rules, head.clone()) else { return Ok(None) };
-    let mut known = keep.behind(head.parent);
     known.hashes.insert(head.number.saturating_sub(1), head.parent);
     // Written before the first transaction: what they held at the parent is not what the block reads.
     for address in SYSTEM {

@@ -1,7 +1,7 @@
 //! State kept current: what each block changes of it, what is missed, what is found wrong.
 //!
-//! - `followed`: which pools, and where their state lives. `execute`: by running the block's transactions. `reread`: by reading back what they touched. By the node's own trace:
-//!   here.
+//! - `followed`: which pools, and where their state lives. `execute`: by running the block's transactions. `reread`: by reading
+//!   back what they touched. By the node's own trace: here, and `held`: whether that is believed.
 //!
 //! # Invariants
 //! - What the engine is told of is known here first: a want is noted as known *before* it is read, and only behind the tip
@@ -9,6 +9,8 @@
 //! - Changes are told of known accounts and slots alone (of pools, and of what prices are read from, of every slot), else the engine would grow without end.
 //! - A way of learning changes that no node offers is tried once an hour. A block that does not execute to its header, or
 //!   cannot be executed, is read back.
+//! - A node's traces are believed once some have stood against an execution of our own; when pools disagree they are held again.
+//! - Our own accounts are read back behind each block, whatever a trace says of them.
 //!
 //! # Limits
 //! Only since the merge: rewards of the miner and of uncles are in no transaction. What has once been asked for is kept
@@ -17,11 +19,13 @@
 mod absent;
 mod execute;
 mod followed;
+mod held;
 mod reread;
 
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use alloy::consensus::Transaction as _;
 use alloy::consensus::TxEnvelope;
@@ -47,7 +51,9 @@ use crate::edge::bootstrap::state_cache::Missing;
 use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
+use crate::edge::chain::Endpoint;
 use crate::edge::chain::Head;
+use crate::edge::chain::Listing;
 use crate::edge::chain::Log;
 use crate::hot::event;
 use crate::hot::event::AccountUpdate;
@@ -94,6 +100,10 @@ pub struct Opened {
 pub struct Keep {
     chain: Chain,
     rules: Rules,
+    /// Our accounts.
+    own: Vec<Address>,
+    /// What was told of blocks before may be wrong: there is no going on from here.
+    adrift: AtomicBool,
     inner: Mutex<Inner>,
     /// Tracing blocks.
     no_trace: Absent,
@@ -151,19 +161,37 @@ impl Keep {
         }
         let numbered = Some((loaded.head.number, loaded.head.timestamp));
         let inner = Mutex::new(Inner { known, followed, at: loaded.head.hash, numbered, learning: false });
-        Self { chain, rules, inner, no_trace: Absent::default(), no_call_trace: Absent::default() }
+        let (no_trace, no_call_trace) = (Absent::default(), Absent::default());
+        Self { chain, rules, own: Vec::new(), adrift: AtomicBool::new(false), inner, no_trace, no_call_trace }
+    }
+
+    /// These accounts are ours: what they hold is read back behind each block.
+    #[must_use]
+    pub fn with_own(self, own: &[Address]) -> Self {
+        Self { own: own.to_vec(), ..self }
+    }
+
+    /// Pools were found to say something else than their state: what was told of blocks may be wrong, so the next ones' traces
+    /// are held against executions.
+    pub fn doubt(&self) {
+        for node in self.chain.nodes() {
+            if node.traces().doubt() {
+                tracing::info!(node = node.name(), "pools disagree: its traces are held against executions");
+            }
+        }
     }
 
     /// What the block changed. From here on this is the tip.
     pub async fn update(&self, head: &Head, logs: &[Log]) -> Result<BlockUpdate, ChainError> {
         let _turn = Turn::take(self);
-        let mut way = if self.no_trace.is_absent() { ChangeSource::Execute } else { ChangeSource::Trace };
+        let traces = !self.no_trace.is_absent() && !self.chain.nodes().iter().all(|node| node.traces().is_refuted());
+        let mut way = if traces { ChangeSource::Trace } else { ChangeSource::Execute };
         let changes = loop {
             match self.learn(way, head).await {
                 Ok(Some(changes)) => break changes,
                 Ok(None) => way = next(way),
                 // A node that cannot trace this block, or not in time, may still answer for what it holds.
-                Err(error) if way != ChangeSource::Reread => {
+                Err(error) if way != ChangeSource::Reread && !self.adrift.load(Ordering::Relaxed) => {
                     if way == ChangeSource::Trace {
                         self.no_trace.learn("a block's trace", &error);
                     }
@@ -284,6 +312,10 @@ impl Keep {
         }
     }
 
+    fn set_adrift(&self) {
+        self.adrift.store(true, Ordering::Relaxed);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing panics while it is held; and if, what is in it is whole after every statement.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -337,15 +369,25 @@ impl Keep {
 
     async fn learn(&self, way: ChangeSource, head: &Head) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
         match way {
-            ChangeSource::Trace => self.traced(head).await.map(Some),
+            ChangeSource::Trace => {
+                let (changes, node) = self.traced(head).await?;
+                self.no_trace.had();
+                let stands = !node.traces().is_due() || held::stands(self, head, &node, &changes).await?;
+                Ok(stands.then_some(changes))
+            }
             ChangeSource::Execute => execute::changes(self, head).await,
             ChangeSource::Reread => reread::changes(self, head).await.map(Some),
         }
     }
 
-    /// By the node's trace; what the trace leaves open, and what no transaction does, is read back.
-    async fn traced(&self, head: &Head) -> Result<Vec<AccountUpdate>, ChainError> {
-        let (trace, rest) = tokio::try_join!(self.chain.trace(head.hash), self.unowned(head))?;
+    /// By a node's trace, and by which one's; what the trace leaves open, and what no transaction does, is read back.
+    async fn traced(&self, head: &Head) -> Result<(Vec<AccountUpdate>, Endpoint), ChainError> {
+        let ((trace, node), listing) = tokio::try_join!(self.chain.trace(head.hash), self.chain.listing(head.hash))?;
+        if !trace.is_of(&listing.txs) {
+            let cause = format!("{} traces that are not of the block's {}", trace.txs.len(), listing.txs.len());
+            return Err(node.shape("debug_traceBlockByHash", cause));
+        }
+        let rest = self.unowned(&listing);
         let (mut open, mut changes) = (rest, trace.accounts);
         self.open(&mut open, changes.iter().filter(|update| trace.unsure.contains(&update.address)));
         changes.retain(|update| !trace.unsure.contains(&update.address));
@@ -355,7 +397,7 @@ impl Keep {
             account.destroyed = code && account.nonce == Some(0) && account.balance == Some(U256::ZERO);
         }
         changes.extend(read.accounts);
-        Ok(changes)
+        Ok((changes, node))
     }
 
     /// Adds all that is known of accounts, and the slots named besides.
@@ -370,20 +412,19 @@ impl Keep {
     }
 
     /// What of the known a block changes outside of its transactions, to be read back: who may have withdrawn (anyone, so
-    /// the block is asked) and what the system's own contracts keep.
-    async fn unowned(&self, head: &Head) -> Result<Missing, ChainError> {
-        let block = self.chain.withdrawals(head.hash).await?;
+    /// the block says it) and what the system's own contracts keep. And what is ours: by it we sign.
+    fn unowned(&self, block: &Listing) -> Missing {
         let known = &self.lock().known;
         let mut open = Missing::default();
-        open.holdings.extend(block.into_iter().filter(|address| known.accounts.contains_key(address)));
+        let held = block.paid.iter().chain(&self.own).copied();
+        open.holdings.extend(held.filter(|address| known.accounts.contains_key(address)));
         for address in SYSTEM {
             let slots = known.accounts.get(&address).into_iter().flat_map(|account| account.slots.keys());
             open.slots.extend(slots.map(|slot| (address, *slot)));
         }
-        Ok(open)
+        open
     }
 
-    /// What a transaction reads, by whatever the node can do.
     /// Number and time of the block that follows `at`, as far as they are known. Of the time only that it goes on is: it is what
     /// a contract looks at that sums up prices over time, and reads more once the block is another.
     fn next(&self, at: B256) -> Option<(u64, u64)> {
@@ -392,10 +433,14 @@ impl Keep {
         Some((number.saturating_add(1), timestamp.saturating_add(1)))
     }
 
+    /// What a transaction reads, by whatever the node can do.
     async fn reads(&self, at: B256, tx: &Recovered<TxEnvelope>, call: &Value) -> Result<Vec<StateKey>, ChainError> {
         if !self.no_call_trace.is_absent() {
             match self.chain.prestate(at, call, self.next(at)).await {
-                Ok(accounts) => return Ok(accounts.iter().flat_map(state_keys_of).collect()),
+                Ok(accounts) => {
+                    self.no_call_trace.had();
+                    return Ok(accounts.iter().flat_map(state_keys_of).collect());
+                }
                 // In whatever way it is not had: the list is the next best.
                 Err(error) => self.no_call_trace.learn("a call's trace", &error),
             }

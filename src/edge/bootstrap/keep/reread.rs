@@ -25,8 +25,9 @@ use crate::types::pool_key::PoolKey;
 
 /// What the block may have changed, as it is behind the block.
 pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Vec<AccountUpdate>, ChainError> {
-    let (block, logs, mut open) =
-        tokio::try_join!(keep.chain.full(head.hash), keep.chain.all_logs(head.hash), keep.unowned(head))?;
+    let (block, logs, listing) =
+        tokio::try_join!(keep.chain.full(head.hash), keep.chain.all_logs(head.hash), keep.chain.listing(head.hash))?;
+    let mut open = keep.unowned(&listing);
     let block = block.ok_or_else(|| keep.chain.missing(head.hash))?;
     let mut touched = named(&block);
     touched.extend(logs.iter().map(|log| log.address));

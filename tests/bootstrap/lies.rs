@@ -1,0 +1,93 @@
+//! Nodes whose traces are wrong and look right.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use peregrine::edge::bootstrap::Keep;
+use peregrine::edge::chain::Chain;
+use serde_json::Value;
+
+use crate::proxy::Proxy;
+use crate::traces::{LIES, Lie};
+use crate::world::World;
+use crate::{brief, laid, values};
+
+/// Blocks of people's trades.
+const BLOCKS: u64 = 12;
+
+/// A node that lies from when it is told to.
+async fn liar(world: &World, lie: Lie) -> (Proxy, Arc<AtomicBool>) {
+    let lies = Arc::new(AtomicBool::new(false));
+    let on = lies.clone();
+    let spoil = move |call: &Value, mut reply: Value| {
+        if call["method"] == "debug_traceBlockByHash" && on.load(Ordering::Relaxed) {
+            reply["result"].as_array_mut().map(lie);
+        }
+        reply
+    };
+    (Proxy::before(&world.net.anvil.http(), spoil).await, lies)
+}
+
+fn chain(proxy: &Proxy) -> Chain {
+    Chain::new(&proxy.url, Duration::from_secs(30)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trace_that_lies_from_the_first_block_on_changes_nothing_that_is_told() {
+    let world = World::start(37).await;
+    let loaded = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
+    world.busy_blocks(BLOCKS).await;
+    let mut due = vec![values(&loaded.accounts)];
+    let honest = Keep::new(world.chain(), world.rules(), &loaded);
+    for number in 1..=BLOCKS {
+        let head = world.chain().at(loaded.head.number + number).await.unwrap().unwrap();
+        let told = honest.update(&head, &[]).await.unwrap().accounts;
+        due.push(laid(&due[due.len() - 1], &told));
+    }
+    for (name, lie) in LIES {
+        let (proxy, lies) = liar(&world, lie).await;
+        lies.store(true, Ordering::Relaxed);
+        let keep = Keep::new(chain(&proxy), world.rules(), &loaded);
+        let mut known = due[0].clone();
+        for (number, due) in (1..).zip(&due[1..]) {
+            let head = world.chain().at(loaded.head.number + number).await.unwrap().unwrap();
+            known = laid(&known, &keep.update(&head, &[]).await.unwrap().accounts);
+            for (address, due) in due {
+                // Of a pool's contract slots may be told of that nothing reads, or not.
+                let (mut due, mut found) = (due.clone(), known[address].clone());
+                due.3.retain(|slot, _| found.3.contains_key(slot));
+                found.3.retain(|slot, _| due.3.contains_key(slot));
+                assert_eq!(brief(&due), brief(&found), "{name}: {address} behind block {}", head.number);
+            }
+        }
+        println!("{name}: spoilt {} traces of {BLOCKS} blocks", proxy.spoilt());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trace_that_begins_to_lie_once_it_is_believed_is_found_out_when_pools_disagree() {
+    let world = World::start(38).await;
+    let loaded = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
+    world.busy_blocks(BLOCKS).await;
+    let (proxy, lies) = liar(&world, LIES[1].1).await;
+    let nodes = chain(&proxy);
+    let keep = Keep::new(nodes.clone(), world.rules(), &loaded);
+    let at = async |number: u64| world.chain().at(loaded.head.number + number).await.unwrap().unwrap();
+    for number in 1..=8 {
+        keep.update(&at(number).await, &[]).await.unwrap();
+    }
+    lies.store(true, Ordering::Relaxed);
+    let told = keep.update(&at(9).await, &[]).await.unwrap().accounts;
+    assert!(told.iter().all(|account| account.slots.is_empty()), "it was believed by then");
+    // As the hot threads say it: what the logs make of a pool is not what the state says.
+    keep.doubt();
+    let error = keep.update(&at(10).await, &[]).await.unwrap_err().to_string();
+    assert!(error.contains("in the chain") && error.contains("debug_traceBlockByHash"), "{error}");
+    let spoilt = proxy.spoilt();
+    // Loaded anew it goes on, by execution.
+    let keep = Keep::new(nodes, world.rules(), &loaded);
+    let told = keep.update(&at(1).await, &[]).await.unwrap().accounts;
+    assert!(told.iter().any(|account| !account.slots.is_empty()));
+    assert_eq!(proxy.spoilt(), spoilt, "asked for again");
+}

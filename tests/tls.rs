@@ -150,7 +150,10 @@ fn a_line_under_tls_carries_one_request_after_another_and_their_answers() {
         assert!(!connection.is_free());
         assert_eq!(connection.listen().expect("a connection"), None, "nobody has answered yet");
         go.send(()).expect("a server");
-        assert_eq!(answer(&mut connection), Said { uuid, status: 200, body: due.as_bytes().to_vec() });
+        assert_eq!(
+            answer(&mut connection),
+            Said { uuid, status: 200, body: due.as_bytes().to_vec(), retry_after: None }
+        );
         assert!(connection.is_free());
         let (head, read) = told.recv().expect("a request");
         assert!(read == body, "{} bytes came, {size} due", read.len());

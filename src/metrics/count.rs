@@ -39,6 +39,8 @@ macro_rules! counters {
 
 counters! {
     Blocks "blocks" "Blocks followed."
+    BlocksExecuted "blocks_executed" "Blocks whose changes were learnt by executing them."
+    BlocksReread "blocks_reread" "Blocks whose changes were learnt by reading back what they touched."
     Undone "blocks_undone" "Blocks undone by reorgs."
     Heard "pending_heard_in_line" "Pending transactions that a spinning thread heard on a socket of its own before the edge told it."
     LeftToEdge "pending_left_to_edge" "Frames that spinning threads heard on sockets of their own, did not read, and left to the edge's."
@@ -65,6 +67,7 @@ counters! {
     Sent "bundles_sent" "Bundles sent to relays, or that would have been."
     SentInLine "bundles_sent_in_line" "Bundles that a spinning thread wrote to a relay itself."
     SocketsLost "sockets_lost" "Sockets of spinning threads that broke, and were dialled anew."
+    Rested "bundles_kept_from_relays" "Bundles that a relay was not given, since it wants to be left alone."
     NotSent "bundles_not_sent" "Bundles not sent: too late, a double, or not written to the ledger."
     Misses "cold_misses" "Accounts and slots that were not known when they were needed."
     Fetched "cold_fetched" "Answers to misses, each for one transaction or proof."

@@ -17,6 +17,8 @@ use peregrine::edge::submit::{DialectName, config};
 pub enum Manner {
     /// This, with this status.
     Says(u16, String),
+    /// This, with this status, and when to come again.
+    Busy(u16, String, String),
     /// This, after so many milliseconds.
     Slow(u64, String),
     /// Nothing, ever.
@@ -87,6 +89,9 @@ async fn answer(
     relay.seen.lock().expect("whole").push(Seen { method, headers, body: body.to_vec(), from });
     match relay.manner {
         Manner::Says(status, text) => (StatusCode::from_u16(status).expect("a status"), text).into_response(),
+        Manner::Busy(status, after, text) => {
+            (StatusCode::from_u16(status).expect("a status"), [(header::RETRY_AFTER, after)], text).into_response()
+        }
         Manner::Slow(ms, text) => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
             text.into_response()

@@ -8,7 +8,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod limit;
+pub mod limit;
 mod reply;
 
 use std::sync::Arc;
@@ -199,10 +199,10 @@ impl Rpc {
             cause: error.without_url().to_string(),
         };
         let reply = self.client.post(&self.url).json(body).send().await.map_err(transport)?;
-        let (status, busy) = (reply.status(), limit::of_status(reply.status(), reply.headers()));
+        let (status, busy) = (reply.status(), limit::of_headers(reply.status(), reply.headers()));
         let bytes = reply.bytes().await.map_err(transport)?;
         let beginning = || reply::clean(&String::from_utf8_lossy(bytes.get(..BEGINNING).unwrap_or(&bytes)));
-        if let Some(after) = busy {
+        if let Some(limit::Busy { after }) = busy {
             return Err(self.busy(method, after, format!("{status}: {}", beginning())));
         }
         match serde_json::from_slice(&bytes) {

@@ -1,6 +1,6 @@
 //! A server's limits, told apart by its words: of how fast it is asked, which passes, and of how much at once, which does not.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
@@ -28,24 +28,55 @@ const LIMIT: i64 = -32005;
 const TOO_MANY: i64 = 429;
 
 /// Whether a refusal is of the rate.
-pub(crate) fn is_of_rate(code: i64, message: &str) -> bool {
+#[must_use]
+pub fn is_of_rate(code: i64, message: &str) -> bool {
     let message = message.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
     code == TOO_MANY || has(&RATE) || (code == LIMIT && !has(&SIZE))
 }
 
-/// Whether a status says that the server is asked too fast; and how long it wants to be left alone.
-pub(crate) fn of_status(status: StatusCode, headers: &HeaderMap) -> Option<Option<Duration>> {
-    let after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let after = after.map(Duration::from_secs);
+/// That a server is asked too fast.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Busy {
+    /// So long it wants to be left alone, where it says that.
+    pub after: Option<Duration>,
+}
+
+/// As [`of_status`], of an answer's headers.
+pub(crate) fn of_headers(status: StatusCode, headers: &HeaderMap) -> Option<Busy> {
+    of_status(status.as_u16(), headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()))
+}
+
+/// Whether a status says that the server is asked too fast, by the words of its Retry-After as well (RFC 9110, 10.2.3: seconds, or
+/// a date).
+#[must_use]
+pub fn of_status(status: u16, retry_after: Option<&str>) -> Option<Busy> {
+    let after = retry_after.map(str::trim).and_then(|text| {
+        let until = |date: SystemTime| date.duration_since(SystemTime::now()).unwrap_or_default();
+        text.parse().map(Duration::from_secs).ok().or_else(|| httpdate::parse_http_date(text).ok().map(until))
+    });
     let is_busy =
         status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::SERVICE_UNAVAILABLE && after.is_some());
-    is_busy.then_some(after)
+    is_busy.then_some(Busy { after })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_of_rate;
+    use super::{Busy, is_of_rate, of_status};
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn a_server_says_for_how_long_in_seconds_or_until_when_and_503_alone_says_nothing() {
+        let busy = |secs| Some(Busy { after: Some(Duration::from_secs(secs)) });
+        assert_eq!(of_status(429, None), Some(Busy { after: None }));
+        assert_eq!((of_status(429, Some(" 7 ")), of_status(503, Some("7"))), (busy(7), busy(7)));
+        assert_eq!(of_status(429, Some("Sun, 06 Nov 1994 08:49:37 GMT")), busy(0), "it has passed");
+        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(90));
+        let said = of_status(503, Some(&soon)).and_then(|busy| busy.after).expect("a date");
+        assert!(said > Duration::from_secs(80) && said <= Duration::from_secs(90), "{said:?}");
+        assert_eq!((of_status(503, None), of_status(503, Some("soon")), of_status(500, Some("7"))), (None, None, None));
+        assert_eq!(of_status(429, Some("-1")), Some(Busy { after: None }));
+    }
 
     #[test]
     fn a_limit_of_the_rate_is_told_from_one_of_the_size() {

@@ -104,6 +104,8 @@ pub enum Why {
     Unencodable,
     /// The ledger does not take it.
     Unwritten,
+    /// Every relay wants to be left alone.
+    Resting,
 }
 
 /// A sink of facts.

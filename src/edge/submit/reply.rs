@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::edge::rpc::limit;
+use crate::edge::rpc::limit::Busy;
 use crate::types::text::printable;
 
 /// What became of a request.
@@ -64,6 +66,19 @@ pub struct Reply {
     pub took: Duration,
     /// How its answer begins, printable.
     pub excerpt: String,
+    /// It says that it is asked too fast.
+    pub busy: Option<Busy>,
+}
+
+/// Whether an answer says that the relay is asked too fast: by its status, or by its words.
+#[must_use]
+pub fn busy(status: u16, retry_after: Option<&str>, answer: &Answer) -> Option<Busy> {
+    limit::of_status(status, retry_after).or_else(|| match answer {
+        Answer::Refused { code, message } if limit::is_of_rate(code.unwrap_or_default(), message) => {
+            Some(Busy::default())
+        }
+        _ => None,
+    })
 }
 
 /// Reads an answer.

@@ -8,7 +8,7 @@
 //!
 //! # Cost
 //! A head is read twice at most: when its first bytes are there, and when its end is. One allocation, for the body; one more for a
-//! head of more than `USUAL_HEADERS` headers.
+//! head of more than `USUAL_HEADERS` headers, and for one that says when to ask again.
 
 use httparse::{EMPTY_HEADER, Header, ParserConfig, Response, Status};
 
@@ -33,6 +33,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// No other answer comes down this connection.
     pub last: bool,
+    /// When it may be asked again, in its words (RFC 9110, 10.2.3).
+    pub retry_after: Option<String>,
 }
 
 /// What of an answer is due next.
@@ -62,6 +64,7 @@ struct Head {
     status: u16,
     body: Part,
     last: bool,
+    retry_after: Option<String>,
 }
 
 /// Reads the answers of one connection.
@@ -76,6 +79,7 @@ pub struct AnswerReader {
     part: Part,
     status: u16,
     last: bool,
+    retry_after: Option<String>,
     body: Vec<u8>,
 }
 
@@ -83,7 +87,16 @@ impl AnswerReader {
     /// At the beginning of a connection.
     #[must_use]
     pub const fn new() -> Self {
-        Self { heard: Vec::new(), looked: 0, count: 0, part: Part::Head, status: 0, last: false, body: Vec::new() }
+        Self {
+            heard: Vec::new(),
+            looked: 0,
+            count: 0,
+            part: Part::Head,
+            status: 0,
+            last: false,
+            retry_after: None,
+            body: Vec::new(),
+        }
     }
 
     /// Takes bytes in.
@@ -141,7 +154,8 @@ impl AnswerReader {
 
     fn whole(&mut self) -> Answer {
         (self.part, self.count, self.looked) = (Part::Head, self.heard.len(), 0);
-        Answer { status: self.status, body: std::mem::take(&mut self.body), last: self.last }
+        let (body, retry_after) = (std::mem::take(&mut self.body), self.retry_after.take());
+        Answer { status: self.status, body, last: self.last, retry_after }
     }
 
     fn head(&mut self) -> Result<Step, Broken> {
@@ -161,7 +175,7 @@ impl AnswerReader {
             // Interim: the answer comes behind it.
             100..=199 => Ok(Step::Next(Part::Head)),
             _ => {
-                (self.status, self.last) = (head.status, head.last);
+                (self.status, self.last, self.retry_after) = (head.status, head.last, head.retry_after);
                 Ok(Step::Next(head.body))
             }
         }
@@ -271,7 +285,7 @@ fn parse<'a>(heard: &'a [u8], room: &mut [Header<'a>]) -> Result<Parsed, httpars
 fn framing(response: &Response<'_, '_>) -> Result<Head, Broken> {
     let status = response.code.unwrap_or_default();
     let mut last = response.version == Some(0);
-    let (mut lengths, mut codings) = (None, None);
+    let (mut lengths, mut codings, mut retry_after) = (None, None, None);
     for header in response.headers.iter() {
         let parts = || header.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
         if header.name.eq_ignore_ascii_case("content-length") {
@@ -282,6 +296,8 @@ fn framing(response: &Response<'_, '_>) -> Result<Head, Broken> {
         } else if header.name.eq_ignore_ascii_case("connection") {
             last &= !parts().any(|part| part.eq_ignore_ascii_case(b"keep-alive"));
             last |= parts().any(|part| part.eq_ignore_ascii_case(b"close"));
+        } else if header.name.eq_ignore_ascii_case("retry-after") {
+            retry_after = Some(printable(&String::from_utf8_lossy(header.value), MOST_BEGINNING));
         }
     }
     let body = match (status, codings, lengths) {
@@ -296,7 +312,7 @@ fn framing(response: &Response<'_, '_>) -> Result<Head, Broken> {
         (_, None, Some(None)) => return Err(Broken("a content length that is none".to_owned())),
         (_, None, None) => Part::ToTheEnd,
     };
-    Ok(Head { status, body, last: last || body == Part::ToTheEnd })
+    Ok(Head { status, body, last: last || body == Part::ToTheEnd, retry_after })
 }
 
 /// Digits and nothing else: what `parse` takes besides, a sign, is no length.
@@ -325,7 +341,7 @@ mod tests {
 
     #[track_caller]
     fn says(text: &str, status: u16, body: &str, last: bool) {
-        let due = [Answer { status, body: body.into(), last }];
+        let due = [Answer { status, body: body.into(), last, retry_after: None }];
         for piece in 1..=text.len() {
             assert_eq!(read(text.as_bytes(), piece).unwrap(), due, "in pieces of {piece}: {text}");
         }

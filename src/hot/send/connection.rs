@@ -67,6 +67,8 @@ pub struct Said {
     pub status: u16,
     /// The answer's body.
     pub body: Vec<u8>,
+    /// When it may be asked again, in its words.
+    pub retry_after: Option<String>,
 }
 
 impl RelayConnection {
@@ -193,10 +195,10 @@ impl RelayConnection {
             let nothing = self.answers.is_between();
             return if nothing { Ok(None) } else { Err(Broken("an answer to nothing".to_owned())) };
         };
-        let Some(Answer { status, body, last }) = self.answers.answer(ended)? else { return Ok(None) };
+        let Some(Answer { status, body, last, retry_after }) = self.answers.answer(ended)? else { return Ok(None) };
         // A request in the middle of another, or an answer that was there before its question: neither could be told apart.
         self.closing |= last || ended || self.done < self.out.len() || !self.answers.is_between();
         self.under_way = None;
-        Ok(Some(Said { uuid, status, body }))
+        Ok(Some(Said { uuid, status, body, retry_after }))
     }
 }

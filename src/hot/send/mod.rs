@@ -37,6 +37,24 @@ impl Relays {
         self.0 |= 1 << (relay % MOST);
     }
 
+    /// Those of the bits that are set.
+    #[must_use]
+    pub const fn of_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Those of either.
+    #[must_use]
+    pub const fn or(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// How many.
+    #[must_use]
+    pub const fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+
     /// Whether that one is among them.
     #[must_use]
     pub const fn has(self, relay: usize) -> bool {

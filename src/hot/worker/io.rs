@@ -85,8 +85,8 @@ pub struct Reply {
     pub relay: usize,
     /// From write to read, in ns.
     pub took_ns: u64,
-    /// Status and body, or what happened instead.
-    pub said: Result<(u16, Vec<u8>), Silence>,
+    /// The answer, or what happened instead.
+    pub said: Result<Said, Silence>,
 }
 
 /// No answer.
@@ -293,14 +293,16 @@ impl WorkerIo {
         if !self.parts.spins {
             self.listen(true);
         }
+        let resting = self.parts.send_gate.resting();
+        let takes = |relay: &&mut Relay| relay.connection.is_free() && !resting.has(relay.connection.relay());
         if !self.gone.add(parent, path_key(bundle.trigger(), on))
-            || self.connections.iter().all(|relay| !relay.connection.is_free())
+            || !self.connections.iter_mut().any(|relay| takes(&relay))
             || !self.parts.send_gate.pass(bundle.block(), parent)
         {
             return None;
         }
-        let (uuid, relays) =
-            self.parts.encoder.send(bundle, self.connections.iter_mut().map(|relay| &mut relay.connection))?;
+        let connections = self.connections.iter_mut().filter(takes).map(|relay| &mut relay.connection);
+        let (uuid, relays) = self.parts.encoder.send(bundle, connections)?;
         let at_ns = self.parts.clock.now_ns();
         for relay in self.connections.iter_mut().filter(|relay| relay.connection.under_way() == Some(uuid)) {
             relay.said_ns = at_ns;
@@ -334,8 +336,8 @@ impl WorkerIo {
             let name = relay.connection.relay();
             match relay.connection.listen() {
                 Ok(None) => index += 1,
-                Ok(Some(Said { uuid, status, body })) => {
-                    self.reply(uuid, name, said_ns, Ok((status, body)));
+                Ok(Some(said)) => {
+                    self.reply(said.uuid, name, said_ns, Ok(said));
                     index += 1;
                 }
                 Err(Broken(why)) => {
@@ -345,7 +347,7 @@ impl WorkerIo {
         }
     }
 
-    fn reply(&self, uuid: Uuid, relay: usize, said_ns: u64, said: Result<(u16, Vec<u8>), Silence>) {
+    fn reply(&self, uuid: Uuid, relay: usize, said_ns: u64, said: Result<Said, Silence>) {
         let took_ns = self.parts.clock.now_ns().saturating_sub(said_ns);
         self.parts.replies.put(Reply { uuid, relay, took_ns, said });
     }

@@ -1,6 +1,7 @@
 //! May this bundle still go out? Asked by the sender at the edge, and by hot threads that send themselves.
 //!
 //! # Invariants
+//! - No bundle to a relay that wants to be left alone, as far as one has a bit ([`MOST`](crate::hot::send::MOST)).
 //! - No bundle for a block that somebody has heard of, none once sending was halted, and no more for a block than the limit.
 //! - A bundle goes to relays before the ledger writes it down, whichever thread sends it. So that a crash between the two does not
 //!   end in the same bundle being sent again, the ledger holds a *lease*: the highest block that bundles may have gone out
@@ -10,6 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use alloy_primitives::B256;
+
+use crate::hot::send::{MOST, Relays};
 
 /// Blocks ahead of the newest that a lease is taken for: the block in hand, and the next while its own is being written.
 const AHEAD: u64 = 2;
@@ -28,6 +31,8 @@ pub struct SendGate {
     /// High bits of the parent's hash, and bundles sent behind it.
     sent: AtomicU64,
     most: u64,
+    /// Relays that want to be left alone, a bit each.
+    resting: AtomicU64,
 }
 
 impl SendGate {
@@ -35,7 +40,28 @@ impl SendGate {
     #[must_use]
     pub fn new(newest: Arc<AtomicU64>, floor: u64, most: u32) -> Self {
         let most = u64::from(most).min((1 << COUNT_BITS) - 1);
-        Self { newest, halted: AtomicBool::new(false), floor, lease: AtomicU64::new(0), sent: AtomicU64::new(0), most }
+        let [lease, sent, resting] = [(); 3].map(|()| AtomicU64::new(0));
+        Self { newest, halted: AtomicBool::new(false), floor, lease, sent, most, resting }
+    }
+
+    /// Relays that want to be left alone.
+    #[must_use]
+    pub fn resting(&self) -> Relays {
+        Relays::of_bits(self.resting.load(Ordering::Relaxed))
+    }
+
+    /// This relay wants to be left alone.
+    pub fn rest(&self, relay: usize) {
+        if relay < MOST {
+            self.resting.fetch_or(1 << relay, Ordering::Relaxed);
+        }
+    }
+
+    /// ... and does not any more.
+    pub fn wake(&self, relay: usize) {
+        if relay < MOST {
+            self.resting.fetch_and(!(1 << relay), Ordering::Relaxed);
+        }
     }
 
     /// From here on nothing goes out.
@@ -97,6 +123,16 @@ impl SendGate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_relay_that_wants_to_be_left_alone_is_until_it_is_woken_and_one_without_a_bit_is_not() {
+        let gate = SendGate::new(Arc::default(), 0, 1);
+        [3, 63, 64].into_iter().for_each(|relay| gate.rest(relay));
+        let resting = |gate: &SendGate| (0..66).filter(|relay| gate.resting().has(*relay)).collect::<Vec<_>>();
+        assert_eq!((resting(&gate), gate.resting().count()), (vec![3, 63], 2));
+        [3, 64].into_iter().for_each(|relay| gate.wake(relay));
+        assert_eq!(resting(&gate), [63]);
+    }
 
     #[test]
     fn what_is_late_unleased_or_one_too_many_does_not_go_out() {

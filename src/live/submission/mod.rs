@@ -4,6 +4,7 @@ pub mod inclusion;
 pub mod lease;
 pub mod mined;
 pub mod realised;
+pub mod resting;
 pub mod sender;
 pub mod unread;
 pub mod warm;

@@ -37,6 +37,7 @@ use crate::hot::worker::message::Sent;
 use crate::hot::worker::send_gate::SendGate;
 use crate::live::stats::meter::Meters;
 use crate::live::submission::inclusion::Note;
+use crate::live::submission::resting::Rests;
 use crate::metrics::count::Counter;
 use crate::metrics::span::Clock;
 use crate::metrics::stage::Stage;
@@ -76,6 +77,8 @@ pub struct Sender {
     parts: Parts,
     /// Opportunities that have a bundle, by their block: the ledger says the same, but only once it has written.
     taken: Mutex<HashSet<(u64, B256)>>,
+    /// Relays that want to be left alone.
+    rests: Arc<Rests>,
 }
 
 /// Blocks that `taken` looks back: no reorg that is followed goes deeper.
@@ -87,7 +90,8 @@ impl Sender {
     /// A sender.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts, taken: Mutex::default() }
+        let rests = Rests::new(parts.submitter.clone(), parts.send_gate.clone());
+        Self { parts, taken: Mutex::default(), rests }
     }
 
     /// Knows of the bundles that an earlier run has written down for blocks above `head`.
@@ -188,14 +192,15 @@ impl Sender {
         if sent.withdrawn {
             return self.take_back(sent.uuid, found.bundle.block()).await;
         }
-        if !self.parts.submitter.has_others(sent.relays) || !self.stands(&found) {
+        let but = sent.relays.or(self.parts.send_gate.resting());
+        if !self.parts.submitter.has_others(but) || !self.stands(&found) {
             return;
         }
         match self.parts.submitter.prepare_as(sent.uuid, &found.bundle) {
             Ok(prepared) => {
                 let sent_ms = self.unix_ms(self.parts.clock.now_ns());
                 let deadline = Instant::now() + self.parts.patience;
-                let submission = self.parts.submitter.send_to_others(prepared, sent.relays, deadline).await;
+                let submission = self.parts.submitter.send_to_others(prepared, but, deadline).await;
                 self.answers(sent.uuid, sent_ms, submission.replies.unwrap_or_default()).await;
             }
             Err(error) => tracing::error!(uuid = %sent.uuid, %error, "a bundle goes to no other relays"),
@@ -214,7 +219,7 @@ impl Sender {
     /// A relay has answered a hot thread.
     async fn said(self: Arc<Self>, reply: io::Reply) {
         let said = match &reply.said {
-            Ok((status, body)) => Ok((*status, &body[..])),
+            Ok(said) => Ok(said),
             Err(Silence::Late) => Err(Answer::Timeout),
             Err(Silence::Broken) => Err(Answer::Unknown("connection broke".to_owned())),
         };
@@ -232,6 +237,7 @@ impl Sender {
             edge.time(Stage::Total, Duration::from_nanos(at_ns.saturating_sub(found.heard_ns)));
         }
         edge.counters.add(Counter::Sent);
+        edge.counters.add_many(Counter::Rested, self.parts.send_gate.resting().count().into());
     }
 
     async fn send(self: Arc<Self>, found: Box<Found>, verdict: Option<Verdict>, live: bool) {
@@ -239,6 +245,9 @@ impl Sender {
             Ok(prepared) => prepared,
             Err(error) => return self.drop_it(&found, Why::Unencodable, &error),
         };
+        if live && !self.parts.submitter.has_others(self.parts.send_gate.resting()) {
+            return self.held(&found, Why::Resting);
+        }
         let uuid = prepared.uuid();
         let mut terms = *found.bundle.terms();
         if let Some(verdict) = verdict {
@@ -266,7 +275,7 @@ impl Sender {
         let uuid = prepared.uuid();
         let now = self.parts.clock.now_ns();
         self.count(found, now);
-        let send = self.parts.submitter.send(prepared, Instant::now() + self.parts.patience);
+        let send = self.send_to_all(prepared);
         // In this order: the requests are handed over before the ledger is asked.
         let write = async {
             let written = self.parts.facts.publish(Fact::Decided(Box::new(row.clone()))).done().await;
@@ -295,8 +304,14 @@ impl Sender {
         }
         let now = self.parts.clock.now_ns();
         self.count(found, now);
-        let submission = self.parts.submitter.send(prepared, Instant::now() + self.parts.patience).await;
+        let submission = self.send_to_all(prepared).await;
         self.submitted(row, submission, self.unix_ms(now)).await;
+    }
+
+    /// To all relays but those that want to be left alone.
+    async fn send_to_all(&self, prepared: Prepared) -> Submission {
+        let (but, deadline) = (self.parts.send_gate.resting(), Instant::now() + self.parts.patience);
+        self.parts.submitter.send_to_others(prepared, but, deadline).await
     }
 
     async fn submitted(&self, row: row::Bundle, submission: Submission, sent_ms: u64) {
@@ -314,7 +329,8 @@ impl Sender {
     async fn answers(&self, uuid: Uuid, sent_ms: u64, replies: Vec<Reply>) {
         for reply in replies {
             let relay = reply.relay.clone();
-            if !reply.answer.may_land() {
+            self.rests.hear(&reply);
+            if !reply.answer.may_land() && reply.busy.is_none() {
                 tracing::warn!(relay, answer = ?reply.answer, "a relay did not take a bundle");
             }
             let answered = Fact::Answered { uuid, answer: Box::new(answer(reply, sent_ms)) };

@@ -30,6 +30,7 @@ use crate::edge::submit::identity::HEADER;
 use crate::edge::submit::reply;
 use crate::hot::bundle::SignedBundle;
 use crate::hot::send::Relays;
+use crate::hot::send::connection::Said;
 use crate::types::secret::SignError;
 use crate::types::text::printable;
 
@@ -168,6 +169,10 @@ impl Submitter {
 
     /// Opens a connection to every relay, so that the first bundle need not. A dry run dials nobody.
     pub async fn warm(&self) {
+        self.warm_others(Relays::default()).await;
+    }
+
+    async fn warm_others(&self, but: Relays) {
         if self.armed.is_none() {
             return;
         }
@@ -180,13 +185,20 @@ impl Submitter {
                 let _said = bounded(reply).await;
             }
         };
-        futures_util::future::join_all(self.relays.iter().map(dial)).await;
+        let others = self.relays.iter().enumerate().filter(|(index, _)| !but.has(*index));
+        futures_util::future::join_all(others.map(|(_, relay)| dial(relay))).await;
     }
 
     /// As [`Submitter::warm`], over so many connections to each at once: while one waits for its answer, the next bundle goes
-    /// down another. What a relay has closed meanwhile is opened anew, before a bundle needs it.
-    pub async fn warm_again(&self) {
-        futures_util::future::join_all((0..SPARES).map(|_| self.warm())).await;
+    /// down another. What a relay has closed meanwhile is opened anew, before a bundle needs it. `but`: these are left alone.
+    pub async fn warm_again(&self, but: Relays) {
+        futures_util::future::join_all((0..SPARES).map(|_| self.warm_others(but))).await;
+    }
+
+    /// A relay's index in the configuration.
+    #[must_use]
+    pub fn place_of(&self, name: &str) -> Option<usize> {
+        self.relays.iter().position(|relay| relay.name == name)
     }
 
     fn messages(
@@ -208,15 +220,19 @@ impl Submitter {
         Ok(Prepared { uuid, block, messages })
     }
 
-    /// What a relay said to a hot thread: status and body, or what kept it from saying anything.
+    /// What a relay said to a hot thread, or what kept it from saying anything.
     #[must_use]
-    pub fn heard(&self, relay: usize, said: Result<(u16, &[u8]), Answer>, took: Duration) -> Option<Reply> {
+    pub fn heard(&self, relay: usize, said: Result<&Said, Answer>, took: Duration) -> Option<Reply> {
         let relay = self.relays.get(relay)?.name.clone();
-        let (answer, status, body) = match said {
-            Ok((status, body)) => (reply::read(status, body), Some(status), body),
-            Err(answer) => (answer, None, &[][..]),
+        let (answer, status, busy, body) = match said {
+            Ok(Said { status, body, retry_after, .. }) => {
+                let answer = reply::read(*status, body);
+                let busy = reply::busy(*status, retry_after.as_deref(), &answer);
+                (answer, Some(*status), busy, &body[..])
+            }
+            Err(answer) => (answer, None, None, &[][..]),
         };
-        Some(Reply { relay, answer, status, took, excerpt: excerpt(body) })
+        Some(Reply { relay, answer, status, took, excerpt: excerpt(body), busy })
     }
 
     /// Whether a relay is left that a bundle has not gone to.
@@ -234,6 +250,7 @@ impl Submitter {
             status: None,
             took: Duration::ZERO,
             excerpt: String::new(),
+            busy: None,
         };
         if patience.is_zero() {
             return reply;
@@ -249,8 +266,11 @@ impl Submitter {
             Ok(response) => {
                 let status = response.status().as_u16();
                 reply.status = Some(status);
+                let retry_after = response.headers().get(reqwest::header::RETRY_AFTER).cloned();
                 let read = bounded(response).await;
                 reply.answer = read.as_ref().map_or_else(failure, |body| reply::read(status, body));
+                let retry_after = retry_after.as_ref().and_then(|value| value.to_str().ok());
+                reply.busy = reply::busy(status, retry_after, &reply.answer);
                 let body = read.unwrap_or_default();
                 reply.excerpt = excerpt(&body);
             }

@@ -29,6 +29,8 @@ mod newborn;
 mod nodes;
 #[path = "live/not_yet.rs"]
 mod not_yet;
+#[path = "live/poor.rs"]
+mod poor;
 #[path = "common/raw_relay.rs"]
 mod raw_relay;
 #[path = "common/relay.rs"]

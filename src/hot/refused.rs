@@ -32,6 +32,8 @@ pub enum Refused {
     Unencodable,
     /// Our own transaction is at fault: its gas, its bid, its block.
     Ours,
+    /// Our owner holds too little ether for its gas.
+    Unfunded,
     /// The proof rests on more guessed slots than is allowed to be sent.
     Assumed,
     /// The trigger has its bundle for this block already.
@@ -58,7 +60,7 @@ pub enum Refused {
 
 impl Refused {
     /// All of them, in order.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::TriggerFailed,
         Self::NoPool,
         Self::Unscreened,
@@ -73,6 +75,7 @@ impl Refused {
         Self::TransferTax,
         Self::Unencodable,
         Self::Ours,
+        Self::Unfunded,
         Self::Assumed,
         Self::Duplicate,
         Self::BlockFull,
@@ -104,6 +107,7 @@ impl Refused {
             Self::TransferTax => "transfer_tax",
             Self::Unencodable => "unencodable",
             Self::Ours => "ours",
+            Self::Unfunded => "unfunded",
             Self::Assumed => "assumed",
             Self::Duplicate => "duplicate",
             Self::BlockFull => "block_full",

@@ -204,7 +204,7 @@ impl Prepared<'_> {
         let submitter = Arc::new(submitter);
         if how != How::Dry {
             tasks.run(lease::keep(self.send_gate.clone(), self.ledger.clone(), tip_fetched.clone()));
-            tasks.run(warm::keep(submitter.clone(), tip_fetched.clone()));
+            tasks.run(warm::keep(submitter.clone(), self.send_gate.clone(), tip_fetched.clone()));
         }
         let (to_settle, notes) = mpsc::unbounded_channel();
         let sender = self.sender(facts.clone(), submitter, &meters, tip_fetched, to_settle.clone())?;
@@ -290,6 +290,7 @@ impl Prepared<'_> {
             stats: stats.clone(),
             ingest: ingest.clone(),
             loaded: self.loaded.clone(),
+            payer: (self.source.chain().clone(), self.source.owner()),
         }
     }
 

@@ -10,7 +10,7 @@ mod suspicion;
 
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use revm::context::TxEnv;
-use revm::context::result::ExecutionResult;
+use revm::context::result::{ExecutionResult, InvalidTransaction};
 use revm::state::EvmState;
 
 use crate::hot::evm::db::Cold;
@@ -384,6 +384,7 @@ impl Prover {
                 self.missed.extend(cold.state_key());
                 Refused::Cold
             }
+            ExecuteError::Invalid(InvalidTransaction::LackOfFundForMaxFee { .. }) => Refused::Unfunded,
             ExecuteError::Invalid(_) | ExecuteError::Evm(_) => Refused::Ours,
         }
     }

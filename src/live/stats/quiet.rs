@@ -1,4 +1,5 @@
-//! What a run sees nothing of, said with its reason: no pending transaction, no pool, no opportunity for minutes.
+//! What a run sees nothing of, said with its reason: no pending transaction, no pool, no opportunity for minutes. And that our
+//! owner cannot pay for what was found.
 //!
 //! # Invariants
 //! - A silence is said once, when it has lasted; and taken back when it ends. One that comes again and again is said at each power
@@ -8,9 +9,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alloy_primitives::Address;
+use alloy_primitives::utils::format_ether;
 use tokio::sync::watch;
 
 use crate::edge::bootstrap::Loaded;
+use crate::edge::chain::Chain;
 use crate::edge::ingest::Ingest;
 use crate::edge::ingest::SourceStats;
 use crate::edge::ingest::hearing::Kind;
@@ -18,10 +22,12 @@ use crate::hot::refused::Refused;
 use crate::live::stats::meter::Meters;
 use crate::live::stats::totals::Stats;
 use crate::metrics::count::Counter;
+use crate::metrics::said::is_said;
 use crate::types::text::printable;
 
-/// Looks at the numbers while one silence passes.
+/// Looks at the numbers while one silence passes, and the longest time between two.
 const LOOKS: u32 = 8;
+const LOOK: Duration = Duration::from_secs(1);
 /// Reasons named of many.
 const NAMED: usize = 3;
 /// Characters of a reason.
@@ -36,10 +42,12 @@ pub enum Lack {
     Pool,
     /// Opportunities.
     Opportunity,
+    /// Ether for gas.
+    Ether,
 }
 
 impl Lack {
-    const ALL: [Self; 3] = [Self::Pending, Self::Pool, Self::Opportunity];
+    const UNSEEN: [Self; 3] = [Self::Pending, Self::Pool, Self::Opportunity];
 
     /// What is lacking.
     #[must_use]
@@ -48,6 +56,7 @@ impl Lack {
             Self::Pending => "no pending transaction",
             Self::Pool => "no pool",
             Self::Opportunity => "no opportunity",
+            Self::Ether => "no ether for gas",
         }
     }
 }
@@ -56,7 +65,7 @@ impl Lack {
 #[derive(Clone, Debug)]
 pub struct Silence {
     patience: Duration,
-    kinds: [Track; 3],
+    kinds: [Track; 4],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +89,7 @@ impl Silence {
     /// From now on; what is not seen for `patience` is lacking.
     #[must_use]
     pub fn new(now: Instant, patience: Duration) -> Self {
-        Self { patience, kinds: [Track { seen: 0, since: now, lacking: false, times: 0 }; 3] }
+        Self { patience, kinds: [Track { seen: 0, since: now, lacking: false, times: 0 }; 4] }
     }
 
     /// So many of a kind have been seen so far.
@@ -96,10 +105,27 @@ impl Silence {
         if track.lacking || now.duration_since(track.since) < self.patience {
             return None;
         }
-        track.lacking = true;
-        track.times += 1;
-        let times = track.times;
-        Some(Turn::Begins(std::iter::successors(Some(1), |ten: &u64| ten.checked_mul(10)).any(|ten| ten == times)))
+        Some(track.begin())
+    }
+
+    /// So many times something could not be paid for: it lacks from the first on, until that has not happened for as long.
+    pub fn shortage(&mut self, now: Instant, times: u64) -> Option<Turn> {
+        let track = &mut self.kinds[Lack::Ether as usize];
+        if times != track.seen {
+            (track.seen, track.since) = (times, now);
+            return (!track.lacking).then(|| track.begin());
+        }
+        let over = track.lacking && now.duration_since(track.since) >= self.patience;
+        track.lacking &= !over;
+        over.then_some(Turn::Ends)
+    }
+}
+
+impl Track {
+    fn begin(&mut self) -> Turn {
+        self.lacking = true;
+        self.times += 1;
+        Turn::Begins(is_said(self.times))
     }
 }
 
@@ -113,24 +139,29 @@ pub struct Watch {
     pub ingest: Arc<Ingest>,
     /// What it began with.
     pub loaded: Arc<Loaded>,
+    /// The chain, and who pays for our gas.
+    pub payer: (Chain, Address),
 }
 
 impl Watch {
     /// Looks until the run is stopped.
     pub async fn run(self, patience: Duration, mut stopped: watch::Receiver<bool>) {
-        let mut looks = tokio::time::interval((patience / LOOKS).max(Duration::from_millis(1)));
+        let mut looks = tokio::time::interval((patience / LOOKS).clamp(Duration::from_millis(1), LOOK));
         let mut silence = Silence::new(Instant::now(), patience);
         loop {
             tokio::select! {
                 biased;
                 _ = stopped.changed() => return,
-                _ = looks.tick() => self.look(&mut silence, patience),
+                _ = looks.tick() => {
+                    self.look(&mut silence, patience);
+                    self.look_at_ether(&mut silence).await;
+                }
             }
         }
     }
 
     fn look(&self, silence: &mut Silence, patience: Duration) {
-        for lack in Lack::ALL {
+        for lack in Lack::UNSEEN {
             match silence.look(Instant::now(), lack, self.seen(lack)) {
                 Some(Turn::Begins(is_said)) => {
                     let why = printable(&self.why(lack), WORDS);
@@ -148,6 +179,34 @@ impl Watch {
         }
     }
 
+    async fn look_at_ether(&self, silence: &mut Silence) {
+        match silence.shortage(Instant::now(), self.meters.refused(Refused::Unfunded)) {
+            Some(Turn::Begins(is_said)) => {
+                let why = printable(&self.poor().await, WORDS);
+                if is_said {
+                    tracing::warn!(why, "{}: what is found cannot be paid for", Lack::Ether.name());
+                }
+                self.stats.lacks(Lack::Ether, Some(why));
+            }
+            Some(Turn::Ends) => {
+                tracing::info!("nothing has lacked ether for gas any more");
+                self.stats.lacks(Lack::Ether, None);
+            }
+            None => {}
+        }
+    }
+
+    /// Who holds too little.
+    async fn poor(&self) -> String {
+        let (chain, owner) = &self.payer;
+        let held = async {
+            let head = chain.latest().await.ok()??;
+            chain.holdings(head.hash, &[*owner]).await.ok()?.first()?.balance
+        };
+        let held = held.await.map_or_else(|| "too little".to_owned(), |held| format!("{} ether", format_ether(held)));
+        format!("the owner {owner} holds {held}, and the gas that a transaction may take is paid for ahead")
+    }
+
     fn seen(&self, lack: Lack) -> u64 {
         let count = |counter| self.meters.count(counter);
         match lack {
@@ -155,6 +214,7 @@ impl Watch {
             Lack::Pending => count(Counter::Pending) + count(Counter::Heard),
             Lack::Pool => self.loaded.pools.len() as u64 + count(Counter::Reseeded),
             Lack::Opportunity => count(Counter::Opportunities),
+            Lack::Ether => self.meters.refused(Refused::Unfunded),
         }
     }
 
@@ -166,7 +226,7 @@ impl Watch {
                 let each = self.loaded.unusable.iter().map(|(pool, reason)| format!("{pool} cannot be used: {reason}"));
                 format!("{} of them cannot be used: {}", self.loaded.unusable.len(), join(each.take(NAMED)))
             }
-            Lack::Opportunity => self.fruitless(),
+            Lack::Opportunity | Lack::Ether => self.fruitless(),
         }
     }
 
@@ -230,6 +290,16 @@ mod tests {
         // One that is there is enough.
         assert_eq!([look(1, Lack::Pool, 3), look(9, Lack::Pool, 3)], [None, None]);
         assert_eq!(look(2, Lack::Opportunity, 0), Some(Turn::Begins(true)), "each kind by itself");
+    }
+
+    #[test]
+    fn a_shortage_is_said_at_the_first_refusal_and_over_when_there_was_none_for_as_long() {
+        let (began, minute) = (Instant::now(), Duration::from_secs(60));
+        let mut silence = Silence::new(began, minute * 2);
+        let mut look = |minutes: u32, times| silence.shortage(began + minute * minutes, times);
+        assert_eq!([look(0, 0), look(1, 3), look(2, 8_771)], [None, Some(Turn::Begins(true)), None]);
+        assert_eq!([look(3, 8_771), look(4, 8_771), look(9, 8_771)], [None, Some(Turn::Ends), None]);
+        assert_eq!(look(10, 8_772), Some(Turn::Begins(false)), "the second time");
     }
 
     #[test]

@@ -206,7 +206,7 @@ async fn accounted(rig: &Rig, searcher: &Searcher, babbler: &Babbler) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_a_flood_the_chain_is_followed_what_moves_nothing_sinks_and_all_that_came_is_counted() {
-    let rig = Rig::start(60).await;
+    let rig = Rig::start_alone(60).await;
     let wallets: Vec<Wallet> = (0..SENDERS).map(|i| Wallet::derived("load", 60, i).unwrap()).collect();
     for wallet in &wallets {
         rig.ask("anvil_setBalance", json!([wallet.address(), U256::from(10).pow(U256::from(21))])).await;

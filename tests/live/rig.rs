@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex as StdMutex};
+use std::sync::{Arc, Mutex as StdMutex};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, U256, hex};
@@ -25,7 +25,7 @@ use peregrine_devnet::block_builder::{self, BlockBuilder, Built, Entry, Fate};
 use peregrine_devnet::{Devnet, Options, Traffic, Wallet};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::requests;
 use crate::socket;
@@ -73,8 +73,9 @@ pub enum Sick {
 /// How long it is not ready.
 const UNREADY: Duration = Duration::from_millis(500);
 
-/// One world at a time: there are two cores.
-static ALONE: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
+/// Worlds at a time. One leaves both cores idle for more than half of its time: it waits for blocks.
+const WORLDS: u32 = 2;
+static ROOM: Semaphore = Semaphore::const_new(WORLDS as usize);
 
 pub struct Rig {
     pub net: Devnet,
@@ -92,7 +93,7 @@ pub struct Rig {
     identity: Wallet,
     requests: requests::Proxy,
     sick: Arc<AtomicU8>,
-    _alone: MutexGuard<'static, ()>,
+    _room: SemaphorePermit<'static>,
 }
 
 /// Waits until `done` says so.
@@ -113,20 +114,25 @@ async fn within(time: Duration, mut done: impl AsyncFnMut() -> bool) -> bool {
 
 impl Rig {
     pub async fn start(seed: u64) -> Self {
-        Self::start_as(Options { seed, senders: 120, ..Options::default() }).await
+        Self::start_as(Options { seed, senders: 120, ..Options::default() }, 1).await
+    }
+
+    /// No other world beside it.
+    pub async fn start_alone(seed: u64) -> Self {
+        Self::start_as(Options { seed, senders: 120, ..Options::default() }, WORLDS).await
     }
 
     /// With lending markets, whose prices move when a test says so.
     pub async fn start_lending(seed: u64) -> Self {
-        Self::start_as(Options { seed, senders: 120, lending: true, ..Options::default() }).await
+        Self::start_as(Options { seed, senders: 120, lending: true, ..Options::default() }, 1).await
     }
 
-    async fn start_as(options: Options) -> Self {
+    async fn start_as(options: Options, worlds: u32) -> Self {
         // What `PEREGRINE_LOG` asks for; nothing without it.
         let filter = tracing_subscriber::EnvFilter::try_from_env("PEREGRINE_LOG");
         let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
         let _twice = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
-        let alone = ALONE.lock().await;
+        let room = ROOM.acquire_many(worlds).await.unwrap();
         let net = Devnet::start(options).await;
         let net = net.unwrap_or_else(|error| panic!("{error}"));
         let node = net.anvil.http();
@@ -168,7 +174,7 @@ impl Rig {
             identity,
             requests,
             sick,
-            _alone: alone,
+            _room: room,
         }
     }
 
@@ -459,13 +465,13 @@ fn no_trace(asked: &StdMutex<HashMap<Value, Instant>>, call: &Value, mut reply: 
 /// A trace that looks right.
 fn lies(way: u8, call: &Value, mut reply: Value) -> Value {
     let lie = traces::LIES[[0, 1, 6][usize::from(way - 9)]].1;
-    if let (true, Some(all)) = (call["method"] == "debug_traceBlockByHash", reply["result"].as_array_mut()) {
-        lie(all);
+    if call["method"] == "debug_traceBlockByHash" {
+        lie(&mut reply["result"]);
     }
     reply
 }
 
 /// Whoever holds it has the machine.
-pub async fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().await
+pub async fn alone() -> SemaphorePermit<'static> {
+    ROOM.acquire_many(WORLDS).await.unwrap()
 }

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::edge::bootstrap::ChangeSource;
 use crate::edge::bootstrap::Keep;
 use crate::edge::bootstrap::Opened;
 use crate::edge::bootstrap::Reseeded;
@@ -250,6 +251,11 @@ impl Dispatcher {
         self.stand(head.id());
         self.watchlist.grow(head.number);
         self.meters.edge().counters.add(Counter::Blocks);
+        match self.keep.learnt_by() {
+            Some(ChangeSource::Execute) => self.meters.edge().counters.add(Counter::BlocksExecuted),
+            Some(ChangeSource::Reread) => self.meters.edge().counters.add(Counter::BlocksReread),
+            Some(ChangeSource::Trace) | None => (),
+        }
         self.all(&Work::Block(Arc::new(update)));
         self.offer_again(head.number);
         logs.iter().for_each(|log| self.hear(log));

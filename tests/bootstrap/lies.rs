@@ -22,7 +22,7 @@ async fn liar(world: &World, lie: Lie) -> (Proxy, Arc<AtomicBool>) {
     let on = lies.clone();
     let spoil = move |call: &Value, mut reply: Value| {
         if call["method"] == "debug_traceBlockByHash" && on.load(Ordering::Relaxed) {
-            reply["result"].as_array_mut().map(lie);
+            lie(&mut reply["result"]);
         }
         reply
     };

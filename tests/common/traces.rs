@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-/// A trace, spoilt: the results of `debug_traceBlockByHash`, a transaction each.
-pub type Lie = fn(&mut Vec<Value>);
+/// Spoils a trace: the list of results of `debug_traceBlockByHash`, a transaction each.
+pub type Lie = fn(&mut Value);
 
 /// By name.
 pub const LIES: [(&str, Lie); 12] = [
@@ -18,16 +18,16 @@ pub const LIES: [(&str, Lie); 12] = [
     ("the last transaction is left out", last_left_out),
     ("the transactions are in another order, and named", reversed),
     ("the transactions are in another order, and not named", reversed_unnamed),
-    ("all of it is another block's", |all| all.clear()),
+    ("all of it is another block's", |all| *all = json!([])),
     ("nothing stands behind", |all| each(all, |tx| tx["result"]["post"] = json!({}))),
 ];
 
-fn each(all: &mut [Value], mut lie: impl FnMut(&mut Value)) {
-    all.iter_mut().for_each(&mut lie);
+fn each(all: &mut Value, mut lie: impl FnMut(&mut Value)) {
+    all.as_array_mut().into_iter().flatten().for_each(&mut lie);
 }
 
 /// Every account before and behind each transaction.
-fn accounts(all: &mut [Value], mut lie: impl FnMut(&mut Value)) {
+fn accounts(all: &mut Value, mut lie: impl FnMut(&mut Value)) {
     each(all, |tx| {
         for side in ["pre", "post"] {
             let Some(side) = tx["result"][side].as_object_mut() else { continue };
@@ -36,7 +36,7 @@ fn accounts(all: &mut [Value], mut lie: impl FnMut(&mut Value)) {
     });
 }
 
-fn storages(all: &mut [Value], mut lie: impl FnMut(&mut Map<String, Value>)) {
+fn storages(all: &mut Value, mut lie: impl FnMut(&mut Map<String, Value>)) {
     accounts(all, |account| {
         if let Some(storage) = account.get_mut("storage").and_then(Value::as_object_mut) {
             lie(storage);
@@ -44,7 +44,7 @@ fn storages(all: &mut [Value], mut lie: impl FnMut(&mut Map<String, Value>)) {
     });
 }
 
-fn reads_stand_before(all: &mut Vec<Value>) {
+fn reads_stand_before(all: &mut Value) {
     // Of a pair: its tokens; of a V3 pool: its ticks' words. What stands there is no zero.
     each(all, |tx| {
         let Some(pre) = tx["result"]["pre"].as_object_mut() else { return };
@@ -59,7 +59,7 @@ fn reads_stand_before(all: &mut Vec<Value>) {
     });
 }
 
-fn contracts_left_out(all: &mut Vec<Value>) {
+fn contracts_left_out(all: &mut Value) {
     each(all, |tx| {
         let has = |account: &Value| account.get("storage").is_some();
         let Some(pre) = tx["result"]["pre"].as_object() else { return };
@@ -71,21 +71,21 @@ fn contracts_left_out(all: &mut Vec<Value>) {
     });
 }
 
-fn slots_left_out(all: &mut Vec<Value>) {
+fn slots_left_out(all: &mut Value) {
     storages(all, |storage| {
         let last = storage.keys().max().cloned();
         last.map(|last| storage.remove(&last));
     });
 }
 
-fn exchanged(all: &mut Vec<Value>) {
+fn exchanged(all: &mut Value) {
     each(all, |tx| {
         let (pre, post) = (tx["result"]["pre"].take(), tx["result"]["post"].take());
         (tx["result"]["pre"], tx["result"]["post"]) = (post, pre);
     });
 }
 
-fn one_off(all: &mut Vec<Value>) {
+fn one_off(all: &mut Value) {
     each(all, |tx| {
         let Some(post) = tx["result"]["post"].as_object_mut() else { return };
         for value in post.values_mut().filter_map(|a| a.get_mut("storage")?.as_object_mut()).flat_map(Map::values_mut) {
@@ -95,7 +95,7 @@ fn one_off(all: &mut Vec<Value>) {
     });
 }
 
-fn hashed_keys(all: &mut Vec<Value>) {
+fn hashed_keys(all: &mut Value) {
     storages(all, |storage| {
         let hashed = |(key, value): (&String, &Value)| {
             let key: alloy_primitives::B256 = key.parse().expect("a slot");
@@ -105,7 +105,7 @@ fn hashed_keys(all: &mut Vec<Value>) {
     });
 }
 
-fn holdings_left_out(all: &mut Vec<Value>) {
+fn holdings_left_out(all: &mut Value) {
     accounts(all, |account| {
         let Some(account) = account.as_object_mut() else { return };
         account.remove("balance");
@@ -113,15 +113,17 @@ fn holdings_left_out(all: &mut Vec<Value>) {
     });
 }
 
-fn last_left_out(all: &mut Vec<Value>) {
-    all.pop();
+fn last_left_out(all: &mut Value) {
+    all.as_array_mut().map(Vec::pop);
 }
 
-fn reversed(all: &mut Vec<Value>) {
-    all.reverse();
+fn reversed(all: &mut Value) {
+    if let Some(all) = all.as_array_mut() {
+        all.reverse();
+    }
 }
 
-fn reversed_unnamed(all: &mut Vec<Value>) {
+fn reversed_unnamed(all: &mut Value) {
     each(all, |tx| drop(tx.as_object_mut().map(|tx| tx.remove("txHash"))));
-    all.reverse();
+    reversed(all);
 }

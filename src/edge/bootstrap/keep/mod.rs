@@ -119,6 +119,8 @@ struct Inner {
     at: B256,
     /// Number and timestamp of that block; after a reorg they are not known before the next block.
     numbered: Option<(u64, u64)>,
+    /// How that block's changes were learnt.
+    learnt_by: Option<ChangeSource>,
     /// A block's changes are being learnt: nothing may become known meanwhile, they would pass it by.
     learning: bool,
 }
@@ -160,7 +162,8 @@ impl Keep {
             known.accounts.entry(*contract).or_default().whole = true;
         }
         let numbered = Some((loaded.head.number, loaded.head.timestamp));
-        let inner = Mutex::new(Inner { known, followed, at: loaded.head.hash, numbered, learning: false });
+        let inner =
+            Mutex::new(Inner { known, followed, at: loaded.head.hash, numbered, learnt_by: None, learning: false });
         let (no_trace, no_call_trace) = (Absent::default(), Absent::default());
         Self { chain, rules, own: Vec::new(), adrift: AtomicBool::new(false), inner, no_trace, no_call_trace }
     }
@@ -205,6 +208,12 @@ impl Keep {
         let log = |log: &Log| LogUpdate { address: log.address, topics: log.topics.clone(), data: log.data.clone() };
         let logs = logs.iter().filter(|log| log.block_hash == head.hash && !log.removed).map(log).collect();
         Ok(BlockUpdate { head: event::Head::from(head), accounts, logs })
+    }
+
+    /// How the last block's changes were learnt.
+    #[must_use]
+    pub fn learnt_by(&self) -> Option<ChangeSource> {
+        self.lock().learnt_by
     }
 
     /// What the block changed of what is known, learnt in one way alone; the tip stays. `None`: this way does not serve
@@ -364,6 +373,7 @@ impl Keep {
         inner.known.learn(&update);
         inner.known.hashes.insert(head.number.saturating_sub(1), head.parent);
         (inner.at, inner.numbered) = (head.hash, Some((head.number, head.timestamp)));
+        inner.learnt_by = Some(way);
         update
     }
 

@@ -20,6 +20,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use crate::limit::Busy;
 pub use crate::reply::Answered;
 pub use crate::reply::Refusal;
 pub use crate::reply::Reply;
@@ -202,7 +203,7 @@ impl Rpc {
         let (status, busy) = (reply.status(), limit::of_headers(reply.status(), reply.headers()));
         let bytes = reply.bytes().await.map_err(transport)?;
         let beginning = || reply::clean(&String::from_utf8_lossy(bytes.get(..BEGINNING).unwrap_or(&bytes)));
-        if let Some(limit::Busy { after }) = busy {
+        if let Some(Busy { after }) = busy {
             return Err(self.busy(method, after, format!("{status}: {}", beginning())));
         }
         match serde_json::from_slice(&bytes) {

@@ -16,7 +16,7 @@ use crate::edge::chain::Head;
 use crate::edge::chain::Log;
 use crate::edge::chain::identity::Stranger;
 use crate::edge::chain::pace::{Pace, Waits};
-use crate::edge::chain::trace::trust::Trust;
+use crate::edge::chain::trace::vetting::Vetting;
 use crate::edge::rpc::Rpc;
 
 /// Past so many addresses all logs of the block are asked for and sifted here: nodes bound the length of a filter.
@@ -70,7 +70,7 @@ pub struct Endpoint {
     /// How much it takes at once, and how fast. Shared likewise.
     pub(super) pace: Arc<Pace>,
     /// Whether its traces are believed. Shared likewise.
-    traces: Arc<Trust>,
+    traces: Arc<Vetting>,
 }
 
 impl Endpoint {
@@ -114,7 +114,7 @@ impl Endpoint {
 
     /// Whether its traces are believed.
     #[must_use]
-    pub fn traces(&self) -> &Trust {
+    pub fn traces(&self) -> &Vetting {
         &self.traces
     }
 

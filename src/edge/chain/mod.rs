@@ -33,7 +33,7 @@ pub use blocks::Listing;
 pub use endpoint::{Bounds, Endpoint};
 pub use identity::Stranger;
 pub use trace::Trace;
-pub use trace::trust;
+pub use trace::vetting::{Belief, Finding, Vetting};
 pub use transaction::{Shown, Unreadable, read_transaction, transaction_hash};
 
 /// Why there is no answer.

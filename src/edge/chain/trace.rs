@@ -9,7 +9,7 @@
 //! # Limits
 //! What no transaction does is not in it: withdrawals, and the system's own calls at either end of the block.
 
-pub mod trust;
+pub mod vetting;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::edge::rpc::Busy;
 use crate::edge::rpc::limit;
-use crate::edge::rpc::limit::Busy;
 use crate::types::text::printable;
 
 /// What became of a request.

@@ -13,11 +13,11 @@ use crate::edge::bootstrap::keep::Keep;
 use crate::edge::bootstrap::keep::execute;
 use crate::edge::bootstrap::state_cache::Missing;
 use crate::edge::bootstrap::state_cache::StateCache;
+use crate::edge::chain::Belief;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::Endpoint;
+use crate::edge::chain::Finding;
 use crate::edge::chain::Head;
-use crate::edge::chain::trust::Belief;
-use crate::edge::chain::trust::Verdict;
 use crate::hot::event::AccountUpdate;
 
 /// A place whose value two witnesses tell differently.
@@ -37,7 +37,7 @@ pub(super) async fn stands(
     node: &Endpoint,
     traced: &[AccountUpdate],
 ) -> Result<bool, ChainError> {
-    let (verdict, why) = match execute::afresh(keep, head).await {
+    let (finding, why) = match execute::afresh(keep, head).await {
         Ok(Some(executed)) => {
             let mut known = keep.behind(head.parent);
             let executed = known.concern(executed);
@@ -49,21 +49,21 @@ pub(super) async fn stands(
             let places = differing(&known, &traced, &executed);
             known.learn(&traced);
             match wrong(keep, head, &known, &places).await? {
-                Some(what) => (Verdict::Refuted, what),
-                None if places.is_empty() => (Verdict::Stood, String::new()),
-                None => (Verdict::Vain, "an execution read wrong".to_owned()),
+                Some(what) => (Finding::Refuted, what),
+                None if places.is_empty() => (Finding::Stood, String::new()),
+                None => (Finding::Vain, "an execution read wrong".to_owned()),
             }
         }
-        Ok(None) => (Verdict::Vain, "the block does not execute to its header".to_owned()),
-        Err(error) => (Verdict::Vain, error.to_string()),
+        Ok(None) => (Finding::Vain, "the block does not execute to its header".to_owned()),
+        Err(error) => (Finding::Vain, error.to_string()),
     };
-    let belief = node.traces().learn(verdict);
+    let belief = node.traces().learn(finding);
     if belief != Belief::Tell {
         let (name, block) = (node.name(), head.number);
         tracing::warn!(node = name, block, why, "its trace of a block is not believed, nor are others for an hour");
     }
     if belief == Belief::Relearn {
-        keep.set_adrift();
+        keep.desync();
         return Err(node.shape("debug_traceBlockByHash", why));
     }
     Ok(belief == Belief::Tell)

@@ -103,7 +103,7 @@ pub struct Keep {
     /// Our accounts.
     own: Vec<Address>,
     /// What was told of blocks before may be wrong: there is no going on from here.
-    adrift: AtomicBool,
+    desynced: AtomicBool,
     inner: Mutex<Inner>,
     /// Tracing blocks.
     no_trace: Absent,
@@ -165,7 +165,7 @@ impl Keep {
         let inner =
             Mutex::new(Inner { known, followed, at: loaded.head.hash, numbered, learnt_by: None, learning: false });
         let (no_trace, no_call_trace) = (Absent::default(), Absent::default());
-        Self { chain, rules, own: Vec::new(), adrift: AtomicBool::new(false), inner, no_trace, no_call_trace }
+        Self { chain, rules, own: Vec::new(), desynced: AtomicBool::new(false), inner, no_trace, no_call_trace }
     }
 
     /// These accounts are ours: what they hold is read back behind each block.
@@ -194,7 +194,7 @@ impl Keep {
                 Ok(Some(changes)) => break changes,
                 Ok(None) => way = next(way),
                 // A node that cannot trace this block, or not in time, may still answer for what it holds.
-                Err(error) if way != ChangeSource::Reread && !self.adrift.load(Ordering::Relaxed) => {
+                Err(error) if way != ChangeSource::Reread && !self.desynced.load(Ordering::Relaxed) => {
                     if way == ChangeSource::Trace {
                         self.no_trace.learn("a block's trace", &error);
                     }
@@ -321,8 +321,8 @@ impl Keep {
         }
     }
 
-    fn set_adrift(&self) {
-        self.adrift.store(true, Ordering::Relaxed);
+    fn desync(&self) {
+        self.desynced.store(true, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

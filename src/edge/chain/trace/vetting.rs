@@ -19,7 +19,7 @@ const AGAIN: Duration = Duration::from_secs(3_600);
 
 /// How one node's traces stand.
 #[derive(Debug, Default)]
-pub struct Trust(Mutex<Standing>);
+pub struct Vetting(Mutex<Standing>);
 
 #[derive(Clone, Copy, Debug)]
 enum Standing {
@@ -33,7 +33,7 @@ enum Standing {
 
 /// What came of holding a trace against an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Finding {
     /// Both say the same.
     Stood,
     /// They do not, and the chain's state is as executed.
@@ -59,7 +59,7 @@ impl Default for Standing {
     }
 }
 
-impl Trust {
+impl Vetting {
     /// They are to be held against an execution.
     #[must_use]
     pub fn is_due(&self) -> bool {
@@ -90,19 +90,19 @@ impl Trust {
 
     /// One was held.
     #[must_use]
-    pub fn learn(&self, verdict: Verdict) -> Belief {
+    pub fn learn(&self, finding: Finding) -> Belief {
         let mut standing = self.lock();
         let Standing::Held { stood, vain, doubted } = *standing else {
             // Another block's verdict came first.
-            return if verdict == Verdict::Refuted { Belief::Refuse } else { Belief::Tell };
+            return if finding == Finding::Refuted { Belief::Refuse } else { Belief::Tell };
         };
-        *standing = match verdict {
-            Verdict::Refuted => Standing::Refuted(Instant::now()),
-            Verdict::Stood if stood + 1 >= DUE => Standing::Believed,
-            Verdict::Stood => Standing::Held { stood: stood + 1, vain, doubted },
-            Verdict::Vain if doubted && vain + 1 >= IN_VAIN_DOUBTED => Standing::Refuted(Instant::now()),
-            Verdict::Vain if vain + 1 >= IN_VAIN => Standing::Believed,
-            Verdict::Vain => Standing::Held { stood, vain: vain + 1, doubted },
+        *standing = match finding {
+            Finding::Refuted => Standing::Refuted(Instant::now()),
+            Finding::Stood if stood + 1 >= DUE => Standing::Believed,
+            Finding::Stood => Standing::Held { stood: stood + 1, vain, doubted },
+            Finding::Vain if doubted && vain + 1 >= IN_VAIN_DOUBTED => Standing::Refuted(Instant::now()),
+            Finding::Vain if vain + 1 >= IN_VAIN => Standing::Believed,
+            Finding::Vain => Standing::Held { stood, vain: vain + 1, doubted },
         };
         match *standing {
             Standing::Refuted(_) if doubted => Belief::Relearn,
@@ -118,39 +118,39 @@ impl Trust {
 
 #[cfg(test)]
 mod tests {
-    use super::{Belief, DUE, IN_VAIN, Trust, Verdict};
+    use super::{Belief, DUE, Finding, IN_VAIN, Vetting};
 
     #[test]
     fn traces_are_held_until_enough_of_them_stood_and_again_when_there_is_a_doubt() {
-        let trust = Trust::default();
+        let vetting = Vetting::default();
         for _ in 0..DUE {
-            assert!(trust.is_due() && !trust.doubt(), "held already");
-            assert_eq!(trust.learn(Verdict::Stood), Belief::Tell);
+            assert!(vetting.is_due() && !vetting.doubt(), "held already");
+            assert_eq!(vetting.learn(Finding::Stood), Belief::Tell);
         }
-        assert!(!trust.is_due() && trust.doubt() && trust.is_due());
-        assert_eq!(trust.learn(Verdict::Stood), Belief::Tell);
+        assert!(!vetting.is_due() && vetting.doubt() && vetting.is_due());
+        assert_eq!(vetting.learn(Finding::Stood), Belief::Tell);
         // What was told between is not known to be right.
-        assert_eq!(trust.learn(Verdict::Refuted), Belief::Relearn);
-        assert!(trust.is_refuted() && !trust.is_due() && !trust.doubt());
+        assert_eq!(vetting.learn(Finding::Refuted), Belief::Relearn);
+        assert!(vetting.is_refuted() && !vetting.is_due() && !vetting.doubt());
     }
 
     #[test]
     fn the_first_that_is_contradicted_is_the_last_that_is_asked_for() {
-        let trust = Trust::default();
-        assert_eq!(trust.learn(Verdict::Vain), Belief::Tell);
-        assert_eq!(trust.learn(Verdict::Refuted), Belief::Refuse);
-        assert!(trust.is_refuted());
+        let vetting = Vetting::default();
+        assert_eq!(vetting.learn(Finding::Vain), Belief::Tell);
+        assert_eq!(vetting.learn(Finding::Refuted), Belief::Refuse);
+        assert!(vetting.is_refuted());
     }
 
     #[test]
     fn what_cannot_be_held_is_believed_unless_there_is_a_doubt() {
-        let trust = Trust::default();
+        let vetting = Vetting::default();
         for _ in 0..IN_VAIN {
-            assert!(trust.is_due());
-            assert_eq!(trust.learn(Verdict::Vain), Belief::Tell);
+            assert!(vetting.is_due());
+            assert_eq!(vetting.learn(Finding::Vain), Belief::Tell);
         }
-        assert!(!trust.is_due() && trust.doubt());
-        assert_eq!([(); 3].map(|()| trust.learn(Verdict::Vain)), [Belief::Tell, Belief::Tell, Belief::Relearn]);
-        assert!(trust.is_refuted());
+        assert!(!vetting.is_due() && vetting.doubt());
+        assert_eq!([(); 3].map(|()| vetting.learn(Finding::Vain)), [Belief::Tell, Belief::Tell, Belief::Relearn]);
+        assert!(vetting.is_refuted());
     }
 }

@@ -188,9 +188,9 @@ const ROOMS: &[Room] = &[
     Room { at: "edge::bootstrap", may: BOOTSTRAP, doors: &["edge::*"], crates: Any, bans: &["eyre"] },
     // A journal says with what settings a run was made: they are nouns, beside the code that reads them.
     Room { at: "edge::record", may: &["types", "chain", "metrics", "protocols", "hot::event", "hot::refused", "hot::rt",
-        "hot::bundle::config", "hot::forecast::config", "hot::search::config"], doors: &[], crates: Any, bans: EDGE },
-    // What happened to bundles is said in the ledger's own nouns.
-    Room { at: "edge::sink", may: &["types", "edge::ledger"], doors: &[], crates: Any, bans: EDGE },
+        "hot::bundle::config", "hot::forecast::config", "hot::search::config", "edge::disk"], doors: &[], crates: Any, bans: EDGE },
+    // What happened to bundles is said in the ledger's own nouns. That a file is not written is said by all in one way: `disk`.
+    Room { at: "edge::sink", may: &["types", "edge::disk", "edge::ledger"], doors: &[], crates: Any, bans: EDGE },
     Room { at: "edge::*", may: SEAM, doors: &["edge::*"], crates: Any, bans: EDGE },
     // Shown again as `edge::rpc`.
     Room { at: "rpc", may: &[], doors: &[], crates: Any, bans: EDGE },

@@ -145,3 +145,47 @@ fn the_doctor_names_every_point_with_what_mends_it() {
         assert!(finding["mend"].as_str().is_some_and(|mend| mend.len() > 8), "{finding}");
     }
 }
+
+/// A disk that is full takes no line: `/dev/full` is one.
+#[test]
+fn what_cannot_be_said_on_stderr_ends_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Nobody listens there: it warns, and then ends with a sentence.
+    let config = config(folder.path(), "[[node]]\nname = \"n\"\nws = \"ws://127.0.0.1:1\"\n");
+    for (filter, format) in [("trace", "text"), ("trace", "json"), ("warn", "text")] {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");
+        let status = Command::new(env!("CARGO_BIN_EXE_peregrine"))
+            .args(["run", "--config", &config])
+            .env("PEREGRINE_TEST_OWNER", KEY)
+            .env("PEREGRINE_LOG", filter)
+            .env("PEREGRINE_LOG_FORMAT", format)
+            .stderr(full)
+            .status()
+            .expect("the binary runs");
+        assert_eq!(status.code(), Some(1), "the node's absence, and no panic");
+    }
+}
+
+#[test]
+fn a_damaged_ledger_is_one_sentence_that_says_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config(folder.path(), "[[node]]\nname = \"n\"\nws = \"ws://127.0.0.1:1\"\n");
+    let ledger = folder.path().join("ledger");
+    // It is made before a node is looked for.
+    assert_eq!(peregrine(&["run", "--config", &config]).status.code(), Some(1));
+    let whole = std::fs::read(&ledger).expect("a ledger");
+    let mut zeroed = whole.clone();
+    zeroed[4_096..3 * 4_096].fill(0);
+    let mut flipped = whole.clone();
+    (0..512).for_each(|at| flipped[at] ^= 0x11);
+    let halved = whole[..whole.len() / 2].to_vec();
+    for bytes in [zeroed, flipped, halved, b"notes of mine".to_vec()] {
+        std::fs::write(&ledger, &bytes).expect("written");
+        let output = peregrine(&["run", "--config", &config]);
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(said.lines().count(), 1, "one sentence: {said}");
+        assert!(said.contains("record.ledger") && said.contains(ledger.to_str().expect("text")), "{said}");
+        assert!(said.contains("move it away") && !said.contains("fault of peregrine"), "{said}");
+    }
+}

@@ -1,5 +1,10 @@
 //! The ledger against a model, against SIGKILL, and the rules of what landed.
 
+#[path = "ledger/damaged.rs"]
+mod damaged;
+#[path = "ledger/full.rs"]
+mod full;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -315,7 +320,7 @@ fn a_second_process_and_a_foreign_file_are_refused() {
     assert!(error.to_string().contains("ledger.redb"), "{error}");
     drop(held);
     std::fs::write(&path, b"not a database, though long enough to be looked at").unwrap();
-    assert!(matches!(Ledger::open(&path), Err(LedgerError::Store { .. })));
+    assert!(matches!(Ledger::open(&path), Err(LedgerError::Damaged { .. })));
 }
 
 #[test]

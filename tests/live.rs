@@ -5,6 +5,8 @@
 mod chains;
 #[path = "live/dialects.rs"]
 mod dialects;
+#[path = "live/disk.rs"]
+mod disk;
 #[path = "live/earns.rs"]
 mod earns;
 #[path = "live/executor.rs"]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::edge::stderr;
 use crate::types::text::printable;
 
 pub mod check;
@@ -149,9 +150,8 @@ fn without_pages(word: &str) -> String {
 }
 
 /// One sentence on stderr, whatever the terminal.
-#[expect(clippy::print_stderr, reason = "this is where errors reach the user")]
 fn complain(error: &impl Display, code: u8) -> ExitCode {
-    eprintln!("peregrine: {}", printable(&in_words(&error.to_string()), MOST_COMPLAINT));
+    stderr::say(&format!("peregrine: {}", printable(&in_words(&error.to_string()), MOST_COMPLAINT)));
     ExitCode::from(code)
 }
 

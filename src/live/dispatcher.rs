@@ -26,6 +26,7 @@ use crate::edge::chain::BlockId;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::Head;
 use crate::edge::chain::Log;
+use crate::edge::disk::Trouble;
 use crate::edge::ingest::Ingest;
 use crate::edge::ingest::feed::Feed;
 use crate::edge::ingest::feed::Pending;
@@ -107,6 +108,8 @@ pub struct Dispatcher {
     looks: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>,
     /// How often the state was loaded anew.
     loads: u64,
+    /// Tells when the journal is not written and when it is again, where there is one.
+    journal: Option<watch::Receiver<Option<Trouble>>>,
 }
 
 /// What a dispatcher is made of.
@@ -131,13 +134,15 @@ pub struct Parts {
     pub at: BlockId,
     /// Questions how the state stands.
     pub looks: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>,
+    /// Whether the journal is written, where there is one.
+    pub journal: Option<watch::Receiver<Option<Trouble>>>,
 }
 
 impl Dispatcher {
     /// A dispatcher.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { feeders, source, watchlist, keep, newest, meters, to_settle, tip, at, looks } = parts;
+        let Parts { feeders, source, watchlist, keep, newest, meters, to_settle, tip, at, looks, journal } = parts;
         newest.store(at.number, Ordering::Relaxed);
         Self {
             feeders,
@@ -160,6 +165,7 @@ impl Dispatcher {
             base_misses: 0,
             looks,
             loads: 0,
+            journal,
         }
     }
 
@@ -186,6 +192,7 @@ impl Dispatcher {
                 biased;
                 Some(report) = reports.recv() => self.report(report).await,
                 Some(asker) = self.looks.recv() => self.all(&Work::Look(sink(&asker))),
+                true = written_again(&mut self.journal) => self.reload().await,
                 Some(fetched) = self.fetches.join_next() => self.fetched(fetched.unwrap_or(Fetched::Nothing)),
                 item = feed.recv() => match item {
                     Some(item) => self.feed(item).await,
@@ -530,6 +537,16 @@ impl Dispatcher {
             // A thread that is gone has panicked; the supervisor in `live` ends the run.
             let _gone = feeder.chain(work.clone());
         }
+    }
+}
+
+/// Waits for the journal to be written behind a gap. From a state that is loaded anew a replay goes on, and from nothing else.
+async fn written_again(journal: &mut Option<watch::Receiver<Option<Trouble>>>) -> bool {
+    let Some(journal) = journal else { return std::future::pending().await };
+    match journal.changed().await {
+        Ok(()) => journal.borrow_and_update().is_none(),
+        // It has ended.
+        Err(_) => std::future::pending().await,
     }
 }
 

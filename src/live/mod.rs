@@ -225,10 +225,11 @@ impl Searcher {
     /// Sends nothing more, and waits until every bundle has an outcome, or for `patience`. How many have none.
     pub async fn wind_down(&self, patience: Duration) -> usize {
         self.send_gate.halt();
-        let mut seen_none = false;
+        let (mut open, mut seen_none) = (0, false);
         let deadline = tokio::time::Instant::now() + patience;
         loop {
-            let open = self.facts.open_bundles().unwrap_or(0);
+            // A ledger that cannot be read now says nothing of them.
+            open = self.facts.open_bundles().unwrap_or(open.max(1));
             // Twice: what a spinning worker has just sent is on its way to the sender.
             let settled = open == 0 && seen_none;
             seen_none = open == 0;
@@ -267,6 +268,9 @@ impl Searcher {
         }
         if let Some(Err(error)) = journal.map(Writer::finish) {
             tracing::error!(%error, "the journal is not whole");
+        }
+        for (file, lost) in stats.files().all().map(|file| (file, file.lost())).filter(|(_, lost)| *lost > 0) {
+            tracing::warn!(path = %file.path().display(), lost, "entries are not in the {}", file.what());
         }
         Status { sources, ..stats.status(&meters) }
     }

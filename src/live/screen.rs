@@ -7,6 +7,7 @@ use indicatif::ProgressDrawTarget;
 use indicatif::ProgressStyle;
 
 use crate::edge::bootstrap::Progress;
+use crate::edge::stderr;
 use crate::live::searchers::Standing;
 use crate::live::stats::show;
 
@@ -45,12 +46,11 @@ impl Screen {
     }
 
     /// A line that stays.
-    #[expect(clippy::print_stderr, reason = "this is what the user watches")]
     pub(super) fn say(&self, line: &str) {
         if self.is_terminal() {
             self.bar.println(line);
         } else {
-            eprintln!("{line}");
+            stderr::say(line);
         }
     }
 

@@ -43,6 +43,8 @@ const LINE: Duration = Duration::from_secs(5);
 pub fn run(configs: &[Config], how: How) -> eyre::Result<Vec<Standing>> {
     let threads: Vec<&rt::Config> = configs.iter().map(|config| &config.threads).collect();
     edge(&threads)?.block_on(async {
+        // Taken, it leaves a limit of files' sizes an error like a full disk; else the system ends us without a word.
+        let _too_long = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         let screen = Screen::new();
         let mut hear = screen.progress();
         let searchers = tokio::select! {

@@ -49,7 +49,7 @@ use crate::live::state_loader::StateLoader;
 use crate::live::stats::export::{Export, Row};
 use crate::live::stats::meter::Meters;
 use crate::live::stats::quiet;
-use crate::live::stats::totals::Stats;
+use crate::live::stats::totals::{Files, Stats};
 use crate::live::submission::inclusion;
 use crate::live::submission::inclusion::InclusionTracker;
 use crate::live::submission::lease;
@@ -68,10 +68,11 @@ use crate::metrics::span::Clock;
 /// One sentence that says what is missing or wrong; nothing runs then.
 pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> eyre::Result<Searcher> {
     let (submitter, own) = submitter(config, how)?;
+    // What lies on this host is looked at before anybody is asked.
+    let ledger = ledger(config)?;
     let chain = dial(config).await?;
     deployed(&chain, own, how).await?;
     let source = StateLoader::new(chain, config, own);
-    let ledger = ledger(config)?;
     let loaded = source.load(progress).await?;
     behind(config, Begun { submitter, how, seed, source, ledger, loaded }).await
 }
@@ -110,8 +111,7 @@ pub async fn start_behind(config: &Config, how: How, seed: u64, loaded: Loaded) 
 }
 
 fn ledger(config: &Config) -> eyre::Result<Arc<Ledger>> {
-    let path = &config.record.ledger;
-    Ok(Arc::new(Ledger::open(path).wrap_err_with(|| format!("ledger {}", path.display()))?))
+    Ok(Arc::new(Ledger::open(&config.record.ledger).wrap_err("record.ledger")?))
 }
 
 /// A searcher whose state is loaded.
@@ -183,8 +183,14 @@ impl Prepared<'_> {
     /// Threads, feed, relays.
     async fn start(self, submitter: Submitter, how: How, seed: u64) -> eyre::Result<Searcher> {
         let meters = Arc::new(Meters::new(self.config.threads.hot));
-        let stats = Arc::new(Stats::new(seed, self.clock.unix_start_ns() / 1_000_000));
-        let facts = self.facts(&stats)?;
+        let lines = self.lines()?;
+        let files = Files {
+            ledger: self.ledger.writes().clone(),
+            journal: self.journal_handle.writes().cloned(),
+            facts: lines.as_ref().map(|lines| lines.writes().clone()),
+        };
+        let stats = Arc::new(Stats::new(seed, self.clock.unix_start_ns() / 1_000_000, files));
+        let facts = self.facts(&stats, lines);
         let (reports, heard) = mpsc::unbounded_channel();
         let (to_send, found) = mpsc::unbounded_channel();
         let (replies, said) = mpsc::unbounded_channel();
@@ -294,13 +300,18 @@ impl Prepared<'_> {
         }
     }
 
+    /// The file of facts, if there is to be one.
+    fn lines(&self) -> eyre::Result<Option<Arc<Lines>>> {
+        let Some(path) = &self.config.record.facts else { return Ok(None) };
+        let lines = Lines::open(path).wrap_err_with(|| format!("record.facts {}", path.display()))?;
+        Ok(Some(Arc::new(lines)))
+    }
+
     /// The stream of facts, and its sinks: a new one is a line here.
-    fn facts(&self, stats: &Arc<Stats>) -> eyre::Result<Arc<Facts>> {
+    fn facts(&self, stats: &Arc<Stats>, lines: Option<Arc<Lines>>) -> Arc<Facts> {
         let mut sinks: Vec<Arc<dyn Sink>> = vec![stats.clone()];
-        if let Some(path) = &self.config.record.facts {
-            sinks.push(Arc::new(Lines::open(path).wrap_err_with(|| format!("record.facts {}", path.display()))?));
-        }
-        Ok(Facts::new(self.ledger.clone(), sinks))
+        sinks.extend(lines.map(|lines| lines as Arc<dyn Sink>));
+        Facts::new(self.ledger.clone(), sinks)
     }
 
     fn sender(
@@ -346,6 +357,7 @@ impl Prepared<'_> {
             tip,
             at: self.at,
             looks,
+            journal: self.journal_handle.writes().map(|writes| writes.watch()),
         })
     }
 }

@@ -69,6 +69,7 @@ counters! {
     SocketsLost "sockets_lost" "Sockets of spinning threads that broke, and were dialled anew."
     Rested "bundles_kept_from_relays" "Bundles that a relay was not given, since it wants to be left alone."
     NotSent "bundles_not_sent" "Bundles not sent: too late, a double, or not written to the ledger."
+    Unwritten "bundles_unwritten" "Those not sent because the ledger could not be written."
     Misses "cold_misses" "Accounts and slots that were not known when they were needed."
     Fetched "cold_fetched" "Answers to misses, each for one transaction or proof."
     Quarantined "pools_quarantined" "Pools taken out because their state was found wrong."

@@ -20,7 +20,7 @@ use crate::rig::{self, until};
 use crate::truth;
 
 /// What `peregrine run` reads. Addresses are this host's, and keys lie in files.
-fn config(world: &World, folder: &Path, spin: bool) -> PathBuf {
+pub fn config(world: &World, folder: &Path, spin: bool) -> PathBuf {
     let path = |place: Place| match place {
         Place::File(path) => path.display().to_string(),
         other => panic!("{other:?}"),
@@ -58,12 +58,12 @@ fn run(config: &Path) -> Child {
         .unwrap()
 }
 
-fn ours(world: &World) -> Vec<Entry> {
+pub fn ours(world: &World) -> Vec<Entry> {
     let signer = Some(world.identity.address());
     world.verdicts().into_iter().filter(|entry| entry.signer == signer).collect()
 }
 
-fn has_landed(entry: &Entry) -> bool {
+pub fn has_landed(entry: &Entry) -> bool {
     matches!(entry.fate, Fate::Landed { .. })
 }
 

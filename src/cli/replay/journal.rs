@@ -84,6 +84,7 @@ struct Summary<'a> {
     proofs: u64,
     bundles: u64,
     gaps: usize,
+    resumed: u64,
     unsaid: u64,
     torn_at: Option<u64>,
     difference: Option<&'a journal::Difference>,
@@ -151,6 +152,7 @@ fn summary(report: &Report, elapsed_us: u64) -> Summary<'_> {
         proofs: report.proofs,
         bundles: report.bundles,
         gaps: report.gaps.len(),
+        resumed: report.resumed,
         unsaid: report.unsaid,
         torn_at: report.torn,
         difference: report.difference.as_ref(),
@@ -169,6 +171,14 @@ fn table(report: &Report, elapsed_us: u64) -> String {
         report.bytes as f64 / 1e6,
         elapsed_us as f64 / 1e6,
     );
+    if !report.gaps.is_empty() {
+        text += &format!(
+            "{} gaps, behind {} of which it went on from a state loaded anew; {} frames of which nothing is said\n",
+            report.gaps.len(),
+            report.resumed,
+            report.unsaid,
+        );
+    }
     if let Some(at) = report.torn {
         text += &format!("the file ends within a frame at byte {at}: the run died while it was written\n");
     }
@@ -183,8 +193,9 @@ fn verdict(arguments: &Journal, report: &Report) -> Result<(), Failure> {
     }
     let Some(Gap { run, thread, from, to }) = report.gaps.first() else { return Ok(()) };
     Err(Failure::Run(eyre!(
-        "{file}: run {run}, hot-{thread}: frames {from} to {} are missing, nothing can be said from event {from} on",
-        to.saturating_sub(1)
+        "{file}: run {run}, hot-{thread}: frames {from} to {} are missing, nothing can be said from event {from} on{}",
+        to.saturating_sub(1),
+        if report.resumed > 0 { ", until the state was loaded anew" } else { "" }
     )))
 }
 

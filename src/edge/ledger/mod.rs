@@ -9,26 +9,31 @@
 //! - One bundle per target block and opportunity: the second one is refused as [`LedgerError::Taken`], unless it says that it
 //!   replaces the first. So nothing is sent twice.
 //! - [`Ledger::open_bundles`] is what a restart has to follow up: nothing is forgotten.
+//! - A disk that takes nothing is told at once ([`LedgerError::is_the_disks`]) and tried again for as long as the ledger is open:
+//!   [`Ledger::writes`]. A file that is damaged is one sentence, and never a panic.
 //!
 //! # Cost
 //! A write waits for the disk (one `fsync`); those that queue up meanwhile share the next one.
 
+mod file;
 pub mod landed;
 pub mod others;
 pub mod row;
 pub mod store;
+mod writer;
 
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use alloy_primitives::B256;
-use redb::Database;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::edge::disk::{Retry, Writes};
+use crate::edge::ledger::file::File;
 use crate::edge::ledger::others::Liquidation;
 use crate::edge::ledger::row::Answer;
 use crate::edge::ledger::row::Bundle;
@@ -37,9 +42,9 @@ use crate::edge::ledger::row::Outcome;
 use crate::edge::ledger::row::Row;
 use crate::edge::ledger::row::Totals;
 use crate::edge::ledger::store::Which;
+use crate::edge::ledger::writer::Writer;
 
-/// Most operations that share one transaction.
-const ABREAST: usize = 256;
+pub use file::is_guarded;
 
 /// Why something was not written or read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,15 +93,48 @@ pub enum LedgerError {
         /// What is wrong.
         cause: String,
     },
-    /// The database failed: out of space, another process holds it, a broken file.
+    /// The database failed: out of space, another process holds it.
     #[error("the ledger failed: {cause}")]
     Store {
         /// Its words.
         cause: String,
     },
+    /// The file is not as it was written, or is somebody else's.
+    #[error("{path} is damaged, or no ledger ({cause}): move it away, or put a whole copy in its place")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// An earlier write failed, and none has been possible since.
+    #[error("the ledger is not written: {why}")]
+    Unwritten {
+        /// Why the first failed.
+        why: String,
+    },
     /// Its thread is gone.
     #[error("the ledger is closed")]
     Closed,
+}
+
+impl LedgerError {
+    /// Whether it is no fault of what was asked: asked again once the ledger is written ([`Ledger::writes`]), it is done.
+    #[must_use]
+    pub const fn is_the_disks(&self) -> bool {
+        matches!(self, Self::Store { .. } | Self::Damaged { .. } | Self::Unwritten { .. })
+    }
+
+    /// With the file that it is about.
+    fn of(self, path: &Path) -> Self {
+        let path = path.to_path_buf();
+        match self {
+            Self::Damaged { cause, .. } => Self::Damaged { path, cause },
+            Self::Row { cause } => Self::Row { cause: format!("{}: {cause}", path.display()) },
+            Self::Store { cause } => Self::Store { cause: format!("{}: {cause}", path.display()) },
+            other => other,
+        }
+    }
 }
 
 /// What can be written.
@@ -143,7 +181,8 @@ impl Ack {
 
 /// An open ledger. Dropping it writes what is queued.
 pub struct Ledger {
-    db: Arc<Database>,
+    file: Arc<File>,
+    writes: Arc<Writes>,
     queue: Option<Sender<Request>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -151,15 +190,19 @@ pub struct Ledger {
 impl Ledger {
     /// Opens the file, or makes it. One process at a time can.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        let named = |cause: String| LedgerError::Store { cause: format!("{}: {cause}", path.display()) };
-        let db = Database::create(path).map_err(|error| named(error.to_string()))?;
-        store::prepare(&db)?;
-        let db = Arc::new(db);
+        let file = Arc::new(File::open(path)?);
+        let writes = Arc::new(Writes::new("ledger", path));
         let (queue, requests) = channel();
-        let writing = Arc::clone(&db);
-        let spawned = std::thread::Builder::new().name("ledger".into()).spawn(move || write(&writing, &requests));
-        let writer = spawned.map_err(|error| named(error.to_string()))?;
-        Ok(Self { db, queue: Some(queue), writer: Some(writer) })
+        let writer = Writer { file: file.clone(), writes: writes.clone(), requests, retry: Retry::default() };
+        let spawned = std::thread::Builder::new().name("ledger".into()).spawn(move || writer.run());
+        let writer = spawned.map_err(|error| LedgerError::Store { cause: error.to_string() })?;
+        Ok(Self { file, writes, queue: Some(queue), writer: Some(writer) })
+    }
+
+    /// Whether it is written, and if not, why.
+    #[must_use]
+    pub const fn writes(&self) -> &Arc<Writes> {
+        &self.writes
     }
 
     /// Writes down a bundle. Wait for it before sending, unless a lease covers its block.
@@ -199,7 +242,7 @@ impl Ledger {
 
     /// The liquidations of these blocks, in order: ours, and those of others.
     pub fn liquidations(&self, blocks: RangeInclusive<u64>) -> Result<Vec<Liquidation>, LedgerError> {
-        store::liquidations(&store::read(&self.db)?, blocks)
+        self.file.read(|txn| store::liquidations(txn, blocks))
     }
 
     /// Writes down that bundles for blocks up to `block` may go out before their rows are written; zero: none may have.
@@ -209,17 +252,17 @@ impl Ledger {
 
     /// What [`Ledger::lease`] wrote last; zero when it never did.
     pub fn leased(&self) -> Result<u64, LedgerError> {
-        store::leased(&store::read(&self.db)?)
+        self.file.read(store::leased)
     }
 
     /// One bundle.
     pub fn row(&self, uuid: Uuid) -> Result<Row, LedgerError> {
-        store::row(&store::read(&self.db)?, uuid)
+        self.file.read(|txn| store::row(txn, uuid))
     }
 
     /// The bundle that holds an opportunity in a block: with one, there is nothing to send.
     pub fn holder(&self, target: u64, opportunity: B256) -> Result<Option<Uuid>, LedgerError> {
-        store::holder(&store::read(&self.db)?, target, opportunity.0)
+        self.file.read(|txn| store::holder(txn, target, opportunity.0))
     }
 
     /// The bundles for a block.
@@ -239,22 +282,21 @@ impl Ledger {
 
     /// Profit and loss.
     pub fn totals(&self) -> Result<Totals, LedgerError> {
-        store::totals(&store::read(&self.db)?)
+        self.file.read(store::totals)
     }
 
     /// Profit and loss, counted from the rows: what [`Ledger::totals`] must equal.
     pub fn recount(&self) -> Result<Totals, LedgerError> {
-        store::recount(&store::read(&self.db)?)
+        self.file.read(store::recount)
     }
 
     /// The latencies of a run, by stage.
     pub fn latencies_of(&self, run: u64) -> Result<Vec<(String, Latency)>, LedgerError> {
-        store::latencies(&store::read(&self.db)?, run)
+        self.file.read(|txn| store::latencies(txn, run))
     }
 
     fn rows(&self, which: Which) -> Result<Vec<Row>, LedgerError> {
-        let txn = store::read(&self.db)?;
-        store::list(&txn, which)?.into_iter().map(|uuid| store::row(&txn, uuid)).collect()
+        self.file.read(|txn| store::list(txn, which)?.into_iter().map(|uuid| store::row(txn, uuid)).collect())
     }
 
     fn ask(&self, op: Op) -> Ack {
@@ -271,39 +313,8 @@ impl Drop for Ledger {
     fn drop(&mut self) {
         drop(self.queue.take());
         if let Some(writer) = self.writer.take() {
-            // It panics only if redb does; there is nobody left to tell.
+            // It does not panic.
             let _ended = writer.join();
         }
     }
-}
-
-/// The ledger's thread: takes what is queued, writes it in one transaction, and acknowledges each once that is on disk.
-fn write(db: &Database, requests: &Receiver<Request>) {
-    while let Ok(first) = requests.recv() {
-        let batch: Vec<Request> = std::iter::once(first).chain(requests.try_iter().take(ABREAST - 1)).collect();
-        let results = commit(db, &batch);
-        for (index, request) in batch.into_iter().enumerate() {
-            let result = match &results {
-                Ok(results) => results.get(index).cloned().unwrap_or(Err(LedgerError::Closed)),
-                Err(error) => Err(error.clone()),
-            };
-            // Nobody waits: it is written all the same.
-            let _unheard = request.ack.send(result);
-        }
-    }
-}
-
-fn commit(db: &Database, batch: &[Request]) -> Result<Vec<Result<(), LedgerError>>, LedgerError> {
-    let txn = db.begin_write().map_err(store::fail)?;
-    let mut results = Vec::with_capacity(batch.len());
-    for request in batch {
-        let result = store::apply(&txn, &request.op);
-        if let Err(broken @ (LedgerError::Store { .. } | LedgerError::Row { .. })) = result {
-            // Half an operation may be in the transaction: none of it is kept.
-            return Err(broken);
-        }
-        results.push(result);
-    }
-    txn.commit().map_err(store::fail)?;
-    Ok(results)
 }

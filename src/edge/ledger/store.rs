@@ -5,6 +5,7 @@
 //! - `TOTALS` is what [`recount`] finds.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::de::DeserializeOwned;
@@ -40,6 +41,11 @@ const TOTALS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("totals");
 const LIQUIDATIONS: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("liquidations");
 /// Start of the run in unix milliseconds, and stage.
 const LATENCIES: TableDefinition<'_, (u64, &str), &[u8]> = TableDefinition::new("latencies");
+
+/// Empty, but while it is tried whether there is room.
+const ROOM: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("room");
+/// What there is to be room for: a block's bundles and what relays say to them.
+const ROOM_BYTES: usize = 256 << 10;
 
 /// A row of `BUNDLES`.
 #[derive(Serialize, Deserialize)]
@@ -79,8 +85,41 @@ pub fn leased(txn: &ReadTransaction) -> Result<u64, LedgerError> {
     Ok(meta.get("lease").map_err(fail)?.map_or(0, |lease| lease.value()))
 }
 
+/// Some operations, each with what came of it, in one transaction. An error: none of them is done.
+pub fn commit<'a>(
+    db: &Database,
+    ops: impl IntoIterator<Item = &'a Op>,
+) -> Result<Vec<Result<(), LedgerError>>, LedgerError> {
+    let txn = db.begin_write().map_err(fail)?;
+    let mut results = Vec::new();
+    for op in ops {
+        let result = apply(&txn, op);
+        if let Err(broken @ (LedgerError::Store { .. } | LedgerError::Damaged { .. } | LedgerError::Row { .. })) =
+            result
+        {
+            // Half an operation may be in the transaction: none of it is kept.
+            return Err(broken);
+        }
+        results.push(result);
+    }
+    txn.commit().map_err(fail)?;
+    Ok(results)
+}
+
+/// Writes as much as the next rows may need, and takes it back: an error where there is no room.
+pub fn probe(db: &Database) -> Result<(), LedgerError> {
+    // No zeros: a file system may keep those without room.
+    let bytes = vec![0xa5; ROOM_BYTES];
+    let txn = db.begin_write().map_err(fail)?;
+    txn.open_table(ROOM).map_err(fail)?.insert("room", bytes.as_slice()).map_err(fail)?;
+    txn.commit().map_err(fail)?;
+    let txn = db.begin_write().map_err(fail)?;
+    txn.delete_table(ROOM).map_err(fail)?;
+    txn.commit().map_err(fail)
+}
+
 /// One operation, inside a transaction.
-pub fn apply(txn: &WriteTransaction, op: &Op) -> Result<(), LedgerError> {
+fn apply(txn: &WriteTransaction, op: &Op) -> Result<(), LedgerError> {
     match op {
         Op::Decide(bundle) => decide(txn, bundle),
         Op::Answer(uuid, answer) => add_answer(txn, *uuid, answer),
@@ -323,5 +362,18 @@ fn decode<T: DeserializeOwned>(row: &[u8]) -> Result<T, LedgerError> {
 
 /// The database's own failure.
 pub fn fail(error: impl Into<redb::Error>) -> LedgerError {
-    LedgerError::Store { cause: error.into().to_string() }
+    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+    let error: redb::Error = error.into();
+    let cause = error.to_string();
+    let is_damaged = match &error {
+        redb::Error::Corrupted(_)
+        | redb::Error::UpgradeRequired(_)
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TypeDefinitionChanged { .. }
+        | redb::Error::TableDoesNotExist(_) => true,
+        redb::Error::Io(error) => matches!(error.kind(), InvalidData | UnexpectedEof),
+        _ => false,
+    };
+    if is_damaged { LedgerError::Damaged { path: PathBuf::new(), cause } } else { LedgerError::Store { cause } }
 }

@@ -5,23 +5,27 @@
 //! - A tap never waits: a full queue costs the journal a frame, which is counted, and the feed nothing.
 //! - What is long to serialise is serialised by the writer ([`JournalHandle::late`]).
 //! - The writer is a thread of its own. It hands everything to the system whenever it has caught up.
+//! - While the disk takes nothing frames are left out and counted, and it goes on behind the last whole one: no frame is torn
+//!   amid the file. What a run's frames are read by (its start, its plan, its sources) is written as soon as there is room.
 
 pub mod format;
+mod tape;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::edge::disk::Writes;
 use crate::edge::record::format::End;
 use crate::edge::record::format::FormatError;
 use crate::edge::record::format::FrameKind;
 use crate::edge::record::format::Reader;
+use crate::edge::record::tape::Tape;
 
 pub use crate::metrics::span::Clock;
 
@@ -98,14 +102,14 @@ pub type Late = Box<dyn FnOnce() -> io::Result<Vec<u8>> + Send>;
 pub struct JournalHandle {
     clock: Clock,
     sender: Option<mpsc::Sender<Entry>>,
-    lost: Arc<AtomicU64>,
+    writes: Option<Arc<Writes>>,
 }
 
 impl JournalHandle {
     /// Keeps nothing; for runs without a journal.
     #[must_use]
     pub fn none(clock: Clock) -> Self {
-        Self { clock, sender: None, lost: Arc::default() }
+        Self { clock, sender: None, writes: None }
     }
 
     /// The run's clock.
@@ -140,10 +144,17 @@ impl JournalHandle {
         self.hand_in(self.clock.now_ns(), source, kind, Payload::Late(payload));
     }
 
-    /// Frames that found the queue full, or were too long to be read back.
+    /// Whether it is written, and how many frames are not in it: those that found the queue full, were too long to be read back,
+    /// or came while the disk took nothing. `None`: nothing is kept.
+    #[must_use]
+    pub const fn writes(&self) -> Option<&Arc<Writes>> {
+        self.writes.as_ref()
+    }
+
+    /// Frames that are not in it.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.writes.as_ref().map_or(0, |writes| writes.lost())
     }
 
     fn keep(&self, at_ns: u64, source: u16, kind: FrameKind, payload: &[u8]) {
@@ -155,7 +166,7 @@ impl JournalHandle {
     fn hand_in(&self, at_ns: u64, source: u16, kind: FrameKind, payload: Payload) {
         let Some(sender) = &self.sender else { return };
         if sender.try_send(Entry { at_ns, source, kind, payload }).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.writes.iter().for_each(|writes| writes.lose(1));
         }
     }
 }
@@ -171,12 +182,13 @@ impl Writer {
     pub fn open(path: &Path, clock: Clock) -> Result<(JournalHandle, Self), RecordError> {
         let file = prepare(path)?;
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let lost: Arc<AtomicU64> = Arc::default();
-        let counted = lost.clone();
-        let run = move || drain(BufWriter::new(file), receiver, clock, &counted);
+        let writes = Arc::new(Writes::new("journal", path));
+        let tape =
+            Tape::new(file, writes.clone()).map_err(|cause| RecordError::Io { path: path.to_path_buf(), cause })?;
+        let run = move || drain(tape, receiver, clock);
         let spawned = std::thread::Builder::new().name("journal".to_owned()).spawn(run);
         let thread = spawned.map_err(|cause| RecordError::Io { path: path.to_path_buf(), cause })?;
-        let journal_handle = JournalHandle { clock, sender: Some(sender), lost };
+        let journal_handle = JournalHandle { clock, sender: Some(sender), writes: Some(writes) };
         Ok((journal_handle, Self { path: path.to_path_buf(), thread }))
     }
 
@@ -217,31 +229,19 @@ fn prepare(path: &Path) -> Result<File, RecordError> {
     Ok(file)
 }
 
-fn drain(
-    mut out: BufWriter<File>,
-    mut queue: mpsc::Receiver<Entry>,
-    clock: Clock,
-    lost: &AtomicU64,
-) -> io::Result<u64> {
-    format::write(&mut out, 0, 0, FrameKind::Start, &clock.unix_start_ns().to_le_bytes())?;
-    out.flush()?;
-    let mut written = 1;
+fn drain(mut tape: Tape, mut queue: mpsc::Receiver<Entry>, clock: Clock) -> io::Result<u64> {
+    let start = clock.unix_start_ns().to_le_bytes().to_vec();
+    tape.take(Entry { at_ns: 0, source: 0, kind: FrameKind::Start, payload: Payload::Made(start) });
+    tape.flush();
     while let Some(first) = queue.blocking_recv() {
         let mut next = Some(first);
         while let Some(entry) = next {
-            match entry.payload.bytes() {
-                Some(payload) => {
-                    format::write(&mut out, entry.at_ns, entry.source, entry.kind, &payload)?;
-                    written += 1;
-                }
-                None => _ = lost.fetch_add(1, Ordering::Relaxed),
-            }
+            tape.take(entry);
             next = queue.try_recv().ok();
         }
-        out.flush()?;
+        tape.flush();
     }
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    Ok(written)
+    tape.end()
 }
 
 impl Payload {

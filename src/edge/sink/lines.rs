@@ -3,21 +3,24 @@
 //! # Invariants
 //! - A line is a fact, whole, with the unix time in milliseconds at which it was taken. They stand in the order in which they came.
 //! - Publishing does not wait for the disk; a thread writes. What is queued at the end is written.
+//! - While the disk takes nothing lines are left out, and it goes on behind them: half a line is cut off again.
 //!
 //! # Limits
 //! - It is no ledger: a crash may lose the last lines. When the disk fails, or is slower than [`QUEUE`] facts, lines are left
 //!   out, and how many is said.
 
+use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use crate::edge::disk::{Retry, Writes};
 use crate::edge::sink::{Fact, Sink};
 
 /// Facts that may wait for the disk.
@@ -27,7 +30,7 @@ pub const QUEUE: usize = 65_536;
 pub struct Lines {
     queue: Option<SyncSender<String>>,
     writer: Option<JoinHandle<()>>,
-    lost: AtomicU64,
+    writes: Arc<Writes>,
 }
 
 #[derive(Serialize)]
@@ -42,12 +45,27 @@ impl Lines {
     ///
     /// # Errors
     /// It cannot be opened, or the system has no thread to give.
-    pub fn open(path: &Path) -> std::io::Result<Self> {
-        let file = File::options().append(true).create(true).open(path)?;
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::options().read(true).append(true).create(true).open(path)?;
         let (queue, lines) = sync_channel(QUEUE);
-        let writer = std::thread::Builder::new().name("facts".to_owned()).spawn(move || write(file, &lines))?;
-        Ok(Self { queue: Some(queue), writer: Some(writer), lost: AtomicU64::new(0) })
+        let writes = Arc::new(Writes::new("file of facts", path));
+        let out = Out { is_torn: is_torn(&file), file, writes: writes.clone(), retry: Retry::default() };
+        let writer = std::thread::Builder::new().name("facts".to_owned()).spawn(move || out.run(&lines))?;
+        Ok(Self { queue: Some(queue), writer: Some(writer), writes })
     }
+
+    /// Whether it is written, and how many facts are not in it.
+    #[must_use]
+    pub const fn writes(&self) -> &Arc<Writes> {
+        &self.writes
+    }
+}
+
+/// Whether the last run died within a line. What cannot be read, a pipe, is not looked at.
+fn is_torn(mut file: &File) -> bool {
+    let mut last = [b'\n'];
+    let read = file.seek(SeekFrom::End(-1)).and_then(|_| file.read_exact(&mut last));
+    read.is_ok() && last != *b"\n"
 }
 
 impl Sink for Lines {
@@ -57,7 +75,7 @@ impl Sink for Lines {
         // Nothing in a fact fails to serialise.
         let Ok(line) = serde_json::to_string(&line) else { return };
         let kept = self.queue.as_ref().is_some_and(|queue| queue.try_send(line).is_ok());
-        self.lost.fetch_add(u64::from(!kept), Ordering::Relaxed);
+        self.writes.lose(u64::from(!kept));
     }
 }
 
@@ -68,22 +86,61 @@ impl Drop for Lines {
             // It does not panic.
             let _ended = writer.join();
         }
-        match self.lost.load(Ordering::Relaxed) {
+        match self.writes.lost() {
             0 => (),
             lost => tracing::warn!(lost, "facts are not in the file of facts"),
         }
     }
 }
 
-/// Writes what comes; what has come at once goes to the disk at once.
-fn write(file: File, lines: &Receiver<String>) {
-    let mut file = BufWriter::new(file);
-    while let Ok(first) = lines.recv() {
-        let all = std::iter::once(first).chain(lines.try_iter());
-        let written = all.into_iter().try_for_each(|line| writeln!(file, "{line}")).and_then(|()| file.flush());
-        if let Err(error) = written {
-            tracing::error!(%error, "the file of facts does not take lines any more");
-            return;
+/// What writes.
+struct Out {
+    file: File,
+    writes: Arc<Writes>,
+    retry: Retry,
+    /// It ends within a line that could not be cut off.
+    is_torn: bool,
+}
+
+impl Out {
+    /// Writes what comes; what has come at once goes to the disk at once.
+    fn run(mut self, lines: &Receiver<String>) {
+        while let Ok(first) = lines.recv() {
+            let all: Vec<String> = std::iter::once(first).chain(lines.try_iter()).collect();
+            if !self.retry.is_due(Instant::now()) {
+                self.writes.lose(all.len() as u64);
+                continue;
+            }
+            match self.put(&all) {
+                Ok(()) => {
+                    self.retry.work(Instant::now());
+                    self.writes.go_on();
+                }
+                Err(error) => {
+                    self.writes.lose(all.len() as u64);
+                    self.retry.fail(Instant::now());
+                    self.writes.fail(&error.to_string(), "facts are left out, and counted");
+                }
+            }
         }
+    }
+
+    fn put(&mut self, lines: &[String]) -> io::Result<()> {
+        let mut text = String::new();
+        if self.is_torn {
+            text.push('\n');
+        }
+        for line in lines {
+            // Writing into a string does not fail.
+            let _written = writeln!(text, "{line}");
+        }
+        let whole = self.file.metadata()?.len();
+        let written = self.file.write_all(text.as_bytes());
+        self.is_torn &= written.is_err();
+        if written.is_err() {
+            // What is no file, a pipe, cannot be cut, and does not take half of a line.
+            self.is_torn |= self.file.set_len(whole).is_err();
+        }
+        written
     }
 }

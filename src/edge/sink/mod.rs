@@ -7,6 +7,8 @@
 //! - Every sink is told of the same facts, whole. Of one bundle they come in the order in which they happened.
 //! - A sink never makes anybody wait: what takes time it does on a thread or task of its own.
 //! - Nothing reaches a sink before the ledger has it on disk.
+//! - What has happened already is written once the disk takes it, however long that is ([`Publishing::done_at_last`]); what is
+//!   to happen is given up at once ([`Publishing::done`]).
 //!
 //! # Limits
 //! - What hot threads decide and do not sign is not in the stream: that is in the journal, which is fed by them
@@ -16,6 +18,7 @@ pub mod lines;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use alloy_primitives::B256;
 use serde::{Serialize, Serializer};
@@ -114,6 +117,9 @@ pub trait Sink: Send + Sync {
     fn take(&self, fact: &Fact);
 }
 
+/// Until an answer is written again, whose bundle's row is on its way.
+const AGAIN: Duration = Duration::from_millis(20);
+
 /// The stream.
 pub struct Facts {
     ledger: Arc<Ledger>,
@@ -129,6 +135,8 @@ pub struct Publishing {
     ack: Option<Ack>,
     fact: Fact,
     facts: Arc<Facts>,
+    /// It has happened, and the ledger does not have it yet.
+    is_owed: bool,
 }
 
 impl Facts {
@@ -156,19 +164,35 @@ impl Facts {
 
     /// Says that something happened. The ledger is asked here and now: what is published later is written later.
     pub fn publish(self: &Arc<Self>, fact: Fact) -> Publishing {
-        let ack = match &fact {
-            Fact::Decided(bundle) => {
-                self.undecided.fetch_add(1, Ordering::AcqRel);
-                Some(self.ledger.decide(Bundle::clone(bundle)))
-            }
+        if let Fact::Decided(_) = &fact {
+            self.undecided.fetch_add(1, Ordering::AcqRel);
+        }
+        Publishing { ack: self.ask(&fact), fact, facts: Arc::clone(self), is_owed: false }
+    }
+
+    fn ask(&self, fact: &Fact) -> Option<Ack> {
+        match fact {
+            Fact::Decided(bundle) => Some(self.ledger.decide(Bundle::clone(bundle))),
             Fact::Answered { uuid, answer } => Some(self.ledger.answer(*uuid, Answer::clone(answer))),
             Fact::Settled { bundle, outcome } => Some(self.ledger.settle(bundle.uuid, Outcome::clone(outcome))),
             Fact::Reopened { bundle, .. } => Some(self.ledger.revive(bundle.uuid)),
             Fact::Undone { above } => Some(self.ledger.forget(*above)),
             Fact::Liquidated { block, all } => Some(self.ledger.attribute(*block, all.clone())),
             Fact::Held { .. } | Fact::Fault { .. } => None,
-        };
-        Publishing { ack, fact, facts: Arc::clone(self) }
+        }
+    }
+
+    /// Whether the ledger has it, though the disk failed before it could say so.
+    fn has(&self, fact: &Fact) -> bool {
+        let row = |uuid| self.ledger.row(uuid);
+        match fact {
+            Fact::Decided(bundle) => row(bundle.uuid).is_ok(),
+            Fact::Answered { uuid, answer } => row(*uuid).is_ok_and(|row| row.answers.contains(answer)),
+            Fact::Settled { bundle, .. } => row(bundle.uuid).is_ok_and(|row| row.outcome.is_some()),
+            Fact::Reopened { bundle, .. } => row(bundle.uuid).is_ok_and(|row| row.outcome.is_none()),
+            // To be written twice changes nothing.
+            Fact::Undone { .. } | Fact::Liquidated { .. } | Fact::Held { .. } | Fact::Fault { .. } => false,
+        }
     }
 
     /// Says something that the ledger does not keep.
@@ -189,10 +213,43 @@ impl Publishing {
         self.facts.say(&self.fact);
         Ok(())
     }
+
+    /// The same of something that has happened: while the disk takes nothing it waits, and asks again.
+    ///
+    /// # Errors
+    /// The ledger does not take it, for another reason than the disk's.
+    pub async fn done_at_last(mut self) -> Result<(), LedgerError> {
+        self.is_owed = true;
+        while let Some(ack) = self.ack.take() {
+            match ack.done().await {
+                Ok(()) => (),
+                Err(error) if error.is_the_disks() => {
+                    self.facts.ledger.writes().again().await;
+                    self.ack = if self.facts.has(&self.fact) { None } else { self.facts.ask(&self.fact) };
+                }
+                // Its bundle's row waits for the disk as well, and is on its way.
+                Err(LedgerError::Unknown { .. }) if self.facts.undecided.load(Ordering::Acquire) > 0 => {
+                    tokio::time::sleep(AGAIN).await;
+                    self.ack = self.facts.ask(&self.fact);
+                }
+                Err(error) => {
+                    self.is_owed = false;
+                    return Err(error);
+                }
+            }
+        }
+        self.is_owed = false;
+        self.facts.say(&self.fact);
+        Ok(())
+    }
 }
 
 impl Drop for Publishing {
     fn drop(&mut self) {
+        if self.is_owed {
+            self.facts.ledger.writes().lose(1);
+            tracing::error!(fact = ?self.fact, "the run ends before the ledger takes what has happened");
+        }
         if let Fact::Decided(_) = &self.fact {
             self.facts.undecided.fetch_sub(1, Ordering::AcqRel);
         }

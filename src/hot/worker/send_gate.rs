@@ -5,7 +5,8 @@
 //! - No bundle for a block that somebody has heard of, none once sending was halted, and no more for a block than the limit.
 //! - A bundle goes to relays before the ledger writes it down, whichever thread sends it. So that a crash between the two does not
 //!   end in the same bundle being sent again, the ledger holds a *lease*: the highest block that bundles may have gone out
-//!   for. It is on disk before anything is sent under it, and the next run sends nothing for a block under it.
+//!   for. It is on disk before anything is sent under it, and the next run sends nothing for a block under it. While the ledger
+//!   cannot be written there is none.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -101,6 +102,11 @@ impl SendGate {
         self.lease.fetch_max(until, Ordering::Relaxed);
     }
 
+    /// No lease is used any more, until one is granted: what went out under it could not be written down.
+    pub fn revoke(&self) {
+        self.lease.store(0, Ordering::Relaxed);
+    }
+
     /// Somebody has heard of `block`.
     #[must_use]
     pub fn has_come(&self, block: u64) -> bool {
@@ -147,6 +153,9 @@ mod tests {
         assert!(gate.pass(11, ten) && gate.take(ten) && !gate.pass(11, ten) && !gate.take(ten));
         assert!(gate.pass(12, eleven));
         assert!(!gate.pass(13, eleven), "beyond the lease");
+        gate.revoke();
+        assert!(!gate.pass(12, eleven) && gate.lease_due().is_some(), "what goes out cannot be written down");
+        gate.grant(12);
         newest.store(12, Ordering::Relaxed);
         assert!(!gate.pass(12, eleven), "late");
         gate.halt();

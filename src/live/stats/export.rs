@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::Map;
 use serde_json::Value;
 
+use crate::edge::disk::Writes;
 use crate::edge::export::Exported;
 use crate::edge::ingest::Ingest;
 use crate::edge::ingest::SourceStats;
@@ -41,6 +42,7 @@ impl Exported for Export {
         page.bundles();
         page.times();
         page.sources();
+        page.files();
         page.profit();
         page.text
     }
@@ -199,6 +201,25 @@ impl Page<'_> {
         ];
         for ([name, help], read) in counts {
             self.family([name, "counter", help], |row, _, samples| samples.add("", &[], read(row)));
+        }
+    }
+
+    /// Whether each file that is written as the run goes takes it.
+    fn files(&mut self) {
+        type Family = ([&'static str; 3], fn(&Writes) -> u64);
+        let families: [Family; 2] = [
+            (
+                ["peregrine_file_writes", "gauge", "1 while the file is written, 0 while the disk takes nothing."],
+                |file| u64::from(file.is_on()),
+            ),
+            (["peregrine_file_lost_total", "counter", "Entries that are not in the file."], |file| file.lost()),
+        ];
+        for (family, read) in families {
+            self.family(family, |row, _, samples| {
+                for file in row.stats.files().all() {
+                    samples.add("", &[("file", file.what())], read(file));
+                }
+            });
         }
     }
 

@@ -1,12 +1,13 @@
 //! What became of our bundles since the run began, and the status that `demo --json` writes and `/status` serves.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use alloy_primitives::I256;
 use serde::Serialize;
 
+use crate::edge::disk::{Standing, Writes};
 use crate::edge::ingest::Ingest;
 use crate::edge::ingest::SourceStats;
 use crate::edge::ingest::hearing::Heard;
@@ -33,6 +34,26 @@ pub struct Stats {
     pages: Mutex<Pages>,
     /// What it sees nothing of, each with its reason.
     lacking: Mutex<BTreeMap<Lack, String>>,
+    /// Files that it writes.
+    files: Files,
+}
+
+/// The files that a run writes as it goes.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The ledger.
+    pub ledger: Arc<Writes>,
+    /// The journal, where there is one.
+    pub journal: Option<Arc<Writes>>,
+    /// The file of facts, where there is one.
+    pub facts: Option<Arc<Writes>>,
+}
+
+impl Files {
+    /// Each of them.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Writes>> {
+        std::iter::once(&self.ledger).chain(&self.journal).chain(&self.facts)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -93,6 +114,14 @@ pub struct Status {
     pub latency_us: BTreeMap<&'static str, Percentiles>,
     /// What the run has seen nothing of for long, and why.
     pub lacking: BTreeMap<&'static str, String>,
+    /// Whether the ledger is written: while it is not, nothing is sent.
+    pub ledger: Standing,
+    /// Whether the journal is, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<Standing>,
+    /// Whether the file of facts is, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Standing>,
     /// How each source is heard.
     pub sources: Vec<Source>,
 }
@@ -149,7 +178,7 @@ fn keys(names: &[&str]) -> BTreeMap<String, u64> {
 impl Stats {
     /// Of a run that began at `since_ms`, in unix milliseconds; `seed` of the world it is about, if it is one of ours.
     #[must_use]
-    pub fn new(seed: u64, since_ms: u64) -> Self {
+    pub fn new(seed: u64, since_ms: u64, files: Files) -> Self {
         let pages = Pages {
             by_strategy: keys(&strategy::names()),
             by_protocol: keys(&[PROTOCOLS, LENDING_PROTOCOLS].concat()),
@@ -162,7 +191,14 @@ impl Stats {
             realised: I256::ZERO,
             outbid: 0,
         };
-        Self { began: Instant::now(), seed, since_ms, pages: Mutex::new(pages), lacking: Mutex::default() }
+        let (pages, lacking) = (Mutex::new(pages), Mutex::default());
+        Self { began: Instant::now(), seed, since_ms, pages, lacking, files }
+    }
+
+    /// The files that it writes.
+    #[must_use]
+    pub const fn files(&self) -> &Files {
+        &self.files
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
@@ -206,6 +242,9 @@ impl Stats {
             counters: Counter::ALL.iter().map(|counter| (counter.name(), meters.count(*counter))).collect(),
             latency_us: Stage::ALL.iter().map(|stage| (stage.name(), meters.latency(*stage).into())).collect(),
             lacking: self.lacking().iter().map(|(lack, why)| (lack.name(), why.clone())).collect(),
+            ledger: self.files.ledger.standing(),
+            journal: self.files.journal.as_ref().map(|journal| journal.standing()),
+            facts: self.files.facts.as_ref().map(|facts| facts.standing()),
             sources: Vec::new(),
         }
     }

@@ -4,6 +4,8 @@
 //! - The chain alone says what landed. A reorg takes it back: the bundle is open again.
 //! - Every bundle of the ledger without an outcome is followed up, those of an earlier run as well.
 //! - The liquidations of every block that was heard of and read are written down, whosever they are.
+//! - While the ledger is not written blocks are read all the same. What it is to be told of the chain waits, in order, and then
+//!   comes before any outcome.
 //!
 //! # Limits
 //! - What a bundle earned is read from balances: see [`crate::live::submission::realised`].
@@ -25,6 +27,7 @@ use crate::edge::ledger::landed::Landed;
 use crate::edge::ledger::landed::Reason;
 use crate::edge::ledger::landed::Watch;
 use crate::edge::ledger::others;
+use crate::edge::ledger::others::Liquidation;
 use crate::edge::ledger::row::Outcome;
 use crate::edge::ledger::row::Row;
 use crate::edge::sink::{Fact, Facts};
@@ -54,6 +57,9 @@ pub enum Note {
 /// Blocks held for bundles that are written down after their block came: they are late, and it shall be said.
 const HELD: usize = 32;
 
+/// Blocks whose liquidations wait for a ledger that is not written: hours of them. The oldest go first, and are counted.
+const ROOM: usize = 1_024;
+
 /// Follows bundles.
 pub struct InclusionTracker {
     facts: Arc<Facts>,
@@ -66,6 +72,10 @@ pub struct InclusionTracker {
     unread: Unread,
     /// Where a transaction was mined, of the blocks held.
     mined: HashMap<B256, u64>,
+    /// Blocks above this one were undone, which the ledger is to be told.
+    undone: Option<u64>,
+    /// Liquidations that it is to be told of, by their block.
+    liquidated: VecDeque<(u64, Vec<Liquidation>)>,
     /// The highest block seen.
     highest: u64,
 }
@@ -74,8 +84,9 @@ impl InclusionTracker {
     /// An inclusion tracker for our accounts.
     #[must_use]
     pub fn new(facts: Arc<Facts>, chain: Chain, own: Own) -> Self {
-        let (held, markets) = (VecDeque::with_capacity(HELD), Vec::new());
-        Self { facts, chain, own, markets, held, unread: Unread::default(), mined: HashMap::new(), highest: 0 }
+        let (held, markets, unread) = (VecDeque::with_capacity(HELD), Vec::new(), Unread::default());
+        let (mined, undone, liquidated) = Default::default();
+        Self { facts, chain, own, markets, held, unread, mined, undone, liquidated, highest: 0 }
     }
 
     /// Writes down who liquidates whom in these lending contracts, too.
@@ -87,63 +98,92 @@ impl InclusionTracker {
 
     /// Works until nobody tells it of blocks any more. `mined` is told what each block holds.
     pub async fn run(mut self, mut notes: mpsc::UnboundedReceiver<Note>, mined: mpsc::UnboundedSender<Report>) {
+        let mut trouble = self.facts.ledger().writes().watch();
         loop {
             let pause = self.unread.pause();
             let note = tokio::select! {
                 biased;
-                note = notes.recv() => note.map(Some),
-                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => Some(None),
-            };
-            let Some(note) = note else { return };
-            let done = match note {
-                None => self.read(&mined).await,
-                Some(Note::Grown(block)) => self.grown(block, &mined).await,
-                Some(Note::Late) => self.settle_all(self.highest).await,
-                Some(Note::Undone { above }) => self.undo(above).await,
-                Some(Note::Lost) => match self.last_that_stands().await {
-                    Some(above) => self.undo(above).await,
-                    None => Ok(()),
+                note = notes.recv() => match note {
+                    Some(note) => Some(note),
+                    None => return,
                 },
+                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => None,
+                // The ledger is there for as long as its facts are.
+                _standing = trouble.changed() => Some(Note::Late),
             };
-            if let Err(error) = done {
-                tracing::error!(%error, "the ledger does not take an outcome");
+            if !self.take(note, &mined).await {
+                continue;
+            }
+            match self.write_down().await {
+                // It says so itself, once.
+                Err(error) if error.is_the_disks() => tracing::debug!(%error, "the ledger does not take an outcome"),
+                Err(error) => tracing::error!(%error, "the ledger does not take an outcome"),
+                Ok(()) => (),
             }
         }
     }
 
-    async fn grown(&mut self, id: BlockId, to: &mpsc::UnboundedSender<Report>) -> Result<(), LedgerError> {
-        self.unread.add(id);
-        self.read(to).await?;
-        self.settle_all(id.number).await
+    /// Takes a note; without one, asks again for the blocks that are not held yet. Whether there may be something to write down.
+    async fn take(&mut self, note: Option<Note>, mined: &mpsc::UnboundedSender<Report>) -> bool {
+        match note {
+            None => return self.read(mined).await,
+            Some(Note::Grown(block)) => {
+                self.unread.add(block);
+                self.read(mined).await;
+                self.highest = self.highest.max(block.number);
+            }
+            Some(Note::Late) => (),
+            Some(Note::Undone { above }) => self.undo(above),
+            Some(Note::Lost) => match self.last_that_stands().await {
+                Some(above) => self.undo(above),
+                None => (),
+            },
+        }
+        true
     }
 
-    /// Asks for the blocks that are not held yet, and settles by those that come.
-    async fn read(&mut self, to: &mpsc::UnboundedSender<Report>) -> Result<(), LedgerError> {
+    /// Asks for the blocks that are not held yet. Whether one came.
+    async fn read(&mut self, to: &mpsc::UnboundedSender<Report>) -> bool {
+        let held = self.held.back().map(|(block, _)| block.hash);
         for learnt in self.unread.read(&self.chain).await {
             match learnt {
                 Learnt::Mined(hashes) => {
                     let _ending = to.send(Report::Mined(hashes));
                 }
                 Learnt::Read(block, parent) => {
-                    let number = block.number;
+                    self.highest = self.highest.max(block.number);
+                    self.attribute(&block).await;
                     self.hold(block, parent);
-                    self.settle_all(number).await?;
-                    if let Some((block, _)) = self.held.back() {
-                        self.attribute(block).await?;
-                    }
                 }
             }
         }
-        Ok(())
+        self.held.back().map(|(block, _)| block.hash) != held
     }
 
-    /// Writes down who liquidated whom in a block, others as well: who won what we did not.
-    async fn attribute(&self, block: &Block) -> Result<(), LedgerError> {
+    /// Notes who liquidated whom in a block, others as well: who won what we did not.
+    async fn attribute(&mut self, block: &Block) {
         let all = others::of(&self.chain, block, (self.own.owner, &self.markets)).await;
         if all.is_empty() {
-            return Ok(());
+            return;
         }
-        self.facts.publish(Fact::Liquidated { block: block.number, all }).done().await
+        if self.liquidated.len() == ROOM {
+            self.liquidated.pop_front();
+            self.facts.ledger().writes().lose(1);
+        }
+        self.liquidated.push_back((block.number, all));
+    }
+
+    /// Tells the ledger what the chain has become, and what became of bundles.
+    async fn write_down(&mut self) -> Result<(), LedgerError> {
+        if let Some(above) = self.undone {
+            self.give_back(above).await?;
+            self.undone = None;
+        }
+        while let Some((block, all)) = self.liquidated.front() {
+            self.facts.publish(Fact::Liquidated { block: *block, all: all.clone() }).done().await?;
+            self.liquidated.pop_front();
+        }
+        self.settle_all().await
     }
 
     fn hold(&mut self, block: Block, parent: B256) {
@@ -156,10 +196,9 @@ impl InclusionTracker {
         self.held.push_back((block, parent));
     }
 
-    async fn settle_all(&mut self, tip: u64) -> Result<(), LedgerError> {
-        self.highest = self.highest.max(tip);
+    async fn settle_all(&self) -> Result<(), LedgerError> {
         for row in self.facts.ledger().open_bundles()? {
-            if row.bundle.target <= tip {
+            if row.bundle.target <= self.highest {
                 self.settle(&row).await?;
             }
         }
@@ -278,10 +317,16 @@ impl InclusionTracker {
         None
     }
 
-    async fn undo(&mut self, above: u64) -> Result<(), LedgerError> {
+    fn undo(&mut self, above: u64) {
         self.held.retain(|(block, _)| block.number <= above);
         self.unread.undo(above);
         self.mined.retain(|_, number| *number <= above);
+        self.liquidated.retain(|(block, _)| *block <= above);
+        self.undone = Some(self.undone.map_or(above, |lowest| lowest.min(above)));
+    }
+
+    /// Tells the ledger that blocks above this one were undone.
+    async fn give_back(&self, above: u64) -> Result<(), LedgerError> {
         self.facts.publish(Fact::Undone { above }).done().await?;
         for target in above + 1..=self.highest + 1 {
             for row in self.facts.ledger().for_block(target)? {

@@ -7,6 +7,8 @@
 //! - Where no lease covers the block, as in a dry run or at the very start, a bundle is on disk before it is sent.
 //! - One bundle a block and opportunity; none that was found behind another block than the tip.
 //! - Without `--live` nothing is sent: the ledger holds what would have been.
+//! - While the ledger cannot be written nothing is sent, and each bundle held back is counted. What went out before is written down
+//!   once it can be.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -183,17 +185,21 @@ impl Sender {
     async fn sent(self: Arc<Self>, found: Box<Found>, sent: Sent, written: Publishing) {
         self.count(&found, sent.at_ns);
         self.parts.meters.edge().counters.add(Counter::SentInLine);
-        if let Err(error) = written.done().await {
+        let take_back = async {
+            if sent.withdrawn {
+                self.take_back(sent.uuid, found.bundle.block()).await;
+            }
+        };
+        // The disk may take its time, and what is withdrawn must not wait for that.
+        let (written, ()) = tokio::join!(written.done_at_last(), take_back);
+        if let Err(error) = written {
             let (uuid, block) = (sent.uuid, found.bundle.block());
             tracing::error!(%uuid, block, %error, "the ledger does not take a bundle that has gone out");
             return;
         }
         self.written(found.bundle.block());
-        if sent.withdrawn {
-            return self.take_back(sent.uuid, found.bundle.block()).await;
-        }
         let but = sent.relays.or(self.parts.send_gate.resting());
-        if !self.parts.submitter.has_others(but) || !self.stands(&found) {
+        if sent.withdrawn || !self.parts.submitter.has_others(but) || !self.stands(&found) {
             return;
         }
         match self.parts.submitter.prepare_as(sent.uuid, &found.bundle) {
@@ -258,6 +264,9 @@ impl Sender {
         if !self.stands(&found) {
             return self.held(&found, Why::Late);
         }
+        if !self.parts.facts.ledger().writes().is_on() {
+            return self.unwritten(&found);
+        }
         let row = self.row(uuid, &found, terms, live);
         // The same opportunity, met twice: behind the block, and again after a miss.
         if !self.is_first(row.target, row.opportunity) {
@@ -278,7 +287,7 @@ impl Sender {
         let send = self.send_to_all(prepared);
         // In this order: the requests are handed over before the ledger is asked.
         let write = async {
-            let written = self.parts.facts.publish(Fact::Decided(Box::new(row.clone()))).done().await;
+            let written = self.parts.facts.publish(Fact::Decided(Box::new(row.clone()))).done_at_last().await;
             self.written(found.bundle.block());
             written
         };
@@ -295,6 +304,11 @@ impl Sender {
         match self.parts.facts.publish(Fact::Decided(Box::new(row.clone()))).done().await {
             Ok(()) => (),
             Err(LedgerError::Taken { .. }) => return self.held(found, Why::Taken),
+            Err(error) if error.is_the_disks() => {
+                // It was not sent: found once more, it may be.
+                self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&(row.target, row.opportunity));
+                return self.unwritten(found);
+            }
             Err(error) => return self.drop_it(found, Why::Unwritten, &error),
         }
         // The disk took its time.
@@ -334,7 +348,7 @@ impl Sender {
                 tracing::warn!(relay, answer = ?reply.answer, "a relay did not take a bundle");
             }
             let answered = Fact::Answered { uuid, answer: Box::new(answer(reply, sent_ms)) };
-            if let Err(error) = self.parts.facts.publish(answered).done().await {
+            if let Err(error) = self.parts.facts.publish(answered).done_at_last().await {
                 tracing::error!(relay, %error, "the ledger does not take an answer");
             }
         }
@@ -342,7 +356,7 @@ impl Sender {
 
     async fn unsent(&self, row: row::Bundle) {
         let settled = Fact::Settled { bundle: Box::new(row), outcome: Box::new(row::Outcome::Unsent) };
-        match self.parts.facts.publish(settled).done().await {
+        match self.parts.facts.publish(settled).done_at_last().await {
             // Its block has come, and the inclusion tracker was faster.
             Ok(()) | Err(LedgerError::Settled { .. }) => (),
             Err(error) => tracing::error!(%error, "the ledger does not take an outcome"),
@@ -352,6 +366,12 @@ impl Sender {
     fn held(&self, found: &Found, why: Why) {
         self.parts.meters.edge().counters.add(Counter::NotSent);
         self.parts.facts.say(&Fact::Held { target: found.bundle.block(), ours: found.bundle.ours(), why });
+    }
+
+    /// The ledger has said why, once.
+    fn unwritten(&self, found: &Found) {
+        self.parts.meters.edge().counters.add(Counter::Unwritten);
+        self.held(found, Why::Unwritten);
     }
 
     fn drop_it(&self, found: &Found, why: Why, error: &dyn std::fmt::Display) {

@@ -9,7 +9,8 @@
 //!
 //! # Invariants
 //! - The engine, the choice of the bundle and the builder are those that run live; this folder only feeds them.
-//! - Nothing is said behind a gap: a thread's numbered frames are replayed up to the first that is missing.
+//! - Nothing is said behind a gap, until the thread is fed the whole state anew: its numbered frames are replayed up to the
+//!   first that is missing, and from a state on.
 //!
 //! # Limits
 //! - A bundle within three bytes of the relays' limit of size may be judged otherwise: the stand-in's signature can be
@@ -31,6 +32,7 @@ use crate::edge::record::format::Frame;
 use crate::edge::record::format::FrameKind;
 use crate::edge::record::format::Reader;
 use crate::edge::record::format::session;
+use crate::edge::record::format::session::Fed;
 use crate::edge::record::format::session::Setup;
 
 pub use difference::Difference;
@@ -116,9 +118,11 @@ pub struct Report {
     pub bundles: u64,
     /// Where it first differs.
     pub difference: Option<Difference>,
-    /// Frames that are missing: at most one a thread, since nothing is said behind it.
+    /// Frames that are missing: nothing is said behind them, until a thread is fed the whole state anew.
     pub gaps: Vec<Gap>,
-    /// Frames of hot threads behind a gap.
+    /// Gaps behind which a thread was fed the whole state anew.
+    pub resumed: u64,
+    /// Frames of hot threads behind a gap, of which nothing is said.
     pub unsaid: u64,
     /// Where an unfinished frame begins, with which the file ends.
     pub torn: Option<u64>,
@@ -226,14 +230,15 @@ impl Runs {
             }
             FrameKind::Fed => {
                 let (number, fed) = session::unpack_numbered(&frame.payload).map_err(unreadable)?;
-                let Some(thread) = self.thread(frame.source, number)? else { return Ok(()) };
+                let is_anew = matches!(fed, Fed::Load(_));
+                let Some(thread) = self.thread(frame.source, (number, is_anew))? else { return Ok(()) };
                 let unanswered = thread.fed(number, fed).map_err(Fault::Frame)?;
                 self.report.events += 1;
                 self.report.difference = unanswered;
             }
             FrameKind::Decided => {
                 let (number, decided) = session::unpack_numbered(&frame.payload).map_err(unreadable)?;
-                let Some(thread) = self.thread(frame.source, number)? else { return Ok(()) };
+                let Some(thread) = self.thread(frame.source, (number, false))? else { return Ok(()) };
                 match thread.decided(decided).map_err(Fault::Frame)? {
                     Ok(judged) => {
                         hear(thread, &judged).map_err(Fault::Caller)?;
@@ -253,26 +258,25 @@ impl Runs {
         self.report.bundles += u64::from(judged.decided.decision.bundle.is_some());
     }
 
-    /// The thread, if the frame of this number is its next.
-    fn thread(&mut self, index: u16, number: u64) -> Result<Option<&mut Thread>, Fault> {
+    /// The thread, if the frame of this number is its next, or feeds it the whole state anew.
+    fn thread(&mut self, index: u16, (number, is_anew): (u64, bool)) -> Result<Option<&mut Thread>, Fault> {
         let run = self.report.runs;
         if !self.threads.contains_key(&index) {
             let setup = self.setup.clone().ok_or_else(|| Fault::Frame("a hot thread's, before any plan".to_owned()))?;
             self.threads.insert(index, Thread::new(run, index, setup).map_err(Fault::Frame)?);
         }
         let Some(thread) = self.threads.get_mut(&index) else { return Ok(None) };
-        if thread.is_lost() {
-            self.report.unsaid += 1;
-            return Ok(None);
+        if !thread.is_lost()
+            && let Err(from) = thread.expect(number)
+        {
+            self.report.gaps.push(Gap { run, thread: index, from, to: number });
         }
-        match thread.expect(number) {
-            Ok(()) => Ok(Some(thread)),
-            Err(from) => {
-                self.report.gaps.push(Gap { run, thread: index, from, to: number });
-                self.report.unsaid += 1;
-                Ok(None)
-            }
+        if thread.is_lost() && is_anew {
+            thread.begin_anew(number);
+            self.report.resumed += 1;
         }
+        self.report.unsaid += u64::from(thread.is_lost());
+        Ok(Some(thread).filter(|thread| !thread.is_lost()))
     }
 
     fn end_run(&mut self) {

@@ -143,7 +143,7 @@ impl Thread {
         self.engine.as_mut()
     }
 
-    /// Nothing more is said of it.
+    /// Nothing is said of it.
     pub(super) const fn is_lost(&self) -> bool {
         self.lost
     }
@@ -156,6 +156,11 @@ impl Thread {
         }
         self.next += 1;
         Ok(())
+    }
+
+    /// Behind a gap it is fed the whole state, in this frame: what was there before does not matter any more.
+    pub(super) fn begin_anew(&mut self, number: u64) {
+        (self.next, self.lost, self.due) = (number + 1, false, None);
     }
 
     /// Feeds an event. A difference: the one before it was not decided there, and is here.

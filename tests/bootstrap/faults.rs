@@ -181,6 +181,21 @@ async fn a_damaged_or_foreign_snapshot_is_named_and_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_cannot_be_written_is_named_once_and_the_state_is_loaded() {
+    let world = World::start(35).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    // No folder, no file system that takes anything, and a folder in the file's place.
+    let folder = tempfile::tempdir().unwrap();
+    for path in [file.path().join("snapshot"), "/proc/snapshot".into(), folder.path().to_path_buf()] {
+        let loaded = world.load(&world.chain(), &world.config(Some(&path)), &mut |_| ()).await.unwrap();
+        let notes: Vec<_> = loaded.notes.iter().filter(|note| note.contains("is not written")).collect();
+        let [note] = notes[..] else { panic!("{:?}", loaded.notes) };
+        assert!(note.contains(path.to_str().unwrap()) && !note.contains('\n'), "{note}");
+        assert_eq!(loaded.pools.len(), world.net.pools.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_that_is_loaded_wrong_is_named_with_its_block() {
     let world = World::start(34).await;
     let honest = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();

@@ -223,14 +223,6 @@ pub enum BootstrapError {
         /// What differs.
         what: String,
     },
-    /// The snapshot cannot be written.
-    #[error("{path}: snapshot not written: {cause}")]
-    Write {
-        /// The file.
-        path: String,
-        /// What the system says.
-        cause: String,
-    },
     /// The process is on its way down.
     #[error("stopped while the evm was running")]
     Stopped,
@@ -312,10 +304,11 @@ async fn behind(
     verify::pools(&discovery, &mut known, &pools, config.verify_pools, hear).await?;
     let lent = (wanted.lending.as_slice(), config.verify_pools);
     let found = lending::load(&discovery, &mut known, lent, snapshot, hear).await?;
-    let notes = found.notes();
+    let mut notes = found.notes();
     unusable.extend(found.unusable.into_iter().map(|(contract, reason)| (contract.into(), reason)));
     snapshot.keep(&known, chain, head).await?;
-    snapshot.write(config)?;
+    snapshot.write(config);
+    notes.extend(snapshot.note());
     let hashes = known.hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
     let (head, accounts) = (Head::from(head), known.all());
     Ok(Loaded { head, accounts, hashes, pools, markets: found.specs, whole: found.whole, unusable, notes })

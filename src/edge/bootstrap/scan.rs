@@ -125,7 +125,7 @@ pub(super) async fn scan(
     for trail in &trails {
         let outcome = follow(chain, config, trail.as_ref(), to, snapshot, hear).await;
         // What was found before the node failed need not be looked for again.
-        snapshot.write(config)?;
+        snapshot.write(config);
         outcome?;
     }
     Ok(())
@@ -162,7 +162,7 @@ async fn follow(
         trail.tell(snapshot, next - start, to + 1 - start, hear);
         pages += 1;
         if pages % PAGES == 0 {
-            snapshot.write(config)?;
+            snapshot.write(config);
         }
     }
     Ok(())

@@ -5,7 +5,8 @@
 //! - No value of the state is in it, so it cannot be stale. Code of a contract cannot change (EIP-6780), and each is held
 //!   against its hash when it is read; of an account without code, or with a delegation, nothing is kept.
 //! - It is of one chain: a block far enough below the tip not to be undone anchors it there.
-//! - Written whole or not at all. One that cannot be used is told in one sentence and made anew.
+//! - Written whole or not at all. One that cannot be used is told in one sentence and made anew; one that cannot be written in
+//!   another, and the searcher begins without it.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -51,6 +52,9 @@ pub(super) struct Snapshot {
     lenders: BTreeMap<Address, Lent>,
     accounts: BTreeMap<Address, SavedAccount>,
     codes: BTreeMap<B256, Bytes>,
+    /// Why it was not written.
+    #[serde(skip)]
+    unwritten: Option<String>,
 }
 
 /// One factory.
@@ -141,11 +145,17 @@ impl Snapshot {
         Ok(if found == Some(hash) { Ok(self) } else { Err(format!("is of another chain (block {number} differs)")) })
     }
 
-    /// Writes the file, if there is to be one.
-    pub(super) fn write(&self, config: &Config) -> Result<(), BootstrapError> {
-        let Some(path) = config.snapshot.as_deref() else { return Ok(()) };
-        self.put(path)
-            .map_err(|error| BootstrapError::Write { path: path.display().to_string(), cause: error.to_string() })
+    /// Writes the file, if there is to be one. That it was not is no reason not to begin: see [`Snapshot::note`].
+    pub(super) fn write(&mut self, config: &Config) {
+        let Some(path) = config.snapshot.as_deref() else { return };
+        self.unwritten = self.put(path).err().map(|error| {
+            format!("{}: the snapshot is not written ({error}): the next start reads everything anew", path.display())
+        });
+    }
+
+    /// What the operator should hear of its being written.
+    pub(super) fn note(&mut self) -> Option<String> {
+        self.unwritten.take()
     }
 
     fn put(&self, path: &Path) -> std::io::Result<()> {

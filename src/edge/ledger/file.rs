@@ -40,7 +40,10 @@ impl File {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
         let old = db.take();
         // What goes wrong at the end of one that failed has been said.
-        let _closed = guarded(|| Ok(drop(old)));
+        let _closed = guarded(|| {
+            drop(old);
+            Ok(())
+        });
         let opened = guarded(|| {
             let mut opened = Database::create(&self.path).map_err(store::fail)?;
             if is_checked && !opened.check_integrity().map_err(store::fail)? {

@@ -9,7 +9,7 @@
 //!   amid the file. What a run's frames are read by (its start, its plan, its sources) is written as soon as there is room.
 
 pub mod format;
-mod tape;
+mod output;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -25,7 +25,7 @@ use crate::edge::record::format::End;
 use crate::edge::record::format::FormatError;
 use crate::edge::record::format::FrameKind;
 use crate::edge::record::format::Reader;
-use crate::edge::record::tape::Tape;
+use crate::edge::record::output::Output;
 
 pub use crate::metrics::span::Clock;
 
@@ -183,9 +183,9 @@ impl Writer {
         let file = prepare(path)?;
         let (sender, receiver) = mpsc::channel(QUEUE);
         let writes = Arc::new(Writes::new("journal", path));
-        let tape =
-            Tape::new(file, writes.clone()).map_err(|cause| RecordError::Io { path: path.to_path_buf(), cause })?;
-        let run = move || drain(tape, receiver, clock);
+        let output =
+            Output::new(file, writes.clone()).map_err(|cause| RecordError::Io { path: path.to_path_buf(), cause })?;
+        let run = move || drain(output, receiver, clock);
         let spawned = std::thread::Builder::new().name("journal".to_owned()).spawn(run);
         let thread = spawned.map_err(|cause| RecordError::Io { path: path.to_path_buf(), cause })?;
         let journal_handle = JournalHandle { clock, sender: Some(sender), writes: Some(writes) };
@@ -229,19 +229,19 @@ fn prepare(path: &Path) -> Result<File, RecordError> {
     Ok(file)
 }
 
-fn drain(mut tape: Tape, mut queue: mpsc::Receiver<Entry>, clock: Clock) -> io::Result<u64> {
+fn drain(mut output: Output, mut queue: mpsc::Receiver<Entry>, clock: Clock) -> io::Result<u64> {
     let start = clock.unix_start_ns().to_le_bytes().to_vec();
-    tape.take(Entry { at_ns: 0, source: 0, kind: FrameKind::Start, payload: Payload::Made(start) });
-    tape.flush();
+    output.take(Entry { at_ns: 0, source: 0, kind: FrameKind::Start, payload: Payload::Made(start) });
+    output.flush();
     while let Some(first) = queue.blocking_recv() {
         let mut next = Some(first);
         while let Some(entry) = next {
-            tape.take(entry);
+            output.take(entry);
             next = queue.try_recv().ok();
         }
-        tape.flush();
+        output.flush();
     }
-    tape.end()
+    output.end()
 }
 
 impl Payload {

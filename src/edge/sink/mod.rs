@@ -136,7 +136,7 @@ pub struct Publishing {
     fact: Fact,
     facts: Arc<Facts>,
     /// It has happened, and the ledger does not have it yet.
-    is_owed: bool,
+    is_missing: bool,
 }
 
 impl Facts {
@@ -167,7 +167,7 @@ impl Facts {
         if let Fact::Decided(_) = &fact {
             self.undecided.fetch_add(1, Ordering::AcqRel);
         }
-        Publishing { ack: self.ask(&fact), fact, facts: Arc::clone(self), is_owed: false }
+        Publishing { ack: self.ask(&fact), fact, facts: Arc::clone(self), is_missing: false }
     }
 
     fn ask(&self, fact: &Fact) -> Option<Ack> {
@@ -219,7 +219,7 @@ impl Publishing {
     /// # Errors
     /// The ledger does not take it, for another reason than the disk's.
     pub async fn done_at_last(mut self) -> Result<(), LedgerError> {
-        self.is_owed = true;
+        self.is_missing = true;
         while let Some(ack) = self.ack.take() {
             match ack.done().await {
                 Ok(()) => (),
@@ -233,12 +233,12 @@ impl Publishing {
                     self.ack = self.facts.ask(&self.fact);
                 }
                 Err(error) => {
-                    self.is_owed = false;
+                    self.is_missing = false;
                     return Err(error);
                 }
             }
         }
-        self.is_owed = false;
+        self.is_missing = false;
         self.facts.say(&self.fact);
         Ok(())
     }
@@ -246,7 +246,7 @@ impl Publishing {
 
 impl Drop for Publishing {
     fn drop(&mut self) {
-        if self.is_owed {
+        if self.is_missing {
             self.facts.ledger.writes().lose(1);
             tracing::error!(fact = ?self.fact, "the run ends before the ledger takes what has happened");
         }

@@ -134,10 +134,11 @@ impl InclusionTracker {
             }
             Some(Note::Late) => (),
             Some(Note::Undone { above }) => self.undo(above),
-            Some(Note::Lost) => match self.last_that_stands().await {
-                Some(above) => self.undo(above),
-                None => (),
-            },
+            Some(Note::Lost) => {
+                if let Some(above) = self.last_that_stands().await {
+                    self.undo(above);
+                }
+            }
         }
         true
     }

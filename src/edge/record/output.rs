@@ -14,42 +14,42 @@ use crate::edge::record::format::FrameKind;
 const AT_ONCE: usize = 1 << 20;
 
 /// What is written, and how far.
-pub(super) struct Tape {
+pub(super) struct Output {
     file: File,
     writes: Arc<Writes>,
     retry: Retry,
     /// Behind the last whole frame.
     end: u64,
     /// The frames that a run's others are read by, until they are written: none of them is left out.
-    owed: Vec<u8>,
+    essential: Vec<u8>,
     /// Other frames in hand, and how many.
     ready: (Vec<u8>, u64),
     /// Frames written.
     written: u64,
-    owed_frames: u64,
+    essential_frames: u64,
 }
 
-impl Tape {
+impl Output {
     /// From where the file stands.
     pub(super) fn new(mut file: File, writes: Arc<Writes>) -> io::Result<Self> {
         let end = file.stream_position()?;
-        let (owed, ready) = Default::default();
-        Ok(Self { file, writes, retry: Retry::default(), end, owed, ready, written: 0, owed_frames: 0 })
+        let (essential, ready) = Default::default();
+        Ok(Self { file, writes, retry: Retry::default(), end, essential, ready, written: 0, essential_frames: 0 })
     }
 
     /// Takes a frame.
     pub(super) fn take(&mut self, entry: Entry) {
-        let is_owed = matches!(entry.kind, FrameKind::Start | FrameKind::Plan | FrameKind::Source);
+        let is_essential = matches!(entry.kind, FrameKind::Start | FrameKind::Plan | FrameKind::Source);
         // What would be thrown away is not made.
-        if !is_owed && !self.retry.is_due(Instant::now()) {
+        if !is_essential && !self.retry.is_due(Instant::now()) {
             return self.writes.lose(1);
         }
         let Entry { at_ns, source, kind, payload } = entry;
-        let to = if is_owed { &mut self.owed } else { &mut self.ready.0 };
+        let to = if is_essential { &mut self.essential } else { &mut self.ready.0 };
         let framed = payload.bytes().is_some_and(|bytes| format::write(to, at_ns, source, kind, &bytes).is_ok());
-        match (framed, is_owed) {
+        match (framed, is_essential) {
             (false, _) => self.writes.lose(1),
-            (true, true) => self.owed_frames += 1,
+            (true, true) => self.essential_frames += 1,
             (true, false) => self.ready.1 += 1,
         }
         if self.ready.0.len() >= AT_ONCE {
@@ -60,7 +60,7 @@ impl Tape {
     /// Hands everything to the system, or leaves it out.
     pub(super) fn flush(&mut self) {
         let now = Instant::now();
-        if self.owed.is_empty() && self.ready.1 == 0 || !self.retry.is_due(now) {
+        if self.essential.is_empty() && self.ready.1 == 0 || !self.retry.is_due(now) {
             return;
         }
         match self.put() {
@@ -84,16 +84,16 @@ impl Tape {
         if self.retry.due(Instant::now()).is_some() {
             self.cut()?;
         }
-        let written = self.file.write_all(&self.owed).and_then(|()| self.file.write_all(&self.ready.0));
+        let written = self.file.write_all(&self.essential).and_then(|()| self.file.write_all(&self.ready.0));
         if let Err(error) = written {
             // Tried again before anything is written, and when the file is opened anew.
             let _cut = self.cut();
             return Err(error);
         }
-        self.end += (self.owed.len() + self.ready.0.len()) as u64;
-        self.written += self.owed_frames + self.ready.1;
-        self.owed.clear();
-        self.owed_frames = 0;
+        self.end += (self.essential.len() + self.ready.0.len()) as u64;
+        self.written += self.essential_frames + self.ready.1;
+        self.essential.clear();
+        self.essential_frames = 0;
         Ok(())
     }
 

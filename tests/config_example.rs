@@ -295,6 +295,10 @@ fn a_value_that_makes_no_sense_is_named_with_its_line_and_what_is_due() {
     for (text, due) in [
         ("[ingest]\npending_room = 0\n".to_owned(), "line 2: ingest.pending_room is 0, 1 to 1000000 due"),
         ("[ingest]\n\npending_room = 10000000\n".to_owned(), "line 3: ingest.pending_room is 10000000, 1 to"),
+        ("[ingest]\nfetch_per_tx = 0\n".to_owned(), "line 2: ingest.fetch_per_tx is 0, 1 to 1000000 due"),
+        ("[ingest]\nfetch_per_block = 1000001\n".to_owned(), "line 2: ingest.fetch_per_block is 1000001, 1 to"),
+        ("[ingest]\nfetch_per_tx = 9\nfetch_per_sender = 8\n".to_owned(), "line 3: ingest.fetch_per_sender is 8, and"),
+        ("[ingest]\nfetch_per_block = 2047\n".to_owned(), "line 2: ingest.fetch_per_block is 2047, and"),
         ("[ingest]\nping_ms = 0\n".to_owned(), "line 2: ingest.ping_ms is 0, 1 to 3600000 due"),
         ("[ingest]\nsilence_ms = 0\n".to_owned(), "line 2: ingest.silence_ms is 0"),
         ("[ingest]\nhead_silence_ms = 0\n".to_owned(), "line 2: ingest.head_silence_ms is 0"),

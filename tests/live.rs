@@ -1,6 +1,8 @@
 //! The whole searcher against a local chain: what it earns, what becomes of it when the node or a relay misbehaves, and
 //! whether what it holds for the chain's state is the chain's. Nothing here sleeps; time-outs are bounds.
 
+#[path = "live/bounded.rs"]
+mod bounded;
 #[path = "live/chains.rs"]
 mod chains;
 #[path = "live/dialects.rs"]
@@ -47,6 +49,8 @@ mod requests;
 mod restart;
 #[path = "live/rig.rs"]
 mod rig;
+#[path = "live/run.rs"]
+mod run;
 #[path = "common/socket.rs"]
 mod socket;
 #[path = "live/spin.rs"]

@@ -3,16 +3,35 @@
 //! # Invariants
 //! - It serves what it is handed and knows nothing of what it means.
 //! - Loopback unless the user's configuration says otherwise.
+//! - Whoever connects is bounded: [`MOST`] connections, [`PATIENCE`] for all of one, 16 KiB for what is asked. One more connection
+//!   closes the oldest, so that who asks is answered however many sit there and say nothing.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
 use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
+
+/// Connections at once. Each is for one request: who scrapes, who looks, and room for both.
+pub const MOST: usize = 8;
+/// All the time that a connection has, from its first byte to the last of the answer.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of a request's head.
+const ROOM: usize = 16 << 10;
+/// Until a connection is taken again, where the system has none to give: for want of descriptors, mostly.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The `[metrics]` table.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -53,16 +72,76 @@ pub struct Exporter {
 pub async fn serve(listen: SocketAddr, exported: Arc<impl Exported>) -> std::io::Result<Exporter> {
     let socket = TcpListener::bind(listen).await?;
     let at = socket.local_addr()?;
-    let (for_metrics, for_status) = (Arc::clone(&exported), exported);
-    let metrics = move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], for_metrics.metrics()) };
+    let closed = Arc::new(AtomicU64::new(0));
+    let (for_metrics, for_status, shown) = (Arc::clone(&exported), exported, closed.clone());
+    let metrics = move || async move {
+        ([(CONTENT_TYPE, "text/plain; version=0.0.4")], for_metrics.metrics() + &own(shown.load(Ordering::Relaxed)))
+    };
     let status = move || async move { ([(CONTENT_TYPE, "application/json")], for_status.status()) };
     let router = Router::new().route("/metrics", get(metrics)).route("/status", get(status));
-    let task = tokio::spawn(async move {
-        if let Err(error) = axum::serve(socket, router).await {
-            tracing::error!(%error, "the metrics' door is closed");
-        }
-    });
+    let task = tokio::spawn(Door { socket, router, open: VecDeque::new(), tasks: JoinSet::new(), closed }.keep());
     Ok(Exporter { at, task })
+}
+
+/// What the door says of itself.
+fn own(closed: u64) -> String {
+    let name = "peregrine_metrics_connections_closed_total";
+    let help = "Connections to this address closed to make room for another.";
+    format!("# HELP {name} {help}\n# TYPE {name} counter\n{name} {closed}\n")
+}
+
+/// Lets in who connects.
+struct Door {
+    socket: TcpListener,
+    router: Router,
+    /// Oldest first.
+    open: VecDeque<AbortHandle>,
+    tasks: JoinSet<()>,
+    /// Connections that made room for another.
+    closed: Arc<AtomicU64>,
+}
+
+impl Door {
+    async fn keep(mut self) {
+        let mut said = false;
+        loop {
+            let came = self.socket.accept().await;
+            while self.tasks.try_join_next().is_some() {}
+            self.open.retain(|task| !task.is_finished());
+            match came {
+                Ok((stream, _)) => {
+                    if self.open.len() >= MOST {
+                        self.close_oldest();
+                    }
+                    self.open.push_back(self.tasks.spawn(answer(stream, self.router.clone())));
+                }
+                // Of the one that came, or of the system's means: the next may be let in.
+                Err(error) => {
+                    if !std::mem::replace(&mut said, true) {
+                        tracing::warn!(%error, "nobody is let in at the address of the metrics for now; it goes on");
+                    }
+                    self.close_oldest();
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn close_oldest(&mut self) {
+        if let Some(oldest) = self.open.pop_front() {
+            oldest.abort();
+            self.closed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// One request, one answer, or whatever there is of them in time.
+async fn answer(stream: TcpStream, router: Router) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).keep_alive(false).max_buf_size(ROOM);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    // Whoever it was has gone, or has had its time.
+    let _ended = tokio::time::timeout(PATIENCE, connection).await;
 }
 
 impl Exporter {

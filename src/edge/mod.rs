@@ -2,6 +2,7 @@
 
 pub mod bootstrap;
 pub mod chain;
+pub mod descriptors;
 pub mod dial;
 pub mod disk;
 pub mod export;

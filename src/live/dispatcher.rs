@@ -41,6 +41,7 @@ use crate::hot::worker::message::Offer;
 use crate::hot::worker::message::Report;
 use crate::hot::worker::message::Seen;
 use crate::hot::worker::message::Work;
+use crate::live::fetches::{Bound, Fetches};
 use crate::live::mempool::Mempool;
 use crate::live::mempool::Miss;
 use crate::live::state_loader::StateLoader;
@@ -75,6 +76,8 @@ enum Fetched {
     /// `None`: it cannot be used.
     Market(Site, Arc<FetchedState>, Option<Arc<MarketSpec>>),
     UnreadMarket(Site),
+    /// The transaction reads more than is fetched for one.
+    TooMuch(B256),
     Nothing,
 }
 
@@ -102,6 +105,8 @@ pub struct Dispatcher {
     /// ... being read.
     opening: BTreeSet<Site>,
     fetches: JoinSet<Fetched>,
+    /// What strangers can make us fetch.
+    bounds: Arc<Fetches>,
     tip: watch::Sender<B256>,
     /// Misses of the base state that were asked for behind this tip.
     base_misses: u32,
@@ -134,6 +139,8 @@ pub struct Parts {
     pub at: BlockId,
     /// Questions how the state stands.
     pub looks: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Seen>>,
+    /// What strangers can make us fetch.
+    pub bounds: Arc<Fetches>,
     /// Whether the journal is written, where there is one.
     pub journal: Option<watch::Receiver<Option<Trouble>>>,
 }
@@ -142,7 +149,8 @@ impl Dispatcher {
     /// A dispatcher.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { feeders, source, watchlist, keep, newest, meters, to_settle, tip, at, looks, journal } = parts;
+        let Parts { feeders, source, watchlist, keep, newest, meters, to_settle, tip, at, looks, bounds, journal } =
+            parts;
         newest.store(at.number, Ordering::Relaxed);
         Self {
             feeders,
@@ -161,6 +169,7 @@ impl Dispatcher {
             unopened: BTreeSet::new(),
             opening: BTreeSet::new(),
             fetches: JoinSet::new(),
+            bounds,
             tip,
             base_misses: 0,
             looks,
@@ -268,6 +277,10 @@ impl Dispatcher {
         logs.iter().for_each(|log| self.hear(log));
         self.reseed();
         self.open();
+        if self.bounds.is_full() {
+            tracing::warn!("so much is kept for pending transactions that the state is loaded anew without it");
+            self.reload().await;
+        }
     }
 
     /// What the block changed, with the logs of all whose logs are due by now: of a site that has come to be watched since ingest
@@ -344,6 +357,7 @@ impl Dispatcher {
         self.at = at;
         self.tip.send_replace(at.hash);
         self.mempool.turn();
+        self.bounds.turn(|tx| self.mempool.waits(tx));
         self.base_misses = 0;
     }
 
@@ -422,13 +436,17 @@ impl Dispatcher {
 
     /// `first`: nothing was fetched for the transaction so far.
     fn fetch(&mut self, at: B256, state_keys: Vec<StateKey>, pending: Option<Arc<Pending>>, first: bool) {
-        let (keep, meters) = (Arc::clone(&self.keep), Arc::clone(&self.meters));
+        let (keep, meters, bounds) = (Arc::clone(&self.keep), Arc::clone(&self.meters), Arc::clone(&self.bounds));
         self.fetches.spawn(async move {
-            match fetch(&keep, at, &state_keys, pending.as_deref().filter(|_| first)).await {
-                Ok(fetched) => {
+            let of = pending.as_deref().map(|pending| (pending, first));
+            match bounds.fetch((&keep, at), &state_keys, of).await {
+                Ok(Ok(fetched)) => {
                     meters.edge().counters.add(Counter::Fetched);
                     Fetched::State(Arc::new(fetched), pending)
                 }
+                Ok(Err(Bound::Tx)) => pending.map_or(Fetched::Nothing, |pending| Fetched::TooMuch(pending.hash())),
+                // Behind the next block there is room again.
+                Ok(Err(Bound::Sender | Bound::Block)) => Fetched::Nothing,
                 Err(error) => {
                     meters.edge().counters.add(Counter::EdgeErrors);
                     tracing::debug!(%error, "a miss was not answered");
@@ -494,6 +512,7 @@ impl Dispatcher {
                 self.all(&Work::Market(at, spec));
             }
             Fetched::Market(..) => self.open(),
+            Fetched::TooMuch(hash) => self.mempool.remove(&hash),
             // Behind another block by now: pools are read again there, transactions offered again.
             Fetched::Pool(..) | Fetched::Unusable(..) => self.reseed(),
             Fetched::State(..) | Fetched::Unread(_) | Fetched::UnreadMarket(_) | Fetched::Nothing => (),
@@ -517,6 +536,7 @@ impl Dispatcher {
         loaded.notes.iter().for_each(|note| tracing::warn!(note));
         self.keep = Arc::new(self.source.keep(&loaded));
         self.fetches = JoinSet::new();
+        self.bounds.forget();
         self.seeding.clear();
         self.stand(BlockId { number: loaded.head.number, hash: loaded.head.hash });
         let _ending = self.to_settle.send(inclusion::Note::Lost);
@@ -563,19 +583,4 @@ fn offer(feeders: &[ToWorker], meters: &Meters, pending: &Arc<Pending>, look: Lo
             meters.edge().counters.add(Counter::PendingDropped);
         }
     }
-}
-
-/// A transaction's first misses: all that it reads, in one go. What a proof misses, and what is still missing then: that.
-async fn fetch(
-    keep: &Keep,
-    at: B256,
-    state_keys: &[StateKey],
-    first: Option<&Pending>,
-) -> Result<FetchedState, ChainError> {
-    let Some(pending) = first else { return keep.fetch(at, state_keys).await };
-    // What is missing for sure, whatever the node makes of the transaction.
-    let (mut fetched, more) = tokio::try_join!(keep.fetch(at, state_keys), keep.prefetch(at, &pending.tx))?;
-    fetched.accounts.extend(more.accounts);
-    fetched.hashes.extend(more.hashes);
-    Ok(fetched)
 }

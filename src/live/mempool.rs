@@ -93,6 +93,12 @@ impl Mempool {
         Some(Miss { pending: Arc::clone(&waiting.pending), state_keys, first: waiting.tries == 1 })
     }
 
+    /// It still waits.
+    #[must_use]
+    pub fn waits(&self, hash: &B256) -> bool {
+        self.waiting.contains_key(hash)
+    }
+
     /// It was heard of behind block `at`, and still waits.
     #[must_use]
     pub fn is_new(&self, hash: &B256, at: u64) -> bool {

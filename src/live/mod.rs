@@ -19,6 +19,7 @@
 pub mod dial;
 pub mod dispatcher;
 pub mod executor;
+pub mod fetches;
 pub mod mempool;
 pub mod positions;
 pub mod reconnector;

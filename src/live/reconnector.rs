@@ -43,7 +43,7 @@ use crate::types::secret::Place;
 use crate::types::text::printable;
 
 /// Connections to each relay: while one waits for its answer, the next bundle goes down another.
-const CONNECTIONS: usize = 4;
+pub const CONNECTIONS: usize = 4;
 /// Characters of what a node says that are logged.
 const WORDS: usize = 200;
 /// Ports that may stand ready for a thread at once.

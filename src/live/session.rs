@@ -20,12 +20,16 @@ use crate::chain;
 use crate::chain::{BaseFee, DataFee};
 use crate::config::Config;
 use crate::edge::bootstrap;
+use crate::edge::descriptors;
+use crate::edge::descriptors::Need;
+use crate::edge::export;
 use crate::edge::ingest::Node;
 use crate::edge::submit;
 use crate::hot::bundle::config::Executor;
 use crate::hot::rt;
 use crate::hot::rt::thread;
 use crate::live::How;
+use crate::live::reconnector::CONNECTIONS;
 use crate::live::screen::Screen;
 use crate::live::searchers::Searchers;
 use crate::live::searchers::Standing;
@@ -45,6 +49,7 @@ pub fn run(configs: &[Config], how: How) -> eyre::Result<Vec<Standing>> {
     edge(&threads)?.block_on(async {
         // Taken, it leaves a limit of files' sizes an error like a full disk; else the system ends us without a word.
         let _too_long = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
+        descriptors::raise(need(configs));
         let screen = Screen::new();
         let mut hear = screen.progress();
         let searchers = tokio::select! {
@@ -69,6 +74,17 @@ pub fn run(configs: &[Config], how: How) -> eyre::Result<Vec<Standing>> {
         ended.map(|()| report)
     })
 }
+
+/// Sockets of these searchers, when all of them are busy.
+fn need(configs: &[Config]) -> Need {
+    let nodes = configs.iter().map(|config| config.node.len() as u64).sum();
+    let each = |config: &Config| config.relay.len() * (config.threads.hot * CONNECTIONS + RELAY_POOL);
+    let connections = configs.iter().map(|config| each(config) as u64).sum();
+    Need { nodes, connections, served: export::MOST as u64 }
+}
+
+/// Connections of the edge to one relay: bundles of a block that are under way at once.
+const RELAY_POOL: usize = 16;
 
 /// What kind of demo.
 #[derive(Clone, Debug)]

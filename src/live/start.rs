@@ -42,6 +42,7 @@ use crate::live::Tasks;
 use crate::live::dispatcher;
 use crate::live::dispatcher::Dispatcher;
 use crate::live::executor::Due;
+use crate::live::fetches::{Bounds, Fetches};
 use crate::live::reconnector;
 use crate::live::reconnector::Dials;
 use crate::live::reconnector::Reconnector;
@@ -184,12 +185,7 @@ impl Prepared<'_> {
     async fn start(self, submitter: Submitter, how: How, seed: u64) -> eyre::Result<Searcher> {
         let meters = Arc::new(Meters::new(self.config.threads.hot));
         let lines = self.lines()?;
-        let files = Files {
-            ledger: self.ledger.writes().clone(),
-            journal: self.journal_handle.writes().cloned(),
-            facts: lines.as_ref().map(|lines| lines.writes().clone()),
-        };
-        let stats = Arc::new(Stats::new(seed, self.clock.unix_start_ns() / 1_000_000, files));
+        let stats = self.stats(seed, lines.as_deref());
         let facts = self.facts(&stats, lines);
         let (reports, heard) = mpsc::unbounded_channel();
         let (to_send, found) = mpsc::unbounded_channel();
@@ -218,7 +214,8 @@ impl Prepared<'_> {
         tasks.run(self.tracker(&facts).run(notes, reports));
         let (stop, stopped) = watch::channel(false);
         let (looks, asked) = mpsc::unbounded_channel();
-        let dispatcher = self.dispatcher((running.feeders, watchlist), &meters, (to_settle, tip, asked));
+        let dispatcher =
+            self.dispatcher((running.feeders, watchlist), (&meters, stats.fetches().clone()), (to_settle, tip, asked));
         if let Some(patience) = patience_of(self.config) {
             tasks.run(self.quiet(&meters, &stats, &ingest).run(patience, stopped.clone()));
         }
@@ -300,6 +297,19 @@ impl Prepared<'_> {
         }
     }
 
+    /// The run's numbers, with what is shown beside them: its files, and what it fetches for strangers.
+    fn stats(&self, seed: u64, lines: Option<&Lines>) -> Arc<Stats> {
+        let files = Files {
+            ledger: self.ledger.writes().clone(),
+            journal: self.journal_handle.writes().cloned(),
+            facts: lines.map(|lines| lines.writes().clone()),
+        };
+        let config = &self.config.ingest;
+        let bounds = Bounds { tx: config.fetch_per_tx, sender: config.fetch_per_sender, block: config.fetch_per_block };
+        let fetches = Arc::new(Fetches::new(bounds));
+        Arc::new(Stats::new(seed, self.clock.unix_start_ns() / 1_000_000, (files, fetches)))
+    }
+
     /// The file of facts, if there is to be one.
     fn lines(&self) -> eyre::Result<Option<Arc<Lines>>> {
         let Some(path) = &self.config.record.facts else { return Ok(None) };
@@ -343,7 +353,7 @@ impl Prepared<'_> {
     fn dispatcher(
         &self,
         (feeders, watchlist): (Vec<dispatcher::ToWorker>, Watchlist),
-        meters: &Arc<Meters>,
+        (meters, bounds): (&Arc<Meters>, Arc<Fetches>),
         (to_settle, tip, looks): TipChannels,
     ) -> Dispatcher {
         Dispatcher::new(dispatcher::Parts {
@@ -357,6 +367,7 @@ impl Prepared<'_> {
             tip,
             at: self.at,
             looks,
+            bounds,
             journal: self.journal_handle.writes().map(|writes| writes.watch()),
         })
     }

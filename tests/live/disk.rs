@@ -2,19 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Blocking, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::Command;
 use std::time::Duration;
 
 use peregrine::edge::ledger::Ledger;
 use peregrine_devnet::world::{Options, World};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 
-use crate::restart::{config, has_landed, ours};
+use crate::restart::{has_landed, ours};
 use crate::rig::{self, until};
+use crate::run::Run;
 
 /// How often the disk fills up.
 const ROUNDS: usize = 2;
@@ -51,61 +49,6 @@ impl Disk {
 
 fn limit(child: Pid, current: Option<u64>) {
     prlimit(Some(child), Resource::Fsize, Rlimit { current, maximum: None }).unwrap();
-}
-
-/// A running program, and what it has said. A pipe takes that: a file would fill up with the others.
-struct Run {
-    child: Child,
-    at: String,
-    said: Arc<Mutex<String>>,
-}
-
-impl Run {
-    fn start(world: &World, keys: &Path, records: &Path, spin: bool) -> Self {
-        let path = config(world, keys, spin);
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let ledger = keys.join("ledger").display().to_string();
-        let [kept, journal, facts] =
-            ["ledger", "journal", "facts"].map(|name| records.join(name).display().to_string());
-        let text = text
-            .replace(&ledger, &kept)
-            .replace("[record]\n", &format!("[record]\njournal = '{journal}'\nfacts = '{facts}'\n"));
-        std::fs::write(&path, format!("{text}[metrics]\nlisten = '{port}'\n")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_peregrine"))
-            .args(["run", "--live", "--config"])
-            .arg(&path)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let said = Arc::new(Mutex::new(String::new()));
-        let (heard, mut lines) = (said.clone(), BufReader::new(child.stderr.take().unwrap()).lines());
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = lines.next_line().await {
-                println!("{line}");
-                *heard.lock().unwrap() += &format!("{line}\n");
-            }
-        });
-        Self { child, at: format!("http://{port}"), said }
-    }
-
-    async fn get(&self, page: &str) -> Option<String> {
-        reqwest::get(format!("{}/{page}", self.at)).await.ok()?.text().await.ok()
-    }
-
-    async fn status(&self) -> Value {
-        self.get("status").await.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
-    }
-
-    fn said(&self) -> String {
-        self.said.lock().unwrap().clone()
-    }
-
-    fn is_running(&mut self) {
-        assert!(self.child.try_wait().unwrap().is_none(), "it ended by itself: {}", self.said());
-    }
 }
 
 /// Fills the disk, looks, and empties it.
@@ -150,15 +93,20 @@ async fn full(seed: u64, spin: bool, mounted: Option<&Path>) {
     let options = Options { seed, slot: Duration::from_secs(1), per_second: 25.0, ..Options::default() };
     let world = World::start(options).await.unwrap_or_else(|error| panic!("{error}"));
     let records = mounted.unwrap_or(folder.path());
-    let mut run = Run::start(&world, folder.path(), records, spin);
-    let child = Pid::from_raw(run.child.id().unwrap() as i32).unwrap();
+    let mut run = Run::start(&world, (folder.path(), spin), "", |text| {
+        let ledger = folder.path().join("ledger").display().to_string();
+        let [kept, journal, facts] =
+            ["ledger", "journal", "facts"].map(|name| records.join(name).display().to_string());
+        let text = text.replace(&ledger, &kept);
+        text.replace("[record]\n", &format!("[record]\njournal = '{journal}'\nfacts = '{facts}'\n"))
+    });
+    let child = run.pid();
     let disk = mounted.map_or(Disk::Limit(child), |folder| Disk::Mounted(folder.to_path_buf()));
     for _ in 0..ROUNDS {
         fill_up(&mut run, &world, &disk).await;
     }
     let status = run.status().await;
-    rustix::process::kill_process(child, rustix::process::Signal::TERM).unwrap();
-    assert!(run.child.wait().await.unwrap().success(), "{}", run.said());
+    run.end().await;
 
     let said = run.said();
     for file in ["ledger", "journal"] {
@@ -182,7 +130,7 @@ async fn full(seed: u64, spin: bool, mounted: Option<&Path>) {
 /// Every decision before and behind the gaps comes out, and they are told.
 fn replays(journal: &Path, lost: u64) {
     let lines = tempfile::NamedTempFile::new().unwrap();
-    let output = Blocking::new(env!("CARGO_BIN_EXE_peregrine"))
+    let output = Command::new(env!("CARGO_BIN_EXE_peregrine"))
         .args(["replay", "journal"])
         .arg(journal)
         .arg("--json")
@@ -206,7 +154,7 @@ async fn a_full_disk_stops_sending_until_there_is_room_and_says_both() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_file_system_stops_a_spinning_thread_too() {
     let mounted = tempfile::tempdir().unwrap();
-    let mount = Blocking::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(mounted.path()).output();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(mounted.path()).output();
     if !mount.is_ok_and(|output| output.status.success()) {
         println!(
             "SKIPPED: a file system that is full, for want of the right to mount one; a limit of sizes is tried beside"
@@ -214,5 +162,5 @@ async fn a_full_file_system_stops_a_spinning_thread_too() {
         return full(141, true, None).await;
     }
     full(141, true, Some(mounted.path())).await;
-    assert!(Blocking::new("umount").arg(mounted.path()).status().unwrap().success());
+    assert!(Command::new("umount").arg(mounted.path()).status().unwrap().success());
 }

@@ -5,6 +5,8 @@
 //! - A node's error, a reply that is no JSON-RPC, and a broken connection are told apart.
 //! - An answer to something that was not asked is none: of a batch each answer goes to the call whose id it has.
 //! - No secret goes into an error: URLs are shown without user, password, path and query.
+//! - So many requests to an endpoint are under way at once and no more ([`MOST_IN_FLIGHT`]), and with them its connections: one that
+//!   hangs, or comes back, costs no more descriptors than that. The others wait for their turn, within the time of their own.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -19,6 +21,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 pub use crate::limit::Busy;
 pub use crate::reply::Answered;
@@ -99,10 +102,15 @@ impl RpcError {
     }
 }
 
+/// Requests to one endpoint under way at once, those of all clones together: each is a connection of its own over HTTP/1.
+pub const MOST_IN_FLIGHT: usize = 64;
+
 /// One endpoint.
 #[derive(Clone, Debug)]
 pub struct Rpc {
     client: reqwest::Client,
+    timeout: Duration,
+    turns: Arc<Semaphore>,
     url: String,
     host: String,
     requests: Arc<AtomicU64>,
@@ -124,8 +132,10 @@ impl Rpc {
         install_tls();
         let parsed = reqwest::Url::parse(url).ok()?;
         let host = format!("{}:{}", parsed.host_str()?, parsed.port_or_known_default()?);
-        let client = reqwest::Client::builder().timeout(timeout).tcp_nodelay(true).build().ok()?;
-        Some(Self { client, url: url.to_owned(), host, requests: Arc::default() })
+        let client = reqwest::Client::builder().timeout(timeout).tcp_nodelay(true);
+        let client = client.pool_max_idle_per_host(MOST_IN_FLIGHT).build().ok()?;
+        let turns = Arc::new(Semaphore::new(MOST_IN_FLIGHT));
+        Some(Self { client, timeout, turns, url: url.to_owned(), host, requests: Arc::default() })
     }
 
     /// Where it leads, without anything secret.
@@ -193,6 +203,11 @@ impl Rpc {
     }
 
     async fn post(&self, method: &str, body: &Value) -> Result<Value, RpcError> {
+        // Never closed: what is not had in time is not had.
+        let Ok(Ok(_turn)) = tokio::time::timeout(self.timeout, self.turns.acquire()).await else {
+            let cause = format!("no turn within {:?}: {MOST_IN_FLIGHT} requests are under way", self.timeout);
+            return Err(RpcError::Transport { host: self.host.clone(), method: method.to_owned(), cause });
+        };
         self.requests.fetch_add(1, Ordering::Relaxed);
         let transport = |error: reqwest::Error| RpcError::Transport {
             host: self.host.clone(),

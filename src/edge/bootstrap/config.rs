@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::edge::chain::Bounds;
 use crate::edge::chain::Log;
+use crate::edge::rpc::MOST_IN_FLIGHT;
 use crate::protocols;
 use crate::protocols::PROTOCOLS;
 use crate::types::pool_key::PoolKey;
@@ -47,8 +48,9 @@ impl Config {
         if !(1..=10_000).contains(&self.batch) {
             return Some(("bootstrap.batch", self.batch.to_string(), "1 to 10000"));
         }
-        if !(1..=256).contains(&self.in_flight) {
-            return Some(("bootstrap.in_flight", self.in_flight.to_string(), "1 to 256"));
+        // More are never under way to one node.
+        if !(1..=MOST_IN_FLIGHT).contains(&self.in_flight) {
+            return Some(("bootstrap.in_flight", self.in_flight.to_string(), "1 to 64"));
         }
         if !(1..=600_000).contains(&self.timeout_ms) {
             return Some(("bootstrap.timeout_ms", self.timeout_ms.to_string(), "1 to 600000"));

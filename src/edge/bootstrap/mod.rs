@@ -48,6 +48,7 @@ use crate::types::pool_key::PoolKey;
 pub use config::Config;
 pub use config::Factory;
 pub use config::PoolRow;
+pub use keep::Allow;
 pub use keep::ChangeSource;
 pub use keep::Keep;
 pub use keep::Opened;

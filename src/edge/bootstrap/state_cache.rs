@@ -78,6 +78,11 @@ impl Missing {
         self.accounts.is_empty() && self.holdings.is_empty() && self.slots.is_empty() && self.hashes.is_empty()
     }
 
+    /// How much it is.
+    pub(super) fn len(&self) -> usize {
+        self.accounts.len() + self.holdings.len() + self.slots.len() + self.hashes.len()
+    }
+
     /// Reads all of it behind block `at`.
     pub(super) async fn read(&self, chain: &Chain, at: B256) -> Result<FetchedState, ChainError> {
         let list = |set: &BTreeSet<Address>| set.iter().copied().collect::<Vec<_>>();

@@ -141,6 +141,12 @@ pub struct Config {
     pub pending_room: usize,
     /// How long a transaction's hash is remembered, in ms.
     pub remember_ms: u64,
+    /// Accounts and slots that are fetched for one pending transaction; it is not looked at if it reads more that is not known.
+    pub fetch_per_tx: u64,
+    /// ... for all of one sender, behind one block.
+    pub fetch_per_sender: u64,
+    /// ... for all together, behind one block.
+    pub fetch_per_block: u64,
 }
 
 impl Default for Config {
@@ -154,6 +160,9 @@ impl Default for Config {
             retry_most_ms: 10_000,
             pending_room: 8_192,
             remember_ms: 300_000,
+            fetch_per_tx: 1_024,
+            fetch_per_sender: 2_048,
+            fetch_per_block: 16_384,
         }
     }
 }

@@ -12,6 +12,8 @@ const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 /// More pending transactions than any mempool holds.
 const MOST_PENDING: usize = 1_000_000;
+/// More accounts and slots than any block can read.
+const MOST_FETCHED: u64 = 1_000_000;
 
 impl Config {
     /// The first value that makes no sense: key, value, what is due.
@@ -34,6 +36,30 @@ impl Config {
         if !(1..=MOST_PENDING).contains(&self.pending_room) {
             return Some(("ingest.pending_room", self.pending_room.to_string(), "1 to 1000000"));
         }
+        self.fetches_out_of_range().or_else(|| self.times_out_of_order())
+    }
+
+    fn fetches_out_of_range(&self) -> Option<Range> {
+        let most = [
+            ("ingest.fetch_per_tx", self.fetch_per_tx),
+            ("ingest.fetch_per_sender", self.fetch_per_sender),
+            ("ingest.fetch_per_block", self.fetch_per_block),
+        ];
+        if let Some((key, most)) = most.into_iter().find(|(_, most)| !(1..=MOST_FETCHED).contains(most)) {
+            return Some((key, most.to_string(), "1 to 1000000"));
+        }
+        if self.fetch_per_sender < self.fetch_per_tx {
+            let found = format!("{}, and ingest.fetch_per_tx {}", self.fetch_per_sender, self.fetch_per_tx);
+            return Some(("ingest.fetch_per_sender", found, "at least ingest.fetch_per_tx"));
+        }
+        if self.fetch_per_block < self.fetch_per_sender {
+            let found = format!("{}, and ingest.fetch_per_sender {}", self.fetch_per_block, self.fetch_per_sender);
+            return Some(("ingest.fetch_per_block", found, "at least ingest.fetch_per_sender"));
+        }
+        None
+    }
+
+    fn times_out_of_order(&self) -> Option<Range> {
         if self.silence_ms <= self.ping_ms {
             let found = format!("{}, and ingest.ping_ms {}", self.silence_ms, self.ping_ms);
             return Some(("ingest.silence_ms", found, "more than ingest.ping_ms, or every quiet connection is cut,"));

@@ -43,6 +43,7 @@ impl Exported for Export {
         page.times();
         page.sources();
         page.files();
+        page.fetches();
         page.profit();
         page.text
     }
@@ -221,6 +222,27 @@ impl Page<'_> {
                 }
             });
         }
+    }
+
+    /// What pending transactions have made us fetch.
+    fn fetches(&mut self) {
+        type Family = ([&'static str; 3], fn(&Status) -> u64);
+        let help = "Accounts and slots fetched for pending transactions.";
+        let families: [Family; 2] = [
+            (["peregrine_fetched_keys_total", "counter", help], |status| status.fetches.fetched),
+            (["peregrine_fetched_keys_held", "gauge", "Those of them that are held now."], |status| {
+                status.fetches.held
+            }),
+        ];
+        for (family, read) in families {
+            self.family(family, |_, status, samples| samples.add("", &[], read(status)));
+        }
+        let help = "Fetches refused because a transaction, a sender or a block had wanted as much as it may.";
+        self.family(["peregrine_fetch_refused_total", "counter", help], |_, status, samples| {
+            for (bound, times) in status.fetches.refused() {
+                samples.add("", &[("bound", bound)], times);
+            }
+        });
     }
 
     fn profit(&mut self) {

@@ -16,6 +16,8 @@ use crate::edge::ledger::row::Outcome;
 use crate::edge::sink::{Fact, Sink};
 use crate::hot::refused::Refused;
 use crate::hot::strategy;
+use crate::live::fetches;
+use crate::live::fetches::Fetches;
 use crate::live::stats::meter::Latency;
 use crate::live::stats::meter::Meters;
 use crate::live::stats::quiet::Lack;
@@ -36,6 +38,8 @@ pub struct Stats {
     lacking: Mutex<BTreeMap<Lack, String>>,
     /// Files that it writes.
     files: Files,
+    /// What it has fetched for strangers.
+    fetches: Arc<Fetches>,
 }
 
 /// The files that a run writes as it goes.
@@ -122,6 +126,8 @@ pub struct Status {
     /// Whether the file of facts is, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub facts: Option<Standing>,
+    /// What pending transactions have made it fetch, and which of them wanted too much.
+    pub fetches: fetches::Standing,
     /// How each source is heard.
     pub sources: Vec<Source>,
 }
@@ -178,7 +184,7 @@ fn keys(names: &[&str]) -> BTreeMap<String, u64> {
 impl Stats {
     /// Of a run that began at `since_ms`, in unix milliseconds; `seed` of the world it is about, if it is one of ours.
     #[must_use]
-    pub fn new(seed: u64, since_ms: u64, files: Files) -> Self {
+    pub fn new(seed: u64, since_ms: u64, (files, fetches): (Files, Arc<Fetches>)) -> Self {
         let pages = Pages {
             by_strategy: keys(&strategy::names()),
             by_protocol: keys(&[PROTOCOLS, LENDING_PROTOCOLS].concat()),
@@ -192,7 +198,13 @@ impl Stats {
             outbid: 0,
         };
         let (pages, lacking) = (Mutex::new(pages), Mutex::default());
-        Self { began: Instant::now(), seed, since_ms, pages, lacking, files }
+        Self { began: Instant::now(), seed, since_ms, pages, lacking, files, fetches }
+    }
+
+    /// What it has fetched for strangers.
+    #[must_use]
+    pub const fn fetches(&self) -> &Arc<Fetches> {
+        &self.fetches
     }
 
     /// The files that it writes.
@@ -245,6 +257,7 @@ impl Stats {
             ledger: self.files.ledger.standing(),
             journal: self.files.journal.as_ref().map(|journal| journal.standing()),
             facts: self.files.facts.as_ref().map(|facts| facts.standing()),
+            fetches: self.fetches.standing(),
             sources: Vec::new(),
         }
     }

@@ -95,6 +95,9 @@ pub struct Opened {
     pub spec: Result<MarketSpec, String>,
 }
 
+/// Whether so many accounts and slots may be fetched.
+pub type Allow<'a> = &'a (dyn Fn(u64) -> bool + Send + Sync);
+
 /// Keeps the state current.
 #[derive(Debug)]
 pub struct Keep {
@@ -236,18 +239,60 @@ impl Keep {
     /// the next is being learnt: ask again behind that. What is known is not read again, though the engine may know less than
     /// we do: blocks have told us, and a node that answers for a block while it makes the next one (anvil) would tell of that.
     pub async fn fetch(&self, at: B256, state_keys: &[StateKey]) -> Result<FetchedState, ChainError> {
+        let all = self.fetch_if(at, state_keys, &|_| true).await?;
+        Ok(all.unwrap_or_else(|| FetchedState { at, ..FetchedState::default() }))
+    }
+
+    /// The same, if so much may be fetched that has no value yet; asked before anything of it becomes known. `None`: it may not.
+    pub async fn fetch_if(
+        &self,
+        at: B256,
+        state_keys: &[StateKey],
+        allow: Allow<'_>,
+    ) -> Result<Option<FetchedState>, ChainError> {
         let nothing = FetchedState { at, ..FetchedState::default() };
-        let Some(missing) = self.expect(at, state_keys) else { return Ok(nothing) };
+        {
+            let inner = self.lock();
+            if inner.at != at || inner.learning {
+                return Ok(Some(nothing));
+            }
+            let missing = inner.known.missing(state_keys.iter().copied()).len() as u64;
+            if missing > 0 && !allow(missing) {
+                return Ok(None);
+            }
+        }
+        let Some(missing) = self.expect(at, state_keys) else { return Ok(Some(nothing)) };
         self.take(&missing.read(&self.chain, at).await?);
         let inner = self.lock();
-        Ok(if inner.at == at { inner.known.fetched(at, state_keys) } else { nothing })
+        Ok(Some(if inner.at == at { inner.known.fetched(at, state_keys) } else { nothing }))
     }
 
     /// All that a pending transaction reads, in one go.
     pub async fn prefetch(&self, at: B256, tx: &Recovered<TxEnvelope>) -> Result<FetchedState, ChainError> {
+        let all = self.prefetch_if(at, tx, &|_| true).await?;
+        Ok(all.unwrap_or_else(|| FetchedState { at, ..FetchedState::default() }))
+    }
+
+    /// The same, if so much may be fetched. `None`: it may not.
+    pub async fn prefetch_if(
+        &self,
+        at: B256,
+        tx: &Recovered<TxEnvelope>,
+        allow: Allow<'_>,
+    ) -> Result<Option<FetchedState>, ChainError> {
+        // What was asked behind another block is void before the node is.
+        if !self.stands(at) {
+            return Ok(Some(FetchedState { at, ..FetchedState::default() }));
+        }
         let call = call(tx);
         let state_keys = self.reads(at, tx, &call).await?;
-        self.fetch(at, &state_keys).await
+        self.fetch_if(at, &state_keys, allow).await
+    }
+
+    /// Whether this is the tip.
+    #[must_use]
+    pub fn stands(&self, at: B256) -> bool {
+        self.lock().at == at
     }
 
     /// Reads a pool, wherever its state lives, and whatever it reads, anew, and asks it what it is. Also how a new pool is taken up.

@@ -368,6 +368,20 @@ fn watch() -> Watch<'static> {
     }
 }
 
+/// Of a reorg: what was undone comes again behind what took its place, and reverts.
+#[test]
+fn what_other_transactions_of_the_owners_burnt_in_a_block_in_vain_is_told_apart() {
+    let owner = watch().owner;
+    let again = |byte: u8, success| MinedTx { from: owner, ..mined(B256::repeat_byte(byte), success, &POOLS) };
+    let ours = mined(OURS, true, &POOLS);
+    assert_eq!(ours.from, owner);
+    let block = at(10, &[ours.clone(), mined(RIVAL, false, &POOLS), again(1, false), again(2, true), again(3, false)]);
+    assert_eq!(block.burnt_besides(OURS, owner), U256::from(140), "neither a stranger's nor what came of it");
+    // Of one that reverted itself the others are what is besides.
+    assert_eq!(block.burnt_besides(B256::repeat_byte(1), owner), U256::from(70));
+    assert_eq!(at(10, &[ours]).burnt_besides(OURS, owner), U256::ZERO);
+}
+
 fn lost(watch: &Watch<'_>, txs: &[MinedTx]) -> Reason {
     match follow(watch, &at(10, txs)) {
         Followed::NotLanded(reason) => reason,

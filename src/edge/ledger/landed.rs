@@ -233,6 +233,14 @@ pub enum BlockError {
 }
 
 impl Block {
+    /// What other transactions of the owner's burnt in it that reverted, in wei: it is gone from the same balance as what `ours`
+    /// gave. What a reorg has undone is in the nodes' pools, and may come so behind what took its place.
+    #[must_use]
+    pub fn burnt_besides(&self, ours: B256, owner: Address) -> U256 {
+        let besides = self.txs.iter().filter(|tx| tx.from == owner && tx.hash != ours && !tx.success);
+        besides.fold(U256::ZERO, |sum, tx| sum.saturating_add(tx.fee))
+    }
+
     /// Reads what a node answers to `eth_getBlockByNumber` (hashes or bodies) and `eth_getBlockReceipts`. `paid` is the
     /// tip alone; add what was traced.
     pub fn read(

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256, I256};
+use alloy_primitives::{Address, B256, I256, U256};
 use tokio::sync::mpsc;
 
 use crate::edge::chain::BlockId;
@@ -226,7 +226,7 @@ impl InclusionTracker {
         let followed = landed::follow(&self.watch(row), &found.0);
         let outcome = match followed {
             Followed::NotYet => return Ok(()),
-            Followed::Landed(at) => match self.landed(row, at, (found.1, found.0.coinbase)).await {
+            Followed::Landed(at) => match self.landed(row, at, &found).await {
                 Some(outcome) => outcome,
                 None => return Ok(()),
             },
@@ -262,8 +262,9 @@ impl InclusionTracker {
     }
 
     /// `None`: the block has been undone meanwhile. It will be said, and the bundle looked at again.
-    async fn landed(&self, row: &Row, at: Landed, (parent, coinbase): (B256, Address)) -> Option<Outcome> {
-        let realised = self.realised(row, &at, parent).await?;
+    async fn landed(&self, row: &Row, at: Landed, (block, parent): &(Block, B256)) -> Option<Outcome> {
+        let besides = block.burnt_besides(row.bundle.ours, self.own.owner);
+        let realised = self.realised(row, &at, (*parent, besides)).await?;
         let bundle = &row.bundle;
         if realised != bundle.predicted {
             let gas_cost = realised::signed(bundle.value) - realised::signed(bundle.bid) - bundle.predicted;
@@ -273,17 +274,17 @@ impl InclusionTracker {
                 %gas_cost, fee = %at.fee, gas = at.gas, index = at.index, ?pools, "a landed bundle earned not what was predicted"
             );
         }
-        let transferred = self.chain.coinbase_transfers(row.bundle.ours, coinbase).await.unwrap_or_default();
+        let transferred = self.chain.coinbase_transfers(row.bundle.ours, block.coinbase).await.unwrap_or_default();
         let paid = at.paid.saturating_add(transferred);
         Some(Outcome::Landed { at: Landed { paid, ..at }, realised })
     }
 
-    /// What the block left us. What contradicts the proof counts once it is read twice: a node that is making the next block may
+    /// What the bundle left us. What contradicts the proof counts once it is read twice: a node that is making the next block may
     /// answer for the last one out of that (anvil does). `None`: looked at again behind the next block.
-    async fn realised(&self, row: &Row, at: &Landed, parent: B256) -> Option<I256> {
-        let mut last = None;
+    async fn realised(&self, row: &Row, at: &Landed, (parent, besides): (B256, U256)) -> Option<I256> {
+        let (mut last, span) = (None, ([parent, at.hash], besides));
         for _ in 0..TRIES {
-            match realised::realised(&self.chain, &self.own, &row.bundle, [parent, at.hash]).await {
+            match realised::realised(&self.chain, &self.own, &row.bundle, span).await {
                 Ok(now) if now == row.bundle.predicted || last == Some(now) => return Some(now),
                 Ok(now) => last = Some(now),
                 Err(_) if self.is_gone(at).await => return None,

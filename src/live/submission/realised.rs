@@ -2,7 +2,8 @@
 //!
 //! # Limits
 //! - It is what changed for owner and contracts of ours from the block's parent to the block: ether, wrapped ether, and the token that
-//!   the cycle starts from, valued as it was predicted. Whoever sends them anything in that block is counted in.
+//!   the cycle starts from, valued as it was predicted. Whoever sends them anything in that block is counted in. What other
+//!   transactions of the owner's burnt there in vain is not.
 
 use alloy_primitives::{Address, B256, I256, U256};
 
@@ -18,14 +19,21 @@ struct Holdings {
     weth: U256,
 }
 
-/// What the block left us, in wei; `span`: its parent, and it.
+/// What the bundle left us in its block, in wei; `span`: that block's parent, and it; `besides`: see [`Block::burnt_besides`].
+///
+/// [`Block::burnt_besides`]: crate::edge::ledger::landed::Block::burnt_besides
 ///
 /// # Errors
 /// The node does not say, or a token's balance is no number.
-pub async fn realised(chain: &Chain, own: &Own, bundle: &Bundle, span: [B256; 2]) -> Result<I256, ChainError> {
+pub async fn realised(
+    chain: &Chain,
+    own: &Own,
+    bundle: &Bundle,
+    (span, besides): ([B256; 2], U256),
+) -> Result<I256, ChainError> {
     let [parent, block] = span.map(|at| holdings(chain, own, at, bundle.token));
     let (before, after) = tokio::try_join!(parent, block)?;
-    let ether = signed(after.ether) - signed(before.ether);
+    let ether = (signed(after.ether) - signed(before.ether)).saturating_add(signed(besides));
     let gain = signed(after.token) - signed(before.token);
     let gross = signed(bundle.gross);
     // As predicted it is worth what was predicted; anything else is valued in proportion.

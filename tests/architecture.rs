@@ -87,8 +87,9 @@ const ALL: &[&str] =
 /// The devnet but for its block builder, which is met at its door.
 #[rustfmt::skip]
 const WORLD: &[&str] = &[
-    "protocols", "rpc", "devnet::abi", "devnet::anvil", "devnet::chain", "devnet::dice", "devnet::lending", "devnet::opening",
-    "devnet::rivals", "devnet::seed", "devnet::traffic", "devnet::wallet", "devnet::world",
+    "protocols", "rpc", "devnet::abi", "devnet::anvil", "devnet::chain", "devnet::dice", "devnet::geth", "devnet::lending",
+    "devnet::node", "devnet::opening", "devnet::process", "devnet::rivals", "devnet::seed", "devnet::traffic", "devnet::wallet",
+    "devnet::world",
 ];
 
 /// What may name what. `at` is a module path: a row holds for the module and all below it, unless rows below it exist;

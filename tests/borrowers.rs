@@ -172,7 +172,7 @@ async fn what_is_no_market_is_listed_with_its_reason_and_the_run_goes_on() {
     let [v3, v2, ..] = &rows(&world)[..] else { panic!("two versions of Aave due") };
     let lender = v3.address;
     // A pool of a later revision answers as this one does, but for its number.
-    let modern = Proxy::before(&world.net.anvil.http(), move |call: &Value, mut reply: Value| {
+    let modern = Proxy::before(&world.net.node.http(), move |call: &Value, mut reply: Value| {
         if call["method"] == "eth_getCode" && call["params"][0] == json!(Address::repeat_byte(0x36)) {
             // PUSH1 4, MSTORE at 0, RETURN the word.
             reply["result"] = json!("0x600460005260206000f3");
@@ -230,7 +230,7 @@ async fn a_position_that_is_loaded_wrong_is_named_with_its_block() {
         }
         reply
     };
-    let liar = Proxy::before(&world.net.anvil.http(), lies).await;
+    let liar = Proxy::before(&world.net.node.http(), lies).await;
     let chain = Chain::new(&liar.url, Duration::from_secs(30)).unwrap();
     let config = Config { verify_pools: 1_000, ..world.config(None) };
     let error = load(&world, &chain, &config).await.unwrap_err();

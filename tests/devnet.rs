@@ -7,12 +7,16 @@ mod attribution;
 mod hand;
 #[path = "devnet/lending.rs"]
 mod lending;
+#[path = "common/geth.rs"]
+mod pinned_geth;
 
 use std::collections::HashSet;
 
+use alloy::consensus::TxEip1559;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::Bytes;
+use alloy_primitives::TxKind;
 use alloy_primitives::U256;
 use alloy_primitives::address;
 use alloy_primitives::keccak256;
@@ -23,6 +27,7 @@ use peregrine::protocols::executor::Bid;
 use peregrine::protocols::executor::Run;
 use peregrine::types::amount::Wei;
 use peregrine_devnet::Devnet;
+use peregrine_devnet::On;
 use peregrine_devnet::Options;
 use peregrine_devnet::Pool;
 use peregrine_devnet::Purpose;
@@ -109,17 +114,72 @@ async fn a_seed_makes_the_same_world_again_but_never_the_same_owner() {
     let (one, two) = (devnet(5).await, devnet(5).await);
     assert_eq!((&one.tokens, &one.pools, &one.positions), (&two.tokens, &two.pools, &two.positions));
     assert_ne!(one.owner.address(), two.owner.address());
-    assert_ne!(one.anvil.http(), two.anvil.http());
+    assert_ne!(one.node.http(), two.node.http());
     let other = devnet(6).await;
     assert_ne!(one.pools, other.pools);
     // The process goes with the handle.
-    let status = format!("/proc/{}/stat", other.anvil.pid());
+    let status = format!("/proc/{}/stat", other.node.pid());
     assert!(std::fs::exists(&status).expect("proc"));
     let rival = Wallet::fresh().expect("a key");
     let executor = other.employ(&rival).await.expect("an executor");
     let code: Bytes = other.rpc.call("eth_getCode", json!([executor, "latest"])).await.expect("code");
     assert!(executor != other.executor && !code.is_empty());
     drop(other);
+    assert!(!std::fs::exists(&status).expect("proc"));
+}
+
+/// What pools, tokens and accounts say of themselves.
+async fn said(net: &Devnet) -> Vec<Value> {
+    let mut said = Vec::new();
+    for pool in &net.pools {
+        // `slot0()` and `liquidity()`, or `getReserves()`.
+        let questions: &[&str] =
+            if pool.venue == Venue::UniswapV3 { &["0x3850c7bd", "0x1a686502"] } else { &["0x0902f1ac"] };
+        for data in questions {
+            let call = json!([{"to": pool.address, "data": data}, "latest"]);
+            said.push(net.rpc.call("eth_call", call).await.expect("an answer"));
+        }
+    }
+    for sender in net.senders.iter().map(Wallet::address) {
+        said.push(net.rpc.call("eth_getBalance", json!([sender, "latest"])).await.expect("a balance"));
+        said.push(net.rpc.call("eth_getTransactionCount", json!([sender, "latest"])).await.expect("a nonce"));
+        for token in &net.tokens {
+            said.push(json!(Hand(net).balance(token.address, sender).await));
+        }
+    }
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_geth_the_same_world_stands_and_a_block_holds_what_its_pool_held() {
+    if !pinned_geth::there() {
+        return;
+    }
+    let (one, two) = (devnet(5).await, Options { seed: 5, on: On::Geth, ..Options::default() });
+    let two = Devnet::start(two).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((&one.tokens, &one.pools, &one.positions), (&two.tokens, &two.pools, &two.positions));
+    let (due, found) = (said(&one).await, said(&two).await);
+    assert!(due.len() > 500 && due == found, "{due:?} due, {found:?} found");
+    let code: Bytes = two.rpc.call("eth_getCode", json!([two.executor, "latest"])).await.expect("code");
+    assert!(!code.is_empty());
+
+    let [from, to] = [&two.senders[0], &two.senders[1]];
+    let sent = from.sign(TxEip1559 {
+        gas_limit: 21_000,
+        max_fee_per_gas: 100_000_000_000,
+        max_priority_fee_per_gas: 1_000_000_000,
+        to: TxKind::Call(to.address()),
+        value: U256::ONE,
+        ..TxEip1559::default()
+    });
+    let hash: Value = two.rpc.call("eth_sendRawTransaction", json!([sent.raw])).await.expect("taken");
+    two.mine().await.expect("a block");
+    let receipt: Value = two.rpc.call("eth_getTransactionReceipt", json!([hash])).await.expect("a receipt");
+    assert_eq!((&receipt["status"], &receipt["blockNumber"]), (&json!("0x1"), &json!("0x2")));
+    // The process goes with the handle.
+    let status = format!("/proc/{}/stat", two.node.pid());
+    assert!(std::fs::exists(&status).expect("proc"));
+    drop(two);
     assert!(!std::fs::exists(&status).expect("proc"));
 }
 

@@ -118,7 +118,7 @@ async fn blocks_come_filled_each_with_its_bundles_verdicts_and_the_world_ends_wh
     let weth = async |block| world.weth(world.devnet.executor, block).await.expect("weth");
     assert_eq!((weth(at - 1).await, weth(at).await), (Wei(U256::ZERO), Wei(U256::ZERO)));
 
-    let process = format!("/proc/{}/stat", world.devnet.anvil.pid());
+    let process = format!("/proc/{}/stat", world.devnet.node.pid());
     assert!(std::fs::exists(&process).expect("proc"));
     assert!(world.stop().await.sent() >= counts.sent());
     assert!(!std::fs::exists(&process).expect("proc"));

@@ -121,7 +121,7 @@ fn config(devnet: &Devnet, folder: &std::path::Path, node: &str, relay: &str) ->
     config.node = vec![ingest::Node {
         name: "bench".to_owned(),
         ws: Some(node.to_owned()),
-        http: Some(devnet.anvil.http()),
+        http: Some(devnet.node.http()),
         ipc: None,
     }];
     config.factory = session::factories(&devnet.contracts);
@@ -166,7 +166,7 @@ impl World {
     /// Keeps the sorts of targets that a bundle is built behind, and fetches what they read.
     async fn pick(&mut self) {
         let timeout = Duration::from_secs(20);
-        let chain = Chain::new(&self.devnet.anvil.http(), timeout).expect("a url");
+        let chain = Chain::new(&self.devnet.node.http(), timeout).expect("a url");
         let all: Vec<Sort> = self.sorts_of_swaps();
         for sort in all {
             let target = self.sign(usize::MAX, sort, U256::ZERO);

@@ -35,7 +35,7 @@ async fn a_scan_that_broke_off_goes_on_where_it_was() {
         true if asked.fetch_add(1, Ordering::Relaxed) >= 40 => refusal(call, -32000, "out of service"),
         _ => reply,
     };
-    let broken = Proxy::before(&world.net.anvil.http(), breaks).await;
+    let broken = Proxy::before(&world.net.node.http(), breaks).await;
     let error = world.load(&chain(&broken), &config, &mut |_| ()).await.unwrap_err();
     assert!(error.to_string().contains("out of service"), "{error}");
 
@@ -70,7 +70,7 @@ async fn a_node_of_few_words_is_asked_for_less_at_once_and_by_number() {
         }
         if call["id"].as_u64() > Some(300) { refusal(call, -32005, "batch is too long") } else { reply }
     };
-    let proxy = Proxy::before(&world.net.anvil.http(), short).await;
+    let proxy = Proxy::before(&world.net.node.http(), short).await;
     let config = Config { page_blocks: 1_000, ..world.config(None) };
     let loaded = world.load(&chain(&proxy), &config, &mut |_| ()).await.unwrap();
     assert!(proxy.spoilt() > 3);
@@ -100,7 +100,7 @@ async fn a_node_that_limits_the_rate_is_waited_for_and_asked_for_as_much_at_once
             None => reply,
         }
     };
-    let proxy = Proxy::before(&world.net.anvil.http(), limited).await;
+    let proxy = Proxy::before(&world.net.node.http(), limited).await;
     let slow = chain(&proxy);
     let loaded = world.load(&slow, &config, &mut |_| ()).await.unwrap();
     assert_eq!((proxy.spoilt(), loaded.pools.len()), (4, world.net.pools.len()));
@@ -111,7 +111,7 @@ async fn a_node_that_limits_the_rate_is_waited_for_and_asked_for_as_much_at_once
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_is_busy_at_the_start_is_waited_for() {
     let world = World::start(36).await;
-    let node = world.net.anvil.http();
+    let node = world.net.node.http();
     let (client, count) = (reqwest::Client::new(), std::sync::Arc::new(AtomicU64::new(0)));
     let answer = move |body: String| {
         let (client, node, count) = (client.clone(), node.clone(), count.clone());
@@ -212,7 +212,7 @@ async fn a_pool_that_is_loaded_wrong_is_named_with_its_block() {
             }
             reply
         };
-        let liar = Proxy::before(&world.net.anvil.http(), lies).await;
+        let liar = Proxy::before(&world.net.node.http(), lies).await;
         let error = world.load(&chain(&liar), &world.config(None), &mut |_| ()).await.unwrap_err();
         let BootstrapError::Wrong { pool: named, block, .. } = &error else { panic!("{error}") };
         assert_eq!((*named, *block, liar.spoilt()), (pool.into(), honest.head.number, 1), "{error}");
@@ -227,8 +227,8 @@ async fn a_node_without_traces_is_done_without_and_a_header_that_does_not_fit_is
     let world = World::start(35).await;
     let loaded = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
     world.busy_blocks(3).await;
-    let traceless = Proxy::before(&world.net.anvil.http(), without(&["debug_traceBlockByHash"])).await;
-    let misfit = Proxy::before(&world.net.anvil.http(), |call, mut reply| {
+    let traceless = Proxy::before(&world.net.node.http(), without(&["debug_traceBlockByHash"])).await;
+    let misfit = Proxy::before(&world.net.node.http(), |call, mut reply| {
         if call["method"] == "eth_getBlockByHash" && call["params"][1] == true {
             reply["result"]["receiptsRoot"] = reply["result"]["stateRoot"].clone();
         }
@@ -275,7 +275,7 @@ async fn what_a_trace_leaves_open_is_read_back() {
     let loaded = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
     world.busy_blocks(9).await;
     // As a tracer speaks of an account that was destroyed, or that it takes for it.
-    let silent = Proxy::before(&world.net.anvil.http(), |call, mut reply| {
+    let silent = Proxy::before(&world.net.node.http(), |call, mut reply| {
         if call["method"] == "debug_traceBlockByHash" {
             for tx in reply["result"].as_array_mut().unwrap() {
                 tx["result"]["post"] = json!({});

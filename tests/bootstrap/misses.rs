@@ -122,8 +122,8 @@ async fn what_a_transaction_misses_is_fetched_at_once_and_it_runs_as_on_the_chai
     let world = World::start(41).await;
     let loaded = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
     world.busy_blocks(8).await;
-    let traceless = Proxy::before(&world.net.anvil.http(), without(&["debug_traceCall"])).await;
-    for (name, url) in [("debug_traceCall", &world.net.anvil.http()), ("eth_createAccessList", &traceless.url)] {
+    let traceless = Proxy::before(&world.net.node.http(), without(&["debug_traceCall"])).await;
+    for (name, url) in [("debug_traceCall", &world.net.node.http()), ("eth_createAccessList", &traceless.url)] {
         let keep = Keep::new(Chain::new(url, Duration::from_secs(30)).unwrap(), world.rules(), &loaded);
         let mut known = Known::new();
         lay(&mut known, &loaded.accounts);
@@ -217,7 +217,7 @@ async fn a_node_that_answers_out_of_the_next_block_tells_nothing_of_what_is_know
         }
         reply
     };
-    let ahead = Proxy::before(&world.net.anvil.http(), answer).await;
+    let ahead = Proxy::before(&world.net.node.http(), answer).await;
     let chain = Chain::new(&ahead.url, Duration::from_secs(30)).unwrap();
     let keep = Keep::new(chain, world.rules(), &loaded);
     let known: BTreeMap<Address, &AccountUpdate> = loaded.accounts.iter().map(|news| (news.address, news)).collect();

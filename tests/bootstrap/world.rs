@@ -30,7 +30,7 @@ impl World {
     }
 
     pub fn chain(&self) -> Chain {
-        Chain::new(&self.net.anvil.http(), Duration::from_secs(30)).unwrap()
+        Chain::new(&self.net.node.http(), Duration::from_secs(30)).unwrap()
     }
 
     pub fn rules(&self) -> Rules {

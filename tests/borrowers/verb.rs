@@ -17,7 +17,7 @@ use crate::world::World;
 /// A configuration of node and markets alone.
 fn config(world: &World) -> tempfile::NamedTempFile {
     let mut text = "[chain]\nhardfork = \"prague\"\n[bootstrap]\nverify_pools = 1000\n".to_owned();
-    text += &format!("[[node]]\nname = \"anvil\"\nhttp = \"{}\"\n", world.net.anvil.http());
+    text += &format!("[[node]]\nname = \"anvil\"\nhttp = \"{}\"\n", world.net.node.http());
     for row in rows(world) {
         let (name, protocol, address) = (row.name, row.protocol, row.address);
         text += &format!("[[lending]]\nname = \"{name}\"\nprotocol = \"{protocol}\"\naddress = \"{address}\"\n");

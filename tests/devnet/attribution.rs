@@ -53,7 +53,7 @@ const TIP: u64 = 3_000_000_000;
 
 /// The liquidations of the latest block.
 pub async fn attributed(hand: &Hand<'_>) -> Vec<Liquidation> {
-    let chain = Chain::new(&hand.0.anvil.http(), Duration::from_secs(30)).expect("a url");
+    let chain = Chain::new(&hand.0.node.http(), Duration::from_secs(30)).expect("a url");
     let head = chain.latest().await.expect("told").expect("a block");
     let block = chain.full(head.hash).await.expect("told").expect("a block");
     let receipts = chain.receipts(head.hash).await.expect("told").expect("receipts");
@@ -226,7 +226,7 @@ async fn the_ledger_says_who_won_a_position_that_we_lost_until_its_block_is_undo
     let near = lending::nearest(&hand, lending, market).await;
     let (_, borrower) = near.first().expect("one who sinks");
     let (tx, gas) = take(&hand, market, borrower).await;
-    let chain = Chain::new(&net.anvil.http(), Duration::from_secs(30)).expect("a url");
+    let chain = Chain::new(&net.node.http(), Duration::from_secs(30)).expect("a url");
     let id = chain.latest().await.expect("told").expect("a block").id();
 
     let folder = tempfile::tempdir().expect("a folder");

@@ -36,7 +36,7 @@ impl Two {
     async fn start(seed: u64) -> Self {
         let rig = Rig::start(seed).await;
         let mut config = rig.config();
-        let anvil = rig.net.anvil.http();
+        let anvil = rig.net.node.http();
         let requests = config.node[0].http.clone().unwrap();
         let gates = [vec![Gate::before(&anvil).await], vec![Gate::before(&anvil).await, Gate::before(&requests).await]];
         config.ingest.timeout_ms = 1_000;

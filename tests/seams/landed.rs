@@ -110,7 +110,7 @@ async fn what_a_toy_finds_lands_on_a_devnet_with_the_profit_that_was_proven() {
     let before = hand.balance(weth, world.net.executor).await;
     let ether: U256 =
         world.net.rpc.call("eth_getBalance", json!([world.net.executor, "latest"])).await.expect("a balance");
-    let options = Options { timer: false, ..Options::new(&world.net.anvil.http()) };
+    let options = Options { timer: false, ..Options::new(&world.net.node.http()) };
     let builder = BlockBuilder::start(options).await.expect("a builder");
     let reply = send(&builder, &bundle).await;
     assert!(reply["result"]["bundleHash"].is_string(), "{reply}");

@@ -2,28 +2,18 @@
 //!
 //! # Invariants
 //! - It mines only when told to, and includes transactions in the order in which they came.
-//! - Killed by its own pid, and reaped, on drop. A searcher that is itself killed by SIGKILL leaves it behind.
 
-use std::io::BufRead;
-use std::io::BufReader;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Child;
-use std::process::ChildStdout;
-use std::process::Command;
-use std::process::Stdio;
-use std::time::Duration;
-
-use tokio::sync::oneshot;
 
 use crate::DevnetError;
+use crate::process::Mouth;
+use crate::process::Process;
 
 /// Where npm puts the native binary, below a `node_modules`.
 const NPM: &str = "@foundry-rs/anvil-linux-amd64/bin/anvil";
 /// Printed once it listens; the port follows.
 const LISTENING: &str = "Listening on ";
-/// A cold start takes 60 ms; a machine at its limits, longer.
-const START: Duration = Duration::from_secs(20);
 
 /// What anvil is started with.
 #[derive(Clone, Debug)]
@@ -39,7 +29,7 @@ pub struct Spec {
 /// A running anvil.
 #[derive(Debug)]
 pub struct Anvil {
-    child: Child,
+    process: Process,
     host: String,
 }
 
@@ -48,30 +38,12 @@ impl Anvil {
     pub async fn start(spec: &Spec) -> Result<Self, DevnetError> {
         let binary = find().ok_or(DevnetError::NoAnvil)?;
         let (chain_id, gas_limit) = (spec.chain_id.to_string(), spec.gas_limit.to_string());
-        let spawn = |cause: std::io::Error| DevnetError::Spawn { path: binary.clone(), cause };
-        let mut child = Command::new(&binary)
-            .args(["--host", "127.0.0.1", "--port", "0", "--chain-id", &chain_id, "--accounts", "0"])
-            .args(["--no-mining", "--order", "fifo", "--disable-min-priority-fee", "--no-request-size-limit"])
-            .args(["--hardfork", spec.hardfork, "--gas-limit", &gas_limit])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(spawn)?;
-        let stdout = child.stdout.take();
-        // From here on the drop kills it, whatever happens.
-        let mut anvil = Self { child, host: String::new() };
-        let (tell, told) = oneshot::channel();
-        if let Some(stdout) = stdout {
-            std::thread::Builder::new()
-                .name("anvil-stdout".into())
-                .spawn(move || drain(stdout, tell))
-                .map_err(spawn)?;
-        }
-        let silent = |_| DevnetError::Silent { path: binary.clone(), seconds: START.as_secs() };
-        let host = tokio::time::timeout(START, told).await.map_err(silent)?;
-        anvil.host = host.map_err(|_| DevnetError::Ended { path: binary })?;
-        Ok(anvil)
+        let mut arguments = vec!["--host", "127.0.0.1", "--port", "0", "--chain-id", &chain_id, "--accounts", "0"];
+        arguments.extend(["--no-mining", "--order", "fifo", "--disable-min-priority-fee", "--no-request-size-limit"]);
+        arguments.extend(["--hardfork", spec.hardfork, "--gas-limit", &gas_limit]);
+        let listens = |line: &str| line.strip_prefix(LISTENING).map(|host| host.trim().to_owned());
+        let (process, host) = Process::start(&binary, &arguments, (Mouth::Stdout, listens)).await?;
+        Ok(Self { process, host })
     }
 
     /// JSON-RPC over HTTP.
@@ -89,28 +61,7 @@ impl Anvil {
     /// Its process.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        // Fails only if it has ended by itself.
-        let _gone = self.child.kill();
-        let _reaped = self.child.wait();
-    }
-}
-
-/// Reads on after the address has been told, else a full pipe would stop anvil.
-fn drain(stdout: ChildStdout, tell: oneshot::Sender<String>) {
-    let mut tell = Some(tell);
-    for line in BufReader::new(stdout).lines() {
-        let Ok(line) = line else { return };
-        let Some(host) = line.strip_prefix(LISTENING) else { continue };
-        if let Some(tell) = tell.take() {
-            // Nobody listens any more: the start has been given up.
-            let _heard = tell.send(host.trim().to_owned());
-        }
+        self.process.pid()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A world of our own: a local chain that runs the real protocols, for the demo and the tests.
 //!
-//! - `anvil`: the node.
+//! - `node`: the node: [`Anvil`], or [`Geth`] on a first block that holds what anvil was given. `process`: what both are.
 //! - `seed`: protocols, tokens, pools, the executor, money.
 //! - [`lending`]: lending markets, their prices and their borrowers, where asked for.
 //! - `opening`: pools that are made while the chain runs.
@@ -11,7 +11,8 @@
 //! - `wallet`: keys and signatures. `chain`: setting up. `dice`: the seed's numbers. `abi`: the contracts' interfaces.
 //!
 //! # Invariants
-//! - Nothing is mined that nobody asked for: a block comes by `evm_mine`, from a test or from the block builder.
+//! - Nothing is mined that nobody asked for: a block comes by `evm_mine`, or geth's `testing_commitBlockV1`, from a test or
+//!   from the block builder.
 //! - The world follows from the seed, the owner's key and the clock apart. Needs `scripts/setup` to have run.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -21,8 +22,11 @@ mod anvil;
 pub mod block_builder;
 mod chain;
 mod dice;
+pub mod geth;
 pub mod lending;
+mod node;
 mod opening;
+mod process;
 pub mod rivals;
 mod seed;
 mod traffic;
@@ -39,12 +43,18 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::block_builder::BlockBuilderError;
+use crate::block_builder::COINBASE;
+use crate::block_builder::node::Node as Miner;
 use crate::chain::Chain;
+use crate::geth::Genesis;
 use crate::lending::Lending;
 use crate::lending::Prices;
 
 pub use anvil::Anvil;
 pub use anvil::Spec;
+pub use geth::Geth;
+pub use node::Node;
+pub use node::On;
 pub use opening::Call;
 pub use seed::Contracts;
 pub use seed::Pool;
@@ -64,6 +74,12 @@ pub enum DevnetError {
     /// Neither npm's nor one on PATH.
     #[error("anvil is neither in contracts/node_modules nor on PATH: run scripts/setup")]
     NoAnvil,
+    /// Not built.
+    #[error("geth is neither at PEREGRINE_GETH nor in target/tools/bin: run scripts/geth")]
+    NoGeth,
+    /// It refuses what it is given, or is not given what is due.
+    #[error("geth: {0}")]
+    Geth(String),
     /// The binary is there and does not run.
     #[error("{path}: {cause}")]
     Spawn {
@@ -148,10 +164,11 @@ impl DevnetError {
     #[must_use]
     pub const fn is_input(&self) -> bool {
         match self {
-            Self::NoAnvil | Self::NoArtifact(_) | Self::Rate(_) | Self::Slot(_) => true,
+            Self::NoAnvil | Self::NoGeth | Self::NoArtifact(_) | Self::Rate(_) | Self::Slot(_) => true,
             Self::Builder(BlockBuilderError::Public(_) | BlockBuilderError::Listen { .. }) => true,
             Self::Builder(BlockBuilderError::Url(_) | BlockBuilderError::Node(_)) => false,
             Self::Spawn { .. } | Self::Silent { .. } | Self::Ended { .. } | Self::Artifact { .. } => false,
+            Self::Geth(_) => false,
             Self::Ours(_) | Self::Rpc(_) | Self::Reverted(_) | Self::Unmined(_) | Self::Layout(_) => false,
             Self::NoPool | Self::Url(_) | Self::Stalled(_) | Self::System { .. } | Self::Key => false,
         }
@@ -175,6 +192,8 @@ pub struct Options {
     pub chain_id: u64,
     /// Where wrapped ether is.
     pub weth: Address,
+    /// The node that it runs on once it stands.
+    pub on: On,
 }
 
 impl Default for Options {
@@ -187,6 +206,7 @@ impl Default for Options {
             lending: false,
             chain_id: wallet::CHAIN_ID,
             weth: seed::WETH,
+            on: On::Anvil,
         }
     }
 }
@@ -195,7 +215,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Devnet {
     /// The node.
-    pub anvil: Anvil,
+    pub node: Node,
     /// A connection to it.
     pub rpc: Rpc,
     /// What it was made from.
@@ -247,10 +267,22 @@ impl Devnet {
         };
 
         let (seed::Seeded { contracts, tokens, pools, positions }, gas_limit) = (seeded, options.gas_limit);
+        let node = Node::Anvil(anvil);
         let mut devnet =
-            Self { anvil, rpc, options, contracts, tokens, pools, positions, lending, senders, executor, owner };
+            Self { node, rpc, options, contracts, tokens, pools, positions, lending, senders, executor, owner };
         devnet.open(gas_limit).await?;
-        Ok(devnet)
+        match devnet.options.on {
+            On::Anvil => Ok(devnet),
+            On::Geth => devnet.on_geth().await,
+        }
+    }
+
+    /// The same world on a geth, whose first block holds it.
+    async fn on_geth(self) -> Result<Self, DevnetError> {
+        let Options { chain_id, hardfork, gas_limit, .. } = self.options;
+        let geth = Geth::start(Genesis::of(&self.rpc, (chain_id, hardfork, gas_limit)).await?).await?;
+        let rpc = Rpc::new(&geth.http(), TIMEOUT).ok_or_else(|| DevnetError::Url(geth.http()))?;
+        Ok(Self { node: Node::Geth(geth), rpc, ..self })
     }
 
     /// Mines the block at which trading begins: from here on with this gas limit, and with the opening's base fee.
@@ -273,7 +305,14 @@ impl Devnet {
 
     /// Mines one block of what is in the pool.
     pub async fn mine(&self) -> Result<(), DevnetError> {
-        self.rpc.call::<Value>("evm_mine", json!([])).await?;
+        match self.node {
+            Node::Anvil(_) => self.rpc.call::<Value>("evm_mine", json!([])).await.map(drop)?,
+            Node::Geth(_) => {
+                let geth = Miner::geth(self.rpc.clone());
+                let env = geth.head(&json!("latest")).await?.next(1, COINBASE);
+                geth.commit(&env, None).await?;
+            }
+        }
         Ok(())
     }
 

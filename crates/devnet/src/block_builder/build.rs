@@ -1,5 +1,5 @@
 //! One block: choose the bundles, put them and the public mempool into the node's pool in order, mine, and say what
-//! became of each.
+//! became of each. `named`: the same for a node that is handed a block's transactions, and whose pool is left alone.
 //!
 //! # Invariants
 //! - A bundle lands whole, in order and with nothing in between, or not at all. Where a stranger's transaction slipped in
@@ -8,6 +8,8 @@
 //!
 //! # Cost
 //! A simulation takes anvil about a millisecond; a block with k bundles takes k of them alone and k in their place.
+
+mod named;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -21,6 +23,7 @@ use crate::block_builder::Built;
 use crate::block_builder::Shared;
 use crate::block_builder::node::Env;
 use crate::block_builder::node::Head;
+use crate::block_builder::node::Mines;
 use crate::block_builder::node::Ran;
 use crate::block_builder::order::Bundle;
 use crate::block_builder::order::BundleId;
@@ -92,6 +95,9 @@ impl BuildContext<'_> {
         parked: &mut Vec<Tx>,
     ) -> Result<Built, RpcError> {
         let candidates = self.candidates(bundles).await?;
+        if self.shared.node.mines() == Mines::Named {
+            return self.named(candidates, public).await;
+        }
         let plan = self.fill(candidates, public, refill, parked).await?;
         let mut mined = self.shared.node.mine(&self.env).await?;
         for _ in 0..MENDS {

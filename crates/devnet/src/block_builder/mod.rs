@@ -1,12 +1,13 @@
-//! A local block builder in front of anvil: takes bundles over JSON-RPC as relays do, and makes a block a slot of those
+//! A local block builder in front of anvil or geth: takes bundles over JSON-RPC as relays do, and makes a block a slot of those
 //! that pay most per gas, with the public mempool behind them.
 //!
 //! It is a program of its own to be tested against: it knows nothing of the searcher, and its rules ([`rules`]) are
 //! tested without a node.
 //!
 //! # Limits
-//! - It alone may mine on the node, which must run with `--no-mining --order fifo --disable-min-priority-fee`.
-//! - Public transactions had better come through its `eth_sendRawTransaction`, which waits while a block is put together.
+//! - It alone may mine on the node: anvil with `--no-mining --order fifo --disable-min-priority-fee`, or geth with `--dev`,
+//!   the namespace `testing` and a `--dev.period` without end.
+//! - On anvil public transactions had better come through its `eth_sendRawTransaction`, which waits while a block is put together.
 //!   One that reaches the node's pool in those milliseconds may come between bundles; the block is then mined again,
 //!   which subscribers see as a reorg of one block.
 
@@ -42,6 +43,9 @@ pub use pool::Entry;
 pub use pool::Fate;
 pub use rules::verdict::LeftOut;
 
+/// Who is paid, unless it is said.
+pub const COINBASE: Address = address!("00000000000000000000000000b1d1e5b1d1e500");
+
 /// How it runs.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -66,7 +70,7 @@ impl Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             slot: Duration::from_secs(2),
             timer: true,
-            coinbase: address!("00000000000000000000000000b1d1e5b1d1e500"),
+            coinbase: COINBASE,
         }
     }
 }
@@ -159,7 +163,7 @@ impl BlockBuilder {
             return Err(BlockBuilderError::Public(listen));
         }
         let rpc = Rpc::new(&node, Duration::from_secs(10)).ok_or(BlockBuilderError::Url(node))?;
-        let node = Node::new(rpc);
+        let node = Node::of(rpc).await?;
         node.set_coinbase(coinbase).await?;
         let head = node.head(&json!("latest")).await?.number();
         let socket =

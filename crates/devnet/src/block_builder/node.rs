@@ -1,5 +1,5 @@
-//! The node under the builder: anvil, run with `--no-mining --order fifo --disable-min-priority-fee`. It simulates, and
-//! mines what its pool holds in the order it came.
+//! The node under the builder. Both simulate. anvil mines what its pool holds, in the order it came; geth makes a block of
+//! transactions that are named, or of its pool by its own order.
 //!
 //! # Limits
 //! - anvil's `eth_simulateV1` checks balances, and neither nonces nor fees (1.7.1, measured). The rules check those.
@@ -12,7 +12,7 @@ use alloy::eips::eip1559::BaseFeeParams;
 use alloy::eips::eip1559::calc_next_block_base_fee;
 use alloy::eips::eip2718::Encodable2718;
 use alloy::rpc::types::Transaction;
-use alloy_primitives::{Address, B256, Bytes, U64, U256, address};
+use alloy_primitives::{Address, B256, Bytes, U64, U256, address, keccak256};
 use peregrine_rpc::Rpc;
 use peregrine_rpc::RpcError;
 use serde::Deserialize;
@@ -118,17 +118,43 @@ struct Content {
     queued: BTreeMap<Address, BTreeMap<String, Value>>,
 }
 
+/// How a node makes blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::block_builder) enum Mines {
+    /// What its pool holds, in the order it came: anvil.
+    Pool,
+    /// What is named: geth.
+    Named,
+}
+
 /// A connection to it.
 #[derive(Clone, Debug)]
 pub struct Node {
     rpc: Rpc,
+    mines: Mines,
 }
 
 impl Node {
-    /// A node at the end of `rpc`.
+    /// An anvil at the end of `rpc`.
     #[must_use]
     pub const fn new(rpc: Rpc) -> Self {
-        Self { rpc }
+        Self { rpc, mines: Mines::Pool }
+    }
+
+    /// A geth at the end of `rpc`.
+    #[must_use]
+    pub const fn geth(rpc: Rpc) -> Self {
+        Self { rpc, mines: Mines::Named }
+    }
+
+    /// The one or the other, by what it says that it is.
+    pub async fn of(rpc: Rpc) -> Result<Self, RpcError> {
+        let version: String = rpc.call("web3_clientVersion", json!([])).await?;
+        Ok(if version.starts_with("Geth/") { Self::geth(rpc) } else { Self::new(rpc) })
+    }
+
+    pub(in crate::block_builder) const fn mines(&self) -> Mines {
+        self.mines
     }
 
     /// A block by number or tag.
@@ -204,6 +230,16 @@ impl Node {
         self.head(&json!("latest")).await
     }
 
+    /// Makes `env` of these transactions in their order, each of which must be valid there; without a list, of geth's pool.
+    pub async fn commit(&self, env: &Env, txs: Option<&[Bytes]>) -> Result<Head, RpcError> {
+        let attributes = json!({
+            "timestamp": U64::from(env.timestamp), "suggestedFeeRecipient": env.coinbase, "withdrawals": [],
+            "prevRandao": keccak256(env.timestamp.to_be_bytes()), "parentBeaconBlockRoot": B256::ZERO,
+        });
+        let hash: B256 = self.rpc.call("testing_commitBlockV1", json!([attributes, txs, null])).await?;
+        self.rpc.call("eth_getBlockByHash", json!([hash, false])).await
+    }
+
     /// A transaction of the chain, as it was signed.
     pub async fn raw(&self, hash: B256) -> Result<Bytes, RpcError> {
         self.rpc.call("eth_getRawTransactionByHash", json!([hash])).await
@@ -225,8 +261,12 @@ impl Node {
         self.mine(env).await
     }
 
-    /// Says who is paid. The account gets one wei if it has none, so that paying it never has to make it.
+    /// Says who is paid. The account gets one wei if it has none, so that paying it never has to make it. geth is told with
+    /// every block, and can give nobody anything.
     pub async fn set_coinbase(&self, coinbase: Address) -> Result<(), RpcError> {
+        if self.mines == Mines::Named {
+            return Ok(());
+        }
         self.rpc.call::<Value>("anvil_setCoinbase", json!([coinbase])).await?;
         let balance: U256 = self.rpc.call("eth_getBalance", json!([coinbase, "latest"])).await?;
         if balance.is_zero() {

@@ -178,7 +178,7 @@ impl World {
         let funding = if options.rivals.is_empty() { None } else { Liquidator::hire(&devnet).await? };
         // After the rivals' contracts, which ask for more gas than a block of a slow world has.
         devnet.open(options.gas_limit()).await?;
-        let node = devnet.anvil.http();
+        let node = devnet.node.http();
         let front =
             block_builder::Options { listen: options.listen, slot: options.slot, ..block_builder::Options::new(&node) };
         let builder = BlockBuilder::start(front).await?;
@@ -197,13 +197,13 @@ impl World {
     /// The node's JSON-RPC over HTTP.
     #[must_use]
     pub fn node_http(&self) -> String {
-        self.devnet.anvil.http()
+        self.devnet.node.http()
     }
 
     /// The node's JSON-RPC over a websocket.
     #[must_use]
     pub fn node_ws(&self) -> String {
-        self.devnet.anvil.ws()
+        self.devnet.node.ws()
     }
 
     /// Where bundles go.

@@ -1,6 +1,6 @@
 //! What a transaction must have to be included, and the order of those that came through the public mempool.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use alloy_primitives::Address;
 
@@ -27,10 +27,26 @@ pub fn check_fees(txs: &[Tx], base_fee: u64) -> Result<(), LeftOut> {
     poor.map_or(Ok(()), |tx| Err(LeftOut::Fee { tx: tx.hash, have: tx.max_fee, due: u128::from(base_fee) }))
 }
 
-/// The public transactions after the bundles: by tip, each sender's in the order of nonces. What the bundles hold, or
-/// have made impossible, is gone; what must wait (a gap, too low a fee) comes last, so that it is not lost.
+/// The public transactions after the bundles. What must wait comes last, so that it is not lost.
 #[must_use]
 pub fn order_public(txs: Vec<Tx>, nonces: &BTreeMap<Address, u64>, base_fee: u64) -> Vec<Tx> {
+    let Order { mut ready, waiting } = order(txs, nonces, base_fee);
+    ready.extend(waiting);
+    ready
+}
+
+/// The public transactions, sifted.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// By tip, each sender's in the order of nonces.
+    pub ready: Vec<Tx>,
+    /// Those of a gap in the nonces, or of too low a fee.
+    pub waiting: Vec<Tx>,
+}
+
+/// What the bundles hold, or have made impossible, is gone.
+#[must_use]
+pub fn order(txs: Vec<Tx>, nonces: &BTreeMap<Address, u64>, base_fee: u64) -> Order {
     let mut senders: BTreeMap<Address, Vec<Tx>> = BTreeMap::new();
     for tx in txs {
         if nonces.get(&tx.sender).is_none_or(|next| tx.nonce >= *next) {
@@ -58,6 +74,20 @@ pub fn order_public(txs: Vec<Tx>, nonces: &BTreeMap<Address, u64>, base_fee: u64
         let Some(tx) = best.and_then(VecDeque::pop_front) else { break };
         ordered.push(tx);
     }
-    ordered.extend(waiting);
-    ordered
+    Order { ready: ordered, waiting }
+}
+
+/// Those that fit into so much gas by their limits, in their order. Whose did not fit, of them nothing later does.
+#[must_use]
+pub fn fitting(mut ready: Vec<Tx>, mut gas: u64) -> Vec<Tx> {
+    let mut stopped = BTreeSet::new();
+    ready.retain(|tx| {
+        let left = gas.checked_sub(tx.gas_limit).filter(|_| !stopped.contains(&tx.sender));
+        match left {
+            Some(left) => gas = left,
+            None => drop(stopped.insert(tx.sender)),
+        }
+        left.is_some()
+    });
+    ready
 }

@@ -19,7 +19,7 @@ use crate::block_builder::rules::Merge;
 use crate::block_builder::rules::Trial;
 use crate::block_builder::rules::public::check_fees;
 use crate::block_builder::rules::public::check_nonces;
-use crate::block_builder::rules::public::order_public;
+use crate::block_builder::rules::public::{fitting, order_public};
 use crate::block_builder::rules::verdict::LeftOut;
 use crate::block_builder::rules::verdict::Value;
 
@@ -211,4 +211,13 @@ fn public_transactions_whose_nonce_a_bundle_used_are_gone_and_those_that_wait_co
     assert_eq!(hashes(&ordered), hashes(&[next.clone(), gap.clone()]));
     let dear = order_public(vec![gap.clone(), next.clone()], &nonces, BASE_FEE + 2);
     assert_eq!(hashes(&dear), hashes(&[next, gap]), "below the base fee it waits");
+}
+
+#[test]
+fn of_a_sender_whose_transaction_does_not_fit_none_behind_it_is_taken() {
+    let (first, big, behind, other) = (tx(1, 0, 9), tx(2, 0, 8), tx(2, 1, 7), tx(3, 0, 6));
+    let gas = first.gas_limit;
+    let taken = fitting(vec![first.clone(), big.clone(), behind.clone(), other.clone()], 2 * gas);
+    assert_eq!(hashes(&taken), hashes(&[first.clone(), big]));
+    assert!(fitting(vec![first, behind, other], gas - 1).is_empty());
 }

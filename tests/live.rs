@@ -19,6 +19,8 @@ mod facts;
 mod faults;
 #[path = "common/gate.rs"]
 mod gate;
+#[path = "live/geth.rs"]
+mod geth;
 #[path = "live/lasting.rs"]
 mod lasting;
 #[path = "live/lies.rs"]
@@ -33,6 +35,8 @@ mod newborn;
 mod nodes;
 #[path = "live/not_yet.rs"]
 mod not_yet;
+#[path = "common/geth.rs"]
+mod pinned_geth;
 #[path = "live/poor.rs"]
 mod poor;
 #[path = "common/raw_relay.rs"]

@@ -20,7 +20,11 @@ use crate::truth;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backruns_of_two_three_and_four_hops_land_over_v2_and_v3_and_earn_what_was_predicted() {
-    let rig = Rig::start(77).await;
+    landed(Rig::start(77).await).await;
+}
+
+/// Until all of these have landed.
+pub async fn landed(rig: Rig) {
     let searcher = rig.search().await;
     // Hops of the backruns that landed, and how many of them go over pools of both kinds.
     let landed = || {

@@ -94,7 +94,11 @@ async fn purse(rig: &Rig) -> Vec<U256> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn liquidations_of_every_protocol_land_behind_the_answers_that_allow_them_without_capital() {
-    let rig = Rig::start_lending(91).await;
+    liquidated(Rig::start_lending(91).await).await;
+}
+
+/// Until those of every protocol have landed.
+pub async fn liquidated(rig: Rig) {
     let (_ether, tokens) = purse(&rig).await.split_last().map(|(ether, tokens)| (*ether, tokens.to_vec())).unwrap();
     assert!(tokens.iter().all(U256::is_zero), "the liquidator begins without any token: {tokens:?}");
     let searcher = rig.search().await;

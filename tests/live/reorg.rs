@@ -1,15 +1,22 @@
 //! Blocks that are undone, with bundles of ours in them.
 //!
 //! Made with `anvil_rollback`, and mined anew one more than there were. Traces behind it take what they took before; a block of
-//! many transactions is what takes anvil long, so each new block holds what one old block held.
+//! many transactions is what takes anvil long, so each new block holds what one old block held. On geth the new blocks are made
+//! behind a `debug_setHead`, which forgets the old ones, or by a twin, and imported: then the old ones are told as removed, and
+//! what they held is in the pool again, ours as well.
 
-use alloy_primitives::{B256, Bytes};
+use std::ops::RangeInclusive;
+
+use alloy_primitives::{B256, Bytes, U64};
+use peregrine::edge::chain::Head;
 use peregrine::edge::ledger::row::Outcome;
+use peregrine::edge::rpc::Rpc;
 use peregrine::live::Searcher;
-use peregrine_devnet::block_builder::{Entry, Fate};
+use peregrine_devnet::block_builder::{COINBASE, Entry, Fate, node};
+use peregrine_devnet::{Node, On};
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, until};
+use crate::rig::{PATIENCE, Rig, until, within};
 use crate::socket::Mode;
 use crate::truth;
 
@@ -33,21 +40,30 @@ pub async fn reorg(rig: &Rig, depth: u64, told: Told) {
         let theirs = receipts.iter().filter(|receipt| receipt.from != rig.net.owner.address());
         again.push(raw(rig, theirs.map(|receipt| json!(receipt.transaction_hash)).collect()).await);
     }
+    if let Told::AtOnce = told {
+        rig.socket.set(Mode::NoHeads);
+    }
+    match rig.net.node.on() {
+        On::Anvil => by_anvil(rig, &tip, &again).await,
+        On::Geth => by_geth(rig, tip.number - depth, &again, told).await,
+    }
+}
+
+/// The builder makes the new blocks, of a pool that held one old block each.
+async fn by_anvil(rig: &Rig, tip: &Head, again: &[Vec<Bytes>]) {
+    let depth = again.len() as u64;
     let pool = rig.ask("txpool_content", json!([])).await;
     let waiting = ["pending", "queued"].into_iter().filter_map(|part| pool[part].as_object());
     let waiting =
         waiting.flat_map(|senders| senders.values()).filter_map(Value::as_object).flat_map(|txs| txs.values());
     let waiting = raw(rig, waiting.map(|tx| tx["hash"].clone()).collect()).await;
-    if let Told::AtOnce = told {
-        rig.socket.set(Mode::NoHeads);
-    }
     rig.ask("anvil_dropAllTransactions", json!([])).await;
     rig.ask("anvil_rollback", json!([depth])).await;
     let parent = rig.chain.latest().await.unwrap().unwrap();
     assert_eq!(parent.number, tip.number - depth);
     rig.ask("evm_setNextBlockTimestamp", json!([parent.timestamp + 2])).await;
     rig.ask("evm_mine", json!([])).await;
-    for (number, txs) in (parent.number + 2..).zip(&again) {
+    for (number, txs) in (parent.number + 2..).zip(again) {
         send(rig, txs).await;
         if number == tip.number + 1 {
             rig.socket.set(Mode::Pass);
@@ -55,6 +71,46 @@ pub async fn reorg(rig: &Rig, depth: u64, told: Told) {
         }
         assert_eq!(rig.builder.build_now().await.unwrap().number, number);
     }
+}
+
+/// geth is handed the new blocks. What waits in its pool stays there.
+async fn by_geth(rig: &Rig, parent: u64, again: &[Vec<Bytes>], told: Told) {
+    let (here, Node::Geth(geth)) = (&rig.net.rpc, &rig.net.node) else { unreachable!() };
+    if let Told::AtOnce = told {
+        rig.ask("debug_setHead", json!([U64::from(parent)])).await;
+        let (last, rest) = again.split_last().unwrap();
+        commit(here, &[], 2).await;
+        for txs in rest {
+            commit(here, txs, 1).await;
+        }
+        rig.socket.set(Mode::Pass);
+        commit(here, last, 1).await;
+    } else {
+        let twin = geth.twin().await.unwrap();
+        let there = Rpc::new(&twin.http(), PATIENCE).unwrap();
+        carry(rig, (here, &there), 1..=parent).await;
+        commit(&there, &[], 2).await;
+        for txs in again {
+            commit(&there, txs, 1).await;
+        }
+        carry(rig, (&there, here), parent + 1..=parent + 1 + again.len() as u64).await;
+    }
+    assert_eq!(rig.chain.latest().await.unwrap().unwrap().number, parent + 1 + again.len() as u64);
+}
+
+/// Makes a geth's next block, so many slots behind its last one.
+async fn commit(rpc: &Rpc, txs: &[Bytes], slots: u64) {
+    let geth = node::Node::geth(rpc.clone());
+    let env = geth.head(&json!("latest")).await.unwrap().next(slots, COINBASE);
+    geth.commit(&env, Some(txs)).await.unwrap();
+}
+
+/// Blocks from one geth to another.
+async fn carry(rig: &Rig, (from, to): (&Rpc, &Rpc), blocks: RangeInclusive<u64>) {
+    let file = rig.folder.path().join(format!("{}-{}", blocks.start(), to.host().replace(':', "-")));
+    assert!(from.call::<bool>("admin_exportChain", json!([file, blocks.start(), blocks.end()])).await.unwrap());
+    assert!(to.call::<bool>("admin_importChain", json!([file])).await.unwrap());
+    std::fs::remove_file(file).unwrap();
 }
 
 /// Transactions as they were signed.
@@ -99,17 +155,25 @@ fn landed(searcher: &Searcher) -> Vec<B256> {
 /// Once every bundle whose block has come has an outcome, and those that landed are those in the chain: these. One that was
 /// written down after its block came is settled behind the next.
 async fn settled(rig: &Rig, searcher: &Searcher, from: u64) -> Vec<B256> {
-    let mut due = Vec::new();
-    until("a ledger that says landed of what is in the chain, and of nothing else", async || {
+    let (mut due, mut said, mut open, mut counted) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let agrees = within(PATIENCE, async || {
         if rig.waiting_for(10) {
             rig.blocks(searcher, 1).await;
         }
         due = in_the_chain(rig, from).await;
-        let open = searcher.ledger().open_bundles().unwrap();
-        let counted = searcher.status().bundles_landed == due.len() as u64;
-        open.iter().all(|row| row.bundle.target > searcher.tip()) && landed(searcher) == due && counted
+        open = searcher.ledger().open_bundles().unwrap();
+        open.retain(|row| row.bundle.target <= searcher.tip());
+        (said, counted) = (landed(searcher), searcher.status().bundles_landed);
+        open.is_empty() && said == due && counted == due.len() as u64
     })
     .await;
+    let rows: Vec<_> =
+        searcher.ledger().all().unwrap().into_iter().filter(|row| due.contains(&row.bundle.ours)).collect();
+    assert!(
+        agrees,
+        "a ledger that says landed of what is in the chain, and of nothing else: {due:?} due, {said:?} said, {counted} counted, open \
+         {open:#?}, rows of those due {rows:#?}"
+    );
     due
 }
 
@@ -148,7 +212,11 @@ async fn survives(rig: &Rig, searcher: &Searcher, from: u64, (depth, told): (imp
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reorgs_of_up_to_three_blocks_take_state_and_outcomes_back_and_every_bundle_is_settled_anew() {
-    let rig = Rig::start(60).await;
+    survived(Rig::start(60).await).await;
+}
+
+/// Reorgs of one to three blocks, told in both ways.
+pub async fn survived(rig: Rig) {
     let searcher = rig.search().await;
     let (from, mut undone, mut taken_back) = (searcher.tip() + 1, 0, 0);
     let (at_once, by_block) = (Told::AtOnce, Told::BlockByBlock);

@@ -1,4 +1,5 @@
-//! A chain whose blocks are made when a test says so, people who trade on it, and the searcher behind two proxies.
+//! A chain whose blocks are made when a test says so, people who trade on it, and the searcher behind two proxies. It is on
+//! anvil, or on geth where a test asks for that.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, U256, hex};
 use peregrine::config::Config;
-use peregrine::edge::bootstrap::Factory;
+use peregrine::edge::bootstrap::{Factory, PoolRow};
 use peregrine::edge::chain::Chain;
 use peregrine::edge::ingest;
 use peregrine::edge::ledger::row::{Outcome, Row};
@@ -22,11 +23,12 @@ use peregrine::protocols::amm::Amm;
 use peregrine::types::pool_key::PoolKey;
 use peregrine::types::secret::Place;
 use peregrine_devnet::block_builder::{self, BlockBuilder, Built, Entry, Fate};
-use peregrine_devnet::{Devnet, Options, Traffic, Wallet};
+use peregrine_devnet::{Devnet, On, Options, Traffic, Wallet};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::pinned_geth;
 use crate::requests;
 use crate::socket;
 use crate::traces;
@@ -102,7 +104,7 @@ pub async fn until(what: &str, done: impl AsyncFnMut() -> bool) {
 }
 
 /// Whether `done` says so within this time.
-async fn within(time: Duration, mut done: impl AsyncFnMut() -> bool) -> bool {
+pub async fn within(time: Duration, mut done: impl AsyncFnMut() -> bool) -> bool {
     let mut looks = tokio::time::interval(LOOK);
     let wait = async {
         while !done().await {
@@ -127,6 +129,15 @@ impl Rig {
         Self::start_as(Options { seed, senders: 120, lending: true, ..Options::default() }, 1).await
     }
 
+    /// On geth, with lending markets or without. None, aloud, where there is no geth.
+    pub async fn start_on_geth(seed: u64, lending: bool) -> Option<Self> {
+        if !pinned_geth::there() {
+            return None;
+        }
+        let options = Options { seed, senders: 120, lending, on: On::Geth, ..Options::default() };
+        Some(Self::start_as(options, 1).await)
+    }
+
     async fn start_as(options: Options, worlds: u32) -> Self {
         // What `PEREGRINE_LOG` asks for; nothing without it.
         let filter = tracing_subscriber::EnvFilter::try_from_env("PEREGRINE_LOG");
@@ -135,7 +146,7 @@ impl Rig {
         let room = ROOM.acquire_many(worlds).await.unwrap();
         let net = Devnet::start(options).await;
         let net = net.unwrap_or_else(|error| panic!("{error}"));
-        let node = net.anvil.http();
+        let node = net.node.http();
         let front =
             block_builder::Options { timer: false, slot: Duration::from_secs(1), ..block_builder::Options::new(&node) };
         let builder = BlockBuilder::start(front).await.unwrap();
@@ -158,7 +169,7 @@ impl Rig {
         };
         let requests = requests::Proxy::before(&node, spoil).await;
         requests.idle(true);
-        let socket = socket::Proxy::before(&net.anvil.ws()).await;
+        let socket = socket::Proxy::before(&net.node.ws()).await;
         let (chain, identity) = (Chain::new(&node, PATIENCE).unwrap(), Wallet::fresh().unwrap());
         let folder = tempfile::tempdir().unwrap();
         Self {
@@ -206,6 +217,9 @@ impl Rig {
         config.factory = session::factories(&self.net.contracts);
         config.factory.extend(self.factories.iter().cloned());
         config.lending = session::lending(self.net.lending.as_ref());
+        if self.net.node.on() == On::Geth {
+            self.name(&mut config);
+        }
         config.executor = Some(Executor {
             address: self.net.executor,
             owner: key(self.folder.path(), "owner", &self.net.owner),
@@ -222,6 +236,15 @@ impl Rig {
         config.record.journal = None;
         config.threads.hot = 2;
         config
+    }
+
+    /// Names what stands in geth's first block, of which no log tells: pools, and who owes in markets that are a contract each.
+    fn name(&self, config: &mut Config) {
+        config.pool = self.net.pools.iter().map(|pool| PoolRow { address: pool.address.into() }).collect();
+        for market in self.net.lending.iter().flat_map(|lending| lending.seeds()).filter(|seed| seed.pair.is_none()) {
+            let row = config.lending.iter_mut().find(|row| row.address == market.address);
+            row.expect("a row for each").accounts = market.accounts;
+        }
     }
 
     pub async fn search(&self) -> Searcher {

@@ -32,7 +32,11 @@ async fn sends(rig: &Rig, searcher: &Searcher, bundles: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_spinning_thread_hears_and_sends_by_itself_and_earns_what_was_predicted() {
-    let rig = Rig::start(120).await;
+    spun(Rig::start(120).await).await;
+}
+
+/// Until it has heard, sent and landed.
+pub async fn spun(rig: Rig) {
     let searcher = rig.search_as(&spinning(&rig)).await;
     until("a bundle that the thread sent itself and that landed, behind a transaction it heard itself", async || {
         rig.blocks(&searcher, 1).await;

@@ -38,7 +38,7 @@ pub async fn whole(rig: &Rig, searcher: &Searcher) -> Vec<Seen> {
     let (seen, config) = (rig.followed(searcher).await, rig.config());
     let rules = Rules::of(&config.chain);
     let accounts = vec![rig.net.owner.address()];
-    let wanted = Wanted { factories: config.factory, accounts, ..Wanted::default() };
+    let wanted = Wanted { factories: config.factory, pools: config.pool, accounts, ..Wanted::default() };
     let due = bootstrap::load(&rig.chain, &config.bootstrap, rules, &wanted, &mut |_| ()).await.unwrap();
     let owner = rig.net.owner.address();
     let nonce: U64 = rig.net.rpc.call("eth_getTransactionCount", json!([owner, "latest"])).await.unwrap();

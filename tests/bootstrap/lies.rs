@@ -26,7 +26,7 @@ async fn liar(world: &World, lie: Lie) -> (Proxy, Arc<AtomicBool>) {
         }
         reply
     };
-    (Proxy::before(&world.net.anvil.http(), spoil).await, lies)
+    (Proxy::before(&world.net.node.http(), spoil).await, lies)
 }
 
 fn chain(proxy: &Proxy) -> Chain {

@@ -97,6 +97,8 @@ fn guarded<T>(act: impl FnOnce() -> Result<T, LedgerError>) -> Result<T, LedgerE
     GUARDED.set(was);
     outcome.unwrap_or_else(|panic| {
         let words = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-        Err(LedgerError::Damaged { path: PathBuf::new(), cause: words.unwrap_or("no reason given").to_owned() })
+        // An assertion says what was due on lines of their own; an error is one sentence.
+        let cause = words.unwrap_or("no reason given").split_whitespace().collect::<Vec<_>>().join(" ");
+        Err(LedgerError::Damaged { path: PathBuf::new(), cause })
     })
 }

@@ -20,6 +20,7 @@ use crate::edge::chain::ChainError;
 use crate::hot::event::FetchedState;
 use crate::hot::event::Pending;
 use crate::hot::event::StateKey;
+use crate::metrics::said::is_said;
 
 /// Accounts and slots held for transactions before the state is loaded anew: hours of the busiest recorded blocks, and some
 /// hundreds of bytes each.
@@ -209,8 +210,7 @@ impl Standing {
         };
         let times = last.map_or(0, |last| last.times) + refusal.times;
         *last = Some(Refusal { times, ..refusal });
-        // The first, and then each power of ten.
-        if std::iter::successors(Some(1_u64), |ten| ten.checked_mul(10)).any(|ten| ten == times) {
+        if is_said(times) {
             let Refusal { tx, sender, wanted, .. } = refusal;
             tracing::warn!(%tx, %sender, wanted, ?bound, times, "a pending transaction reads more than is fetched for it");
         }

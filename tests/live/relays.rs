@@ -1,16 +1,11 @@
 //! Relays that hang, break or babble beside one that works: bundles go on, and the ledger says what each relay said.
 
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
-
 use peregrine::edge::ledger::row::{Outcome, RelayReply};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-use tokio::task::JoinHandle;
 
 use crate::raw_relay::RawRelay;
 use crate::relay::{Manner, Relay};
 use crate::rig::{self, Rig, until};
+use crate::run::Run;
 use crate::truth;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -65,43 +60,13 @@ async fn relays_that_hang_or_answer_500_null_or_html_cost_no_bundle_of_the_one_t
     rig.close(searcher).await;
 }
 
-/// The program, live, with relays besides; and what it says.
-struct Program {
-    searcher: Child,
-    said: Arc<Mutex<Vec<String>>>,
-    listening: JoinHandle<()>,
-}
-
-impl Program {
-    fn start<const N: usize>(rig: &Rig, relays: [(&str, String); N]) -> Self {
-        let mut config = rig.config();
-        config.relay.extend(relays.map(|(name, url)| rig::relay(name, &url)));
-        let path = rig.folder.path().join("relays.toml");
-        std::fs::write(&path, config.shown()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_peregrine"));
-        command.args(["run", "--live", "--config"]).arg(&path).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut searcher = command.spawn().unwrap();
-        let (said, heard) = (Arc::new(Mutex::new(Vec::new())), BufReader::new(searcher.stderr.take().unwrap()));
-        let told = said.clone();
-        let listening = tokio::spawn(async move {
-            let mut lines = heard.lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                told.lock().unwrap().push(line);
-            }
-        });
-        Self { searcher, said, listening }
-    }
-
-    /// The lines that hold these words.
-    fn said(&self, words: &str) -> Vec<String> {
-        self.said.lock().unwrap().iter().filter(|line| line.contains(words)).cloned().collect()
-    }
-
-    async fn end(mut self, words: &str) -> Vec<String> {
-        self.searcher.kill().await.unwrap();
-        (&mut self.listening).await.unwrap();
-        self.said(words)
-    }
+/// The program, live, with relays besides.
+fn run_with<const N: usize>(rig: &Rig, relays: [(&str, String); N]) -> Run {
+    let mut config = rig.config();
+    config.relay.extend(relays.map(|(name, url)| rig::relay(name, &url)));
+    let path = rig.folder.path().join("relays.toml");
+    std::fs::write(&path, config.shown()).unwrap();
+    Run::of(&path, "")
 }
 
 fn is_bundle(body: &[u8]) -> bool {
@@ -181,8 +146,8 @@ async fn whatever_http_lets_a_relay_say_around_its_answer_the_answer_is_heard_an
 async fn a_relay_that_speaks_no_http_is_told_of_once_by_its_name_and_how_it_begins() {
     let rig = Rig::start(53).await;
     let relay = RawRelay::says("{\"result\":\u{1b}[31m\"0x1\"}\r\n\r\n").await;
-    let program = Program::start(&rig, [("babbler", relay.url())]);
-    let of_it = || program.said("no HTTP");
+    let mut program = run_with(&rig, [("babbler", relay.url())]);
+    let of_it = || program.lines("no HTTP");
     let mut blocks = 0;
     until("a word, and some blocks more", async || {
         rig.block(4).await;
@@ -190,7 +155,8 @@ async fn a_relay_that_speaks_no_http_is_told_of_once_by_its_name_and_how_it_begi
         blocks >= 8
     })
     .await;
-    let lines = program.end("no HTTP").await;
+    program.child.kill().await.unwrap();
+    let lines = program.lines("no HTTP");
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("babbler") && lines[0].contains("result"), "{lines:?}");
     assert!(!lines[0].contains('\u{1b}'), "{lines:?}");
@@ -207,14 +173,15 @@ async fn a_relay_that_is_asked_too_fast_is_left_alone_for_as_long_as_it_says_and
         ("words", Relay::start(busy(200, "", limit)).await),
     ];
     let [seconds, date, words] = relays.each_ref().map(|(name, relay)| (*name, format!("http://{}", relay.at)));
-    let program = Program::start(&rig, [seconds, date, words]);
+    let mut program = run_with(&rig, [seconds, date, words]);
     let others = || rig.builder.bundles().len();
     until("many bundles at the relay that takes them", async || {
         rig.block(4).await;
         others() >= 60
     })
     .await;
-    let lines = program.end("asked too fast").await;
+    program.child.kill().await.unwrap();
+    let lines = program.lines("asked too fast");
     for (name, relay) in &relays {
         let posts = relay.posts().iter().filter(|seen| is_bundle(&seen.body)).count();
         println!("{name}: {posts} bundles, where another relay had {}", others());

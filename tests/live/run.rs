@@ -32,10 +32,15 @@ impl Run {
         let at = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let text = alter(std::fs::read_to_string(&path).unwrap());
         std::fs::write(&path, format!("{text}[metrics]\nlisten = '{at}'\n")).unwrap();
+        Self { at: format!("http://{at}"), ..Self::of(&path, before) }
+    }
+
+    /// With this configuration, behind these words of a shell; of its numbers nothing is known.
+    pub fn of(path: &Path, before: &str) -> Self {
         let mut child = Command::new("sh")
             .args(["-c", &format!("{before} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_peregrine")])
             .args(["run", "--live", "--config"])
-            .arg(&path)
+            .arg(path)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -49,7 +54,12 @@ impl Run {
                 *heard.lock().unwrap() += &format!("{line}\n");
             }
         });
-        Self { child, at: format!("http://{at}"), said }
+        Self { child, at: String::new(), said }
+    }
+
+    /// The lines that hold these words.
+    pub fn lines(&self, words: &str) -> Vec<String> {
+        self.said().lines().filter(|line| line.contains(words)).map(str::to_owned).collect()
     }
 
     pub fn pid(&self) -> Pid {

@@ -1,7 +1,7 @@
 //! May this bundle still go out? Asked by the sender at the edge, and by hot threads that send themselves.
 //!
 //! # Invariants
-//! - No bundle to a relay that wants to be left alone, as far as one has a bit ([`MOST`](crate::hot::send::MOST)).
+//! - No bundle to a relay that wants to be left alone, as far as one has a bit ([`MOST`]).
 //! - No bundle for a block that somebody has heard of, none once sending was halted, and no more for a block than the limit.
 //! - A bundle goes to relays before the ledger writes it down, whichever thread sends it. So that a crash between the two does not
 //!   end in the same bundle being sent again, the ledger holds a *lease*: the highest block that bundles may have gone out

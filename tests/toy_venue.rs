@@ -15,6 +15,8 @@ mod landed;
 #[path = "seams/naming.rs"]
 #[allow(dead_code, reason = "`seams` uses all of it")]
 mod naming;
+#[path = "common/geth.rs"]
+mod pinned_geth;
 #[path = "toy_venue/proven.rs"]
 mod proven;
 #[path = "common/requests.rs"]
@@ -24,6 +26,8 @@ mod requests;
 mod rig;
 #[path = "common/socket.rs"]
 mod socket;
+#[path = "common/traces.rs"]
+mod traces;
 #[path = "live/truth.rs"]
 mod truth;
 

@@ -72,11 +72,11 @@ pub struct InclusionTracker {
     unread: Unread,
     /// Where a transaction was mined, of the blocks held.
     mined: HashMap<B256, u64>,
-    /// Blocks above this one were undone, which the ledger is to be told.
-    undone: Option<u64>,
+    /// Blocks above the first of these were undone, up to the second, which the ledger is to be told.
+    undone: Option<(u64, u64)>,
     /// Liquidations that it is to be told of, by their block.
     liquidated: VecDeque<(u64, Vec<Liquidation>)>,
-    /// The highest block seen.
+    /// The highest block seen that stands: for none above it is there an outcome.
     highest: u64,
 }
 
@@ -176,8 +176,8 @@ impl InclusionTracker {
 
     /// Tells the ledger what the chain has become, and what became of bundles.
     async fn write_down(&mut self) -> Result<(), LedgerError> {
-        if let Some(above) = self.undone {
-            self.give_back(above).await?;
+        if let Some((above, top)) = self.undone {
+            self.give_back(above, top).await?;
             self.undone = None;
         }
         while let Some((block, all)) = self.liquidated.front() {
@@ -324,13 +324,15 @@ impl InclusionTracker {
         self.unread.undo(above);
         self.mined.retain(|_, number| *number <= above);
         self.liquidated.retain(|(block, _)| *block <= above);
-        self.undone = Some(self.undone.map_or(above, |lowest| lowest.min(above)));
+        let (lowest, top) = self.undone.unwrap_or((above, self.highest));
+        self.undone = Some((lowest.min(above), top.max(self.highest)));
+        self.highest = self.highest.min(above);
     }
 
     /// Tells the ledger that blocks above this one were undone.
-    async fn give_back(&self, above: u64) -> Result<(), LedgerError> {
+    async fn give_back(&self, above: u64, top: u64) -> Result<(), LedgerError> {
         self.facts.publish(Fact::Undone { above }).done().await?;
-        for target in above + 1..=self.highest + 1 {
+        for target in above + 1..=top + 1 {
             for row in self.facts.ledger().for_block(target)? {
                 self.revive(&row).await?;
             }

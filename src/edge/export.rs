@@ -5,8 +5,10 @@
 //! - Loopback unless the user's configuration says otherwise.
 //! - Whoever connects is bounded: [`MOST`] connections, [`PATIENCE`] for all of one, 16 KiB for what is asked. One more connection
 //!   closes the oldest, so that who asks is answered however many sit there and say nothing.
+//! - As many descriptors are spare for them, used or not: those who dial nodes and relays leave none over where there are few.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +33,9 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of a request's head.
 const ROOM: usize = 16 << 10;
 /// Until a connection is taken again, where the system has none to give: for want of descriptors, mostly.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(10);
+/// What a descriptor that is spare is open to.
+const NOTHING: &str = "/dev/null";
 
 /// The `[metrics]` table.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -79,7 +83,9 @@ pub async fn serve(listen: SocketAddr, exported: Arc<impl Exported>) -> std::io:
     };
     let status = move || async move { ([(CONTENT_TYPE, "application/json")], for_status.status()) };
     let router = Router::new().route("/metrics", get(metrics)).route("/status", get(status));
-    let task = tokio::spawn(Door { socket, router, open: VecDeque::new(), tasks: JoinSet::new(), closed }.keep());
+    let task = tokio::spawn(
+        Door { socket, router, spare: Vec::new(), open: VecDeque::new(), tasks: JoinSet::new(), closed }.keep(),
+    );
     Ok(Exporter { at, task })
 }
 
@@ -94,6 +100,8 @@ fn own(closed: u64) -> String {
 struct Door {
     socket: TcpListener,
     router: Router,
+    /// Descriptors for connections to come: with those that are open [`MOST`] of them.
+    spare: Vec<File>,
     /// Oldest first.
     open: VecDeque<AbortHandle>,
     tasks: JoinSet<()>,
@@ -105,6 +113,7 @@ impl Door {
     async fn keep(mut self) {
         let mut said = false;
         loop {
+            self.keep_room();
             let came = self.socket.accept().await;
             while self.tasks.try_join_next().is_some() {}
             self.open.retain(|task| !task.is_finished());
@@ -120,11 +129,21 @@ impl Door {
                     if !std::mem::replace(&mut said, true) {
                         tracing::warn!(%error, "nobody is let in at the address of the metrics for now; it goes on");
                     }
-                    self.close_oldest();
-                    tokio::time::sleep(PAUSE).await;
+                    if self.spare.pop().is_none() {
+                        self.close_oldest();
+                        tokio::time::sleep(PAUSE).await;
+                    }
                 }
             }
         }
+    }
+
+    fn keep_room(&mut self) {
+        while self.open.len() + self.spare.len() < MOST {
+            let Ok(file) = File::open(NOTHING) else { return };
+            self.spare.push(file);
+        }
+        self.spare.truncate(MOST - self.open.len().min(MOST));
     }
 
     fn close_oldest(&mut self) {

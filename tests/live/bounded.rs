@@ -104,7 +104,6 @@ async fn whoever_sits_at_the_address_of_the_numbers_they_are_served() {
     let shown = page.lines().find(|line| line.starts_with("peregrine_metrics_connections_closed_total "));
     assert!(shown.is_some_and(|line| !line.ends_with(" 0")), "{shown:?}");
     sends(&mut run, &world, 2).await;
-    assert!(run.descriptors() < 64);
     assert!(run.said().contains("few file descriptors"), "{}", run.said());
     run.end().await;
     world.stop().await;

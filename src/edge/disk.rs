@@ -3,8 +3,10 @@
 //! # Invariants
 //! - That a file is not written is said once, when it begins and with its cause; that it is again, once.
 //! - What is left out meanwhile is counted.
-//! - It is tried again for as long as the searcher runs, after waits that double.
+//! - It is tried again for as long as the searcher runs, after waits that double, and with more than what waits: one small entry that
+//!   still fits is not taken for room.
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,6 +18,9 @@ use tokio::sync::watch;
 const WAIT: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(30)];
 /// What was written for so long is no fluke: the next wait is the first one again.
 const LASTED: Duration = Duration::from_secs(60);
+
+/// What there is to be room for before a file is written again: a block's bundles and what relays say to them.
+pub const ROOM_BYTES: usize = 256 << 10;
 
 /// Whether a file takes what is written.
 #[derive(Debug)]
@@ -102,6 +107,20 @@ impl Writes {
         let Some(trouble) = over else { return };
         let (what, path, lost) = (self.what, self.path.display(), self.lost() - trouble.lost);
         tracing::warn!(%path, lost, "the {what} is written again");
+    }
+
+    /// Whether there is room beside it, by a file that is gone behind that. What else may be wrong with its folder is not asked here.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn try_room(&self) -> io::Result<()> {
+        let mut path = self.path.clone().into_os_string();
+        path.push(".room");
+        // No zeros: a file system may keep those without room.
+        let tried = std::fs::write(&path, vec![0xa5; ROOM_BYTES]);
+        let _none = std::fs::remove_file(&path);
+        let is_full = |error: &io::Error| matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        tried.or_else(|error| if is_full(&error) { Err(error) } else { Ok(()) })
     }
 
     /// So many entries are not in it.

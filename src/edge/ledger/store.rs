@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::edge::disk::ROOM_BYTES;
 use crate::edge::ledger::LedgerError;
 use crate::edge::ledger::Op;
 use crate::edge::ledger::others::Liquidation;
@@ -44,8 +45,6 @@ const LATENCIES: TableDefinition<'_, (u64, &str), &[u8]> = TableDefinition::new(
 
 /// Empty, but while it is tried whether there is room.
 const ROOM: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("room");
-/// What there is to be room for: a block's bundles and what relays say to them.
-const ROOM_BYTES: usize = 256 << 10;
 
 /// A row of `BUNDLES`.
 #[derive(Serialize, Deserialize)]

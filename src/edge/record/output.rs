@@ -82,6 +82,7 @@ impl Output {
     fn put(&mut self) -> io::Result<()> {
         // After a failure: whatever part of a frame there may be is cut off.
         if self.retry.due(Instant::now()).is_some() {
+            self.writes.try_room()?;
             self.cut()?;
         }
         let written = self.file.write_all(&self.essential).and_then(|()| self.file.write_all(&self.ready.0));

@@ -111,7 +111,8 @@ impl Out {
                 self.writes.lose(all.len() as u64);
                 continue;
             }
-            match self.put(&all) {
+            let has_room = if self.retry.due(Instant::now()).is_some() { self.writes.try_room() } else { Ok(()) };
+            match has_room.and_then(|()| self.put(&all)) {
                 Ok(()) => {
                     self.retry.work(Instant::now());
                     self.writes.go_on();

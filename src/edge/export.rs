@@ -5,7 +5,7 @@
 //! - Loopback unless the user's configuration says otherwise.
 //! - Whoever connects is bounded: [`MOST`] connections, [`PATIENCE`] for all of one, 16 KiB for what is asked. One more connection
 //!   closes the oldest, so that who asks is answered however many sit there and say nothing.
-//! - As many descriptors are spare for them, used or not: those who dial nodes and relays leave none over where there are few.
+//! - As many descriptors are kept for them, used or not: those who dial nodes and relays leave none over where there are few.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -34,7 +34,7 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 const ROOM: usize = 16 << 10;
 /// Until a connection is taken again, where the system has none to give: for want of descriptors, mostly.
 const PAUSE: Duration = Duration::from_millis(10);
-/// What a descriptor that is spare is open to.
+/// What a descriptor that is kept for later is open to.
 const NOTHING: &str = "/dev/null";
 
 /// The `[metrics]` table.

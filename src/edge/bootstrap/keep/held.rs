@@ -7,11 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::U256;
 
 use crate::edge::bootstrap::keep::Keep;
 use crate::edge::bootstrap::keep::execute;
-use crate::edge::bootstrap::state_cache::Missing;
 use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::Belief;
 use crate::edge::chain::ChainError;
@@ -19,18 +18,12 @@ use crate::edge::chain::Endpoint;
 use crate::edge::chain::Finding;
 use crate::edge::chain::Head;
 use crate::hot::event::AccountUpdate;
-
-/// A place whose value two witnesses tell differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    Account(Address),
-    Slot(Address, U256),
-}
+use crate::hot::event::StateKey;
 
 /// Whether what a node's trace says of the block may be told.
 ///
 /// # Errors
-/// It may not, and neither may what was told before: the state is adrift.
+/// It may not, and neither may what was told before: the state is to be loaded anew.
 pub(super) async fn stands(
     keep: &Keep,
     head: &Head,
@@ -70,7 +63,7 @@ pub(super) async fn stands(
 }
 
 /// Where what the trace makes of the known is something else than what the execution makes of it.
-fn differing(known: &StateCache, traced: &[AccountUpdate], executed: &[AccountUpdate]) -> Vec<Place> {
+fn differing(known: &StateCache, traced: &[AccountUpdate], executed: &[AccountUpdate]) -> BTreeSet<StateKey> {
     let [by_trace, by_execution] = [traced, executed].map(|told| {
         let mut laid = StateCache::default();
         for address in traced.iter().chain(executed).map(|update| update.address) {
@@ -83,28 +76,27 @@ fn differing(known: &StateCache, traced: &[AccountUpdate], executed: &[AccountUp
     for (address, executed) in &by_execution.accounts {
         let Some(traced) = by_trace.accounts.get(address) else { continue };
         let held = traced.info().zip(executed.info()).is_some_and(|(traced, executed)| traced != executed);
-        places.extend(held.then_some(Place::Account(*address)));
+        places.extend(held.then_some(StateKey::Account(*address)));
         let slots: BTreeSet<&U256> = traced.slots.keys().chain(executed.slots.keys()).collect();
         let told = |slot: &&U256| match (traced.slots.get(*slot), executed.slots.get(*slot)) {
             // Known of and not had: read when it is wanted.
             (Some(None), _) | (_, Some(None)) => false,
             (traced, executed) => traced != executed,
         };
-        places.extend(slots.into_iter().filter(told).map(|slot| Place::Slot(*address, *slot)));
+        places.extend(slots.into_iter().filter(told).map(|slot| StateKey::Slot(*address, *slot)));
     }
-    places.into_iter().collect()
+    places
 }
 
 /// What of these places is something else in the chain than what is known by the trace.
-async fn wrong(keep: &Keep, head: &Head, known: &StateCache, places: &[Place]) -> Result<Option<String>, ChainError> {
-    let mut missing = Missing::default();
-    for place in places {
-        match place {
-            Place::Account(address) => drop(missing.accounts.insert(*address)),
-            Place::Slot(address, slot) => drop(missing.slots.insert((*address, *slot))),
-        }
-    }
-    for told in missing.read(&keep.chain, head.hash).await?.accounts {
+async fn wrong(
+    keep: &Keep,
+    head: &Head,
+    known: &StateCache,
+    places: &BTreeSet<StateKey>,
+) -> Result<Option<String>, ChainError> {
+    let all = StateCache::default().missing(places.iter().copied());
+    for told in all.read(&keep.chain, head.hash).await?.accounts {
         let Some(account) = known.accounts.get(&told.address) else { continue };
         let held = told.balance.zip(told.nonce);
         if held.is_some() && account.holding.is_some() && held != account.holding {

@@ -1,6 +1,8 @@
 //! What the engine misses is fetched, and then a transaction runs as it ran on the chain; a pool is taken up anew.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alloy::consensus::transaction::Recovered;
@@ -15,6 +17,7 @@ use peregrine::hot::evm::db::{Cold, Db, Unknown};
 use peregrine::hot::evm::machine::{ExecuteError, Machine};
 use peregrine::protocols::amm::Amm;
 use revm::state::{AccountInfo, Bytecode};
+use serde_json::{Value, json};
 
 use crate::proxy::{Proxy, without};
 use crate::world::World;
@@ -236,6 +239,57 @@ async fn a_node_that_answers_out_of_the_next_block_tells_nothing_of_what_is_know
         }
     }
     assert!(held > 50 && strange > 10, "{held} slots were known, {strange} were not");
+}
+
+/// The same node, once with headers that fit and once without.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_gave_out_of_the_next_block_is_told_again_with_that_block() {
+    let world = World::start(45).await;
+    let loaded = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
+    world.busy_blocks(1).await;
+    let head = world.chain().at(loaded.head.number + 1).await.unwrap().unwrap();
+    let block = world.chain().full(head.hash).await.unwrap().unwrap();
+    let traced = Keep::new(world.chain(), world.rules(), &loaded).update(&head, &[]).await.unwrap();
+    let next = slots(&traced.accounts);
+    for way in [ChangeSource::Execute, ChangeSource::Reread] {
+        let is_ahead = Arc::new(AtomicBool::new(true));
+        let (ahead, parent, of_next) = (is_ahead.clone(), json!(head.parent), next.clone());
+        let answer = move |call: &Value, mut reply: Value| {
+            let params = &call["params"];
+            let is_parents = params[2]["blockHash"] == parent;
+            if call["method"] == "eth_getStorageAt" && is_parents && ahead.load(Ordering::Relaxed) {
+                let place: (Address, U256) = serde_json::from_value(json!([params[0], params[1]])).unwrap();
+                if let Some(value) = of_next.get(&place) {
+                    reply["result"] = json!(B256::from(*value));
+                }
+            } else if way == ChangeSource::Reread && call["method"] == "eth_getBlockByHash" && params[1] == true {
+                reply["result"]["receiptsRoot"] = reply["result"]["stateRoot"].clone();
+            }
+            without(&["debug_traceBlockByHash"])(call, reply)
+        };
+        let node = Proxy::before(&world.net.node.http(), answer).await;
+        let chain = Chain::new(&node.url, Duration::from_secs(30)).unwrap();
+        let [unasked, keep] = [(); 2].map(|()| Keep::new(chain.clone(), world.rules(), &loaded));
+        let mut fetched = 0;
+        for tx in block.transactions.as_transactions().unwrap() {
+            let told = keep.prefetch(head.parent, &tx.inner).await.unwrap().accounts;
+            fetched += slots(&told).iter().filter(|(place, value)| next.get(*place) == Some(*value)).count();
+        }
+        // It has made its block.
+        is_ahead.store(false, Ordering::Relaxed);
+        let due = slots(&unasked.update(&head, &[]).await.unwrap().accounts);
+        let found = slots(&keep.update(&head, &[]).await.unwrap().accounts);
+        assert_eq!((unasked.learnt_by(), keep.learnt_by()), (Some(way), Some(way)));
+        for (place, value) in &due {
+            assert_eq!(found.get(place), Some(value), "{place:?}, learnt by {way:?}");
+        }
+        println!("{way:?}: {fetched} slots were ahead, {} told for {}", found.len(), due.len());
+        assert!(fetched > 10 && due.len() > 50, "{fetched} of {}", due.len());
+    }
+}
+
+fn slots(news: &[AccountUpdate]) -> BTreeMap<(Address, U256), U256> {
+    news.iter().flat_map(|news| news.slots.iter().map(|(slot, value)| ((news.address, *slot), *value))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -264,28 +264,31 @@ impl StateCache {
         }
     }
 
-    /// What of `changes` is of known things, and differs from what is known of them.
-    pub(super) fn sift(&self, changes: Vec<AccountUpdate>) -> Vec<AccountUpdate> {
-        self.pick(changes, true)
+    /// What of `changes` is of known things, and differs from what is known of them. What was fetched behind the tip is told in any
+    /// case: see [`Self::concern`].
+    pub(super) fn sift(&self, changes: Vec<AccountUpdate>, fetched: &BTreeSet<StateKey>) -> Vec<AccountUpdate> {
+        self.pick(changes, |state_key| !fetched.contains(&state_key))
     }
 
     /// Of changes those of what is known, whatever is known of it. What we hold may be ahead of what the engine was told: an
     /// answer that came too late to be passed on; or, of a node that answers for a block while it makes the next one
     /// (anvil), what that next one holds.
     pub(super) fn concern(&self, changes: Vec<AccountUpdate>) -> Vec<AccountUpdate> {
-        self.pick(changes, false)
+        self.pick(changes, |_| false)
     }
 
-    fn pick(&self, changes: Vec<AccountUpdate>, only_new: bool) -> Vec<AccountUpdate> {
+    /// `sure`: of what stands in such a place only what differs.
+    fn pick(&self, changes: Vec<AccountUpdate>, sure: impl Fn(StateKey) -> bool) -> Vec<AccountUpdate> {
         let sifted = changes.into_iter().filter_map(|mut update| {
             let account = self.accounts.get(&update.address)?;
-            let (balance, nonce) = account.holding.unzip();
-            update.balance = update.balance.filter(|value| !only_new || balance != Some(*value));
-            update.nonce = update.nonce.filter(|value| !only_new || nonce != Some(*value));
+            let address = update.address;
+            let (balance, nonce) = account.holding.filter(|_| sure(StateKey::Account(address))).unzip();
+            update.balance = update.balance.filter(|value| balance != Some(*value));
+            update.nonce = update.nonce.filter(|value| nonce != Some(*value));
             let code = account.code.as_ref().map(Bytecode::original_bytes);
             update.code = update.code.filter(|value| code.as_ref() != Some(value));
             let new = |slot: &U256, value: U256| match account.slots.get(slot) {
-                Some(known) => !only_new || *known != Some(value),
+                Some(known) => *known != Some(value) || !sure(StateKey::Slot(address, *slot)),
                 None => account.pool || account.whole,
             };
             update.slots.retain(|(slot, value)| new(slot, *value));

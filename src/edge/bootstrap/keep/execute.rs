@@ -44,12 +44,16 @@ struct Run {
     update: Vec<AccountUpdate>,
 }
 
-/// What the block changed. `None`: it cannot be executed to its header.
+/// What the block changed. `None`: it cannot be executed to its header. Where what is known leads elsewhere it is run afresh: a
+/// value may be wrong that a trace told, or that a node gave while it made the next block.
 pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
-    executed(keep, head, keep.behind(head.parent)).await
+    match executed(keep, head, keep.behind(head.parent)).await? {
+        Some(changes) => Ok(Some(changes)),
+        None => afresh(keep, head).await,
+    }
 }
 
-/// The same, without anything that is known: all values are read anew at the parent.
+/// What the block changed, without anything that is known: all values are read anew at the parent.
 pub(super) async fn afresh(keep: &Keep, head: &Head) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
     let mut known = keep.behind(head.parent);
     known.forget();
@@ -63,7 +67,7 @@ async fn executed(keep: &Keep, head: &Head, known: StateCache) -> Result<Option<
     }
     let listing = keep.chain.listing(head.hash).await?;
     let rest = keep.unowned(&listing).read(&keep.chain, head.hash).await?;
-    let mut update = keep.behind(head.parent).sift(run.update);
+    let mut update = keep.behind(head.parent).concern(run.update);
     update.extend(rest.accounts);
     Ok(Some(update))
 }

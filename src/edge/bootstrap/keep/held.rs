@@ -51,7 +51,7 @@ pub(super) async fn stands(
         Err(error) => (Finding::Vain, error.to_string()),
     };
     let belief = node.traces().learn(finding);
-    if belief != Belief::Tell {
+    if matches!(belief, Belief::Refuse | Belief::Relearn) {
         let (name, block) = (node.name(), head.number);
         tracing::warn!(node = name, block, why, "its trace of a block is not believed, nor are others for an hour");
     }

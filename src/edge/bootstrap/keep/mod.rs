@@ -22,6 +22,7 @@ mod followed;
 mod held;
 mod reread;
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -118,6 +119,8 @@ pub struct Keep {
 struct Inner {
     known: StateCache,
     followed: Followed,
+    /// What was read since the last block.
+    fetched: BTreeSet<StateKey>,
     /// Behind which block it is so.
     at: B256,
     /// Number and timestamp of that block; after a reorg they are not known before the next block.
@@ -165,8 +168,15 @@ impl Keep {
             known.accounts.entry(*contract).or_default().whole = true;
         }
         let numbered = Some((loaded.head.number, loaded.head.timestamp));
-        let inner =
-            Mutex::new(Inner { known, followed, at: loaded.head.hash, numbered, learnt_by: None, learning: false });
+        let inner = Mutex::new(Inner {
+            known,
+            followed,
+            fetched: BTreeSet::new(),
+            at: loaded.head.hash,
+            numbered,
+            learnt_by: None,
+            learning: false,
+        });
         let (no_trace, no_call_trace) = (Absent::default(), Absent::default());
         Self { chain, rules, own: Vec::new(), desynced: AtomicBool::new(false), inner, no_trace, no_call_trace }
     }
@@ -223,7 +233,7 @@ impl Keep {
     /// for this block.
     pub async fn changes(&self, way: ChangeSource, head: &Head) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
         let changes = self.learn(way, head).await?;
-        Ok(changes.map(|changes| self.behind(head.parent).sift(changes)))
+        Ok(changes.map(|changes| self.behind(head.parent).sift(changes, &BTreeSet::new())))
     }
 
     /// The chain has gone back: this is the tip. Values are read anew when they are wanted.
@@ -231,6 +241,7 @@ impl Keep {
         let mut inner = self.lock();
         if inner.at != to {
             inner.known.forget();
+            inner.fetched.clear();
             (inner.at, inner.numbered) = (to, None);
         }
     }
@@ -390,6 +401,7 @@ impl Keep {
         let mut inner = self.lock();
         if inner.at == read.at {
             inner.known.learn(&read.accounts);
+            inner.fetched.extend(read.accounts.iter().flat_map(state_keys_of));
             inner.known.hashes.extend(read.hashes.iter().copied());
         }
     }
@@ -413,9 +425,10 @@ impl Keep {
         let update = match way {
             ChangeSource::Trace => inner.known.concern(changes),
             // All that the block may have touched: most of it has not changed.
-            ChangeSource::Execute | ChangeSource::Reread => inner.known.sift(changes),
+            ChangeSource::Execute | ChangeSource::Reread => inner.known.sift(changes, &inner.fetched),
         };
         inner.known.learn(&update);
+        inner.fetched.clear();
         inner.known.hashes.insert(head.number.saturating_sub(1), head.parent);
         (inner.at, inner.numbered) = (head.hash, Some((head.number, head.timestamp)));
         inner.learnt_by = Some(way);

@@ -3,7 +3,7 @@
 //! # Invariants
 //! - A node whose trace was contradicted is not asked for traces for an hour; then its traces are held anew.
 //! - What cannot be held (a block that does not execute to its header) speaks neither for it nor against it. It is held for so many
-//!   blocks and no more; where there was a doubt, that is not enough to be believed.
+//!   blocks and no more; where there was a doubt, it is not told, and that is not enough to be believed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -47,6 +47,8 @@ pub enum Finding {
 pub enum Belief {
     /// It may be told.
     Tell,
+    /// It may not, as there is a doubt and it could not be held; the next ones may.
+    Withhold,
     /// It is wrong; what was told before it was held.
     Refuse,
     /// It is wrong, and so may be what was told before.
@@ -107,6 +109,7 @@ impl Vetting {
         match *standing {
             Standing::Refuted(_) if doubted => Belief::Relearn,
             Standing::Refuted(_) => Belief::Refuse,
+            Standing::Held { doubted: true, .. } if finding == Finding::Vain => Belief::Withhold,
             Standing::Held { .. } | Standing::Believed => Belief::Tell,
         }
     }
@@ -150,7 +153,10 @@ mod tests {
             assert_eq!(vetting.learn(Finding::Vain), Belief::Tell);
         }
         assert!(!vetting.is_due() && vetting.doubt());
-        assert_eq!([(); 3].map(|()| vetting.learn(Finding::Vain)), [Belief::Tell, Belief::Tell, Belief::Relearn]);
+        assert_eq!(
+            [(); 3].map(|()| vetting.learn(Finding::Vain)),
+            [Belief::Withhold, Belief::Withhold, Belief::Relearn]
+        );
         assert!(vetting.is_refuted());
     }
 }

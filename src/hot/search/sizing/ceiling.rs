@@ -34,7 +34,8 @@ impl<'a> Ceiling<'a> {
     /// Takes in an exact point.
     pub fn learn(&mut self, point: Point) {
         if self.curve.is_near(point.input) {
-            let found = point.profit().saturating_sub(self.anchor) as f64 + self.curve.noise(self.grid);
+            let taken = self.curve.noise(self.grid) + self.curve.ending(point.input);
+            let found = point.profit().saturating_sub(self.anchor) as f64 + taken;
             let error = self.curve.slack(point.input) + self.curve.drift(self.grid, point.input);
             self.seen = self.seen.min(found + error - self.curve.change(point.input));
         }

@@ -328,6 +328,17 @@ impl Curve {
         (0.0..=stretch.len).contains(&into) && stretch.bend * far.abs() < 1e-4
     }
 
+    /// What the ends of ranges take of an input that has reached the end of the peak's stretch, on top of [`Curve::noise`]: there a
+    /// pool with ticks has already rounded as at any end.
+    #[must_use]
+    pub fn ending(&self, input: u128) -> f64 {
+        let stretch = &self.stretches[self.peak.stretch];
+        // Each hop's amount may be a little off.
+        let margin = MAX_HOPS as f64 * ERROR * (stretch.start + stretch.len);
+        let left = stretch.len - self.peak.into - self.distance(input);
+        if left <= margin { 1.001 * self.peak.crossing } else { 0.0 }
+    }
+
     /// How wrong [`Curve::change`] can be by float error.
     #[must_use]
     pub fn slack(&self, input: u128) -> f64 {

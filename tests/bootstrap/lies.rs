@@ -1,12 +1,13 @@
 //! Nodes whose traces are wrong and look right.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use peregrine::edge::bootstrap::Keep;
 use peregrine::edge::chain::Chain;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::proxy::Proxy;
 use crate::traces::{LIES, Lie};
@@ -90,4 +91,51 @@ async fn a_trace_that_begins_to_lie_once_it_is_believed_is_found_out_when_pools_
     let told = keep.update(&at(1).await, &[]).await.unwrap().accounts;
     assert!(told.iter().any(|account| !account.slots.is_empty()));
     assert_eq!(proxy.spoilt(), spoilt, "asked for again");
+}
+
+/// The last digit of a log's data is another.
+fn other_data(log: &mut Value) {
+    let data = log["data"].as_str().unwrap().to_owned();
+    log["data"] = json!(format!("{}{}", &data[..data.len() - 1], if data.ends_with('7') { '8' } else { '7' }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_are_what_the_head_proves_where_two_say_otherwise_or_there_is_a_doubt() {
+    let world = World::start(39).await;
+    world.busy_blocks(1).await;
+    let head = world.chain().latest().await.unwrap().unwrap();
+    let mut emitters: Vec<_> =
+        world.chain().all_logs(head.hash).await.unwrap().into_iter().map(|log| log.address).collect();
+    emitters.sort_unstable();
+    emitters.dedup();
+    let (watched, none) = (emitters.split_off(emitters.len() / 2), BTreeMap::new());
+    let honest = world.chain().logs_of(&head, &watched, none.clone()).await.unwrap();
+    assert!(honest.len() > 5 && head.receipts_root.is_some());
+    // How often receipts are not there yet, and whether they lie as well.
+    for (absent, receipts_lie) in [(0, false), (2, false), (0, true)] {
+        let asked = AtomicU64::new(0);
+        let spoil = move |call: &Value, mut reply: Value| {
+            let result = &mut reply["result"];
+            match call["method"].as_str() {
+                Some("eth_getLogs") => result.as_array_mut().into_iter().flatten().for_each(other_data),
+                Some("eth_getBlockReceipts") if asked.fetch_add(1, Ordering::Relaxed) < absent => *result = Value::Null,
+                Some("eth_getBlockReceipts") if receipts_lie => {
+                    let logs = result.as_array_mut().unwrap().iter_mut().map(|receipt| receipt["logs"].as_array_mut());
+                    logs.flatten().flatten().for_each(other_data);
+                }
+                _ => (),
+            }
+            reply
+        };
+        let proxy = Proxy::before(&world.net.node.http(), spoil).await;
+        let told = chain(&proxy).logs_of(&head, &watched, none.clone()).await.unwrap();
+        assert_eq!(told.len(), honest.len());
+        assert!(told.iter().zip(&honest).all(|(told, honest)| told.data != honest.data), "nobody says otherwise");
+        let due = if receipts_lie { &told } else { &honest };
+        let heard: BTreeMap<_, _> = honest.iter().take(1).map(|log| (log.log_index, log.clone())).collect();
+        assert_eq!(&chain(&proxy).logs_of(&head, &watched, heard).await.unwrap(), due, "one log was heard otherwise");
+        let doubted = chain(&proxy);
+        doubted.doubt_logs();
+        assert_eq!(&doubted.logs_of(&head, &watched, none.clone()).await.unwrap(), due);
+    }
 }

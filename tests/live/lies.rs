@@ -1,6 +1,7 @@
-//! A node whose traces are wrong and look right.
+//! A node whose traces, or logs, are wrong and look right.
 
-use crate::rig::{Rig, Sick, until};
+use crate::rig::{Rig, Sick, other_data, until};
+use crate::socket::{item, saying};
 use crate::truth;
 
 /// From before the searcher starts.
@@ -72,4 +73,41 @@ async fn our_own_nonce_is_right_though_traces_that_are_believed_leave_it_out() {
     truth::whole(&rig, &searcher).await;
     let status = rig.close(searcher).await;
     assert!(status.bundles_landed > 1, "{} sent", status.bundles_sent);
+}
+
+/// Its socket may tell the same of them. How many times pools were taken out.
+async fn logs_lie(seed: u64, on_the_socket_too: bool) -> u64 {
+    let rig = Rig::start(seed).await;
+    let searcher = rig.search().await;
+    rig.blocks(&searcher, 3).await;
+    rig.make_sick(Sick::LogsData);
+    if on_the_socket_too {
+        rig.socket.speak(saying(|mut said| {
+            item(&mut said).filter(|item| item.get("topics").is_some()).into_iter().for_each(other_data);
+            vec![said]
+        }));
+    }
+    rig.block(8).await;
+    rig.blocks(&searcher, 2).await;
+    let count = |name: &str| searcher.status().counters[&*format!("peregrine_{name}_total")];
+    let quarantined = count("pools_quarantined");
+    for _ in 0..4 {
+        rig.block_with_ours(&searcher).await;
+    }
+    assert!(rig.spoilt() > 6, "it is asked for them all the same");
+    truth::whole(&rig, &searcher).await;
+    assert_eq!((count("pools_quarantined"), count("reloads")), (quarantined, 0), "receipts say what they were");
+    let status = rig.close(searcher).await;
+    assert!(status.bundles_landed > 0, "{} sent", status.bundles_sent);
+    quarantined
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_that_lie_over_http_alone_are_taken_from_receipts_once_a_pool_or_the_socket_disagrees() {
+    logs_lie(134, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_that_lie_everywhere_alike_are_taken_from_receipts_once_pools_disagree() {
+    assert!(logs_lie(135, true).await > 0, "nothing contradicts them before");
 }

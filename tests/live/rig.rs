@@ -70,6 +70,8 @@ pub enum Sick {
     TracesNoContracts = 10,
     /// ... our own account is left out, as all balances and nonces are.
     TracesNoHoldings = 11,
+    /// The data of logs is another.
+    LogsData = 12,
 }
 
 /// How long it is not ready.
@@ -162,6 +164,7 @@ impl Rig {
             ways @ 4..=6 => not_yet(ways, &asked, call, reply),
             8 if call["method"] == "debug_traceBlockByHash" => no_trace(&asked, call, reply),
             ways @ 9..=11 => lies(ways, call, reply),
+            12 if call["method"] == "eth_getLogs" => other_logs(reply),
             7 if call["method"] == "eth_getBlockReceipts" => {
                 requests::refusal(call, -32601, "the method does not exist")
             }
@@ -492,6 +495,21 @@ fn lies(way: u8, call: &Value, mut reply: Value) -> Value {
         lie(&mut reply["result"]);
     }
     reply
+}
+
+/// Logs of which each says something else.
+fn other_logs(mut reply: Value) -> Value {
+    reply["result"].as_array_mut().into_iter().flatten().for_each(other_data);
+    reply
+}
+
+/// The last digit of a log's data is another.
+pub fn other_data(log: &mut Value) {
+    let data = log["data"].as_str().unwrap_or_default().to_owned();
+    if let Some((last, rest)) = data.strip_prefix("0x").and_then(|data| data.as_bytes().split_last()) {
+        let last = if *last == b'7' { '8' } else { '7' };
+        log["data"] = json!(format!("0x{}{last}", std::str::from_utf8(rest).unwrap()));
+    }
 }
 
 /// Whoever holds it has the machine.

@@ -3,10 +3,13 @@
 //! # Invariants
 //! - The head's bloom over all logs of a block is exact: as many bits as its logs set, no more. Where it leaves open whether an
 //!   address has logs that the answer lacks, all logs are asked for and their bloom must be the head's.
-//! - What a socket told of the block is as true as an answer: the two are joined.
+//! - What a socket told of the block is as true as an answer: the two are joined. Where they contradict each other, or there is
+//!   another doubt, the block's receipts decide: [`proven`].
 //!
 //! # Limits
 //! - A chain whose heads hold no true bloom is found out by a few blocks, and believed without from then on: said once.
+
+mod proven;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU32;
@@ -19,6 +22,7 @@ use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::Head;
 use crate::edge::chain::Log;
+use crate::edge::chain::logs::proven::Doubts;
 
 /// Between two tries: the first time, and the longest. A node has its logs a second behind the head at the latest.
 const PAUSE: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(640)];
@@ -27,10 +31,11 @@ const TRIES: u32 = 8;
 /// Blocks in a row whose blooms never were those of their logs, and blooms are not believed any more.
 const UNTRUE: u32 = 3;
 
-/// How far the chain's blooms are believed.
+/// How far the chain's blooms are believed, and what is told of logs.
 #[derive(Debug, Default)]
 pub(super) struct Blooms {
     untrue: AtomicU32,
+    doubts: Doubts,
 }
 
 impl Chain {
@@ -45,9 +50,17 @@ impl Chain {
         heard: BTreeMap<u64, Log>,
     ) -> Result<Vec<Log>, ChainError> {
         let mut logs = heard;
-        logs.extend(of_block(head, self.logs(head.hash, addresses).await?));
+        for (place, told) in of_block(head, self.logs(head.hash, addresses).await?) {
+            let heard = logs.insert(place, told);
+            if heard.is_some_and(|heard| logs.get(&place).is_some_and(|told| told.says() != heard.says())) {
+                self.doubt_logs();
+            }
+        }
         if !addresses.is_empty() {
             self.complete(head, addresses, &mut logs).await?;
+            if self.blooms().doubts.is_raised() {
+                self.prove(head, addresses, &mut logs).await;
+            }
         }
         Ok(logs.into_values().filter(|log| addresses.binary_search(&log.address).is_ok()).collect())
     }

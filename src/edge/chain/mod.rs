@@ -84,6 +84,9 @@ pub struct Head {
     /// Which addresses and topics its logs have, as bits.
     #[serde(default)]
     pub logs_bloom: Option<Box<Bloom>>,
+    /// What its receipts hash to.
+    #[serde(default)]
+    pub receipts_root: Option<B256>,
 }
 
 impl From<&Head> for event::Head {
@@ -133,4 +136,11 @@ pub struct Log {
     /// The block was undone.
     #[serde(default, deserialize_with = "null_as_default")]
     pub removed: bool,
+}
+
+impl Log {
+    /// All that a receipt holds of it.
+    fn says(&self) -> (Address, &[B256], &[u8]) {
+        (self.address, &self.topics, &self.data)
+    }
 }

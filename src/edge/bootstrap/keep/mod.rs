@@ -188,8 +188,9 @@ impl Keep {
     }
 
     /// Pools were found to say something else than their state: what was told of blocks may be wrong, so the next ones' traces
-    /// are held against executions.
+    /// are held against executions, and their logs against their receipts.
     pub fn doubt(&self) {
+        self.chain.doubt_logs();
         for node in self.chain.nodes() {
             if node.traces().doubt() {
                 tracing::info!(node = node.name(), "pools disagree: its traces are held against executions");

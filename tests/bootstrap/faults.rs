@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use alloy_primitives::{Address, B256, U256};
 use peregrine::edge::bootstrap::{BootstrapError, ChangeSource, Config, Keep, Progress};
-use peregrine::edge::chain::Chain;
+use peregrine::edge::chain::{Chain, Endpoint};
 use peregrine::hot::event::AccountUpdate;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
@@ -76,6 +77,100 @@ async fn a_node_of_few_words_is_asked_for_less_at_once_and_by_number() {
     assert!(proxy.spoilt() > 3);
     assert_eq!(loaded.pools.len(), world.net.pools.len());
     holds(&world.chain(), &loaded).await;
+}
+
+/// Of every batch, or of the calls beyond so many, in the words of several servers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_too_much_at_once_is_asked_for_in_parts_whatever_the_words() {
+    let world = World::start(34).await;
+    let head = world.chain().latest().await.unwrap().unwrap();
+    let slots: Vec<(Address, U256)> =
+        world.net.pools.iter().flat_map(|pool| (0..3).map(|slot| (pool.address, U256::from(slot)))).collect();
+    let due = world.chain().slots(head.hash, &slots).await.unwrap();
+    const WORDS: [(u64, i64, &str); 5] = [
+        (20, -32003, "response too large"),
+        (10, -32000, "batch limit 10 exceeded (can increase by --rpc.batch.limit)"),
+        (30, -32002, "request timed out"),
+        (7, -32010, "Too many requests in batch"),
+        (5, -32011, "The batch response was too large"),
+    ];
+    for (most, code, words) in WORDS {
+        let bounded = move |call: &Value, reply| match call["id"].as_u64() >= Some(most) {
+            true => refusal(call, code, words),
+            false => reply,
+        };
+        let proxy = Proxy::before(&world.net.node.http(), bounded).await;
+        assert_eq!(chain(&proxy).slots(head.hash, &slots).await.unwrap(), due, "{words}");
+    }
+    // A server that takes no array, not of one either.
+    for (code, words) in [(-32005, "Batched requests are not supported by this server"), (-32601, "no batching")] {
+        let (client, node) = (reqwest::Client::new(), world.net.node.http());
+        let url = served(move |body: String| {
+            let (client, node) = (client.clone(), node.clone());
+            async move {
+                if body.trim_start().starts_with('[') {
+                    let error = json!({"code": code, "message": words});
+                    return json!({"jsonrpc": "2.0", "id": null, "error": error}).to_string().into_bytes();
+                }
+                let said = client.post(&node).header("content-type", "application/json").body(body).send().await;
+                said.unwrap().bytes().await.unwrap().to_vec()
+            }
+        })
+        .await;
+        let chain = Chain::new(&url, Duration::from_secs(30)).unwrap();
+        assert_eq!(chain.slots(head.hash, &slots).await.unwrap(), due, "{words}");
+    }
+}
+
+/// A server whose answers to bodies are these.
+async fn served<F: Future<Output = Vec<u8>> + Send + 'static>(
+    answer: impl Fn(String) -> F + Clone + Send + Sync + 'static,
+) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let app = axum::Router::new().route("/", axum::routing::post(move |body: String| answer(body)));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_compressed_is_read() {
+    // {"jsonrpc":"2.0","id":1,"result":"0x2105"}, by gzip -9n.
+    const COMPRESSED: &str = "1f8b08000000000002ffab56ca2acecf2b2a4856b25232d23350d251ca4c51b232d4512a4a2d2ecd29018a1a5418191a982ad5020012d826b12a000000";
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = || async {
+        let body = alloy_primitives::hex::decode(COMPRESSED).unwrap();
+        ([("content-encoding", "gzip"), ("content-type", "application/json")], body)
+    };
+    let app = axum::Router::new().route("/", axum::routing::post(answer));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    assert_eq!(Endpoint::new("node", &url, Duration::from_secs(5)).unwrap().chain_id().await.unwrap(), 0x2105);
+}
+
+/// One node has nothing yet, the other hangs: nobody waits for it once it is out. And what one cannot do says nothing of the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_nodes_one_that_hangs_does_not_hold_up_what_the_other_has_not_yet() {
+    let world = World::start(33).await;
+    let head = world.chain().latest().await.unwrap().unwrap();
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hanging = format!("http://{}", silent.local_addr().unwrap());
+    let patience = Duration::from_secs(3);
+    let node = |name, url: &str| Endpoint::new(name, url, patience).unwrap();
+    let chain = Chain::of(vec![node("up", &world.net.node.http()), node("hangs", &hanging)], Some(1));
+    assert_eq!(chain.check().await.len(), 1, "it is out");
+    let began = std::time::Instant::now();
+    assert_eq!(chain.block(B256::repeat_byte(9)).await.unwrap(), None);
+    assert!(began.elapsed() < patience / 2, "{:?}", began.elapsed());
+    let no_tracer = Proxy::before(&world.net.node.http(), without(&["debug_traceBlockByHash"])).await;
+    let busy = Proxy::before(&world.net.node.http(), |call, reply| match call["method"].as_str() {
+        Some("debug_traceBlockByHash") => refusal(call, -32000, "tracing is queued"),
+        _ => reply,
+    })
+    .await;
+    let chain = Chain::of(vec![node("one", &no_tracer.url), node("other", &busy.url)], Some(1));
+    let error = chain.trace(head.hash).await.unwrap_err();
+    assert!(!error.is_no_such_method() && error.to_string().contains("queued"), "{error}");
 }
 
 /// Each of the first batches is refused, in another provider's words: it is waited for, and no batch is smaller for it.

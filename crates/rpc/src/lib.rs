@@ -27,6 +27,7 @@ pub use crate::limit::Busy;
 pub use crate::reply::Answered;
 pub use crate::reply::Refusal;
 pub use crate::reply::Reply;
+pub use crate::reply::clean;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -94,8 +95,21 @@ impl RpcError {
             Self::Refused { code: NO_METHOD, .. } => true,
             Self::Refused { message, .. } => {
                 let message = message.to_lowercase();
-                let none = ["not found", "not supported", "not available", "does not exist", "unknown", "unsupported"];
-                message.contains("method") && none.iter().any(|none| message.contains(none))
+                let none = [
+                    "not found",
+                    "not supported",
+                    "not available",
+                    "not enabled",
+                    "not allowed",
+                    "not whitelisted",
+                    "not implemented",
+                    "disabled",
+                    "does not exist",
+                    "unknown",
+                    "unsupported",
+                ];
+                let is_of_one = message.contains("method") || message.contains("rpc") || message.contains("plan");
+                is_of_one && none.iter().any(|none| message.contains(none))
             }
             Self::Transport { .. } | Self::Busy { .. } | Self::Shape { .. } => false,
         }

@@ -6,33 +6,73 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 /// What providers say where the rate is meant.
-const RATE: [&str; 12] = [
+const RATE: [&str; 20] = [
     "rate limit",
     "ratelimit",
     "rate exceeded",
     "request rate",
+    "request limit",
+    "rps limit",
     "too many requests",
     "throttl",
     "per second",
+    "/second",
+    "per minute",
+    "/minute",
+    "per hour",
     "compute units",
     "capacity",
     "quota",
     "credits",
     "slow down",
+    "is busy",
+    "server busy",
 ];
 /// ... and where the size is.
-const SIZE: [&str; 7] = ["batch", "size", "too large", "too big", "results", "range", "length"];
+const SIZE: [&str; 9] =
+    ["batch", "size", "too large", "too big", "results", "range", "length", "too many logs", "query exceeds"];
 /// "Limit exceeded" (EIP-1474): of which kind its words say.
 const LIMIT: i64 = -32005;
-/// Some put HTTP's status into the error.
-const TOO_MANY: i64 = 429;
+/// Some put HTTP's status into the error, or have a code of their own.
+const TOO_MANY: [i64; 3] = [429, -32029, -32090];
+/// What servers say of a request that holds too many calls, or whose answers are too long together: an invalid request, a limit, a
+/// response too large (geth's -32003), time that ran out (its -32002), and jsonrpsee's for both directions.
+const TOO_LONG: [i64; 8] = [-32_600, LIMIT, -32_003, -32_002, -32_007, -32_008, -32_010, -32_011];
+/// A call that the chain itself refused: its words are the contract's.
+const REVERTED: i64 = 3;
+
+/// As it is compared: servers differ in what stands between words.
+fn plain(message: &str) -> String {
+    message.to_lowercase().replace(['-', '_'], " ")
+}
+
+/// What a contract says is no word of the server's.
+fn is_of_chain(code: i64, message: &str) -> bool {
+    code == REVERTED || message.contains("revert")
+}
+
+fn has(message: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| message.contains(word))
+}
 
 /// Whether a refusal is of the rate.
 #[must_use]
 pub fn is_of_rate(code: i64, message: &str) -> bool {
-    let message = message.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    code == TOO_MANY || has(&RATE) || (code == LIMIT && !has(&SIZE))
+    let message = plain(message);
+    // "Too many requests in batch" is no rate.
+    if is_of_chain(code, &message) || (message.contains("batch") && !has(&message, &["rate", "per second", "/second"]))
+    {
+        return false;
+    }
+    TOO_MANY.contains(&code) || has(&message, &RATE) || (code == LIMIT && !has(&message, &SIZE))
+}
+
+/// Whether a refusal of many calls in one request may be of there being so many: fewer are worth a try.
+#[must_use]
+pub fn is_of_size(code: i64, message: &str) -> bool {
+    let message = plain(message);
+    !is_of_chain(code, &message)
+        && (TOO_LONG.contains(&code) || has(&message, &SIZE) || has(&message, &["timed out", "timeout", "too many"]))
 }
 
 /// That a server is asked too fast.
@@ -62,7 +102,7 @@ pub fn of_status(status: u16, retry_after: Option<&str>) -> Option<Busy> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Busy, is_of_rate, of_status};
+    use super::{Busy, is_of_rate, is_of_size, of_status};
     use std::time::{Duration, SystemTime};
 
     #[test]
@@ -88,6 +128,12 @@ mod tests {
             (-32029, "Too Many Requests"),
             (-32000, "request was throttled"),
             (0, "You have run out of credits"),
+            (-32000, "you are rate-limited"),
+            (-32007, "25/second request limit reached - reduce calls per second or upgrade"),
+            (-32090, "too much, see our plans"),
+            (-32009, "Server is busy, try again later"),
+            (0, "RATE_LIMIT_EXCEEDED"),
+            (-32000, "batch rate limit: 100 calls per second"),
         ] {
             assert!(is_of_rate(code, message), "{code} {message}");
         }
@@ -98,9 +144,36 @@ mod tests {
             (-32600, "batch too large"),
             (-32602, "block range is too wide"),
             (3, "execution reverted"),
+            (3, "rate limit exceeded"),
+            (-32000, "execution reverted: capacity of the vault"),
+            (-32010, "Too many requests in batch"),
             (-32601, "the method does not exist"),
         ] {
             assert!(!is_of_rate(code, message), "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_may_be_too_long_is_told_from_one_that_is_refused_for_what_it_asks() {
+        for (code, message) in [
+            (-32600, "batch too large"),
+            (-32003, "response too large"),
+            (-32002, "request timed out"),
+            (-32000, "batch limit 100 exceeded (can increase by --rpc.batch.limit)"),
+            (-32005, "Batched requests are not supported by this server"),
+            (-32601, "batching is not available"),
+            (-32010, "Too many requests in batch"),
+            (-32008, "Response is too big"),
+        ] {
+            assert!(is_of_size(code, message), "{code} {message}");
+        }
+        for (code, message) in [
+            (3, "execution reverted: batch size"),
+            (-32000, "missing trie node"),
+            (-32601, "the method does not exist"),
+            (-32602, "invalid argument 1: hex string without 0x prefix"),
+        ] {
+            assert!(!is_of_size(code, message), "{code} {message}");
         }
     }
 }

@@ -112,9 +112,15 @@ fn words(value: &Value) -> String {
     clean(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
-/// The searcher's `types::text` would say the same; this crate stands below it.
-pub(crate) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(WORDS).collect()
+/// On one line, bounded, and without what steers or hides. The searcher's `types::text` says more of it; this crate stands below.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let hidden = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
+    };
+    text.chars().map(|letter| if hidden(letter) { ' ' } else { letter }).take(WORDS).collect()
 }
 
 #[cfg(test)]
@@ -143,6 +149,7 @@ mod tests {
             (r#"{"id":2,"error":false}"#, Answered::Request(2), None, "false"),
             (r#"{"id":2,"result":null,"error":"n\u001b[2Jo\n"}"#, Answered::Request(2), None, "n [2Jo "),
             (r#"{"code":429,"message":"too many"}"#, Answered::Unsaid, Some(429), "too many"),
+            (r#"{"id":2,"error":"\u202eon\u200b"}"#, Answered::Request(2), None, " on "),
         ] {
             let refusal = Refusal { code, message: message.to_owned() };
             assert_eq!(read(text), Some(Reply { to, said: Err(refusal) }), "{text}");

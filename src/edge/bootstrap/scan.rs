@@ -141,6 +141,7 @@ async fn follow(
 ) -> Result<(), BootstrapError> {
     let (start, topics, address) = (trail.next(snapshot), trail.topics(), trail.address());
     let (mut next, mut page, mut pages) = (start, config.page_blocks.max(1), 0);
+    let mut was_busy = false;
     while next <= to {
         let last = next.saturating_add(page - 1).min(to);
         match chain.logs_between((next, last), address, &topics).await {
@@ -152,7 +153,7 @@ async fn follow(
                 // A page that was halved for one busy stretch need not stay small.
                 page = page.saturating_mul(2).min(config.page_blocks.max(1));
             }
-            Err(error) if last > next && is_too_long(&error) => {
+            Err(error) if last > next && is_too_long(&error, &mut was_busy) => {
                 page = (last - next).div_ceil(2);
                 continue;
             }
@@ -168,10 +169,12 @@ async fn follow(
     Ok(())
 }
 
-/// Nodes have no common word for a range or an answer that is too long. One that says nothing at all is not asked again.
-fn is_too_long(error: &ChainError) -> bool {
+/// Nodes have no common word for a range or an answer that is too long. One that says nothing at all is not asked again. "Limit
+/// exceeded" may mean either: where waiting did not help, less is asked for, once.
+fn is_too_long(error: &ChainError, was_busy: &mut bool) -> bool {
     match error {
         ChainError::Refused { .. } | ChainError::Shape { .. } => true,
-        ChainError::Transport { .. } | ChainError::Busy { .. } => false,
+        ChainError::Busy { .. } => !std::mem::replace(was_busy, true),
+        ChainError::Transport { .. } => false,
     }
 }

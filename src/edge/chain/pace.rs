@@ -4,12 +4,13 @@
 //! - A limit of the rate is waited out, as long as the node says or a little longer each time, and changes no size.
 //! - A limit of the size halves what is asked at once; after some requests that were taken it grows again.
 
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::metrics::said::is_said;
 
 /// Without a word how long, the first wait; it doubles.
 const WAIT: Duration = Duration::from_millis(250);
@@ -23,6 +24,8 @@ const TAKEN: usize = 16;
 pub(super) struct Pace {
     /// Nothing is asked before.
     until: Mutex<Option<Instant>>,
+    /// Times that it was found too fast.
+    limited: AtomicU64,
     /// Most calls in a request, as far as it has been seen to refuse more.
     most: AtomicUsize,
     taken: AtomicUsize,
@@ -30,7 +33,12 @@ pub(super) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { until: Mutex::default(), most: AtomicUsize::new(usize::MAX), taken: AtomicUsize::new(0) }
+        Self {
+            until: Mutex::default(),
+            limited: AtomicU64::new(0),
+            most: AtomicUsize::new(usize::MAX),
+            taken: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -60,7 +68,10 @@ impl Pace {
         let now = Instant::now();
         // All requests on their way are refused at once: it is said once.
         if until.is_none_or(|until| until < now) {
-            tracing::warn!(node, ?wait, "a node limits how fast it is asked; it is waited for");
+            let times = self.limited.fetch_add(1, Ordering::Relaxed) + 1;
+            if is_said(times) {
+                tracing::warn!(node, ?wait, times, "a node limits how fast it is asked; it is waited for");
+            }
         }
         *until = Some(until.map_or(now + wait, |until| until.max(now + wait)));
         waits.sum <= MOST[1]

@@ -4,7 +4,7 @@
 //! - What is returned is of the block asked for, or there is an error. A node that knows no hashes here is asked by number
 //!   between two looks at which block is canonical at that number.
 //! - Answers come in the order asked. No request holds more calls than `Bounds::batch`; one that a node finds too long is
-//!   halved, and so are all after it.
+//!   halved, and so are all after it. One call alone is no batch: a node may take none.
 
 use std::sync::atomic::Ordering;
 
@@ -18,12 +18,14 @@ use serde_json::json;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::endpoint::Endpoint;
 use crate::edge::rpc::UNSAID;
+use crate::edge::rpc::limit::is_of_size;
 use crate::hot::event::AccountUpdate;
+use crate::types::text::printable;
 
 /// JSON-RPC's invalid parameters: what a node says that does not take a hash for a block's place.
 const INVALID_PARAMS: i64 = -32602;
-/// Too many calls or too long an answer: an invalid request, or a limit of the node's.
-const TOO_MUCH: [i64; 3] = [-32600, -32005, UNSAID];
+/// Characters kept of what is wrong with an answer.
+const WORDS: usize = 512;
 
 impl Endpoint {
     /// Balance, nonce and code of each.
@@ -76,16 +78,20 @@ impl Endpoint {
         if params.is_empty() {
             return Ok(Vec::new());
         }
+        let mut is_sure = false;
         if !self.by_number.load(Ordering::Relaxed) {
             match self.many(method, &placed(params, &json!({"blockHash": at}))).await {
-                Err(ChainError::Refused { code: INVALID_PARAMS | UNSAID, .. }) => (),
+                Err(ChainError::Refused { code: INVALID_PARAMS, .. }) => is_sure = true,
+                Err(ChainError::Refused { code: UNSAID, .. }) => (),
                 outcome => return outcome,
             }
         }
         let number = self.canonical(at, method).await?;
         let answers = self.many(method, &placed(params, &json!(format!("{number:#x}")))).await?;
         self.canonical(at, method).await?;
-        self.by_number.store(true, Ordering::Relaxed);
+        if is_sure {
+            self.by_number.store(true, Ordering::Relaxed);
+        }
         Ok(answers)
     }
 
@@ -116,7 +122,11 @@ impl Endpoint {
         let mut size = params.len();
         while !params.is_empty() {
             let (now, later) = params.split_at(size.min(params.len()));
-            match self.batch(method, now).await {
+            let answered = match now {
+                [alone] => self.call(method, alone.clone()).await.map(|answer| vec![answer]),
+                many => self.batch(method, many).await,
+            };
+            match answered {
                 Ok(part) => {
                     self.pace.taken(now.len());
                     answers.extend::<Vec<T>>(part);
@@ -132,6 +142,7 @@ impl Endpoint {
     }
 
     pub(in crate::edge) fn shape(&self, method: &str, cause: String) -> ChainError {
+        let cause = printable(&cause, WORDS);
         ChainError::Shape { host: self.host().to_owned(), method: method.to_owned(), cause }
     }
 }
@@ -139,7 +150,7 @@ impl Endpoint {
 /// An answer that is none may be a proxy's page about the length of the request.
 fn is_too_much(error: &ChainError) -> bool {
     match error {
-        ChainError::Refused { code, .. } => TOO_MUCH.contains(code),
+        ChainError::Refused { code, message, .. } => *code == UNSAID || is_of_size(*code, message),
         ChainError::Shape { .. } => true,
         ChainError::Transport { .. } | ChainError::Busy { .. } => false,
     }

@@ -4,13 +4,15 @@
 //! - A question is one node's from its first request to its last, so that an answer of many parts is of one chain.
 //! - A node that fails, or that another one had to answer for, is out: it is asked after all others, until it is seen to answer
 //!   again. A stranger is never asked.
-//! - An error is that of the node that was asked first. One that the chain itself gave (a call that reverts) is final.
+//! - An error is that of the node that was asked first, unless that has no such method and another one has. One that the chain itself
+//!   gave (a call that reverts) is final.
+//! - No answer is waited for at a node that is out while another one has said that it has nothing yet.
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::Weak;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alloy_primitives::B256;
 use futures_util::StreamExt;
@@ -206,26 +208,37 @@ impl Chain {
             async move { (node, asked.await) }
         };
         let (mut asked, mut waiting) = (FuturesUnordered::new(), Vec::new());
-        let (mut failed, mut lacking) = (None, None);
+        let (mut failed, mut lacking) = (None::<ChainError>, None);
+        // What one node says of itself is not waited for while another one is up.
+        let is_hasty = self.only && self.first().is_some_and(|node| self.beside(node).is_some());
         loop {
             // The first, the next behind one that failed, and the next beside one that takes its time.
             let is_late = !asked.is_empty();
             let answered = tokio::select! {
                 biased;
                 answered = asked.next(), if is_late => answered,
-                () = tokio::time::sleep(HEDGE), if is_late && !order.is_empty() => None,
+                () = tokio::time::sleep(HEDGE), if is_late && (is_hasty || !order.is_empty()) => None,
                 else => None,
             };
             let Some((node, outcome)) = answered else {
-                let Some(next) = order.pop_front() else { break };
-                waiting.push(next);
+                let next = order.pop_front().filter(|next| lacking.is_none() || next.out().is_none());
+                let Some(next) = next else {
+                    if is_late && !is_hasty {
+                        continue;
+                    }
+                    waiting.iter().for_each(|(late, _)| self.leave(late, &format!("no answer within {HEDGE:?}")));
+                    failed = failed.or_else(|| is_late.then(|| self.unreadable("any", "no answer in time")));
+                    break;
+                };
+                waiting.push((next.clone(), Instant::now()));
                 asked.push(put(next));
                 continue;
             };
-            waiting.retain(|waiting| waiting.name() != node.name());
+            waiting.retain(|(waiting, _)| waiting.name() != node.name());
             match outcome {
                 Ok(answer) if has(&answer) => {
-                    waiting.iter().for_each(|late| self.leave(late, &format!("no answer within {HEDGE:?}")));
+                    let late = waiting.iter().filter(|(_, since)| since.elapsed() >= HEDGE);
+                    late.for_each(|(late, _)| self.leave(late, &format!("no answer within {HEDGE:?}")));
                     return Ok(answer);
                 }
                 Ok(answer) => lacking = lacking.or(Some(answer)),
@@ -234,7 +247,10 @@ impl Chain {
                     if let ChainError::Transport { .. } | ChainError::Busy { .. } = error {
                         self.leave(&node, &error.to_string());
                     }
-                    failed = failed.or(Some(error));
+                    failed = match failed {
+                        Some(first) if !first.is_no_such_method() || error.is_no_such_method() => Some(first),
+                        _ => Some(error),
+                    };
                 }
             }
         }
@@ -268,7 +284,9 @@ impl Chain {
 
     fn put_out(&self, node: &Endpoint, out: Out) {
         let stood = node.stand(Some(out.clone()));
-        if stood.as_ref() != Some(&out) {
+        // In whatever words: it was said that it does not answer.
+        let is_known = matches!((&stood, &out), (Some(Out::Silent(_)), Out::Silent(_))) || stood.as_ref() == Some(&out);
+        if !is_known {
             tracing::warn!(node = node.name(), why = %out, "a node is left out; the others are asked");
         }
         if stood.is_none() {

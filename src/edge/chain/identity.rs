@@ -5,6 +5,7 @@
 //!   than is due it is a stranger, and nothing it says counts. No answer is no reason: a node may lag, or keep no old blocks.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use alloy_primitives::B256;
 
@@ -14,6 +15,8 @@ use crate::edge::chain::endpoint::Endpoint;
 
 /// Blocks below a node's latest one at which nodes of one chain agree: no reorg since the merge was half as deep.
 const AGREED: u64 = 16;
+/// So long a node may take to say what its block is that another one's is held against.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a node is of another chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -108,12 +111,15 @@ impl Identity {
     }
 }
 
-/// A block that nodes of the chain agree on, as this one has it.
+/// A block that nodes of the chain agree on, as this one has it; if it says so in time.
 pub(super) async fn agreed(node: Option<&Endpoint>) -> Option<BlockId> {
     let node = node?;
-    let latest = node.latest().await.ok().flatten()?;
-    let head = node.at(latest.number.checked_sub(AGREED)?).await.ok().flatten()?;
-    Some(head.id())
+    let asked = async {
+        let latest = node.latest().await.ok().flatten()?;
+        let head = node.at(latest.number.checked_sub(AGREED)?).await.ok().flatten()?;
+        Some(head.id())
+    };
+    tokio::time::timeout(PATIENCE, asked).await.ok().flatten()
 }
 
 /// Asks a node what it is.

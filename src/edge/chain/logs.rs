@@ -7,7 +7,8 @@
 //!   another doubt, the block's receipts decide: [`proven`].
 //!
 //! # Limits
-//! - A chain whose heads hold no true bloom is found out by a few blocks, and believed without from then on: said once.
+//! - A chain whose heads hold no true bloom is found out by a few blocks, and believed without from then on; one block in a while is
+//!   held against its bloom again, as nodes may only have been late.
 
 mod proven;
 
@@ -30,12 +31,28 @@ const PAUSE: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(6
 const TRIES: u32 = 8;
 /// Blocks in a row whose blooms never were those of their logs, and blooms are not believed any more.
 const UNTRUE: u32 = 3;
+/// Blocks that are not held against their blooms then, before one is again.
+const UNHELD: u32 = 256;
 
 /// How far the chain's blooms are believed, and what is told of logs.
 #[derive(Debug, Default)]
 pub(super) struct Blooms {
     untrue: AtomicU32,
     doubts: Doubts,
+}
+
+impl Blooms {
+    /// This block is not held against its bloom.
+    fn is_unheld(&self) -> bool {
+        if self.untrue.load(Ordering::Relaxed) < UNTRUE {
+            return false;
+        }
+        let unheld = self.untrue.fetch_add(1, Ordering::Relaxed) - UNTRUE;
+        if unheld >= UNHELD {
+            self.untrue.store(UNTRUE - 1, Ordering::Relaxed);
+        }
+        unheld < UNHELD
+    }
 }
 
 impl Chain {
@@ -73,7 +90,7 @@ impl Chain {
     ) -> Result<(), ChainError> {
         let blooms = self.blooms();
         let Some(due) = head.logs_bloom.as_deref().copied() else { return Ok(()) };
-        if blooms.untrue.load(Ordering::Relaxed) >= UNTRUE || lacking(&due, addresses, logs).is_none() {
+        if lacking(&due, addresses, logs).is_none() || blooms.is_unheld() {
             return Ok(());
         }
         // Past a filter's length they are all here already.

@@ -32,10 +32,10 @@ impl Frame {
 
 impl Endpoint {
     /// The receipts of a block, in order; `None` when the node does not have them all (yet). A node that does not tell them by
-    /// block is asked for each transaction's, in one request.
+    /// block, in whatever words, or not as they can be read, is asked for each transaction's, in one request.
     pub async fn receipts(&self, block: B256) -> Result<Option<Vec<TransactionReceipt>>, ChainError> {
         match self.call("eth_getBlockReceipts", json!([block])).await {
-            Err(error) if error.is_no_such_method() => self.receipts_one_by_one(block).await,
+            Err(ChainError::Refused { .. } | ChainError::Shape { .. }) => self.receipts_one_by_one(block).await,
             answer => answer,
         }
     }

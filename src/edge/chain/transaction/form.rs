@@ -126,10 +126,11 @@ impl Form {
 
 /// The kinds that a transaction of these fields may be of. Nodes show a price for every kind.
 fn kinds(fields: &Fields<'_>) -> Vec<u64> {
+    // Some show such a list, empty, with every kind.
     if fields.has("authorizationList") {
-        vec![4]
+        vec![4, 2, 0, 1]
     } else if fields.has("blobVersionedHashes") {
-        vec![3]
+        vec![3, 2, 0, 1]
     } else if fields.has("maxFeePerGas") {
         vec![2, 0, 1]
     } else if fields.has("accessList") {

@@ -30,6 +30,7 @@ use crate::edge::ingest::queue::Queue;
 use crate::edge::ingest::sequence::followed::Followed;
 use crate::edge::ingest::sequence::heard::Heard;
 use crate::edge::ingest::supervise::Backoff;
+use crate::metrics::said::is_said;
 
 /// Blocks caught up with one by one; a longer absence is cheaper to load anew.
 const MAX_WALK: usize = 1024;
@@ -43,6 +44,8 @@ enum StepError {
     UnknownBlock(B256),
     #[error("the node has no latest block")]
     NoLatest,
+    #[error("block {} says that it is that of a number which its parent's is not followed by", .0.number)]
+    Misplaced(BlockId),
     #[error("the logs of block {} are due", .0.number)]
     LogsDue(BlockId),
     #[error("no node to ask")]
@@ -64,6 +67,8 @@ pub(in crate::edge::ingest) struct Sequence {
     up: BTreeSet<SourceId>,
     /// The tip, while its logs are due.
     logs_due: Option<Head>,
+    /// What blocks of this chain do not say of themselves.
+    unsaid: [bool; 4],
     gap: bool,
     /// More blocks follow at once: no pending transaction in between.
     climbing: bool,
@@ -86,6 +91,7 @@ impl Sequence {
             known: Followed::new(after),
             up: BTreeSet::new(),
             logs_due: None,
+            unsaid: [false; 4],
             gap: false,
             climbing: false,
             heard: Heard::default(),
@@ -132,7 +138,12 @@ impl Sequence {
         };
         match done {
             Ok(()) => self.close_gap().await,
-            Err(_) => self.check(source).await,
+            Err(error) => {
+                if let StepError::Misplaced(_) = error {
+                    tracing::warn!(source, %error, "a head is not believed; the nodes are asked");
+                }
+                self.check(source).await;
+            }
         }
     }
 
@@ -156,6 +167,8 @@ impl Sequence {
         loop {
             let asked = (usize::from(source) + tries) % sources;
             let step = match self.chains.get(asked).cloned().flatten() {
+                // Nothing that another chain's says counts.
+                Some(chain) if chain.stranger().is_some() => Err(StepError::Out),
                 // One that is out would be waited for in vain, while there is another.
                 Some(chain) if chain.is_out() && self.chains.iter().flatten().any(|chain| !chain.is_out()) => {
                     Err(StepError::Out)
@@ -168,7 +181,10 @@ impl Sequence {
                 Ok(()) => return self.close_gap().await,
                 Err(StepError::Deaf) => return,
                 Err(StepError::Out) => (),
-                Err(error) => tracing::warn!(%error, tries, "the chain cannot be followed; asking again"),
+                Err(error) if is_said(tries as u64) => {
+                    tracing::warn!(%error, tries, "the chain cannot be followed; asking again");
+                }
+                Err(error) => tracing::debug!(%error, tries, "the chain cannot be followed; asking again"),
             }
             if tries % sources == 0 {
                 // Everyone was asked.
@@ -221,7 +237,8 @@ impl Sequence {
             if lowest.number > tip.number + 1 {
                 self.open_gap(Cause::MissedHead).await;
             }
-            path.push(chain.block(parent).await?.ok_or(StepError::UnknownBlock(parent))?);
+            let block = chain.block(parent).await?.filter(|block| block.hash == parent);
+            path.push(block.ok_or(StepError::UnknownBlock(parent))?);
         }
         if let Some((from, to)) = path.last().and_then(|lowest| self.known.cut(lowest.parent)) {
             self.logs_due = None;
@@ -243,10 +260,29 @@ impl Sequence {
 
     /// Hands on the tip's child, then its logs.
     async fn extend(&mut self, chain: &Chain, source: SourceId, head: Head) -> Result<(), StepError> {
+        let is_child = |tip: BlockId| tip.hash != head.parent || tip.number.checked_add(1) == Some(head.number);
+        if !self.known.tip().is_none_or(is_child) {
+            return Err(StepError::Misplaced(head.id()));
+        }
+        let head = self.whole(chain, head).await;
         self.known.push(head.id(), source);
         self.logs_due = Some(head.clone());
         self.send(Feed::Head(head.clone()), true).await?;
         self.logs(chain, &head).await
+    }
+
+    /// What a head leaves out is asked for, unless blocks of this chain do not say it: an absent base fee is not zero.
+    async fn whole(&mut self, chain: &Chain, head: Head) -> Head {
+        if !unsaid(&head).into_iter().zip(self.unsaid).any(|(unsaid, is_known)| unsaid && !is_known) {
+            return head;
+        }
+        match chain.block(head.hash).await {
+            Ok(Some(whole)) if whole.id() == head.id() && whole.parent == head.parent => {
+                self.unsaid = unsaid(&whole);
+                whole
+            }
+            Ok(_) | Err(_) => head,
+        }
     }
 
     async fn logs(&mut self, chain: &Chain, head: &Head) -> Result<(), StepError> {
@@ -281,4 +317,9 @@ impl Sequence {
     async fn send(&self, item: Feed, held: bool) -> Result<(), StepError> {
         if self.queue.push(item, held).await { Ok(()) } else { Err(StepError::Deaf) }
     }
+}
+
+/// What of it is missing that a block may have.
+fn unsaid(head: &Head) -> [bool; 4] {
+    [head.base_fee.is_none(), head.excess_blob_gas.is_none(), head.logs_bloom.is_none(), head.receipts_root.is_none()]
 }

@@ -2,7 +2,9 @@
 //! nobody can read is counted, said once, and known of the source.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use alloy_primitives::B256;
 use peregrine::edge::chain::Chain;
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::follower::Follower;
-use crate::node::{FakeNode, signed, transaction};
+use crate::node::{Bodies, FakeNode, signed, transaction};
 use crate::proxy::{Dialect, Proxy, item, saying, tx};
 use crate::{config, follow};
 
@@ -223,11 +225,75 @@ async fn a_node_that_refuses_heads_or_tells_none_that_can_be_read_is_asked_for_t
     }
 }
 
+/// Twice for each of the two kinds.
+#[tokio::test]
+async fn a_subscription_that_is_refused_for_the_rate_is_asked_for_again() {
+    let refused = AtomicU64::new(0);
+    let asked = move |asked: &Value| {
+        let is_of_pending = asked["params"][0] == "newPendingTransactions";
+        let no = json!({"id": asked["id"], "error": {"code": -32005, "message": "too many requests, slow down"}});
+        (is_of_pending && refused.fetch_add(1, Ordering::Relaxed) < 4).then(|| vec![no])
+    };
+    let dialect = Dialect { asked: Box::new(asked), said: Box::new(|said| vec![said]) };
+    let (node, _proxy, ingest, mut follower) = speaking(dialect, &config()).await;
+    while follower.pending.is_empty() {
+        node.tell_tx(node.mine().number);
+        follower.reaches(&node).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        follower.drain();
+    }
+    assert!(source(&ingest).heard.refused["newPendingTransactions"].contains("slow down"));
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_there_yet_is_asked_for_again_and_one_that_never_comes_is_counted() {
+    let node = FakeNode::with(Bodies::Hashes, Arc::default()).await;
+    let (ingest, mut follower) = follow(&[node.row("a")], &config());
+    node.subscribed(1).await;
+    node.mine();
+    follower.reaches(&node).await;
+    hears_all(&node, &mut follower).await;
+    let (late, never) = (signed(2_000), signed(2_001));
+    for (hash, _) in [&late, &never] {
+        node.tell_any((B256::ZERO, Value::Null), json!({"hash": hash}));
+    }
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    node.knows(late.clone());
+    follower.hears(late.0).await;
+    while source(&ingest).heard.gone == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let heard = source(&ingest).heard;
+    assert_eq!((heard.gone, heard.not_had), (1, 0), "{heard:?}");
+}
+
+/// One that has another number than its parent's child, and one that has null where the block has a value.
+#[tokio::test]
+async fn a_head_that_is_no_child_of_its_parent_or_leaves_out_what_the_block_has_is_asked_for() {
+    let wrong = |name: &'static str, value: fn(&Value) -> Value| {
+        saying(move |mut said| {
+            if let Some(head) = item(&mut said).filter(|item| item.get("parentHash").is_some()) {
+                head[name] = value(&head[name]);
+            }
+            vec![said]
+        })
+    };
+    let far = |number: &Value| {
+        let number = u64::from_str_radix(&number.as_str().unwrap()[2..], 16).unwrap();
+        json!(format!("{:#x}", number + (1 << 40)))
+    };
+    for dialect in [wrong("number", far), wrong("baseFeePerGas", |_| Value::Null)] {
+        let (node, _proxy, _ingest, mut follower) = speaking(dialect, &config()).await;
+        hears_all(&node, &mut follower).await;
+        assert!(follower.undone.is_empty() && follower.lost == 0);
+    }
+}
+
 #[tokio::test]
 async fn a_batch_is_answered_in_the_order_asked_whatever_order_and_ids_its_answers_have() {
     let node = FakeNode::start().await;
     let hashes: Vec<B256> = (0..5).map(|nonce| node.tell_tx(nonce)).collect();
-    let chain = Chain::new(&node.http, std::time::Duration::from_secs(5)).unwrap();
+    let chain = Chain::new(&node.http, Duration::from_secs(5)).unwrap();
     for text_ids in [false, true] {
         node.ledger.lock().unwrap().text_ids = text_ids;
         let bodies = chain.transactions(&hashes).await.unwrap();

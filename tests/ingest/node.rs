@@ -204,6 +204,11 @@ impl FakeNode {
         self.say(Say::Notice("newPendingTransactions", told));
     }
 
+    /// From now on it knows the transaction by its hash.
+    pub fn knows(&self, (hash, tx): (B256, Value)) {
+        self.lock().txs.insert(hash, tx);
+    }
+
     pub fn tell_raw(&self, text: &str) {
         self.say(Say::Raw(text.to_owned()));
     }

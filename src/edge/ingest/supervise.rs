@@ -37,6 +37,8 @@ pub(in crate::edge::ingest) async fn supervise<S: Source>(source: S, inlet: Inle
         let ended = source.run(inlet.clone()).await;
         inlet.ended(&ended.as_ref().err().map_or_else(|| "it has ended".to_owned(), ToString::to_string));
         inlet.down().await;
+        // Another may answer there by the time that it is dialled again: nobody else opens a socket before that is known.
+        inlet.chain().and_then(|chain| chain.first()).into_iter().for_each(|node| node.hear(false));
         if began.elapsed() > backoff.most {
             tries = 0;
             said.clear();

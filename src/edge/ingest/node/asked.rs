@@ -13,7 +13,10 @@ use tokio::time::Instant;
 
 use crate::edge::ingest::node::Topic;
 use crate::edge::rpc::Answered;
+use crate::edge::rpc::Refusal;
 use crate::edge::rpc::Reply;
+use crate::edge::rpc::UNSAID;
+use crate::edge::rpc::limit::is_of_rate;
 
 struct Open {
     topic: Topic,
@@ -26,7 +29,8 @@ struct Open {
 #[derive(Debug, PartialEq)]
 pub(in crate::edge::ingest::node) enum Outcome {
     Granted(Topic, Value),
-    Refused(Topic, String),
+    /// ... with the words; and whether they are of the rate, which passes.
+    Refused(Topic, String, bool),
     /// To nothing that is open: it was answered before.
     Again,
     /// To nothing that was asked.
@@ -38,7 +42,7 @@ pub(in crate::edge::ingest::node) struct Asked {
     open: BTreeMap<u64, Open>,
     next: u64,
     /// Noes that do not say to what.
-    unsaid: Vec<String>,
+    unsaid: Vec<Refusal>,
 }
 
 impl Asked {
@@ -74,12 +78,12 @@ impl Asked {
                 (Some(open), Ok(result)) => outcomes.push(Outcome::Granted(open.topic, result)),
                 // It counted as refused before.
                 (Some(Open { late: true, .. }), Err(_)) => outcomes.push(Outcome::Again),
-                (Some(open), Err(refusal)) => outcomes.push(Outcome::Refused(open.topic, refusal.to_string())),
+                (Some(open), Err(refusal)) => outcomes.push(refused(open.topic, &refusal)),
                 (None, _) if (1..=self.next).contains(&id) => outcomes.push(Outcome::Again),
                 (None, _) => outcomes.push(Outcome::Unasked),
             },
             (Answered::Unsaid, Err(refusal)) if self.waiting().next().is_some() => {
-                self.unsaid.push(refusal.to_string());
+                self.unsaid.push(refusal);
             }
             (Answered::Unsaid | Answered::Nobody, _) => outcomes.push(Outcome::Unasked),
         }
@@ -88,7 +92,7 @@ impl Asked {
             let open = self.open.values_mut().filter(|open| !open.late);
             outcomes.extend(open.zip(words).map(|(open, why)| {
                 open.late = true;
-                Outcome::Refused(open.topic, why)
+                refused(open.topic, &why)
             }));
         }
         outcomes
@@ -104,10 +108,15 @@ impl Asked {
         let late = self.open.values_mut().filter(|open| !open.late && open.since + patience <= now);
         late.map(|open| {
             open.late = true;
-            Outcome::Refused(open.topic, format!("no answer for {patience:?}"))
+            Outcome::Refused(open.topic, format!("no answer for {patience:?}"), false)
         })
         .collect()
     }
+}
+
+fn refused(topic: Topic, refusal: &Refusal) -> Outcome {
+    let is_of_rate = is_of_rate(refusal.code.unwrap_or(UNSAID), &refusal.message);
+    Outcome::Refused(topic, refusal.to_string(), is_of_rate)
 }
 
 #[cfg(test)]
@@ -143,7 +152,10 @@ mod tests {
         assert_eq!(asked.answer(reply(r#"{"id":"1","result":"0x1"}"#)), granted(Topic::Heads));
         assert_eq!(asked.answer(reply(r#"{"id":1,"result":"0x1"}"#)), [Outcome::Again]);
         assert!(asked.is_any_open());
-        assert_eq!(asked.answer(reply(r#"{"id":2,"error":"no"}"#)), [Outcome::Refused(Topic::Bodies, "no".to_owned())]);
+        assert_eq!(
+            asked.answer(reply(r#"{"id":2,"error":"no"}"#)),
+            [Outcome::Refused(Topic::Bodies, "no".to_owned(), false)]
+        );
         assert!(!asked.is_any_open());
     }
 
@@ -154,7 +166,7 @@ mod tests {
         assert_eq!(asked.answer(no()), []);
         assert_eq!(asked.answer(reply(r#"{"id":1,"result":"0x1"}"#)), granted(Topic::Heads));
         let mut last = granted(Topic::Logs);
-        last.push(Outcome::Refused(Topic::Bodies, "no".to_owned()));
+        last.push(Outcome::Refused(Topic::Bodies, "no".to_owned(), false));
         assert_eq!(asked.answer(reply(r#"{"id":3,"result":"0x1"}"#)), last);
         assert_eq!(asked.answer(no()), [Outcome::Unasked], "nothing is open");
         let mut asked = three();

@@ -1,7 +1,11 @@
 //! Bodies for hashes: what a node announces by hash alone is fetched in batches, as many as have gathered meanwhile.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use alloy_primitives::B256;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::edge::chain::Chain;
 use crate::edge::chain::read_transaction;
@@ -13,16 +17,51 @@ pub(in crate::edge::ingest::node) const ROOM: usize = 8192;
 /// Requests in one batch; common nodes accept 100 and more.
 const BATCH: usize = 100;
 
+/// Between the tries for a body that is not there: a node may announce what others of its provider's do not have yet.
+const AGAIN: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1_600)];
+
+/// A hash whose body was not there: when it is asked for again, and for how many times it was.
+struct Absent {
+    at: Instant,
+    hash: B256,
+    tries: usize,
+}
+
 /// Fetches until the session ends.
 pub(in crate::edge::ingest::node) async fn run(chain: Chain, inlet: Inlet, mut hashes: mpsc::Receiver<B256>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while hashes.recv_many(&mut batch, BATCH).await > 0 {
-        batch.retain(|hash| inlet.wanted(*hash));
-        match chain.transactions(&batch).await {
-            Ok(bodies) => bodies.into_iter().for_each(|body| take(&inlet, body)),
-            Err(error) => inlet.not_had(batch.len() as u64, &error.to_string()),
+    let mut come = Vec::with_capacity(BATCH);
+    let mut absent: VecDeque<Absent> = VecDeque::new();
+    loop {
+        let next = absent.iter().map(|absent| absent.at).min();
+        tokio::select! {
+            biased;
+            count = hashes.recv_many(&mut come, BATCH) => if count == 0 { return },
+            () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => (),
         }
-        batch.clear();
+        let mut batch: Vec<(B256, usize)> = come.drain(..).map(|hash| (hash, 0)).collect();
+        let now = Instant::now();
+        absent.retain(|absent| {
+            let is_due = absent.at <= now && batch.len() < BATCH;
+            if is_due {
+                batch.push((absent.hash, absent.tries));
+            }
+            !is_due
+        });
+        batch.retain(|(hash, _)| inlet.wanted(*hash));
+        let asked: Vec<B256> = batch.iter().map(|(hash, _)| *hash).collect();
+        match chain.transactions(&asked).await {
+            Ok(bodies) => {
+                for ((hash, tries), body) in batch.into_iter().zip(bodies) {
+                    match AGAIN.get(tries) {
+                        Some(pause) if body.is_null() && absent.len() < ROOM => {
+                            absent.push_back(Absent { at: Instant::now() + *pause, hash, tries: tries + 1 });
+                        }
+                        _ => take(&inlet, body),
+                    }
+                }
+            }
+            Err(error) => inlet.not_had(asked.len() as u64, &error.to_string()),
+        }
     }
 }
 

@@ -112,6 +112,10 @@ struct Session {
     headless: bool,
     /// Announcements in a row that give neither a transaction nor a hash.
     nameless: u32,
+    /// Subscriptions that were refused, and when each is asked for again.
+    later: Vec<(Topic, Instant)>,
+    /// Refusals so far.
+    refusals: u32,
 }
 
 /// Until the connection ends.
@@ -147,6 +151,8 @@ pub(in crate::edge::ingest) async fn session(
         checked: false,
         headless: false,
         nameless: 0,
+        later: Vec::new(),
+        refusals: 0,
     };
     session.run().await
 }
@@ -161,6 +167,7 @@ impl Session {
             let dead = self.alive + self.patience.silence;
             let headless = self.head + if self.headless { LOOK } else { self.patience.heads };
             let late = self.asked.late_at(self.patience.connect);
+            let later = self.later_at();
             tokio::select! {
                 biased;
                 received = self.link.next() => self.received(received?).await?,
@@ -168,6 +175,7 @@ impl Session {
                 _ = ping.tick() => self.ping().await?,
                 () = tokio::time::sleep_until(dead) => return Err(SourceError::Silent(self.patience.silence)),
                 () = tokio::time::sleep_until(headless) => self.no_head().await?,
+                () = tokio::time::sleep_until(later.unwrap_or(dead)), if later.is_some() => self.ask_again().await?,
                 () = tokio::time::sleep_until(late.unwrap_or(dead)), if late.is_some() => {
                     let late = self.asked.late(Instant::now(), self.patience.connect);
                     self.outcomes(late).await?;

@@ -1,6 +1,9 @@
 //! Subscriptions: made, refused, given up; and what is done instead of one that there will not be.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::edge::ingest::SourceError;
 use crate::edge::ingest::node::Session;
@@ -11,6 +14,8 @@ use crate::types::text::printable;
 
 /// Past so many addresses all logs are subscribed and sifted here: nodes bound the length of a filter.
 const MAX_FILTER: usize = 256;
+/// Until a subscription that was refused is asked for again: the first time, and the longest.
+const AGAIN: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(600)];
 /// Characters of a refusal that are logged.
 const WORDS: usize = 200;
 /// Subscriptions that were given up and are remembered: what is under way of theirs is nothing new.
@@ -23,9 +28,9 @@ impl Session {
                 Outcome::Granted(Topic::Other, _) | Outcome::Again | Outcome::Unasked => {}
                 Outcome::Granted(topic, result) => match wire::id(&result) {
                     Some(id) => self.granted(topic, id).await?,
-                    None => self.refused(topic, &format!("no subscription: {result}")).await?,
+                    None => self.refused(topic, &format!("no subscription: {result}"), false).await?,
                 },
-                Outcome::Refused(topic, why) => self.refused(topic, &why).await?,
+                Outcome::Refused(topic, why, is_of_rate) => self.refused(topic, &why, is_of_rate).await?,
             }
         }
         if !self.asked.is_any_open() && !self.early.is_empty() {
@@ -58,8 +63,9 @@ impl Session {
         Ok(())
     }
 
-    /// Whatever the code, there will be none.
-    async fn refused(&mut self, topic: Topic, why: &str) -> Result<(), SourceError> {
+    /// Whatever the code, there is none for now.
+    async fn refused(&mut self, topic: Topic, why: &str, is_of_rate: bool) -> Result<(), SourceError> {
+        self.ask_later(topic, is_of_rate);
         let is_new = topic != Topic::Other && self.inlet.refused(topic.name(), why);
         let instead = match topic {
             Topic::Heads => {
@@ -79,6 +85,41 @@ impl Session {
         if is_new {
             let (source, why) = (self.inlet.name(), printable(why, WORDS));
             tracing::warn!(source, subscription = topic.name(), why, instead, "a subscription is refused");
+        }
+        Ok(())
+    }
+
+    /// A refusal is for now: one of the rate for a while that doubles, another for longer. Hashes are what there is instead of bodies:
+    /// where both are refused, both are asked for again.
+    fn ask_later(&mut self, topic: Topic, is_of_rate: bool) {
+        let topic = match topic {
+            Topic::Heads | Topic::Logs => topic,
+            Topic::Hashes => Topic::Bodies,
+            Topic::Bodies | Topic::Other => return,
+        };
+        self.refusals = self.refusals.saturating_add(1);
+        let wait = if is_of_rate { AGAIN[0].saturating_mul(1 << self.refusals.min(8)).min(AGAIN[1]) } else { AGAIN[1] };
+        self.later.retain(|(later, _)| *later != topic);
+        self.later.push((topic, Instant::now() + wait));
+    }
+
+    /// When a subscription that was refused is to be asked for again.
+    pub(super) fn later_at(&self) -> Option<Instant> {
+        self.later.iter().map(|(_, at)| *at).min()
+    }
+
+    pub(super) async fn ask_again(&mut self) -> Result<(), SourceError> {
+        let now = Instant::now();
+        let (due, later) = std::mem::take(&mut self.later).into_iter().partition(|(_, at)| *at <= now);
+        self.later = later;
+        let due: Vec<(Topic, Instant)> = due;
+        for (topic, _) in due {
+            match topic {
+                Topic::Heads => self.ask(topic, "eth_subscribe", json!(["newHeads"])).await?,
+                Topic::Bodies => self.ask(topic, "eth_subscribe", json!(["newPendingTransactions", true])).await?,
+                Topic::Logs => self.subscribe_logs().await?,
+                Topic::Hashes | Topic::Other => (),
+            }
         }
         Ok(())
     }

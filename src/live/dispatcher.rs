@@ -51,6 +51,7 @@ use crate::live::watchlist::Site;
 use crate::live::watchlist::Watchlist;
 use crate::live::workers::sink;
 use crate::metrics::count::Counter;
+use crate::metrics::said::is_said;
 use crate::protocols::AnyLending;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
@@ -522,12 +523,16 @@ impl Dispatcher {
     /// Loads everything anew; tries until it succeeds, as without it nothing can be said.
     async fn reload(&mut self) {
         self.meters.edge().counters.add(Counter::Reloads);
+        let mut tries = 0;
         let loaded = loop {
             match self.source.load(&mut |progress| tracing::debug!(?progress, "loading anew")).await {
                 Ok(loaded) => break loaded,
                 Err(error) => {
                     self.meters.edge().counters.add(Counter::EdgeErrors);
-                    tracing::warn!(%error, "the state was not loaded; tried again");
+                    tries += 1;
+                    if is_said(tries) {
+                        tracing::warn!(%error, tries, "the state was not loaded; tried again");
+                    }
                     tokio::time::sleep(RETRY).await;
                 }
             }

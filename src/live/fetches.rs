@@ -9,6 +9,7 @@
 //! - Of what may be fetched, all is held until so much is that the state is loaded anew without it ([`Fetches::is_full`]).
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use alloy_primitives::{Address, B256};
@@ -97,6 +98,8 @@ struct Inner {
     /// Since the last block.
     senders: HashMap<Address, u64>,
     block: u64,
+    /// Of our own since then: what a proof reads, which a stranger's token has a say in as well.
+    own: u64,
 }
 
 impl Fetches {
@@ -118,23 +121,35 @@ impl Fetches {
         of: Option<(&Pending, bool)>,
     ) -> Result<Result<FetchedState, Bound>, ChainError> {
         let (who, first) = (of.map(|(pending, _)| (pending.hash(), pending.sender())), of.filter(|(_, first)| *first));
-        let refused = OnceLock::new();
-        let allow = |wanted| self.allow(who, wanted).map_err(|bound| refused.set(bound)).is_ok();
+        let (refused, allowed) = (OnceLock::new(), AtomicU64::new(0));
+        let allow = |wanted| match self.allow(who, wanted) {
+            Ok(()) => {
+                allowed.fetch_add(wanted, Ordering::Relaxed);
+                true
+            }
+            Err(bound) => {
+                let _first = refused.set(bound);
+                false
+            }
+        };
         // Never closed. Our own state is not kept waiting by strangers.
         let _turn = if who.is_some() { self.turns.acquire().await.ok() } else { None };
         let fetched = match first {
-            None => keep.fetch_if(at, state_keys, &allow).await?,
+            None => keep.fetch_if(at, state_keys, &allow).await,
             Some((pending, _)) => {
                 // What is missing for sure, whatever the node makes of the transaction.
                 let missing = keep.fetch_if(at, state_keys, &allow);
-                let (missing, more) = tokio::try_join!(missing, keep.prefetch_if(at, &pending.tx, &allow))?;
-                missing.zip(more).map(|(mut missing, more)| {
-                    missing.accounts.extend(more.accounts);
-                    missing.hashes.extend(more.hashes);
-                    missing
+                let both = tokio::try_join!(missing, keep.prefetch_if(at, &pending.tx, &allow));
+                both.map(|(missing, more)| {
+                    missing.zip(more).map(|(mut missing, more)| {
+                        missing.accounts.extend(more.accounts);
+                        missing.hashes.extend(more.hashes);
+                        missing
+                    })
                 })
             }
         };
+        let fetched = fetched.inspect_err(|_| self.give_back(who, allowed.load(Ordering::Relaxed)))?;
         Ok(fetched.ok_or_else(|| refused.into_inner().unwrap_or(Bound::Block)))
     }
 
@@ -143,21 +158,35 @@ impl Fetches {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether `wanted` accounts and slots may be fetched for a transaction and its sender, or for nobody's: then only the block's
-    /// bound counts. If so, they are counted.
+    /// What was not had counts for nobody.
+    fn give_back(&self, who: Option<(B256, Address)>, wanted: u64) {
+        let mut inner = self.lock();
+        if let Some((tx, sender)) = who {
+            let less = |spent: &mut u64| *spent = spent.saturating_sub(wanted);
+            inner.txs.get_mut(&tx).into_iter().for_each(less);
+            inner.senders.get_mut(&sender).into_iter().for_each(less);
+            inner.block = inner.block.saturating_sub(wanted);
+        } else {
+            inner.own = inner.own.saturating_sub(wanted);
+        }
+        inner.standing.fetched = inner.standing.fetched.saturating_sub(wanted);
+        inner.standing.held = inner.standing.held.saturating_sub(wanted);
+    }
+
+    /// Whether `wanted` accounts and slots may be fetched for a transaction and its sender. What is nobody's is ours: it
+    /// has the bound of a block for itself, which strangers do not fill. If so, they are counted.
     ///
     /// # Errors
     /// The bound that they would exceed.
     pub fn allow(&self, who: Option<(B256, Address)>, wanted: u64) -> Result<(), Bound> {
         let mut inner = self.lock();
         let (tx, sender) = who.unwrap_or_default();
-        let so_far = |spent: Option<&u64>| spent.filter(|_| who.is_some()).copied().unwrap_or_default();
-        let of_tx = so_far(inner.txs.get(&tx)).saturating_add(if who.is_some() { wanted } else { 0 });
-        let of_sender = so_far(inner.senders.get(&sender)).saturating_add(if who.is_some() { wanted } else { 0 });
-        let of_block = inner.block.saturating_add(wanted);
-        let bound = if of_tx > self.bounds.tx {
+        let with = |spent: Option<&u64>| spent.copied().unwrap_or_default().saturating_add(wanted);
+        let (of_tx, of_sender) = (with(inner.txs.get(&tx)), with(inner.senders.get(&sender)));
+        let of_block = if who.is_some() { inner.block } else { inner.own }.saturating_add(wanted);
+        let bound = if who.is_some() && of_tx > self.bounds.tx {
             Bound::Tx
-        } else if of_sender > self.bounds.sender {
+        } else if who.is_some() && of_sender > self.bounds.sender {
             Bound::Sender
         } else if of_block > self.bounds.block {
             Bound::Block
@@ -165,8 +194,10 @@ impl Fetches {
             if who.is_some() {
                 inner.txs.insert(tx, of_tx);
                 inner.senders.insert(sender, of_sender);
+                inner.block = of_block;
+            } else {
+                inner.own = of_block;
             }
-            inner.block = of_block;
             inner.standing.fetched += wanted;
             inner.standing.held += wanted;
             return Ok(());
@@ -180,7 +211,7 @@ impl Fetches {
         let mut inner = self.lock();
         inner.txs.retain(|tx, _| waits(tx));
         inner.senders.clear();
-        inner.block = 0;
+        (inner.block, inner.own) = (0, 0);
     }
 
     /// So much is held that the state is to be loaded anew without it.
@@ -212,7 +243,11 @@ impl Standing {
         *last = Some(Refusal { times, ..refusal });
         if is_said(times) {
             let Refusal { tx, sender, wanted, .. } = refusal;
-            tracing::warn!(%tx, %sender, wanted, ?bound, times, "a pending transaction reads more than is fetched for it");
+            if tx.is_zero() {
+                tracing::warn!(wanted, times, "what our own proofs read is more than is fetched behind one block");
+            } else {
+                tracing::warn!(%tx, %sender, wanted, ?bound, times, "a pending transaction reads more than is fetched for it");
+            }
         }
     }
 
@@ -237,16 +272,20 @@ mod tests {
         assert_eq!((fetches.allow(of(2, 1), 6), fetches.allow(of(2, 1), 5)), (Err(Bound::Sender), Ok(())));
         assert_eq!((fetches.allow(of(3, 2), 10), fetches.allow(of(4, 3), 6)), (Ok(()), Err(Bound::Block)));
         assert_eq!(fetches.allow(of(4, 3), 5), Ok(()));
-        assert_eq!(fetches.allow(None, 1), Err(Bound::Block), "and nobody's counts with them");
+        assert_eq!((fetches.allow(None, 30), fetches.allow(None, 1)), (Ok(()), Err(Bound::Block)), "ours is apart");
+        fetches.give_back(None, 30);
+        assert_eq!(fetches.allow(None, 30), Ok(()), "what was not had does not count");
+        fetches.give_back(of(4, 3), 5);
+        assert_eq!(fetches.allow(of(4, 3), 5), Ok(()));
         fetches.turn(|tx| *tx == B256::repeat_byte(1));
         assert_eq!(fetches.allow(of(1, 1), 1), Err(Bound::Tx), "it is the same, and still waits");
         assert_eq!(fetches.allow(of(3, 2), 10), Ok(()));
         assert_eq!(fetches.allow(of(5, 5), u64::MAX), Err(Bound::Tx));
         let standing = fetches.standing();
-        assert_eq!((standing.fetched, standing.held), (40, 40));
+        assert_eq!((standing.fetched, standing.held), (70, 70));
         assert_eq!(standing.refused(), [("tx", 3), ("sender", 1), ("block", 2)]);
         assert_eq!(standing.tx.map(|last| last.sender), Some(Address::repeat_byte(5)), "and who it was");
         fetches.forget();
-        assert_eq!((fetches.standing().fetched, fetches.standing().held), (40, 0));
+        assert_eq!((fetches.standing().fetched, fetches.standing().held), (70, 0));
     }
 }

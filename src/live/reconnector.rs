@@ -4,9 +4,10 @@
 //! - A port is dialled anew until it stands, with a back-off that grows and is never the same twice.
 //! - Nonces are drawn from the system's source, on a thread of their own that ends with the worker.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel;
 use eyre::WrapErr;
@@ -44,6 +45,10 @@ use crate::types::text::printable;
 
 /// Connections to each relay: while one waits for its answer, the next bundle goes down another.
 pub const CONNECTIONS: usize = 4;
+/// Ports of one peer that may break one after another and are dialled at once: all of them, where it restarts.
+const FREE: u32 = CONNECTIONS as u32;
+/// ... of those that break within so long of each other.
+const SOON: Duration = Duration::from_secs(2);
 /// Characters of what a node says that are logged.
 const WORDS: usize = 200;
 /// Ports that may stand ready for a thread at once.
@@ -200,7 +205,14 @@ impl Redial {
         for dial in self.dials.connections.iter().flat_map(|dial| std::iter::repeat_n(dial, CONNECTIONS)) {
             under_way.spawn(stand(Port::RelayConnection(dial.clone()), self.backoff, self.put.clone()));
         }
+        // One that breaks soon after it stood is dialled as one that was not had: a peer may take connections in and close them.
+        let mut broke: HashMap<Port<usize, usize>, (Instant, u32)> = HashMap::new();
         while let Some(Lost { port, why, confused }) = self.missing.recv().await {
+            let now = Instant::now();
+            let (last, tries) = broke.entry(port.clone()).or_insert((now, 0));
+            *tries = if now.duration_since(*last) > SOON { 0 } else { tries.saturating_add(1) };
+            *last = now;
+            let tries = tries.saturating_sub(FREE);
             match port {
                 Port::RelayConnection(relay) if confused => self.dials.warn_of(relay, &why),
                 Port::RelayConnection(_) | Port::NodeSocket(_) => {
@@ -217,7 +229,13 @@ impl Redial {
                 }
             };
             if let Some(dial) = again {
-                under_way.spawn(stand(dial, self.backoff, self.put.clone()));
+                let (backoff, put) = (self.backoff, self.put.clone());
+                under_way.spawn(async move {
+                    if tries > 0 {
+                        tokio::time::sleep(backoff.delay(tries)).await;
+                    }
+                    stand(dial, backoff, put).await;
+                });
             }
             while under_way.try_join_next().is_some() {}
         }

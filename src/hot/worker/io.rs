@@ -55,7 +55,7 @@ const ANSWER_DUE: Duration = Duration::from_millis(1);
 const NONE_DUE: Duration = Duration::from_millis(50);
 
 /// A port, or the place of one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Port<E, L> {
     /// To a node.
     NodeSocket(E),

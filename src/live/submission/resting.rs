@@ -3,7 +3,8 @@
 //! # Invariants
 //! - One that says so is left alone for as long as it says, or else for a time that doubles with every time in a row. Nobody sends
 //!   to it meanwhile, nor warms a connection: the gate says it to the hot threads and to the edge.
-//! - It is said at the first time in a row and at each power of ten. What it was not given is counted.
+//! - It is said at the first time in a row and at each power of ten. What it was not given is counted. So is one that takes no
+//!   bundle, for whatever reason.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,6 +26,8 @@ struct Rest {
     until: Option<Instant>,
     /// Times in a row.
     times: u32,
+    /// Bundles in a row that it did not take, asked as slowly as it wishes.
+    untaken: u64,
 }
 
 /// Every relay's.
@@ -45,13 +48,38 @@ impl Rests {
     /// What a relay has said.
     pub fn hear(self: &Arc<Self>, reply: &Reply) {
         let Some(relay) = self.submitter.place_of(&reply.relay) else { return };
-        let Some(rest) = self.rest(relay, reply) else { return };
+        let rest = self.rest(relay, reply);
+        self.count(relay, reply);
+        let Some(rest) = rest else { return };
         self.gate.rest(relay);
         let this = Arc::clone(self);
         tokio::spawn(async move {
             tokio::time::sleep(rest).await;
             this.gate.wake(relay);
         });
+    }
+
+    /// Says of an answer that a bundle was not taken: refused, not sent, or answered as a server does whose key or address is wrong.
+    fn count(&self, relay: usize, reply: &Reply) {
+        let is_error = reply.status.is_some_and(|status| status >= 400);
+        let is_untaken = match &reply.answer {
+            Answer::Refused { .. } | Answer::Unsent(_) => true,
+            Answer::Unknown(_) => is_error,
+            Answer::Accepted(_) | Answer::Timeout => false,
+        };
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(rest) = all.get_mut(relay) else { return };
+        if let Answer::Accepted(_) = reply.answer {
+            rest.untaken = 0;
+        }
+        if !is_untaken || reply.busy.is_some() {
+            return;
+        }
+        rest.untaken += 1;
+        if is_said(rest.untaken) {
+            let (relay, in_a_row, answer, said) = (&reply.relay, rest.untaken, &reply.answer, &reply.excerpt);
+            tracing::warn!(relay, in_a_row, ?answer, said, "a relay did not take a bundle");
+        }
     }
 
     /// For how long it is left alone from now on; `None`: not at all, or it is already.

@@ -344,9 +344,6 @@ impl Sender {
         for reply in replies {
             let relay = reply.relay.clone();
             self.rests.hear(&reply);
-            if !reply.answer.may_land() && reply.busy.is_none() {
-                tracing::warn!(relay, answer = ?reply.answer, "a relay did not take a bundle");
-            }
             let answered = Fact::Answered { uuid, answer: Box::new(answer(reply, sent_ms)) };
             if let Err(error) = self.parts.facts.publish(answered).done_at_last().await {
                 tracing::error!(relay, %error, "the ledger does not take an answer");

@@ -333,6 +333,7 @@ fn a_value_that_makes_no_sense_is_named_with_its_line_and_what_is_due() {
         (format!("{executor}{signed}"), "executor.identity is unset, and relay r wants signatures, env:NAME or"),
         (format!("{executor}{}sign = true\n", relay("r", "https://r.example")), "executor.identity is unset, and relay r"),
         ("[record]\nledger = \"x\"\njournal = \"x\"\n".to_owned(), "line 3: record.journal is x, that of record.ledger"),
+        ("[record]\nledger = \"x\"\njournal = \"./x\"\n".to_owned(), "line 3: record.journal is ./x, that of record.ledger"),
         ("[search]\nbase_tokens = [\"0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2\", \"0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2\"]\n".to_owned(), "line 2: search.base_tokens is 0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2 twice"),
         ("[[pool]]\naddress = \"0x0000000000000000000000000000000000000000\"\n".to_owned(), "line 2: pool.address is 0x0"),
         (lending("aave_v3", "oracle = \"0x0000000000000000000000000000000000000000\""), "line 5: lending.oracle is address 0"),

@@ -61,7 +61,12 @@ impl Config {
             return Some(("executor.identity", found, "env:NAME or a file's path"));
         }
         let files = self.files();
-        let twice = |at: usize| files.iter().take(at).find(|(_, path)| *path == files[at].1);
+        // `./x` is `x`.
+        let is_same = |one: &Path, other: &Path| {
+            one == other
+                || std::path::absolute(one).is_ok_and(|one| std::path::absolute(other).is_ok_and(|other| one == other))
+        };
+        let twice = |at: usize| files.iter().take(at).find(|(_, path)| is_same(path, files[at].1));
         let (at, (key, _)) = (0..files.len()).find_map(|at| Some((at, twice(at)?)))?;
         Some((files[at].0, format!("{}, that of {key}", files[at].1.display()), "a file of its own"))
     }

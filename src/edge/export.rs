@@ -111,9 +111,12 @@ struct Door {
 
 impl Door {
     async fn keep(mut self) {
-        let mut said = false;
+        let (mut said, mut is_full) = (false, false);
         loop {
-            self.keep_room();
+            // What was given up for who comes next is left to it.
+            if !std::mem::take(&mut is_full) {
+                self.keep_room();
+            }
             let came = self.socket.accept().await;
             while self.tasks.try_join_next().is_some() {}
             self.open.retain(|task| !task.is_finished());
@@ -129,10 +132,11 @@ impl Door {
                     if !std::mem::replace(&mut said, true) {
                         tracing::warn!(%error, "nobody is let in at the address of the metrics for now; it goes on");
                     }
+                    is_full = true;
                     if self.spare.pop().is_none() {
                         self.close_oldest();
-                        tokio::time::sleep(PAUSE).await;
                     }
+                    tokio::time::sleep(PAUSE).await;
                 }
             }
         }

@@ -76,6 +76,8 @@ fn each_wall_of_the_plan_stands() {
         ("crates/protocols/src/uniswap_v3/quote.rs", "use crate::hot::state::State;"),
         ("crates/protocols/src/amm.rs", "use crate::protocols::curve::Pool;"),
         ("crates/protocols/src/math/mod.rs", "use revm::primitives::U256;"),
+        ("crates/protocols/src/math/tick.rs", "use crate::amm::Leg;"),
+        ("crates/protocols/src/math/concentrated/walk.rs", "use crate::uniswap_v3::Pool;"),
         ("crates/protocols/src/lib.rs", "use std::{net::TcpStream};"),
         // A member is a room, by whatever name it is called.
         ("crates/protocols/src/curve/quote.rs", "use crate::uniswap_v2::Pool;"),

@@ -14,6 +14,7 @@ use crate::discover::Creation;
 use crate::discover::Probe;
 use crate::discover::Venue;
 use crate::discover::View;
+use crate::math::concentrated::words;
 use crate::math::tick;
 use crate::types::pool_key::PoolKey;
 use crate::uniswap_v3::Flavour;
@@ -148,7 +149,7 @@ fn immutables(probe: &mut impl Probe, address: Address) -> Option<Immutables> {
         address,
         tokens: [token0, token1],
         fee_pips,
-        tick_spacing: storage::int24_word(spacing)?,
+        tick_spacing: words::int24_word(spacing)?,
         flavour: Flavour::Uniswap,
     };
     (of.are_sane() && !factory.is_zero()).then_some(of)
@@ -166,7 +167,7 @@ fn address_word(word: U256) -> Option<Address> {
 }
 
 fn slot0(answer: &Answer) -> Option<Slot0> {
-    let (sqrt_price, tick) = (answer.word(0)?, storage::int24_word(answer.word(1)?)?);
+    let (sqrt_price, tick) = (answer.word(0)?, words::int24_word(answer.word(1)?)?);
     let fee_protocol = answer.word(5)?;
     answer.word(6)?;
     // At a tick's own price the pool stands on it, or, having come from above, one below.
@@ -195,14 +196,14 @@ fn learn(probe: &mut impl Probe, of: &Immutables, answer: &Answer, said: &Slot0)
     let position = (said.tick.div_euclid(of.tick_spacing) >> 8) as i16;
     let answer = probe.call(address, &tickBitmapCall { position }.abi_encode());
     let bitmap = mapping(&own(&answer, address), i32::from(position))?;
-    let word = probe.slot(address, storage::mapped(i32::from(position), bitmap));
+    let word = probe.slot(address, words::mapped(i32::from(position), bitmap));
     if answer.output.is_some() && answer.word(0) != word {
         return None;
     }
     let key = said.tick;
     let answer = probe.call(address, &ticksCall { tick: I24::try_from(key).ok()? }.abi_encode());
     let ticks = mapping(&own(&answer, address), key)?;
-    let stored = probe.slot(address, storage::mapped(key, ticks)).map(storage::unpack_tick);
+    let stored = probe.slot(address, words::mapped(key, ticks)).map(words::unpack_tick);
     if answer.output.is_some() && liquidity_of(&answer) != stored {
         return None;
     }
@@ -223,14 +224,14 @@ fn own(answer: &Answer, address: Address) -> Vec<U256> {
 
 /// The mapping whose slot for `key` is among the reads.
 fn mapping(reads: &[U256], key: i32) -> Option<U256> {
-    (0..=LAST_MAPPING_SLOT).map(U256::from).find(|p| reads.contains(&storage::mapped(key, *p)))
+    (0..=LAST_MAPPING_SLOT).map(U256::from).find(|p| reads.contains(&words::mapped(key, *p)))
 }
 
 /// Gross and net as `ticks()` returns them; the net's sign fills its word.
 fn liquidity_of(answer: &Answer) -> Option<Liquidity> {
     let gross = u128::try_from(answer.word(0)?).ok()?;
     let net = answer.word(1)?;
-    let low = storage::unpack_tick(net << 128usize).net;
+    let low = words::unpack_tick(net << 128usize).net;
     let high = if low < 0 { U256::MAX << 127 } else { U256::ZERO };
     (net & (U256::MAX << 127) == high).then_some(Liquidity { gross, net: low })
 }

@@ -6,6 +6,7 @@
 
 use crate::amm::Applied;
 use crate::amm::ApplyError;
+use crate::math::concentrated::words::Words;
 use crate::uniswap_v3::Flavour;
 use crate::uniswap_v3::Pool;
 use crate::uniswap_v3::storage;
@@ -31,46 +32,6 @@ mod pancake {
         event Swap(address indexed sender, address indexed recipient, int256 amount0, int256 amount1,
             uint160 sqrtPriceX96, uint128 liquidity, int24 tick, uint128 protocolFeesToken0, uint128 protocolFeesToken1);
         event SetFeeProtocol(uint32 feeProtocol0Old, uint32 feeProtocol1Old, uint32 feeProtocol0New, uint32 feeProtocol1New);
-    }
-}
-
-/// A log's words, at the counts its signature promises.
-struct Words<'a> {
-    topics: &'a [B256],
-    data: &'a [u8],
-}
-
-impl<'a> Words<'a> {
-    const fn checked(topics: &'a [B256], data: &'a [u8], due: (usize, usize)) -> Result<Self, ApplyError> {
-        if topics.len() != due.0 {
-            return Err(ApplyError::Topics { have: topics.len(), due: due.0 });
-        }
-        if data.len() != due.1 * 32 {
-            return Err(ApplyError::Data { have: data.len(), due: due.1 * 32 });
-        }
-        Ok(Self { topics, data })
-    }
-
-    fn word(&self, index: usize) -> U256 {
-        self.data.get(index * 32..index * 32 + 32).map_or(U256::ZERO, U256::from_be_slice)
-    }
-
-    fn uint128(&self, index: usize) -> Result<u128, ApplyError> {
-        u128::try_from(self.word(index)).map_err(|_| ApplyError::Contradiction)
-    }
-
-    fn price(&self, index: usize) -> Result<U256, ApplyError> {
-        let price = self.word(index);
-        if storage::is_price(price) { Ok(price) } else { Err(ApplyError::Contradiction) }
-    }
-
-    fn tick(&self, index: usize) -> Result<i32, ApplyError> {
-        storage::int24_word(self.word(index)).ok_or(ApplyError::Contradiction)
-    }
-
-    fn topic_tick(&self, index: usize) -> Result<i32, ApplyError> {
-        let topic = self.topics.get(index).map_or(U256::ZERO, |t| U256::from_be_bytes(t.0));
-        storage::int24_word(topic).ok_or(ApplyError::Contradiction)
     }
 }
 
@@ -129,27 +90,9 @@ impl Pool {
 
     /// The contract's `_modifyPosition`, as far as quotes go.
     fn position(&mut self, lower: i32, upper: i32, delta: i128) -> Result<Applied, ApplyError> {
-        if delta == 0 {
-            // A burn of nothing only settles fees.
-            return Ok(Applied::Irrelevant);
-        }
-        if lower >= upper {
-            return Err(ApplyError::Contradiction);
-        }
-        let within = lower <= self.state.tick && self.state.tick < upper;
-        let liquidity = self.state.liquidity.checked_add_signed(if within { delta } else { 0 });
-        let liquidity = liquidity.ok_or(ApplyError::Contradiction)?;
-        let plan = |tick, net| {
-            let change = self.state.ticks.plan(tick, delta, net, self.assume_empty);
-            change.map(|change| (tick, change)).ok_or(ApplyError::Contradiction)
-        };
-        for (tick, change) in [plan(lower, delta)?, plan(upper, -delta)?] {
-            if self.state.ticks.change(tick, change) {
-                self.index_tick(tick);
-            }
-        }
-        self.state.liquidity = liquidity;
-        Ok(Applied::Changed)
+        let (slots, index) = (self.slots.as_deref(), &mut self.tick_slots);
+        let listed = |tick| storage::index_tick(slots, index, tick);
+        self.state.at.reposition((lower, upper), delta, self.assume_empty, listed)
     }
 }
 

@@ -12,29 +12,25 @@
 //! # Limits
 //! Fees that change (Algebra, Slipstream) are another protocol: `discover` refuses pools whose `fee()` reads storage.
 
-mod curve;
 mod discover;
-mod grid;
 mod logs;
 mod storage;
 mod swap;
-mod ticks;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::math::concentrated::grid::Grid;
+pub use crate::math::concentrated::ticks::Change;
+pub use crate::math::concentrated::ticks::Liquidity;
+pub use crate::math::concentrated::ticks::Tick;
+pub use crate::math::concentrated::ticks::Ticks;
+pub use crate::math::concentrated::walk::Swap;
+pub use crate::math::concentrated::walk::no_limit;
 pub use discover::discover;
-pub use grid::Grid;
-pub use grid::MAX_SPACING;
 pub use storage::Layout;
 pub use storage::Layouts;
 pub use storage::Slots;
-pub use swap::Swap;
-pub use swap::no_limit;
-pub use ticks::Change;
-pub use ticks::Liquidity;
-pub use ticks::Tick;
-pub use ticks::Ticks;
 
 use crate::amm::Amm;
 use crate::amm::Applied;
@@ -47,6 +43,7 @@ use crate::amm::Traded;
 use crate::discover::Venue;
 use crate::discover::View;
 use crate::execution::{Execution, Hop, PlannedSwap, Steps};
+use crate::math::concentrated::Standing;
 use crate::math::swap_step::PIPS;
 use crate::site::StateSite;
 use crate::uniswap_v3::storage::snapshot::PoolSnapshot;
@@ -56,6 +53,9 @@ use alloy_primitives::U256;
 use serde::Deserialize;
 use serde::Serialize;
 use std::sync::Arc;
+
+/// The factory's own bound (`tickSpacing < 16384`).
+pub const MAX_SPACING: i32 = 16_384;
 
 /// Whose contract it is, where that shows in events, storage and callbacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
@@ -94,14 +94,9 @@ impl Immutables {
 /// The part of a pool that logs and storage must agree on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
-    /// `sqrt(token1 / token0) * 2^96`; zero until initialised.
-    sqrt_price_x96: U256,
-    tick: i32,
-    /// Liquidity in range.
-    liquidity: u128,
+    at: Standing,
     /// As stored: two packed shares of the fee. No quote needs it.
     fee_protocol: u32,
-    ticks: Ticks,
 }
 
 /// A pool.
@@ -131,9 +126,8 @@ impl Clone for Pool {
         let Self { address, tokens, fee_pips, flavour, assume_empty, state, slots, tick_slots } = source;
         (self.address, self.tokens, self.fee_pips) = (*address, *tokens, *fee_pips);
         (self.flavour, self.assume_empty) = (*flavour, *assume_empty);
-        self.set_price(state.sqrt_price_x96, state.tick, state.liquidity);
+        self.state.at.clone_from(&state.at);
         self.state.fee_protocol = state.fee_protocol;
-        self.state.ticks.clone_from(&state.ticks);
         self.slots.clone_from(slots);
         self.tick_slots.clone_from(tick_slots);
     }
@@ -146,14 +140,14 @@ impl Pool {
         if !of.are_sane() {
             return None;
         }
-        let ticks = Ticks::new(Grid::of(of.tick_spacing)?);
+        let at = Standing::new(Grid::of(of.tick_spacing)?);
         Some(Self {
             address: of.address,
             tokens: of.tokens,
             fee_pips: of.fee_pips,
             flavour: of.flavour,
             assume_empty: false,
-            state: State { sqrt_price_x96: U256::ZERO, tick: 0, liquidity: 0, fee_protocol: 0, ticks },
+            state: State { at, fee_protocol: 0 },
             slots: None,
             tick_slots: Vec::new(),
         })
@@ -161,21 +155,19 @@ impl Pool {
 
     /// Sets where the pool stands.
     pub const fn set_price(&mut self, sqrt_price_x96: U256, tick: i32, liquidity: u128) {
-        self.state.sqrt_price_x96 = sqrt_price_x96;
-        self.state.tick = tick;
-        self.state.liquidity = liquidity;
+        self.state.at.set_price(sqrt_price_x96, tick, liquidity);
     }
 
     /// Learns a bitmap word; see [`Ticks::set_word`].
     pub fn set_word(&mut self, position: i16, bits: U256) -> bool {
         let (slots, index) = (self.slots.as_deref(), &mut self.tick_slots);
-        self.state.ticks.set_word(position, bits, |tick| storage::index_tick(slots, index, tick))
+        self.state.at.ticks.set_word(position, bits, |tick| storage::index_tick(slots, index, tick))
     }
 
     /// Learns a tick's liquidity; see [`Ticks::set_tick`].
     pub fn set_tick(&mut self, tick: i32, liquidity: Liquidity) -> bool {
-        let listed = self.state.ticks.tick(tick).is_some();
-        let changed = self.state.ticks.set_tick(tick, liquidity);
+        let listed = self.state.at.ticks.tick(tick).is_some();
+        let changed = self.state.at.ticks.set_tick(tick, liquidity);
         if changed && !listed {
             self.index_tick(tick);
         }
@@ -190,19 +182,19 @@ impl Pool {
     /// Price as the contract stores it; zero until initialised.
     #[must_use]
     pub const fn sqrt_price_x96(&self) -> U256 {
-        self.state.sqrt_price_x96
+        self.state.at.sqrt_price
     }
 
     /// Current tick as the contract stores it.
     #[must_use]
     pub const fn tick(&self) -> i32 {
-        self.state.tick
+        self.state.at.tick
     }
 
     /// Liquidity in range.
     #[must_use]
     pub const fn liquidity(&self) -> u128 {
-        self.state.liquidity
+        self.state.at.liquidity
     }
 
     /// Fee in millionths of the input.
@@ -220,7 +212,7 @@ impl Pool {
     /// What is known of the ticks.
     #[must_use]
     pub const fn ticks(&self) -> &Ticks {
-        &self.state.ticks
+        &self.state.at.ticks
     }
 
     /// True when both are the same pool in the same state, whatever each was fed by.
@@ -303,15 +295,15 @@ impl Amm for Pool {
     }
 
     fn marginal_rate(&self, leg: Leg) -> f64 {
-        self.rate(leg)
+        self.curve().rate(leg.zero_for_one())
     }
 
     fn depth(&self, leg: Leg) -> f64 {
-        self.reserve_in(leg) / self.gamma()
+        self.curve().depth(leg.zero_for_one())
     }
 
     fn segments(&self, leg: Leg, visit: impl FnMut(Segment) -> bool) {
-        self.stretches(leg, visit);
+        self.curve().stretches(leg.zero_for_one(), visit);
     }
 
     fn apply_log(&mut self, at: Address, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {

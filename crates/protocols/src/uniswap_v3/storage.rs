@@ -12,15 +12,14 @@ pub(super) mod snapshot;
 
 use crate::amm::Applied;
 use crate::amm::ApplyError;
-use crate::math::tick;
+use crate::math::concentrated::words::{is_price, low128, mapped, price_and_tick, unpack_tick};
 use crate::uniswap_v3::Flavour;
 use crate::uniswap_v3::Grid;
 use crate::uniswap_v3::Immutables;
-use crate::uniswap_v3::Liquidity;
 use crate::uniswap_v3::Pool;
+use crate::uniswap_v3::State;
 use alloy_primitives::Address;
 use alloy_primitives::U256;
-use alloy_primitives::keccak256;
 use serde::Deserialize;
 use serde::Serialize;
 use std::sync::Arc;
@@ -73,14 +72,6 @@ impl Layout {
     pub fn word_slot(&self, position: i16) -> U256 {
         mapped(i32::from(position), self.bitmap)
     }
-}
-
-/// Slot of a signed key in the mapping at `slot`.
-pub(super) fn mapped(key: i32, slot: U256) -> U256 {
-    let mut bytes = [if key < 0 { 0xff } else { 0 }; 64];
-    bytes[28..32].copy_from_slice(&key.to_be_bytes());
-    bytes[32..].copy_from_slice(&slot.to_be_bytes::<32>());
-    keccak256(bytes).into()
 }
 
 /// A layout with the word slots of one spacing, both ways.
@@ -148,38 +139,10 @@ pub(super) fn index_tick(slots: Option<&Slots>, index: &mut Vec<(U256, i32)>, ti
     }
 }
 
-/// A signed 24-bit number in the low bits of a word; the bits above are not looked at.
-pub(super) fn int24(word: U256) -> i32 {
-    let low = word.as_limbs()[0] as u32;
-    ((low << 8) as i32) >> 8
-}
-
-/// A whole word that must be a sign-extended int24.
-pub(super) fn int24_word(word: U256) -> Option<i32> {
-    let value = int24(word);
-    let high = if value < 0 { U256::MAX << 23 } else { U256::ZERO };
-    (word & (U256::MAX << 23) == high).then_some(value)
-}
-
-/// True for a price an initialised pool can stand at.
-pub(super) fn is_price(price: U256) -> bool {
-    (tick::MIN_SQRT_PRICE..tick::MAX_SQRT_PRICE).contains(&price)
-}
-
-fn low128(word: U256) -> u128 {
-    let [a, b, ..] = *word.as_limbs();
-    u128::from(a) | u128::from(b) << 64
-}
-
 /// `slot0` as far as it is kept: price, tick, and the protocol fee's byte (Uniswap).
 pub(super) fn unpack_slot0(word: U256) -> (U256, i32, u32) {
-    let price = word & (U256::MAX >> 96);
-    (price, int24(word >> 160), (word >> 232usize).as_limbs()[0] as u32 & 0xff)
-}
-
-/// A tick's first word.
-pub(super) fn unpack_tick(word: U256) -> Liquidity {
-    Liquidity { gross: low128(word), net: low128(word >> 128) as i128 }
+    let (price, tick) = price_and_tick(word);
+    (price, tick, (word >> 232usize).as_limbs()[0] as u32 & 0xff)
 }
 
 impl Pool {
@@ -247,19 +210,19 @@ impl Pool {
     }
 
     fn store_scalar(&mut self, layout: &Layout, slot: U256, word: U256) -> bool {
-        let state = &mut self.state;
-        let before = (state.sqrt_price_x96, state.tick, state.liquidity, state.fee_protocol);
+        let State { at, fee_protocol } = &mut self.state;
+        let before = (at.sqrt_price, at.tick, at.liquidity, *fee_protocol);
         if slot == layout.slot0 {
             let (price, tick, fee) = unpack_slot0(word);
-            (state.sqrt_price_x96, state.tick) = (price, tick);
+            (at.sqrt_price, at.tick) = (price, tick);
             if layout.flavour == Flavour::Uniswap {
-                state.fee_protocol = fee;
+                *fee_protocol = fee;
             }
         } else if slot == layout.liquidity {
-            state.liquidity = low128(word);
+            at.liquidity = low128(word);
         } else if layout.fee_slot() == Some(slot) {
-            state.fee_protocol = low128(word) as u32;
+            *fee_protocol = low128(word) as u32;
         }
-        before != (state.sqrt_price_x96, state.tick, state.liquidity, state.fee_protocol)
+        before != (at.sqrt_price, at.tick, at.liquidity, *fee_protocol)
     }
 }

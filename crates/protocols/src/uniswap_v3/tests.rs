@@ -7,6 +7,7 @@ use crate::amm::Leg;
 use crate::amm::QuoteError;
 use crate::discover::Answer;
 use crate::discover::Probe;
+use crate::math::concentrated::words;
 use crate::math::tick;
 use crate::uniswap_v3::Flavour;
 use crate::uniswap_v3::Immutables;
@@ -17,7 +18,6 @@ use crate::uniswap_v3::Pool;
 use crate::uniswap_v3::Slots;
 use crate::uniswap_v3::discover;
 use crate::uniswap_v3::no_limit;
-use crate::uniswap_v3::storage;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::U256;
@@ -242,7 +242,7 @@ fn a_word_and_its_new_ticks_may_come_in_any_order() {
         assert_eq!(pool.apply_slots(pool.address(), &changes), Ok(Applied::Irrelevant));
         changes.reverse();
     }
-    assert_eq!(storage::unpack_tick(U256::MAX << 128), Liquidity { gross: 0, net: -1 });
+    assert_eq!(words::unpack_tick(U256::MAX << 128), Liquidity { gross: 0, net: -1 });
     assert!(net > 0);
 }
 
@@ -290,7 +290,7 @@ impl Strict {
 impl Probe for Strict {
     fn call(&mut self, _: Address, data: &[u8]) -> Answer {
         let plain = |value: U256| Answer { output: Some(value.to_be_bytes_vec()), ..Answer::default() };
-        let key = || storage::int24(U256::from_be_slice(&data[4..36]));
+        let key = || words::int24(U256::from_be_slice(&data[4..36]));
         let name = |text: &str| data[..4] == keccak256(text)[..4];
         if name("token0()") || name("token1()") || name("factory()") {
             let address = if name("token1()") { TOKENS[1] } else { TOKENS[0] };
@@ -313,9 +313,9 @@ impl Probe for Strict {
         } else if name("liquidity()") {
             self.read(U256::from(4), |w| w.to_be_bytes_vec())
         } else if name("tickBitmap(int16)") {
-            self.read(storage::mapped(key(), U256::from(6)), |w| w.to_be_bytes_vec())
+            self.read(words::mapped(key(), U256::from(6)), |w| w.to_be_bytes_vec())
         } else if name("ticks(int24)") {
-            self.read(storage::mapped(key(), U256::from(5)), |w| w.to_be_bytes_vec())
+            self.read(words::mapped(key(), U256::from(5)), |w| w.to_be_bytes_vec())
         } else {
             Answer::default()
         }

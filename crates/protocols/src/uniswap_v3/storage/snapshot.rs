@@ -12,6 +12,8 @@ use alloy_primitives::U256;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::math::concentrated::Standing;
+use crate::math::concentrated::words::is_price;
 use crate::uniswap_v3::Flavour;
 use crate::uniswap_v3::Immutables;
 use crate::uniswap_v3::Liquidity;
@@ -20,7 +22,6 @@ use crate::uniswap_v3::State;
 use crate::uniswap_v3::Ticks;
 use crate::uniswap_v3::storage::Layout;
 use crate::uniswap_v3::storage::Slots;
-use crate::uniswap_v3::storage::is_price;
 
 /// The form on disk.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -46,7 +47,8 @@ pub(in crate::uniswap_v3) struct PoolSnapshot {
 
 impl From<Pool> for PoolSnapshot {
     fn from(pool: Pool) -> Self {
-        let State { sqrt_price_x96, tick, liquidity, fee_protocol, ticks } = pool.state;
+        let State { at, fee_protocol } = pool.state;
+        let Standing { sqrt_price: sqrt_price_x96, tick, liquidity, ticks } = at;
         Self {
             address: pool.address,
             tokens: pool.tokens,
@@ -74,8 +76,8 @@ impl PoolSnapshot {
             return None;
         }
         let ticks = Ticks::restore(pool.ticks().grid().clone(), &self.words, &self.ticks)?;
-        let Self { sqrt_price_x96, tick, liquidity, fee_protocol, .. } = self;
-        pool.state = State { sqrt_price_x96, tick, liquidity, fee_protocol, ticks };
+        let Self { sqrt_price_x96: sqrt_price, tick, liquidity, fee_protocol, .. } = self;
+        pool.state = State { at: Standing { sqrt_price, tick, liquidity, ticks }, fee_protocol };
         pool.assume_empty = self.assume_empty;
         if let Some(layout) = self.layout {
             pool.slots = Some(Slots::new(layout, tick_spacing)?);

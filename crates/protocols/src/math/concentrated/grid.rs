@@ -50,16 +50,16 @@ impl Stop {
     }
 }
 
-/// Contract's own bound (`tickSpacing < 16384`), so that word positions and products stay small.
-pub const MAX_SPACING: i32 = 16_384;
+/// The widest spacing of any contract (V4's `MAX_TICK_SPACING`, the largest int16), so that word positions and products stay small.
+pub const WIDEST: i32 = 32_767;
 
 impl Grid {
-    /// The grid of a spacing. Common spacings are computed once a process. `None` outside `1..MAX_SPACING`.
+    /// The grid of a spacing. Common spacings are computed once a process. `None` outside `1..=WIDEST`.
     #[must_use]
     pub fn of(spacing: i32) -> Option<Arc<Self>> {
         const COMMON: [i32; 6] = [1, 10, 50, 60, 100, 200];
         static SHARED: [OnceLock<Arc<Grid>>; 6] = [const { OnceLock::new() }; 6];
-        if !(1..MAX_SPACING).contains(&spacing) {
+        if !(1..=WIDEST).contains(&spacing) {
             return None;
         }
         let shared = COMMON.iter().position(|s| *s == spacing).and_then(|i| SHARED.get(i));
@@ -92,7 +92,8 @@ impl Grid {
 
     /// End of a word in the direction of travel.
     #[inline]
-    pub(super) fn end(&self, position: i32, down: bool) -> Option<Stop> {
+    #[must_use]
+    pub fn end(&self, position: i32, down: bool) -> Option<Stop> {
         let ends = self.ends.get(usize::try_from(position - self.first).ok()?)?;
         Some(if down { ends.low } else { ends.high })
     }

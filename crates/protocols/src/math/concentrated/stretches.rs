@@ -5,56 +5,61 @@
 //! - `in_max` is exact: the contract's own input for the stretch.
 //! - A stretch without liquidity takes and pays nothing and is not visited.
 
-use crate::amm::Leg;
 use crate::amm::Segment;
+use crate::math::concentrated::Curve;
+use crate::math::concentrated::walk::Walk;
+use crate::math::concentrated::walk::no_limit;
 use crate::math::swap_step;
 use crate::math::swap_step::PIPS;
 use crate::math::wide;
-use crate::uniswap_v3::Pool;
-use crate::uniswap_v3::swap::Walk;
-use crate::uniswap_v3::swap::no_limit;
 use alloy_primitives::U256;
 
-impl Pool {
+impl Curve<'_> {
     /// Share of the input left after the fee.
-    pub(super) fn gamma(&self) -> f64 {
+    #[inline]
+    fn gamma(self) -> f64 {
         f64::from(PIPS - self.fee_pips) / f64::from(PIPS)
     }
 
     /// Output per input at the margin, after fee.
-    pub(super) fn rate(&self, leg: Leg) -> f64 {
-        if self.state.sqrt_price_x96.is_zero() {
+    #[inline]
+    #[must_use]
+    pub fn rate(self, down: bool) -> f64 {
+        if self.at.sqrt_price.is_zero() {
             return 0.0;
         }
-        if self.state.liquidity == 0 {
+        if self.at.liquidity == 0 {
             // Nothing here: the first stretch that has liquidity sets the price.
             let mut rate = 0.0;
-            self.stretches(leg, |s| {
+            self.stretches(down, |s| {
                 rate = s.reserve_out * s.gamma / s.reserve_in;
                 false
             });
             return rate;
         }
-        let root = wide::to_f64(self.state.sqrt_price_x96) / wide::Q96;
+        let root = wide::to_f64(self.at.sqrt_price) / wide::Q96;
         let price = root * root;
-        self.gamma() * if leg.zero_for_one() { price } else { 1.0 / price }
+        self.gamma() * if down { price } else { 1.0 / price }
     }
 
-    /// Virtual reserve of the token that goes in, at the present price.
-    pub(super) fn reserve_in(&self, leg: Leg) -> f64 {
-        if self.state.sqrt_price_x96.is_zero() {
+    /// Virtual reserve of the token that goes in at the present price, with the fee on it: the input that halves the rate, were
+    /// there no ticks.
+    #[inline]
+    #[must_use]
+    pub fn depth(self, down: bool) -> f64 {
+        if self.at.sqrt_price.is_zero() {
             return 0.0;
         }
-        let (root, liquidity) = (wide::to_f64(self.state.sqrt_price_x96) / wide::Q96, self.state.liquidity as f64);
-        if leg.zero_for_one() { liquidity / root } else { liquidity * root }
+        let (root, liquidity) = (wide::to_f64(self.at.sqrt_price) / wide::Q96, self.at.liquidity as f64);
+        let reserve_in = if down { liquidity / root } else { liquidity * root };
+        reserve_in / self.gamma()
     }
 
     /// Visits the stretches from the present price on.
-    pub(super) fn stretches(&self, leg: Leg, mut visit: impl FnMut(Segment) -> bool) {
-        if self.state.sqrt_price_x96.is_zero() {
+    pub fn stretches(self, down: bool, mut visit: impl FnMut(Segment) -> bool) {
+        if self.at.sqrt_price.is_zero() {
             return;
         }
-        let down = leg.zero_for_one();
         let limit = no_limit(down);
         let mut walk = Walk::start(self, down);
         while let Ok(end) = walk.end() {
@@ -72,7 +77,8 @@ impl Pool {
         }
     }
 
-    fn segment(&self, walk: &Walk<'_>, down: bool, in_max: U256) -> Segment {
+    #[inline]
+    fn segment(self, walk: &Walk<'_>, down: bool, in_max: U256) -> Segment {
         let root = wide::to_f64(walk.sqrt_price) / wide::Q96;
         let liquidity = walk.liquidity as f64;
         let (zero, one) = (liquidity / root, liquidity * root);

@@ -7,10 +7,10 @@
 //! - An entry whose liquidity is unknown stands for a tick that *may* be initialised: nothing may walk past it.
 //!
 //! # Cost
-//! Changes move the tail of a vector; lookups are binary searches. The walk (`swap.rs`) steps by index.
+//! Changes move the tail of a vector; lookups are binary searches. The walk (`walk.rs`) steps by index.
 
+use crate::math::concentrated::grid::Grid;
 use crate::math::tick;
-use crate::uniswap_v3::grid::Grid;
 use alloy_primitives::U256;
 use serde::Deserialize;
 use serde::Serialize;
@@ -72,7 +72,8 @@ impl Ticks {
 
     /// What was known once: words by position, ticks by index, each in order. `None` when they are not what a pool of
     /// this grid can hold.
-    pub(super) fn restore(grid: Arc<Grid>, words: &[(i16, U256)], ticks: &[(i32, Option<Liquidity>)]) -> Option<Self> {
+    #[must_use]
+    pub fn restore(grid: Arc<Grid>, words: &[(i16, U256)], ticks: &[(i32, Option<Liquidity>)]) -> Option<Self> {
         let ordered = words.is_sorted_by(|a, b| a.0 < b.0) && ticks.is_sorted_by(|a, b| a.0 < b.0);
         let mut restored = Self::new(grid);
         if !ordered || !ticks.iter().all(|(tick, _)| restored.is_usable(*tick)) {
@@ -85,7 +86,7 @@ impl Ticks {
     }
 
     /// Known words, in order of position.
-    pub(super) fn words(&self) -> impl Iterator<Item = (i16, U256)> + '_ {
+    pub fn words(&self) -> impl Iterator<Item = (i16, U256)> + '_ {
         self.words.iter().filter_map(|word| Some((i16::try_from(word.position).ok()?, word.bits)))
     }
 
@@ -103,13 +104,15 @@ impl Ticks {
 
     /// Index of the first known word at or after a position.
     #[inline]
-    pub(super) fn word_index(&self, position: i32) -> usize {
+    #[must_use]
+    pub fn word_index(&self, position: i32) -> usize {
         self.words.partition_point(|w| w.position < position)
     }
 
     /// Position of the known word at an index.
     #[inline]
-    pub(super) fn word_at(&self, index: usize) -> Option<i32> {
+    #[must_use]
+    pub fn word_at(&self, index: usize) -> Option<i32> {
         self.words.get(index).map(|w| w.position)
     }
 

@@ -30,6 +30,7 @@ pub mod toy_pool;
 pub mod types;
 pub mod uniswap_v2;
 pub mod uniswap_v3;
+pub mod uniswap_v4;
 
 use alloy_primitives::Address;
 use alloy_primitives::B256;

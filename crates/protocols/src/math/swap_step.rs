@@ -91,8 +91,14 @@ fn fee_on(amount: U256, fee_pips: u32) -> Option<U256> {
         Ok(small) if small >> 108 == 0 && share != 0 => {
             Some(U256::from((small * u128::from(fee_pips)).div_ceil(u128::from(share))))
         }
-        _ => wide::mul_div_up(amount, U256::from(fee_pips), U256::from(share)),
+        _ => fee_on_much(amount, fee_pips, share),
     }
+}
+
+/// The same for amounts that few tokens have. V4 lets a pool charge everything: then no net input can be bought, and none is.
+#[cold]
+fn fee_on_much(amount: U256, fee_pips: u32, share: u32) -> Option<U256> {
+    if amount.is_zero() { Some(amount) } else { wide::mul_div_up(amount, U256::from(fee_pips), U256::from(share)) }
 }
 
 /// The input, fee included, that takes the price from one end of a stretch to the other.

@@ -1,4 +1,4 @@
-//! One transaction on a state in memory: what the small chains of these tests run.
+//! One transaction on a state in memory, and the published code: what the small chains of these tests run.
 
 use alloy_primitives::Address;
 use alloy_primitives::TxKind;
@@ -13,6 +13,7 @@ use revm::database::CacheDB;
 use revm::database::EmptyDB;
 use revm::primitives::hardfork::SpecId;
 use revm::state::EvmState;
+use std::path::PathBuf;
 
 /// In a block of this timestamp, for nothing. The state is left as it was.
 pub fn transact(
@@ -36,4 +37,20 @@ pub fn transact(
     (tx.gas_limit, tx.gas_price, tx.chain_id) = (1_000_000_000, 0, None);
     let done = evm.transact(tx).expect("a valid transaction");
     (done.result, done.state)
+}
+
+/// Creation code of a published contract, as the build tools of its time wrote it down.
+pub fn creation_code(artifact: &str) -> Vec<u8> {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("contracts/node_modules");
+    let roots = std::iter::once(here).chain(std::env::var_os("PEREGRINE_NODE_MODULES").map(PathBuf::from));
+    let Some(path) = roots.map(|root| root.join(artifact)).find(|path| path.is_file()) else {
+        panic!(
+            "{artifact} is not installed: run scripts/setup, or point PEREGRINE_NODE_MODULES at a node_modules that has it"
+        );
+    };
+    let text = std::fs::read_to_string(&path).expect("a readable artifact");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("an artifact is JSON");
+    let places = [&json["bytecode"], &json["bytecode"]["object"], &json["evm"]["bytecode"]["object"]];
+    let code = places.into_iter().find_map(serde_json::Value::as_str).expect("bytecode");
+    alloy_primitives::hex::decode(code).expect("bytecode is hex")
 }

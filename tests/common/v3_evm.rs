@@ -12,6 +12,7 @@ use alloy_primitives::Log;
 use alloy_primitives::TxKind;
 use alloy_primitives::U256;
 use alloy_primitives::address;
+use evm::creation_code;
 use peregrine::protocols::uniswap_v3::Layout;
 use revm::DatabaseCommit;
 use revm::context::result::ExecutionResult;
@@ -19,7 +20,6 @@ use revm::database::CacheDB;
 use revm::database::EmptyDB;
 use revm::state::AccountInfo;
 use revm::state::Bytecode;
-use std::path::PathBuf;
 
 /// Sends every transaction; owner of the factory.
 pub const EOA: Address = address!("00000000000000000000000000000000000e0a00");
@@ -49,21 +49,6 @@ impl Kind {
             Self::Pancake => "@pancakeswap/v3-core/artifacts/contracts/PancakeV3Pool.sol/PancakeV3Pool.json",
         }
     }
-}
-
-/// Creation code of a published contract.
-fn creation_code(artifact: &str) -> Vec<u8> {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("contracts/node_modules");
-    let roots = std::iter::once(here).chain(std::env::var_os("PEREGRINE_NODE_MODULES").map(PathBuf::from));
-    let Some(path) = roots.map(|root| root.join(artifact)).find(|path| path.is_file()) else {
-        panic!(
-            "{artifact} is not installed: run scripts/setup, or point PEREGRINE_NODE_MODULES at a node_modules that has it"
-        );
-    };
-    let text = std::fs::read_to_string(&path).expect("a readable artifact");
-    let json: serde_json::Value = serde_json::from_str(&text).expect("an artifact is JSON");
-    let code = json["bytecode"].as_str().or_else(|| json["evm"]["bytecode"]["object"].as_str()).expect("bytecode");
-    alloy_primitives::hex::decode(code).expect("bytecode is hex")
 }
 
 /// What a transaction did.

@@ -12,6 +12,12 @@ pub fn mainnet(part: &str) -> Option<PathBuf> {
     input("PEREGRINE_MAINNET", "../shared/mainnet", part)
 }
 
+/// `part` of the newer blocks' folder: `PEREGRINE_NEWER_MAINNET`, else `../shared/mainnet-2024-2026`. Says loudly when absent.
+#[must_use]
+pub fn newer_mainnet(part: &str) -> Option<PathBuf> {
+    input("PEREGRINE_NEWER_MAINNET", "../shared/mainnet-2024-2026", part)
+}
+
 fn input(variable: &str, default: &str, part: &str) -> Option<PathBuf> {
     let folder =
         std::env::var_os(variable).map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(default), PathBuf::from);

@@ -8,7 +8,10 @@ use alloy_primitives::I256;
 use alloy_primitives::U256;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::amm::QuoteError;
+use peregrine::protocols::math::concentrated::grid::Grid;
+use peregrine::protocols::math::concentrated::ticks::Liquidity;
 use peregrine::protocols::uniswap_v3;
+use peregrine::protocols::uniswap_v4;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -61,6 +64,7 @@ struct V3Tick {
 fn check(case: &Case) -> Option<Vec<String>> {
     match case.protocol.as_str() {
         "uniswap_v3" => Some(check_v3(case)),
+        "uniswap_v4" => Some(check_v4(case)),
         _ => None,
     }
 }
@@ -75,23 +79,91 @@ fn v3_pool(case: &Case, state: &V3State) -> uniswap_v3::Pool {
     })
     .expect("a recorded pool is sane");
     pool.set_price(state.sqrt_price_x96, state.tick, state.liquidity.parse().expect("liquidity"));
-    let grid = std::sync::Arc::clone(pool.ticks().grid());
-    let mut words: BTreeMap<i16, U256> = grid.positions().map(|position| (position, U256::ZERO)).collect();
-    for tick in &state.ticks {
-        let compressed = tick.tick / state.tick_spacing;
-        assert_eq!(compressed * state.tick_spacing, tick.tick, "ticks lie on the spacing");
-        let word = words.get_mut(&((compressed >> 8) as i16)).expect("a word in range");
-        word.set_bit((compressed & 255) as usize, true);
-    }
+    let (words, ticks) = state.known();
     for (position, bits) in words {
         pool.set_word(position, bits);
     }
-    for tick in &state.ticks {
-        let net = tick.liquidity_net.parse().expect("net");
-        let gross = tick.liquidity_gross.parse().expect("gross");
-        assert!(pool.set_tick(tick.tick, uniswap_v3::Liquidity { gross, net }), "tick {} is listed", tick.tick);
+    for (tick, liquidity) in ticks {
+        assert!(pool.set_tick(tick, liquidity), "tick {tick} is listed");
     }
     pool
+}
+
+impl V3State {
+    /// Every word of the spacing, and the ticks that are set in them: the record has all.
+    fn known(&self) -> (BTreeMap<i16, U256>, Vec<(i32, Liquidity)>) {
+        let grid = Grid::of(self.tick_spacing).expect("a spacing");
+        let mut words: BTreeMap<i16, U256> = grid.positions().map(|position| (position, U256::ZERO)).collect();
+        let mut ticks = Vec::new();
+        for tick in &self.ticks {
+            let compressed = tick.tick / self.tick_spacing;
+            assert_eq!(compressed * self.tick_spacing, tick.tick, "ticks lie on the spacing");
+            let word = words.get_mut(&((compressed >> 8) as i16)).expect("a word in range");
+            word.set_bit((compressed & 255) as usize, true);
+            let net = tick.liquidity_net.parse().expect("net");
+            ticks.push((tick.tick, Liquidity { gross: tick.liquidity_gross.parse().expect("gross"), net }));
+        }
+        (words, ticks)
+    }
+}
+
+/// What the manager keeps besides.
+#[derive(Deserialize)]
+struct V4Terms {
+    lp_fee: String,
+    protocol_fee_zero_for_one: String,
+    protocol_fee_one_for_zero: String,
+    pool_manager: Address,
+    hooks: Address,
+}
+
+fn v4_pool(case: &Case, state: &V3State, terms: &V4Terms) -> uniswap_v4::Pool {
+    let number = |text: &String| text.parse::<u32>().expect("a fee");
+    let key = uniswap_v4::Key {
+        currencies: [case.tokens[0].address, case.tokens[1].address],
+        fee: number(&state.fee),
+        tick_spacing: state.tick_spacing,
+        hooks: terms.hooks,
+    };
+    assert_eq!(key.id().to_string(), case.pool, "the id is the hash of the key");
+    let mut pool = uniswap_v4::Pool::new(terms.pool_manager, key).expect("a native pool");
+    let (words, ticks) = state.known();
+    for (position, bits) in words {
+        pool.set_word(position, bits);
+    }
+    for (tick, liquidity) in ticks {
+        assert!(pool.set_tick(tick, liquidity), "tick {tick} is listed");
+    }
+    // From the low bits on: price, tick, protocol fee of each direction, providers' fee.
+    let tick = U256::from(state.tick as u32 & 0xff_ffff) << 160;
+    let fees = [&terms.protocol_fee_zero_for_one, &terms.protocol_fee_one_for_zero, &terms.lp_fee].map(number);
+    let fees = [184, 196, 208].into_iter().zip(fees).fold(U256::ZERO, |all, (at, fee)| all | U256::from(fee) << at);
+    let (home, liquidity) = (pool.home(), state.liquidity.parse().expect("liquidity"));
+    let first = [(home.slot0(), state.sqrt_price_x96 | tick | fees), (home.liquidity(), liquidity)];
+    pool.apply_slots(terms.pool_manager, &first).expect("a first slot as it was");
+    pool
+}
+
+/// The periphery's quoter fills whole or reverts, as our quotes do.
+fn check_v4(case: &Case) -> Vec<String> {
+    let state: V3State = serde_json::from_value(case.state.clone()).expect("state of a uniswap_v4 case");
+    let terms: V4Terms = serde_json::from_value(case.state.clone()).expect("terms of a uniswap_v4 case");
+    let pool = v4_pool(case, &state, &terms);
+    let mut differences = Vec::new();
+    for answer in &case.answers {
+        let (token_in, token_out) = (answer.token_in.expect("token_in"), answer.token_out.expect("token_out"));
+        let leg = pool.leg(token_in, token_out).expect("currencies of the pool");
+        let exact_in = answer.call == "exact_input_single";
+        assert!(exact_in || answer.call == "exact_output_single", "unknown call {}", answer.call);
+        let quote = if exact_in { pool.quote_in(leg, answer.amount) } else { pool.quote_out(leg, answer.amount) };
+        if quote.ok() != answer.result {
+            let (call, amount, due) = (&answer.call, answer.amount, answer.result);
+            differences.push(format!("{call} {token_in} {amount}: {quote:?}, contract {due:?}"));
+        }
+    }
+    let refused = case.answers.iter().filter(|answer| answer.result.is_none()).count();
+    println!("    {refused} answers are reverts");
+    differences
 }
 
 fn check_v3(case: &Case) -> Vec<String> {

@@ -24,6 +24,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 pub use crate::limit::Busy;
+pub use crate::limit::{is_of_rate, is_of_size};
 pub use crate::reply::Answered;
 pub use crate::reply::Refusal;
 pub use crate::reply::Reply;

@@ -209,8 +209,7 @@ impl Chain {
         };
         let (mut asked, mut waiting) = (FuturesUnordered::new(), Vec::new());
         let (mut failed, mut lacking) = (None::<ChainError>, None);
-        // What one node says of itself is not waited for while another one is up.
-        let is_hasty = self.only && self.first().is_some_and(|node| self.beside(node).is_some());
+        let is_hasty = self.is_hasty();
         loop {
             // The first, the next behind one that failed, and the next beside one that takes its time.
             let is_late = !asked.is_empty();
@@ -222,23 +221,24 @@ impl Chain {
             };
             let Some((node, outcome)) = answered else {
                 let next = order.pop_front().filter(|next| lacking.is_none() || next.out().is_none());
-                let Some(next) = next else {
-                    if is_late && !is_hasty {
-                        continue;
+                match next {
+                    Some(next) => {
+                        waiting.push((next.clone(), Instant::now()));
+                        asked.push(put(next));
                     }
-                    waiting.iter().for_each(|(late, _)| self.leave(late, &format!("no answer within {HEDGE:?}")));
-                    failed = failed.or_else(|| is_late.then(|| self.unreadable("any", "no answer in time")));
-                    break;
-                };
-                waiting.push((next.clone(), Instant::now()));
-                asked.push(put(next));
+                    None if is_late && !is_hasty => (),
+                    None => {
+                        self.leave_late(&waiting);
+                        failed = failed.or_else(|| is_late.then(|| self.unreadable("any", "no answer in time")));
+                        break;
+                    }
+                }
                 continue;
             };
             waiting.retain(|(waiting, _)| waiting.name() != node.name());
             match outcome {
                 Ok(answer) if has(&answer) => {
-                    let late = waiting.iter().filter(|(_, since)| since.elapsed() >= HEDGE);
-                    late.for_each(|(late, _)| self.leave(late, &format!("no answer within {HEDGE:?}")));
+                    self.leave_late(&waiting);
                     return Ok(answer);
                 }
                 Ok(answer) => lacking = lacking.or(Some(answer)),
@@ -247,10 +247,7 @@ impl Chain {
                     if let ChainError::Transport { .. } | ChainError::Busy { .. } = error {
                         self.leave(&node, &error.to_string());
                     }
-                    failed = match failed {
-                        Some(first) if !first.is_no_such_method() || error.is_no_such_method() => Some(first),
-                        _ => Some(error),
-                    };
+                    failed = Some(first_of(failed, error));
                 }
             }
         }
@@ -273,6 +270,18 @@ impl Chain {
         F: Future<Output = Result<Option<T>, ChainError>>,
     {
         self.ask(ask, Option::is_some).await
+    }
+
+    /// What one node says of itself is not waited for while another one is up.
+    fn is_hasty(&self) -> bool {
+        self.only && self.first().is_some_and(|node| self.beside(node).is_some())
+    }
+
+    /// Leaves out those of them that have not answered for long.
+    fn leave_late(&self, waiting: &[(Endpoint, Instant)]) {
+        for (late, _) in waiting.iter().filter(|(_, since)| since.elapsed() >= HEDGE) {
+            self.leave(late, &format!("no answer within {HEDGE:?}"));
+        }
     }
 
     /// A node did not answer: while there are others they are asked, and it is looked at until it answers again.
@@ -314,6 +323,14 @@ impl Chain {
             Ok(Err(stranger)) => self.put_out(node, Out::Stranger(stranger)),
             Err(error) => self.put_out(node, Out::Silent(error.to_string())),
         }
+    }
+}
+
+/// Which error is told: that a node has no such method says nothing while another one has it.
+fn first_of(failed: Option<ChainError>, error: ChainError) -> ChainError {
+    match failed {
+        Some(first) if !first.is_no_such_method() || error.is_no_such_method() => first,
+        _ => error,
     }
 }
 

@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::endpoint::Endpoint;
 use crate::edge::rpc::UNSAID;
-use crate::edge::rpc::limit::is_of_size;
+use crate::edge::rpc::is_of_size;
 use crate::hot::event::AccountUpdate;
 use crate::types::text::printable;
 

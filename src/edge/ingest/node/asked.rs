@@ -16,7 +16,7 @@ use crate::edge::rpc::Answered;
 use crate::edge::rpc::Refusal;
 use crate::edge::rpc::Reply;
 use crate::edge::rpc::UNSAID;
-use crate::edge::rpc::limit::is_of_rate;
+use crate::edge::rpc::is_of_rate;
 
 struct Open {
     topic: Topic,

@@ -49,20 +49,24 @@ pub(in crate::edge::ingest::node) async fn run(chain: Chain, inlet: Inlet, mut h
         });
         batch.retain(|(hash, _)| inlet.wanted(*hash));
         let asked: Vec<B256> = batch.iter().map(|(hash, _)| *hash).collect();
+        let has_room = absent.len() < ROOM;
         match chain.transactions(&asked).await {
-            Ok(bodies) => {
-                for ((hash, tries), body) in batch.into_iter().zip(bodies) {
-                    match AGAIN.get(tries) {
-                        Some(pause) if body.is_null() && absent.len() < ROOM => {
-                            absent.push_back(Absent { at: Instant::now() + *pause, hash, tries: tries + 1 });
-                        }
-                        _ => take(&inlet, body),
-                    }
+            Ok(bodies) => absent.extend(batch.into_iter().zip(bodies).filter_map(|(asked, body)| {
+                let later = again(asked).filter(|_| body.is_null() && has_room);
+                if later.is_none() {
+                    take(&inlet, body);
                 }
-            }
+                later
+            })),
             Err(error) => inlet.not_had(asked.len() as u64, &error.to_string()),
         }
     }
+}
+
+/// When a body that is not there is asked for once more, if it is.
+fn again((hash, tries): (B256, usize)) -> Option<Absent> {
+    let pause = AGAIN.get(tries)?;
+    Some(Absent { at: Instant::now() + *pause, hash, tries: tries + 1 })
 }
 
 fn take(inlet: &Inlet, body: serde_json::Value) {

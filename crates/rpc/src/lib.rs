@@ -28,7 +28,6 @@ pub use crate::limit::{is_of_rate, is_of_size};
 pub use crate::reply::Answered;
 pub use crate::reply::Refusal;
 pub use crate::reply::Reply;
-pub use crate::reply::clean;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -109,8 +108,7 @@ impl RpcError {
                     "unknown",
                     "unsupported",
                 ];
-                let is_of_one = message.contains("method") || message.contains("rpc") || message.contains("plan");
-                is_of_one && none.iter().any(|none| message.contains(none))
+                message.contains("method") && none.iter().any(|none| message.contains(none))
             }
             Self::Transport { .. } | Self::Busy { .. } | Self::Shape { .. } => false,
         }
@@ -268,5 +266,35 @@ impl Rpc {
     fn shape(&self, method: &str, cause: String) -> RpcError {
         let cause = reply::clean(&cause);
         RpcError::Shape { host: self.host.clone(), method: method.to_owned(), cause }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NO_METHOD, RpcError};
+
+    #[test]
+    fn a_method_that_there_is_not_is_told_from_what_passes() {
+        let refused = |code, message: &str| RpcError::Refused {
+            host: String::new(),
+            method: String::new(),
+            code,
+            message: message.to_owned(),
+        };
+        for (code, message) in [
+            (NO_METHOD, ""),
+            (-32604, "Method not enabled"),
+            (-32000, "rpc method is not whitelisted"),
+            (-32000, "the method debug_traceCall does not exist/is not available"),
+        ] {
+            assert!(refused(code, message).is_no_such_method(), "{code} {message}");
+        }
+        for (code, message) in [
+            (-32000, "rpc error: code = Unknown desc = unavailable"),
+            (-32000, "explanation not found"),
+            (-32000, "header not found"),
+        ] {
+            assert!(!refused(code, message).is_no_such_method(), "{code} {message}");
+        }
     }
 }

@@ -113,8 +113,7 @@ fn words(value: &Value) -> String {
 }
 
 /// On one line, bounded, and without what steers or hides. The searcher's `types::text` says more of it; this crate stands below.
-#[must_use]
-pub fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let hidden = |letter: char| {
         letter.is_control()
             || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -62,11 +62,8 @@ impl Config {
         }
         let files = self.files();
         // `./x` is `x`.
-        let is_same = |one: &Path, other: &Path| {
-            one == other
-                || std::path::absolute(one).is_ok_and(|one| std::path::absolute(other).is_ok_and(|other| one == other))
-        };
-        let twice = |at: usize| files.iter().take(at).find(|(_, path)| is_same(path, files[at].1));
+        let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let twice = |at: usize| files.iter().take(at).find(|(_, path)| whole(path) == whole(files[at].1));
         let (at, (key, _)) = (0..files.len()).find_map(|at| Some((at, twice(at)?)))?;
         Some((files[at].0, format!("{}, that of {key}", files[at].1.display()), "a file of its own"))
     }

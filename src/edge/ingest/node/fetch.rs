@@ -1,6 +1,5 @@
 //! Bodies for hashes: what a node announces by hash alone is fetched in batches, as many as have gathered meanwhile.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use alloy_primitives::B256;
@@ -30,7 +29,7 @@ struct Absent {
 /// Fetches until the session ends.
 pub(in crate::edge::ingest::node) async fn run(chain: Chain, inlet: Inlet, mut hashes: mpsc::Receiver<B256>) {
     let mut come = Vec::with_capacity(BATCH);
-    let mut absent: VecDeque<Absent> = VecDeque::new();
+    let mut absent: Vec<Absent> = Vec::new();
     loop {
         let next = absent.iter().map(|absent| absent.at).min();
         tokio::select! {

@@ -110,9 +110,7 @@ impl Session {
 
     pub(super) async fn ask_again(&mut self) -> Result<(), SourceError> {
         let now = Instant::now();
-        let (due, later) = std::mem::take(&mut self.later).into_iter().partition(|(_, at)| *at <= now);
-        self.later = later;
-        let due: Vec<(Topic, Instant)> = due;
+        let due: Vec<(Topic, Instant)> = self.later.extract_if(.., |(_, at)| *at <= now).collect();
         for (topic, _) in due {
             match topic {
                 Topic::Heads => self.ask(topic, "eth_subscribe", json!(["newHeads"])).await?,

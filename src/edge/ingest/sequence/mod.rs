@@ -44,7 +44,7 @@ enum StepError {
     UnknownBlock(B256),
     #[error("the node has no latest block")]
     NoLatest,
-    #[error("block {} says that it is that of a number which its parent's is not followed by", .0.number)]
+    #[error("block {} has another number than follows its parent's", .0.number)]
     Misplaced(BlockId),
     #[error("the logs of block {} are due", .0.number)]
     LogsDue(BlockId),

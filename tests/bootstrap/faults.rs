@@ -122,13 +122,16 @@ async fn what_is_too_much_at_once_is_asked_for_in_parts_whatever_the_words() {
     }
 }
 
-/// A server whose answers to bodies are these.
-async fn served<F: Future<Output = Vec<u8>> + Send + 'static>(
-    answer: impl Fn(String) -> F + Clone + Send + Sync + 'static,
-) -> String {
+/// A server that answers so.
+async fn served<H, T>(answer: H) -> String
+where
+    H: axum::handler::Handler<T, ()>,
+    T: 'static,
+{
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let app = axum::Router::new().route("/", axum::routing::post(move |body: String| answer(body)));
+    let limit = axum::extract::DefaultBodyLimit::disable();
+    let app = axum::Router::new().route("/", axum::routing::post(answer)).layer(limit);
     tokio::spawn(async move { axum::serve(listener, app).await });
     url
 }
@@ -137,14 +140,11 @@ async fn served<F: Future<Output = Vec<u8>> + Send + 'static>(
 async fn an_answer_that_is_compressed_is_read() {
     // {"jsonrpc":"2.0","id":1,"result":"0x2105"}, by gzip -9n.
     const COMPRESSED: &str = "1f8b08000000000002ffab56ca2acecf2b2a4856b25232d23350d251ca4c51b232d4512a4a2d2ecd29018a1a5418191a982ad5020012d826b12a000000";
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let answer = || async {
         let body = alloy_primitives::hex::decode(COMPRESSED).unwrap();
         ([("content-encoding", "gzip"), ("content-type", "application/json")], body)
     };
-    let app = axum::Router::new().route("/", axum::routing::post(answer));
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    let url = served(answer).await;
     assert_eq!(Endpoint::new("node", &url, Duration::from_secs(5)).unwrap().chain_id().await.unwrap(), 0x2105);
 }
 
@@ -228,11 +228,7 @@ async fn a_gateway_that_is_busy_at_the_start_is_waited_for() {
             }
         }
     };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let limit = axum::extract::DefaultBodyLimit::disable();
-    let app = axum::Router::new().route("/", axum::routing::post(answer)).layer(limit);
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    let url = served(answer).await;
     let chain = Chain::new(&url, Duration::from_secs(30)).unwrap();
     let loaded = world.load(&chain, &world.config(None), &mut |_| ()).await.unwrap();
     assert_eq!(loaded.pools.len(), world.net.pools.len());

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use peregrine::edge::bootstrap::Keep;
 use peregrine::edge::chain::Chain;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::proxy::Proxy;
-use crate::traces::{LIES, Lie};
+use crate::traces::{LIES, Lie, other_data};
 use crate::world::World;
 use crate::{brief, laid, values};
 
@@ -91,12 +91,6 @@ async fn a_trace_that_begins_to_lie_once_it_is_believed_is_found_out_when_pools_
     let told = keep.update(&at(1).await, &[]).await.unwrap().accounts;
     assert!(told.iter().any(|account| !account.slots.is_empty()));
     assert_eq!(proxy.spoilt(), spoilt, "asked for again");
-}
-
-/// The last digit of a log's data is another.
-fn other_data(log: &mut Value) {
-    let data = log["data"].as_str().unwrap().to_owned();
-    log["data"] = json!(format!("{}{}", &data[..data.len() - 1], if data.ends_with('7') { '8' } else { '7' }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,10 +12,13 @@ use peregrine::edge::ingest::{Config, Ingest, Node, SourceStats};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::follower::Follower;
+use crate::follower::{Follower, LONGEST};
 use crate::node::{Bodies, FakeNode, signed, transaction};
 use crate::proxy::{Dialect, Proxy, item, saying, tx};
 use crate::{config, follow};
+
+/// Between two looks at something that cannot call.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A node that speaks so from the first word, followed to its tip.
 async fn speaking(dialect: Dialect, config: &Config) -> (FakeNode, Proxy, Ingest, Follower) {
@@ -46,6 +49,16 @@ async fn hears_all(node: &FakeNode, follower: &mut Follower) {
         follower.reaches(node).await;
         follower.hears(tx).await;
     }
+}
+
+/// Looks until it is so.
+async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
+    let looks = async {
+        while !so().await {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(LONGEST, looks).await.unwrap_or_else(|_| panic!("waited in vain: {what}"));
 }
 
 fn source(ingest: &Ingest) -> SourceStats {
@@ -236,12 +249,13 @@ async fn a_subscription_that_is_refused_for_the_rate_is_asked_for_again() {
     };
     let dialect = Dialect { asked: Box::new(asked), said: Box::new(|said| vec![said]) };
     let (node, _proxy, ingest, mut follower) = speaking(dialect, &config()).await;
-    while follower.pending.is_empty() {
+    until("a transaction that is heard", async || {
         node.tell_tx(node.mine().number);
         follower.reaches(&node).await;
-        tokio::time::sleep(Duration::from_millis(20)).await;
         follower.drain();
-    }
+        !follower.pending.is_empty()
+    })
+    .await;
     assert!(source(&ingest).heard.refused["newPendingTransactions"].contains("slow down"));
 }
 
@@ -257,12 +271,11 @@ async fn a_body_that_is_not_there_yet_is_asked_for_again_and_one_that_never_come
     for (hash, _) in [&late, &never] {
         node.tell_any((B256::ZERO, Value::Null), json!({"hash": hash}));
     }
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    let in_vain = node.ledger.lock().unwrap().in_vain.clone();
+    until("both asked for in vain", async || in_vain.load(Ordering::Relaxed) >= 2).await;
     node.knows(late.clone());
     follower.hears(late.0).await;
-    while source(&ingest).heard.gone == 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("the other is given up", async || source(&ingest).heard.gone > 0).await;
     let heard = source(&ingest).heard;
     assert_eq!((heard.gone, heard.not_had), (1, 0), "{heard:?}");
 }

@@ -11,7 +11,7 @@ use peregrine::edge::ingest::queue::Outlet;
 use crate::node::{FakeNode, POOL, STRANGER, signer};
 
 /// Nothing in these tests takes as long; it only keeps a broken one from hanging.
-const LONGEST: Duration = Duration::from_secs(20);
+pub const LONGEST: Duration = Duration::from_secs(20);
 
 pub struct Follower {
     outlet: Outlet,

@@ -2,6 +2,7 @@
 //! what it is told, faults included.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use alloy::consensus::transaction::Recovered;
@@ -41,6 +42,8 @@ pub struct Ledger {
     txs: HashMap<B256, Value>,
     /// So many requests are answered with 500.
     failing: u32,
+    /// Transactions that were asked for by hash and are not there.
+    pub in_vain: Arc<AtomicU64>,
     /// Ids come back as text.
     pub text_ids: bool,
     salt: u64,
@@ -319,7 +322,10 @@ impl Ledger {
                 };
                 logs.unwrap_or_default().into_iter().filter(wanted).collect()
             }
-            "eth_getTransactionByHash" => self.txs.get(&hash(first)).cloned().unwrap_or_default(),
+            "eth_getTransactionByHash" => self.txs.get(&hash(first)).cloned().unwrap_or_else(|| {
+                self.in_vain.fetch_add(1, Ordering::Relaxed);
+                Value::Null
+            }),
             other => panic!("{other} was not to be asked"),
         }
     }

@@ -1,7 +1,8 @@
 //! A node whose traces, or logs, are wrong and look right.
 
-use crate::rig::{Rig, Sick, other_data, until};
+use crate::rig::{Rig, Sick, until};
 use crate::socket::{item, saying};
+use crate::traces::other_data;
 use crate::truth;
 
 /// From before the searcher starts.

@@ -499,17 +499,8 @@ fn lies(way: u8, call: &Value, mut reply: Value) -> Value {
 
 /// Logs of which each says something else.
 fn other_logs(mut reply: Value) -> Value {
-    reply["result"].as_array_mut().into_iter().flatten().for_each(other_data);
+    reply["result"].as_array_mut().into_iter().flatten().for_each(traces::other_data);
     reply
-}
-
-/// The last digit of a log's data is another.
-pub fn other_data(log: &mut Value) {
-    let data = log["data"].as_str().unwrap_or_default().to_owned();
-    if let Some((last, rest)) = data.strip_prefix("0x").and_then(|data| data.as_bytes().split_last()) {
-        let last = if *last == b'7' { '8' } else { '7' };
-        log["data"] = json!(format!("0x{}{last}", std::str::from_utf8(rest).unwrap()));
-    }
 }
 
 /// Whoever holds it has the machine.

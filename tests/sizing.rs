@@ -128,6 +128,20 @@ proptest! {
     }
 
     #[test]
+    fn what_stretches_only_bound_is_sized_too_and_the_gap_holds(
+        shapes in prop::collection::vec(shape(), 2..=4), scales in scales(), which in 0usize..4, loose in -9.0..-2.0f64,
+        evaluations in prop_oneof![1u32..60, Just(1_000_000)],
+    ) {
+        let mut pools = build(&shapes, &scales);
+        let which = which % pools.len();
+        pools[which].loose = 10f64.powf(loose);
+        let path = path(&pools);
+        let brute = brute_force(&path, 60_000);
+        let best = Sizer::default().best(&path, Effort { evaluations, tolerance_bits: 20, last_unit: 0 });
+        check(&path, best, brute);
+    }
+
+    #[test]
     fn what_is_not_known_bounds_the_input(
         shapes in prop::collection::vec(shape(), 2..=3), scales in scales(), sure in any::<bool>(),
     ) {
@@ -220,6 +234,30 @@ fn tick_ranges_of_mainnet_size_take_a_few_walks_to_a_millionth() {
             // is 3e8 wei here), which another input may be spared.
             assert!(quick.evaluations() <= 4 && quick.gap() <= (quick.profit() >> 20).max(1), "{units:?} {quick:?}");
             assert!(best_near(&path, &quick, 100) <= (quick.profit() + quick.gap()) as i128);
+        }
+    }
+}
+
+#[test]
+fn pools_that_stretches_only_bound_take_some_walks_to_a_millionth() {
+    for units in [&[ETHER, DAI][..], &[ETHER, USDC], &[ETHER, USDC, DAI], &[ETHER, DEAR, DAI], &[USDC, ETHER, DAI]] {
+        for (ticks, skew, loose) in [false, true]
+            .into_iter()
+            .flat_map(|ticks| [(ticks, 0.02, 1e-9), (ticks, 0.0213, 1e-5), (ticks, 0.0457, 1e-3)])
+        {
+            let mut pools = mainnet(units, ticks, skew);
+            let known = Sizer::default().best(&path(&pools), Effort::USUAL).expect("pays");
+            pools[1].loose = loose;
+            let path = path(&pools);
+            let found = Sizer::default().best(&path, Effort::USUAL).expect("pays");
+            let missed = known.profit().saturating_sub(found.profit());
+            println!(
+                "{units:?} {ticks} {skew} {loose}: {} walks miss {missed} of {}",
+                found.evaluations(),
+                known.profit()
+            );
+            assert!(found.evaluations() <= 24, "{units:?} {found:?}");
+            assert!(missed <= found.gap() && missed <= (known.profit() >> 20).max(1), "{units:?} {found:?} {known:?}");
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct Pool {
     pub curve: Curve,
     /// Shows its stretches.
     pub open: bool,
+    /// By what share they lie above what it pays; with any, they only bound it.
+    pub loose: f64,
     pub execution: Execution,
 }
 
@@ -61,7 +63,7 @@ impl Pool {
     pub fn product(number: u64, tokens: &[u64], reserves: &[u128], fee_ppm: u64) -> Self {
         let curve = Curve::Product(reserves.iter().copied().map(U256::from).collect());
         let tokens = tokens.iter().copied().map(token).collect();
-        Self { address: place(number), tokens, fee_ppm, curve, open: true, execution: Execution::Callback }
+        Self { address: place(number), tokens, fee_ppm, curve, open: true, loose: 0.0, execution: Execution::Callback }
     }
 
     /// Ranges round the price that two virtual reserves have. `steps`: each range's width as a share of the square-root
@@ -88,6 +90,7 @@ impl Pool {
             fee_ppm,
             curve,
             open: true,
+            loose: 0.0,
             execution: Execution::Callback,
         }
     }
@@ -303,8 +306,13 @@ impl Amm for Pool {
         depth
     }
 
+    fn follows_stretches(&self) -> bool {
+        self.loose == 0.0
+    }
+
     fn segments(&self, leg: Leg, mut visit: impl FnMut(Segment) -> bool) {
         let gamma = 1.0 - self.fee_ppm as f64 / PPM as f64;
+        let mut visit = |s: Segment| visit(Segment { reserve_out: s.reserve_out * (1.0 + self.loose), ..s });
         if !self.open {
             return;
         }

@@ -210,6 +210,12 @@ pub trait Amm {
     /// Zero when it cannot swap, and then it is looked at last. Only ranks.
     fn depth(&self, leg: Leg) -> f64;
 
+    /// Its integer quotes follow its stretches, but for the roundings that [`Segment`] speaks of. Without, the stretches only bound what
+    /// it pays: it pays that or less.
+    fn follows_stretches(&self) -> bool {
+        true
+    }
+
     /// Walks the curve from the present price; `visit` returns `false` to stop. Ends where knowledge or the curve ends.
     fn segments(&self, leg: Leg, visit: impl FnMut(Segment) -> bool);
 
@@ -225,6 +231,11 @@ pub trait Amm {
 
     /// True when storage does not tell the state and only logs do (a layout we cannot read).
     fn log_fed(&self) -> bool;
+
+    /// Its logs tell its state as well, so that the two are held against each other. False: storage alone does.
+    fn told_by_logs(&self) -> bool {
+        true
+    }
 
     /// Typical gas of one swap, for ranking only.
     fn gas(&self, leg: Leg) -> u64;

@@ -84,6 +84,11 @@ pub trait Probe {
     /// A storage slot's value, `None` when not known.
     fn slot(&mut self, at: Address, slot: U256) -> Option<U256>;
 
+    /// Contracts that are known, for whoever looks for what a pool does not list. None where anything can be asked for.
+    fn contracts(&self) -> Vec<Address> {
+        Vec::new()
+    }
+
     /// Hash of a contract's code, for caches. `None` without code.
     fn code_hash(&mut self, at: Address) -> Option<B256>;
 }

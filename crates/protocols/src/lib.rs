@@ -233,6 +233,10 @@ macro_rules! each {
                 match self { $($(#[$when])* Self::$variant(pool) => pool.depth(leg),)+ }
             }
 
+            fn follows_stretches(&self) -> bool {
+                match self { $($(#[$when])* Self::$variant(pool) => pool.follows_stretches(),)+ }
+            }
+
             fn segments(&self, leg: Leg, visit: impl FnMut(Segment) -> bool) {
                 match self { $($(#[$when])* Self::$variant(pool) => pool.segments(leg, visit),)+ }
             }
@@ -254,6 +258,10 @@ macro_rules! each {
 
             fn log_fed(&self) -> bool {
                 match self { $($(#[$when])* Self::$variant(pool) => pool.log_fed(),)+ }
+            }
+
+            fn told_by_logs(&self) -> bool {
+                match self { $($(#[$when])* Self::$variant(pool) => pool.told_by_logs(),)+ }
             }
 
             fn gas(&self, leg: Leg) -> u64 {

@@ -99,6 +99,10 @@ impl Probe for EvmProbe<'_> {
         known
     }
 
+    fn contracts(&self) -> Vec<Address> {
+        self.machine.db().contracts()
+    }
+
     fn code_hash(&mut self, at: Address) -> Option<B256> {
         let Some(info) = self.machine.db().known_account(at) else {
             self.missed.push(Cold::Account(at));

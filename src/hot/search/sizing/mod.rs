@@ -1,7 +1,7 @@
 //! The best integer input of a cycle: the one that leaves the most of the start token.
 //!
 //! Three steps: [`curve`] composes the pools' stretches into the real-valued curve and finds its peak (pools that offer
-//! no stretches: [`bracket`] searches on exact quotes); [`rounding`] guesses which integers near it lose least to rounding;
+//! no stretches: [`bracket`] searches on exact quotes; whose stretches only bound them: [`bounded`] does); [`rounding`] guesses which integers near it lose least to rounding;
 //! [`refine`] walks those and others exactly, with a bound on what any integer could pay that also says when to stop.
 //!
 //! # Invariants
@@ -12,6 +12,7 @@
 //! Constant-product chains: about one walk of the hops in floats, then [`Best::evaluations`] exact walks. Where a token on
 //! the path is coarse, some hundred to a thousand guesses as well, of some ten nanoseconds a hop.
 
+pub mod bounded;
 pub mod bracket;
 pub mod ceiling;
 pub mod curve;
@@ -120,6 +121,9 @@ impl Sizer {
     /// The best input. `None` when none leaves a profit (or, out of budget, none was found).
     pub fn best<P: Amm>(&mut self, path: &Path<'_, P>, effort: Effort) -> Option<Best> {
         self.refine.begin(effort);
+        if !path.follows_stretches() {
+            return self.bounded(path);
+        }
         if self.curve.trace(path, Reach::Whole) {
             if self.curve.peak().profit_most < 1.0 {
                 return None;
@@ -129,6 +133,20 @@ impl Sizer {
         }
         let (grid, start) = bracket::peak(path, &mut self.refine);
         self.refine.run(path, None, grid, start)
+    }
+
+    fn bounded<P: Amm>(&mut self, path: &Path<'_, P>) -> Option<Best> {
+        if !self.curve.trace(path, Reach::Peak) {
+            let (grid, start) = bracket::peak(path, &mut self.refine);
+            return self.refine.run(path, None, grid, start);
+        }
+        let peak = *self.curve.peak();
+        if peak.profit_most < 1.0 {
+            return None;
+        }
+        bounded::climb(path, &mut self.refine, peak.input);
+        // Float to integer saturates.
+        self.refine.found(path, peak.profit_most as u128)
     }
 
     /// Exact walks made for the last cycle, also when it came to nothing.

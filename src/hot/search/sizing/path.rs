@@ -73,6 +73,12 @@ impl<'a, P: Amm> Path<'a, P> {
         &self.hops[..self.len]
     }
 
+    /// All of its pools quote as their stretches say.
+    #[must_use]
+    pub fn follows_stretches(&self) -> bool {
+        self.hops().iter().all(|(pool, _)| pool.follows_stretches())
+    }
+
     /// What `amount` at position `from` has become at the end.
     #[must_use]
     pub fn forward(&self, from: usize, amount: u128) -> Option<u128> {

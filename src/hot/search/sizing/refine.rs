@@ -199,8 +199,23 @@ impl Refine {
             last_unit -= u32::from(gap == 1);
             self.split(path, &mut ceiling, grid, next, next.middle(start));
         };
+        self.end(path, gap)
+    }
+
+    /// The best so far, where none can leave more than `most`.
+    pub fn found<P: Amm>(&self, path: &Path<'_, P>, most: u128) -> Option<Best> {
+        self.end(path, most.saturating_sub(self.best_profit() as u128))
+    }
+
+    fn end<P: Amm>(&self, path: &Path<'_, P>, gap: u128) -> Option<Best> {
         let best = self.best?;
         Some(Best { amounts: best.amounts, hops: path.hops().len() as u8, gap, evaluations: self.evaluations })
+    }
+
+    /// A gap that is worth no further walk. A unit is, where all is to be proven.
+    #[must_use]
+    pub fn is_idle(&self, gap: i128) -> bool {
+        gap < 1 || self.is_enough(gap)
     }
 
     /// Splits off what is so far from the peak that the curve alone rules it out, so that halving starts near it.

@@ -35,9 +35,11 @@ fn start(dir: &Path, codes: &Codes, discovery_cache: &mut DiscoveryCache) -> (Ma
 fn compare(machine: &mut Machine, pools: &[AnyPool]) -> Seen {
     let mut seen = Seen::default();
     for pool in pools {
-        match pool {
-            AnyPool::UniswapV2(pool) => v2::compare(machine, pool, &mut seen),
-            AnyPool::UniswapV3(pool) => v3::compare(machine, pool, &mut seen),
+        // The others have tests of their own on the code of the records.
+        if let AnyPool::UniswapV2(pool) = pool {
+            v2::compare(machine, pool, &mut seen);
+        } else if let AnyPool::UniswapV3(pool) = pool {
+            v3::compare(machine, pool, &mut seen);
         }
     }
     seen
@@ -98,6 +100,7 @@ fn a_pool_that_is_a_hair_off_is_told_from_its_contract() {
                 off.set_price(pool.sqrt_price_x96(), pool.tick(), pool.liquidity() + pool.liquidity() / 1_000_000 + 1);
                 v3::compare(&mut machine, &off, &mut seen);
             }
+            _ => continue,
         }
         assert_ne!(seen.differences.len(), 0, "{}: nothing seen", pool.address());
     }

@@ -102,6 +102,7 @@ fn fee(pool: &AnyPool) -> String {
     match pool {
         AnyPool::UniswapV2(pool) => format!("{}/{}", pool.fees()[0].num(), pool.fees()[0].den()),
         AnyPool::UniswapV3(pool) => format!("{}/1000000", pool.fee_pips()),
+        other => other.protocol().to_owned(),
     }
 }
 
@@ -148,7 +149,7 @@ fn every_profitable_cycle_at_the_start_of_a_block_comes_out_or_is_explained() {
 }
 
 #[test]
-fn every_arbitrage_that_others_made_over_v2_and_v3_pools_comes_out() {
+fn every_arbitrage_that_others_made_over_venues_that_we_know_comes_out() {
     let Some(blocks) = common::mainnet("blocks") else { return };
     let truth = json(&common::mainnet("truth.json").expect("beside the blocks"));
     println!("{:>9} {:>5} {:>24} {:>24} {:>8}  kinds", "block", "tx", "their gross, wei", "ours, wei", "behind");
@@ -157,7 +158,7 @@ fn every_arbitrage_that_others_made_over_v2_and_v3_pools_comes_out() {
         let arbs = entry["arbs"].as_array().expect("a list");
         let family = |arb: &&Value| {
             let kinds = arb["swaps"].as_array().expect("swaps");
-            kinds.iter().all(|swap| ["v2", "v3", "pcs3"].contains(&swap["kind"].as_str().unwrap_or("")))
+            kinds.iter().all(|swap| ["v2", "v3", "pcs3", "bal1"].contains(&swap["kind"].as_str().unwrap_or("")))
         };
         let arbs: Vec<&Value> = arbs.iter().filter(family).collect();
         if arbs.is_empty() {
@@ -171,20 +172,20 @@ fn every_arbitrage_that_others_made_over_v2_and_v3_pools_comes_out() {
     assert!(missed.is_empty(), "{missed:#?}");
 }
 
-/// Prints the row; returns it when ours is less than 99.9 % of theirs.
+/// Prints the row; returns it when ours is less than 99.9 % of theirs. A cycle may begin with another token than theirs, so in ether.
 fn compare(block: &str, arb: &Value, ours: &[Opportunity]) -> Option<String> {
     let (index, theirs) = (arb["tx_index"].as_u64().expect("a number") as usize, amount(&arb["profit_amount"]));
     let (pools, first) = (addresses(&arb["pools"]), address(&arb["path"][0]));
     let before = |o: &&Opportunity| o.trigger_index.is_none_or(|trigger| trigger < index);
     let enough = |profit: U256| profit * U256::from(1000) >= theirs * U256::from(999);
     let same = |o: &&Opportunity| before(o) && same_cycle(o, &pools, first);
-    let best = ours.iter().filter(same).max_by_key(|o| o.gross_profit);
+    let best = ours.iter().filter(same).max_by_key(|o| o.gross_profit_eth_wei);
     let kinds: Vec<&str> = arb["swaps"].as_array()?.iter().filter_map(|swap| swap["kind"].as_str()).collect();
-    let mine = best.map_or("-".to_owned(), |o| o.gross_profit.to_string());
+    let mine = best.map_or("-".to_owned(), |o| o.gross_profit_eth_wei.to_string());
     let behind = best.and_then(|o| o.trigger_index).map_or("start".to_owned(), |trigger| trigger.to_string());
     let row = format!("{block:>9} {index:>5} {theirs:>24} {mine:>24} {behind:>8}  {}", kinds.join(" "));
     println!("{row}");
-    (!best.is_some_and(|o| enough(o.gross_profit))).then_some(row)
+    (!best.is_some_and(|o| enough(o.gross_profit_eth_wei))).then_some(row)
 }
 
 /// Not a hole in the tests above: a pool whose fee cannot be known is not a pool that we use.

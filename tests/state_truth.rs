@@ -22,6 +22,7 @@ use std::path::Path;
 use alloy_primitives::{Address, U256};
 use peregrine::hot::evm::machine::{Executed, Machine};
 use peregrine::hot::evm::probe::EvmProbe;
+use peregrine::protocols;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::DiscoveryCache;
 use peregrine::protocols::amm::Amm;
@@ -48,6 +49,7 @@ struct Seen {
     /// Pools touched, a transaction at a time: each compared in its three ways.
     v2: usize,
     v3: usize,
+    others: usize,
     /// ... of which a quote's state moved.
     moved: usize,
     /// V3 pools that logs and storage know not quite the same of.
@@ -67,6 +69,7 @@ impl Seen {
         self.failed += other.failed;
         self.v2 += other.v2;
         self.v3 += other.v3;
+        self.others += other.others;
         self.moved += other.moved;
         self.partly += other.partly;
         self.last += other.last;
@@ -74,11 +77,11 @@ impl Seen {
     }
 
     fn say(&self, name: &str) {
-        let Self { pools, born, txs, failed, v2, v3, moved, partly, last, differences, .. } = self;
+        let Self { pools, born, txs, failed, v2, v3, others, moved, partly, last, differences, .. } = self;
         println!(
             "{name}: {pools} pools and {born} born, {txs} transactions, {failed} of them failed; {} touches compared ({v2} of \
-             pairs, {v3} of v3), {moved} moved a pool, {partly} known not quite the same; {last} at the end; {} different",
-            v2 + v3,
+             pairs, {v3} of v3, {others} of others), {moved} moved a pool, {partly} known not quite the same; {last} at the end; {} different",
+            v2 + v3 + others,
             differences.len(),
         );
     }
@@ -141,7 +144,15 @@ impl Walk {
                     false => Err(format!("{address}: logs {logs:?}, fresh {fresh:?}")),
                 }
             }
-            _ => Err(format!("{address}: two protocols")),
+            (storage, logs) => {
+                let key = storage.key();
+                let mut probe = EvmProbe::new(&mut self.machine);
+                let fresh = protocols::discover(&mut probe, &mut DiscoveryCache::default(), key, false)?;
+                let fresh = fresh.ok_or_else(|| format!("{key}: is no longer a pool"))?;
+                let told = !storage.told_by_logs() || logs.agrees(&fresh);
+                let same = told && (storage.log_fed() || storage.agrees(&fresh));
+                if same { Ok(true) } else { Err(format!("{key}: slots {storage:?}, logs {logs:?}, fresh {fresh:?}")) }
+            }
         }
     }
 
@@ -167,6 +178,7 @@ impl Walk {
             match self.storage[&address] {
                 AnyPool::UniswapV2(_) => self.seen.v2 += 1,
                 AnyPool::UniswapV3(_) => self.seen.v3 += 1,
+                _ => self.seen.others += 1,
             }
             match self.compare(address) {
                 Ok(wholly) => self.seen.partly += usize::from(!wholly),
@@ -190,10 +202,14 @@ impl Walk {
 }
 
 /// What changes when a pool moves, short of its ticks.
-fn quotable(pool: &AnyPool) -> (U256, U256, i32) {
+fn quotable(pool: &AnyPool) -> Vec<U256> {
     match pool {
-        AnyPool::UniswapV2(pool) => (U256::from(pool.state()[0]), U256::from(pool.state()[1]), 0),
-        AnyPool::UniswapV3(pool) => (pool.sqrt_price_x96(), U256::from(pool.liquidity()), pool.tick()),
+        AnyPool::UniswapV2(pool) => pool.state().map(U256::from).to_vec(),
+        AnyPool::UniswapV3(pool) => {
+            let tick = U256::from(pool.tick().unsigned_abs());
+            vec![pool.sqrt_price_x96(), U256::from(pool.liquidity()), tick]
+        }
+        other => other.views().into_iter().flat_map(|view| view.due).map(|(_, word)| word).collect(),
     }
 }
 

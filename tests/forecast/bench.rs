@@ -179,6 +179,7 @@ fn story(ours: &AnyPool, theirs: &AnyPool) -> String {
     let state = |pool: &AnyPool| match pool {
         AnyPool::UniswapV2(pair) => format!("reserves {:?}", pair.state()),
         AnyPool::UniswapV3(pool) => format!("price {} tick {}", pool.sqrt_price_x96(), pool.tick()),
+        other => format!("{other:?}"),
     };
     format!("{} of {:?}: maths {}, evm {}", ours.address(), ours.tokens(), state(ours), state(theirs))
 }

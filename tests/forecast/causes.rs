@@ -169,7 +169,7 @@ fn pairs(engine: &Engine) -> Option<Vec<Pair>> {
             Layout::Packed { slot } => Some((pair.address(), slot, pair.state(), pair.tokens().to_vec())),
             Layout::Split { .. } | Layout::Opaque => None,
         },
-        AnyPool::UniswapV3(_) => None,
+        _ => None,
     })
 }
 

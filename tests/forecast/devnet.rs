@@ -146,6 +146,7 @@ fn disagreement(engine: &Engine, said: &Judged) -> Option<(String, String)> {
                 known.collect::<Vec<_>>()
             )
         }
+        other => format!("{other:?}"),
     };
     Some((story(ours), story(theirs)))
 }

@@ -16,6 +16,7 @@
 pub mod aave_v2;
 pub mod aave_v3;
 pub mod amm;
+pub mod balancer_v1;
 pub mod calldata;
 pub mod compound_v3;
 pub mod discover;
@@ -275,6 +276,7 @@ macro_rules! each {
 each! {
     UniswapV3(uniswap_v3),
     UniswapV2(uniswap_v2),
+    BalancerV1(balancer_v1),
     #[cfg(feature = "toy")]
     Toy(toy_pool),
 }

@@ -6,6 +6,7 @@ pub mod ray;
 pub mod sqrt_price;
 pub mod swap_step;
 pub mod tick;
+pub mod weighted;
 pub mod wide;
 
 #[cfg(test)]

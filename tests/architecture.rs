@@ -114,7 +114,10 @@ const ROOMS: &[Room] = &[
     Room { at: "protocols::types", may: &[], doors: &[], crates: NOUNS, bans: PURE },
     Room { at: "protocols::math", may: &["protocols::types"], doors: &[], crates: ABI, bans: PURE },
     Room { at: "protocols::math::*", may: &["protocols::types", "protocols::math"], doors: &[], crates: ABI, bans: PURE },
-    // What pools with ticks share is more than sums: it refuses, and says what a log meant, in the words that every pool answers in.
+    // What pools with weights or with ticks share is more than sums: it refuses, shows its stretches and says what a log meant, in the
+    // words that every pool answers in.
+    Room { at: "protocols::math::weighted", may: &["protocols::types", "protocols::math", "protocols::amm"], doors: &[],
+        crates: ABI, bans: PURE },
     Room { at: "protocols::math::concentrated", may: &["protocols::types", "protocols::math", "protocols::amm"], doors: &[],
         crates: ABI, bans: PURE },
     // Where a pool keeps its state.

@@ -87,20 +87,18 @@ fn a_pool_that_is_a_hair_off_is_told_from_its_contract() {
     let (mut machine, pools) = start(&dir, &Codes::of(&dir).expect("codes"), &mut DiscoveryCache::default());
     for pool in &pools {
         let mut seen = Seen::default();
-        match pool {
-            AnyPool::UniswapV2(pool) => {
-                let fee = pool.fees().map(|fee| Fee::new(1_000 * fee.num() + 1, 1_000 * fee.den()));
-                let fees = [fee[0].unwrap_or(FREE), fee[1].unwrap_or(FREE)];
-                let tokens = [pool.tokens()[0], pool.tokens()[1]];
-                let off = uniswap_v2::Pool::new(pool.address(), tokens, fees, pool.layout(), pool.state());
-                v2::compare(&mut machine, &off.expect("sound as before"), &mut seen);
-            }
-            AnyPool::UniswapV3(pool) => {
-                let mut off = pool.clone();
-                off.set_price(pool.sqrt_price_x96(), pool.tick(), pool.liquidity() + pool.liquidity() / 1_000_000 + 1);
-                v3::compare(&mut machine, &off, &mut seen);
-            }
-            _ => continue,
+        if let AnyPool::UniswapV2(pool) = pool {
+            let fee = pool.fees().map(|fee| Fee::new(1_000 * fee.num() + 1, 1_000 * fee.den()));
+            let fees = [fee[0].unwrap_or(FREE), fee[1].unwrap_or(FREE)];
+            let tokens = [pool.tokens()[0], pool.tokens()[1]];
+            let off = uniswap_v2::Pool::new(pool.address(), tokens, fees, pool.layout(), pool.state());
+            v2::compare(&mut machine, &off.expect("sound as before"), &mut seen);
+        } else if let AnyPool::UniswapV3(pool) = pool {
+            let mut off = pool.clone();
+            off.set_price(pool.sqrt_price_x96(), pool.tick(), pool.liquidity() + pool.liquidity() / 1_000_000 + 1);
+            v3::compare(&mut machine, &off, &mut seen);
+        } else {
+            continue;
         }
         assert_ne!(seen.differences.len(), 0, "{}: nothing seen", pool.address());
     }

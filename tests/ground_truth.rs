@@ -99,11 +99,11 @@ fn explain(blocks: &Path, block: &str, start: Address, path: &[Address]) -> Stri
 }
 
 fn fee(pool: &AnyPool) -> String {
-    match pool {
-        AnyPool::UniswapV2(pool) => format!("{}/{}", pool.fees()[0].num(), pool.fees()[0].den()),
-        AnyPool::UniswapV3(pool) => format!("{}/1000000", pool.fee_pips()),
-        other => other.protocol().to_owned(),
+    if let AnyPool::UniswapV2(pool) = pool {
+        return format!("{}/{}", pool.fees()[0].num(), pool.fees()[0].den());
     }
+    let AnyPool::UniswapV3(pool) = pool else { return format!("of {}", pool.protocol()) };
+    format!("{}/1000000", pool.fee_pips())
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl Walk {
                 let mut probe = EvmProbe::new(&mut self.machine);
                 let fresh = protocols::discover(&mut probe, &mut DiscoveryCache::default(), key, false)?;
                 let fresh = fresh.ok_or_else(|| format!("{key}: is no longer a pool"))?;
-                let told = !storage.told_by_logs() || logs.agrees(&fresh);
+                let told = !storage.logs_state() || logs.agrees(&fresh);
                 let same = told && (storage.log_fed() || storage.agrees(&fresh));
                 if same { Ok(true) } else { Err(format!("{key}: slots {storage:?}, logs {logs:?}, fresh {fresh:?}")) }
             }
@@ -175,11 +175,11 @@ impl Walk {
         for address in touched {
             let moved = quotable(&self.logs[&address]) != before[&address];
             self.seen.moved += usize::from(moved);
-            match self.storage[&address] {
-                AnyPool::UniswapV2(_) => self.seen.v2 += 1,
-                AnyPool::UniswapV3(_) => self.seen.v3 += 1,
-                _ => self.seen.others += 1,
-            }
+            *match self.storage[&address].protocol() {
+                "uniswap_v2" => &mut self.seen.v2,
+                "uniswap_v3" => &mut self.seen.v3,
+                _ => &mut self.seen.others,
+            } += 1;
             match self.compare(address) {
                 Ok(wholly) => self.seen.partly += usize::from(!wholly),
                 Err(what) => self.seen.differences.push(format!("transaction {index}: {what}")),
@@ -203,14 +203,11 @@ impl Walk {
 
 /// What changes when a pool moves, short of its ticks.
 fn quotable(pool: &AnyPool) -> Vec<U256> {
-    match pool {
-        AnyPool::UniswapV2(pool) => pool.state().map(U256::from).to_vec(),
-        AnyPool::UniswapV3(pool) => {
-            let tick = U256::from(pool.tick().unsigned_abs());
-            vec![pool.sqrt_price_x96(), U256::from(pool.liquidity()), tick]
-        }
-        other => other.views().into_iter().flat_map(|view| view.due).map(|(_, word)| word).collect(),
+    if let AnyPool::UniswapV3(pool) = pool {
+        let tick = U256::from(pool.tick().unsigned_abs());
+        return vec![pool.sqrt_price_x96(), U256::from(pool.liquidity()), tick];
     }
+    pool.views().into_iter().flat_map(|view| view.due).map(|(_, word)| word).collect()
 }
 
 /// A pair's reserves as its storage holds them; where the layout is not understood, as the pair says them.

@@ -167,7 +167,7 @@ impl World {
     }
 
     fn part(&self, token: usize, part: u16) -> U256 {
-        U256::from(self.pool().held()[token].balance) * U256::from(part) >> 16
+        (U256::from(self.pool().held()[token].balance) * U256::from(part)) >> 16
     }
 
     fn swap(&mut self, from: usize, to: usize, part: u16, exact_out: bool) -> Result<(), String> {
@@ -191,7 +191,7 @@ impl World {
     }
 
     fn play(&mut self, op: &Op) -> Result<(), String> {
-        let shares = |part: u16| U256::from(100 * ONE) * U256::from(part) >> 20;
+        let shares = |part: u16| (U256::from(100 * ONE) * U256::from(part)) >> 20;
         match *op {
             Op::Swap { from, to, part, exact_out } => return self.swap(from, to, part, exact_out),
             Op::Rebind { token, part, weight } => {

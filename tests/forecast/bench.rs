@@ -176,10 +176,9 @@ pub fn selector(tx: &TxEnv) -> String {
 }
 
 fn story(ours: &AnyPool, theirs: &AnyPool) -> String {
-    let state = |pool: &AnyPool| match pool {
-        AnyPool::UniswapV2(pair) => format!("reserves {:?}", pair.state()),
-        AnyPool::UniswapV3(pool) => format!("price {} tick {}", pool.sqrt_price_x96(), pool.tick()),
-        other => format!("{other:?}"),
+    let state = |pool: &AnyPool| {
+        let AnyPool::UniswapV3(pool) = pool else { return format!("{pool:?}") };
+        format!("price {} tick {}", pool.sqrt_price_x96(), pool.tick())
     };
     format!("{} of {:?}: maths {}, evm {}", ours.address(), ours.tokens(), state(ours), state(theirs))
 }

@@ -133,20 +133,11 @@ fn disagreement(engine: &Engine, said: &Judged) -> Option<(String, String)> {
     let resolved =
         said.decided.decision.first.as_ref().is_some_and(|first| !Why::ALL.iter().any(|why| why.name() == first.word));
     let (ours, theirs) = engine.disagreement().filter(|_| ran && resolved)?;
-    let story = |pool: &AnyPool| match pool {
-        AnyPool::UniswapV2(pair) => format!("{} {:?}", pair.address(), pair.state()),
-        AnyPool::UniswapV3(p) => {
-            let known = p.ticks().list().iter().filter(|tick| (tick.tick - p.tick()).abs() < 4_000);
-            format!(
-                "{} price {} tick {} liquidity {} {:?}",
-                p.address(),
-                p.sqrt_price_x96(),
-                p.tick(),
-                p.liquidity(),
-                known.collect::<Vec<_>>()
-            )
-        }
-        other => format!("{other:?}"),
+    let story = |pool: &AnyPool| {
+        let AnyPool::UniswapV3(p) = pool else { return format!("{pool:?}") };
+        let known = p.ticks().list().iter().filter(|tick| (tick.tick - p.tick()).abs() < 4_000);
+        let (price, known) = (p.sqrt_price_x96(), known.collect::<Vec<_>>());
+        format!("{} price {price} tick {} liquidity {} {known:?}", p.address(), p.tick(), p.liquidity())
     };
     Some((story(ours), story(theirs)))
 }

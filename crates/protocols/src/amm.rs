@@ -233,7 +233,7 @@ pub trait Amm {
     fn log_fed(&self) -> bool;
 
     /// Its logs tell its state as well, so that the two are held against each other. False: storage alone does.
-    fn told_by_logs(&self) -> bool {
+    fn logs_state(&self) -> bool {
         true
     }
 

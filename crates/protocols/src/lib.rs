@@ -261,8 +261,8 @@ macro_rules! each {
                 match self { $($(#[$when])* Self::$variant(pool) => pool.log_fed(),)+ }
             }
 
-            fn told_by_logs(&self) -> bool {
-                match self { $($(#[$when])* Self::$variant(pool) => pool.told_by_logs(),)+ }
+            fn logs_state(&self) -> bool {
+                match self { $($(#[$when])* Self::$variant(pool) => pool.logs_state(),)+ }
             }
 
             fn gas(&self, leg: Leg) -> u64 {

@@ -204,7 +204,7 @@ impl Tip {
         let slots = &mut self.slots;
         let mut accounts = hits.iter().filter_map(account);
         let stored = accounts.all(|account| pools.edit(id, |pool| apply_slots(pool, account, slots)));
-        stored && (!fetched.told_by_logs() || apply_logs(fetched, logs()) && fetched.agrees(pools.pool(id)))
+        stored && (!fetched.logs_state() || apply_logs(fetched, logs()) && fetched.agrees(pools.pool(id)))
     }
 
     /// A pool was told as it stands at the tip.

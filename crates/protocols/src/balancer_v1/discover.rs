@@ -50,13 +50,13 @@ impl Venue for Pool {
             return Err("it is not open to swaps".to_owned());
         }
         fixed.push(slot);
-        let (fee, fee_slot) = asked.kept(&abi::getSwapFeeCall {}.abi_encode())?;
+        let (fee, fee_slot) = asked.stored(&abi::getSwapFeeCall {}.abi_encode())?;
         let tokens = asked.tokens(assume_empty, &mut fixed)?;
         let mut state = State { fee: state::fee(fee).map_err(|_| "its fee is out of range")?, ..State::default() };
         let mut slots = Vec::with_capacity(tokens.len());
         for (token, held) in tokens.iter().copied().zip(&mut state.held) {
-            let (balance, of_balance) = asked.kept(&abi::getBalanceCall { token }.abi_encode())?;
-            let (weight, of_weight) = asked.kept(&abi::getDenormalizedWeightCall { token }.abi_encode())?;
+            let (balance, of_balance) = asked.stored(&abi::getBalanceCall { token }.abi_encode())?;
+            let (weight, of_weight) = asked.stored(&abi::getDenormalizedWeightCall { token }.abi_encode())?;
             let balance = state::balance(balance).map_err(|_| "a balance is past 128 bits")?;
             let weight = state::weight(weight).map_err(|_| "a weight is out of range")?;
             *held = Token { balance, weight, gulped: false };
@@ -96,7 +96,7 @@ impl<P: Probe> Asked<'_, P> {
     }
 
     /// What a getter answers out of a slot of its own, and which.
-    fn kept(&mut self, data: &[u8]) -> Result<(U256, U256), String> {
+    fn stored(&mut self, data: &[u8]) -> Result<(U256, U256), String> {
         let answer = self.answer(data)?;
         let value = answer.word(0).ok_or("a getter does not answer")?;
         let slot = answer.reads.last().map(|(_, slot)| *slot).unwrap_or_default();
@@ -119,7 +119,7 @@ impl<P: Probe> Asked<'_, P> {
         let listed = self.answer(&abi::getCurrentTokensCall {}.abi_encode());
         let tokens = match listed {
             Ok(answer) => {
-                let (count, slot) = self.kept(&abi::getNumTokensCall {}.abi_encode())?;
+                let (count, slot) = self.stored(&abi::getNumTokensCall {}.abi_encode())?;
                 fixed.push((slot, count));
                 let output = answer.output.unwrap_or_default();
                 abi::getCurrentTokensCall::abi_decode_returns(&output).map_err(|_| "does not list its tokens")?
@@ -146,17 +146,14 @@ impl<P: Probe> Asked<'_, P> {
     }
 }
 
-/// Its own code pays what we count, for each token and the next.
+/// Its own code pays what we count, for any two tokens both ways.
 fn swaps_as_counted(probe: &mut impl Probe, pool: &Pool) -> Result<(), String> {
-    for token_in in &pool.tokens {
-        for token_out in pool.tokens.iter().filter(|token| *token != token_in) {
-            let Some(leg) = pool.leg(*token_in, *token_out) else { continue };
-            for part in PARTS {
-                let amount = U256::from(pool.state.held[leg.token_in()].balance / part);
-                if staged(probe, pool, [*token_in, *token_out], amount) != pool.quote_in(leg, amount).ok() {
-                    return Err(format!("pays something else for {amount} of {token_in} in {token_out}"));
-                }
-            }
+    let pairs = pool.tokens.iter().flat_map(|one| pool.tokens.iter().map(move |other| [*one, *other]));
+    for (tokens, part) in pairs.flat_map(|pair| PARTS.map(|part| (pair, part))) {
+        let Some(leg) = pool.leg(tokens[0], tokens[1]) else { continue };
+        let amount = U256::from(pool.state.held[leg.token_in()].balance / part);
+        if staged(probe, pool, tokens, amount) != pool.quote_in(leg, amount).ok() {
+            return Err(format!("pays something else for {amount} of {} in {}", tokens[0], tokens[1]));
         }
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! Question: how long does one exact quote take, forwards and backwards? All of sizing is made of them.
 //! Input: Uniswap V2's USDC/WETH and DAI/WETH pairs as they stood before block 10760440 (an amount that fits 128
 //! bits all the way, and one that does not), and Uniswap V3's WBTC/WETH 0.3 % with all its ticks at block 24407242: an
-//! amount that stays in its range, and one that crosses three ticks. That they do is asserted.
+//! amount that stays in its range, and one that crosses three ticks. That they do is asserted. Balancer V1: a pool of the same block
+//! as the pairs, a thousandth of its balance; backwards it searches.
 
 mod common;
 
@@ -11,12 +12,15 @@ use alloy_primitives::Address;
 use alloy_primitives::U256;
 use alloy_primitives::address;
 use criterion::Criterion;
+use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::amm::Leg;
 use peregrine::protocols::uniswap_v3::no_limit;
 
 /// Uniswap V2: USDC/WETH, 6 and 18 decimals.
 const USDC_WETH: Address = address!("0xB4e16d0168e52d35CaCD2c6185b44281Ec28C9Dc");
+/// Balancer V1: wrapped ether and another, both of 18 decimals.
+const BALANCER: Address = address!("0x10dD17eCfc86101Eab956E0A443cab3e9C62d9b4");
 /// Uniswap V2: DAI/WETH, 18 and 18 decimals.
 const DAI_WETH: Address = address!("0xA478c2975Ab1Ea89e8196811F51A7B7Ade33eB11");
 
@@ -42,6 +46,14 @@ fn v2(c: &mut Criterion) {
     }
 }
 
+fn balancer_v1(c: &mut Criterion) {
+    let Some(dir) = common::inputs::mainnet("blocks/10760440") else { return };
+    let block = common::block::Block::read(&dir);
+    let AnyPool::BalancerV1(pool) = block.pool(BALANCER) else { panic!("{BALANCER} is a pool of Balancer V1") };
+    let leg = pool.leg(pool.tokens()[0], pool.tokens()[1]).expect("its own tokens");
+    both_ways(c, "balancer_v1", pool, leg, U256::from(pool.held()[leg.token_in()].balance / 1_000));
+}
+
 fn v3(c: &mut Criterion) {
     let Some(pool) = common::v3::recorded() else { return };
     let leg = common::v3::leg(&pool, true);
@@ -57,5 +69,6 @@ fn main() {
     let mut c = common::criterion();
     v2(&mut c);
     v3(&mut c);
+    balancer_v1(&mut c);
     c.final_summary();
 }

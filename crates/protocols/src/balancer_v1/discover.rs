@@ -141,7 +141,6 @@ impl<P: Probe> Asked<'_, P> {
             let answer = self.probe.call(self.address, &abi::isBoundCall { token: *token }.abi_encode());
             !answer.cold && answer.word(0) == Some(U256::ONE)
         });
-        tokens.truncate(MOST_TOKENS);
         tokens
     }
 }

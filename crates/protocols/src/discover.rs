@@ -26,15 +26,20 @@ impl Answer {
     }
 }
 
-/// Runtime code of a token that does nothing but what a token should: `balanceOf` and `transfer`, an owner's balance in
-/// the slot numbered as his address. Istanbul's opcodes alone.
-pub const PLAIN_TOKEN: [u8; 58] = hex!(
+/// Runtime code of a token that does nothing but what a token should: `balanceOf`, `transfer` and, without asking for an
+/// allowance, `transferFrom`; an owner's balance in the slot numbered as his address. Istanbul's opcodes alone.
+pub const PLAIN_TOKEN: [u8; 103] = hex!(
     "60003560e01c" // selector
-    "63a9059cbb14601b57" // transfer: jump
+    "8063a9059cbb14602557" // transfer: jump
+    "6323b872dd14604457" // transferFrom: jump
     "60043554" "60005260206000f3" // balanceOf, or anything else: return the slot of the first argument
     "5b"
     "602435" "335403" "3355" // the sender's balance less the amount
     "602435" "60043554" "01" "60043555" // the receiver's balance and the amount
+    "600160005260206000f3" // true
+    "5b"
+    "604435" "60043554" "03" "60043555" // the owner's balance less the amount
+    "604435" "60243554" "01" "60243555" // the receiver's balance and the amount
     "600160005260206000f3" // true
 );
 

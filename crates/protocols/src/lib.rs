@@ -19,6 +19,7 @@ pub mod amm;
 pub mod balancer_v1;
 pub mod calldata;
 pub mod compound_v3;
+pub mod curve_stable;
 pub mod discover;
 pub mod execution;
 pub mod executor;
@@ -277,6 +278,7 @@ each! {
     UniswapV3(uniswap_v3),
     UniswapV2(uniswap_v2),
     BalancerV1(balancer_v1),
+    CurveStable(curve_stable),
     #[cfg(feature = "toy")]
     Toy(toy_pool),
 }

@@ -1,0 +1,39 @@
+//! StableSwap, Curve's pools of coins that are worth about the same: `exchange(int128, int128, uint256, uint256)`.
+//!
+//! Versions of the contract round in different places. Which one a pool is, and where it keeps its state, is found by asking it and by
+//! trying it, never by a list.
+//!
+//! - `invariant`: `D` and `y`, in the contract's own steps. `swap`: what is paid for what, and what that leaves. `inverse`: the
+//!   smallest input that pays so much. `bound`: the same curve in floats, which only steer.
+//! - `layout`: where the state is kept. `pool`: the state, and [`Amm`](crate::amm::Amm) over it. `snapshot`: written down.
+//! - `discover`: is it a pool, where are its slots, which version is it.
+//! - `abi`: selectors and topics.
+//!
+//! # Limits
+//! - Two to four coins, whose rates do not move. `A` stands still. No native ether. A metapool, a coin whose rate another
+//!   contract tells, and balances that another contract counts are refused. Where the fee grows, no input is named for an output.
+
+pub mod abi;
+mod bound;
+mod discover;
+mod invariant;
+mod inverse;
+mod layout;
+mod pool;
+mod snapshot;
+mod swap;
+#[cfg(test)]
+mod tests;
+
+pub use discover::Reason;
+pub use invariant::MOST_COINS;
+pub use invariant::Product;
+pub use layout::Layout;
+pub use pool::Pool;
+pub use swap::Exchanged;
+pub use swap::Said;
+pub use swap::Settle;
+pub use swap::Standing;
+pub use swap::State;
+pub use swap::Terms;
+pub use swap::WHOLE;

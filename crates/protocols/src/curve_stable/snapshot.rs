@@ -1,0 +1,46 @@
+//! A pool written down, for the journal: all of it, so that what is read back quotes and follows as it did.
+//!
+//! # Invariants
+//! - What is read is held against the same bounds as what is discovered; a file makes no pool that a chain could not.
+
+use alloy_primitives::Address;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::amm::Amm;
+use crate::curve_stable::layout::Layout;
+use crate::curve_stable::pool::Pool;
+use crate::curve_stable::swap::State;
+use crate::curve_stable::swap::Terms;
+
+/// The form on disk.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PoolSnapshot {
+    address: Address,
+    /// By the contract's places; none where a coin is no way through.
+    coins: Vec<Option<Address>>,
+    /// Its lists are asked for by `int128`.
+    signed: bool,
+    terms: Terms,
+    layout: Layout,
+    state: State,
+}
+
+impl From<Pool> for PoolSnapshot {
+    fn from(pool: Pool) -> Self {
+        let (coins, signed) = pool.coins();
+        let (terms, layout, state) = (*pool.terms(), pool.layout().clone(), *pool.state());
+        Self { address: pool.address(), coins, signed, terms, layout, state }
+    }
+}
+
+impl TryFrom<PoolSnapshot> for Pool {
+    type Error = String;
+
+    fn try_from(kept: PoolSnapshot) -> Result<Self, String> {
+        let PoolSnapshot { address, coins, signed, terms, layout, state } = kept;
+        let pool = Self::new(address, (&coins, signed), terms, layout, state);
+        pool.ok_or_else(|| format!("{address} is no curve_stable pool: its coins, terms or state cannot be"))
+    }
+}

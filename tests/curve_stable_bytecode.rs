@@ -1,0 +1,120 @@
+//! The real code of Curve's stable pools, from the recorded blocks, against ours: what each is found to be, many amounts to random
+//! states of it, the recorded swaps, and a recorded arbitrage through one of them.
+//!
+//! Curve publishes no bytecode in a package, so this code is what the records hold. `bench`: a pool between plain tokens.
+//! `recorded`: swaps of mainnet. `arbitrage`: a cycle that others took.
+
+#[path = "curve_stable_bytecode/arbitrage.rs"]
+mod arbitrage;
+#[path = "curve_stable_bytecode/bench.rs"]
+mod bench;
+mod common;
+#[path = "curve_stable_bytecode/recorded.rs"]
+mod recorded;
+#[path = "curve_stable_bytecode/states.rs"]
+mod states;
+
+use std::path::PathBuf;
+
+use alloy_primitives::{Address, address};
+use peregrine::hot::evm::machine::Machine;
+use peregrine::hot::evm::probe::EvmProbe;
+use peregrine::protocols::curve_stable::{Pool, Product, Settle};
+use peregrine::protocols::discover::Venue;
+use peregrine::replay::execute;
+use peregrine::replay::record::{Codes, Record};
+
+/// A pool of a recorded block, in one of the two folders.
+#[derive(Clone, Copy)]
+struct At {
+    newer: bool,
+    block: &'static str,
+    pool: Address,
+}
+
+const fn older(block: &'static str, pool: Address) -> At {
+    At { newer: false, block, pool }
+}
+
+const SUSD: At = older("10760440", address!("0xa5407eae9ba41422680e2e00537571bcc53efbfd"));
+const THREE: At = older("12520364", address!("0xbebc44782c7db0a1a60cb6fe97d0b483032ff1c7"));
+const USDP: At = older("19933597", address!("0xca978a0528116dda3cba9acd3e68bc6191ca53d0"));
+const GHO: At = At { newer: true, block: "24171384", pool: address!("0x670a72e6d22b0956c0d2573288f82dcc5d6e3a61") };
+
+/// All that can be used.
+const POOLS: [At; 4] = [SUSD, THREE, USDP, GHO];
+
+impl At {
+    fn dir(&self) -> Option<PathBuf> {
+        let part = format!("blocks/{}", self.block);
+        if self.newer { common::newer_mainnet(&part) } else { common::mainnet(&part) }
+    }
+
+    /// The block's record, where there is one.
+    fn record(&self) -> Option<Record> {
+        let dir = self.dir()?;
+        Some(Record::read(&dir, &Codes::of(&dir).expect("codes")).expect("a record"))
+    }
+
+    /// What it is found to be, at the start of its block.
+    fn discovered(&self, machine: &mut Machine) -> Result<Option<Pool>, String> {
+        Pool::discover(&mut EvmProbe::new(machine), &mut (), self.pool.into(), false)
+    }
+
+    fn start(&self) -> Option<(Machine, Pool)> {
+        let mut machine = execute::machine(&self.record()?);
+        let pool = self.discovered(&mut machine).unwrap_or_else(|why| panic!("{}: {why}", self.pool));
+        let pool = pool.unwrap_or_else(|| panic!("{} is not recognised", self.pool));
+        Some((machine, pool))
+    }
+}
+
+#[test]
+fn each_version_of_the_contract_is_told_by_what_it_does() {
+    let due = [
+        (SUSD, Product::Guarded, 1, false, Settle::Scaled),
+        (THREE, Product::Each, 1, true, Settle::Units),
+        (USDP, Product::Whole, 100, true, Settle::Units),
+        (GHO, Product::Whole, 100, true, Settle::Apart),
+    ];
+    for (at, product, precision, less_one, settle) in due {
+        let Some((_, pool)) = at.start() else { return };
+        let terms = pool.terms();
+        println!("{}: {terms:?} {:?}", at.pool, pool.state());
+        assert_eq!(
+            (terms.product, terms.precision, terms.less_one, terms.settle),
+            (product, precision, less_one, settle),
+            "{}",
+            at.pool
+        );
+    }
+}
+
+#[test]
+fn a_pool_that_cannot_be_used_says_why() {
+    let refused = [
+        // Two coins, one of them ether.
+        (older("12300570", address!("0xc5424b857f758e906013f3555dad202e4bdb4567")), "fewer than two of its coins"),
+        // A rate that another contract tells.
+        (older("12047794", address!("0x7fc77b5c7614e1533320ea6ddc2eb61fa00a9714")), "hangs on storage of"),
+        // Balances that another contract counts.
+        (older("12520364", address!("0xdebf20617708857ebe4f679508e7b7863a8a8eee")), "hangs on storage of"),
+        // The block touched one coin of it.
+        (older("16257471", THREE.pool), "fewer than two of its coins"),
+    ];
+    for (at, reason) in refused {
+        let Some(record) = at.record() else { return };
+        let found = at.discovered(&mut execute::machine(&record));
+        let Err(why) = found else { panic!("{} in {}: {found:?}", at.pool, at.block) };
+        println!("{} in {}: {why}", at.pool, at.block);
+        assert!(why.contains(reason), "{}: {why}", at.pool);
+    }
+}
+
+#[test]
+fn a_pool_of_another_family_is_none_of_these() {
+    let tricrypto = older("13217637", address!("0xd51a44d3fae010294c616388b506acda1bfaae46"));
+    let Some(record) = tricrypto.record() else { return };
+    let found = tricrypto.discovered(&mut execute::machine(&record));
+    assert!(matches!(found, Ok(None)), "{found:?}");
+}

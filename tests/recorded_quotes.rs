@@ -8,6 +8,7 @@ use alloy_primitives::I256;
 use alloy_primitives::U256;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::amm::QuoteError;
+use peregrine::protocols::curve_stable;
 use peregrine::protocols::math::concentrated::grid::Grid;
 use peregrine::protocols::math::concentrated::ticks::Liquidity;
 use peregrine::protocols::uniswap_v3;
@@ -22,13 +23,29 @@ struct Case {
     /// An address, or a pool id where pools have none of their own.
     pool: String,
     tokens: Vec<Token>,
+    #[serde(default)]
+    timestamp: Option<u64>,
     state: serde_json::Value,
     answers: Vec<Answer>,
+}
+
+impl Case {
+    /// Of a metapool what is answered in its own coins: a swap through its base pool is none of ours.
+    fn split(mut self) -> (Self, usize) {
+        let all = self.answers.len();
+        if self.protocol == "curve_meta" {
+            self.answers.retain(|answer| answer.call == "get_dy");
+        }
+        let left = all - self.answers.len();
+        (self, left)
+    }
 }
 
 #[derive(Deserialize)]
 struct Token {
     address: Address,
+    #[serde(default)]
+    decimals: u32,
 }
 
 /// Only what concentrated liquidity needs; other protocols have other fields, hence the defaults.
@@ -37,6 +54,8 @@ struct Answer {
     call: String,
     token_in: Option<Address>,
     token_out: Option<Address>,
+    i: Option<usize>,
+    j: Option<usize>,
     amount: U256,
     result: Option<U256>,
 }
@@ -63,8 +82,10 @@ struct V3Tick {
 /// Differences found in a case, or `None` when the protocol is not built yet.
 fn check(case: &Case) -> Option<Vec<String>> {
     match case.protocol.as_str() {
+        "curve_meta" => Some(check_curve_meta(case)),
         "uniswap_v3" => Some(check_v3(case)),
         "uniswap_v4" => Some(check_v4(case)),
+        "curve_stable" => Some(check_curve_stable(case)),
         _ => None,
     }
 }
@@ -142,6 +163,82 @@ fn v4_pool(case: &Case, state: &V3State, terms: &V4Terms) -> uniswap_v4::Pool {
     let first = [(home.slot0(), state.sqrt_price_x96 | tick | fees), (home.liquidity(), liquidity)];
     pool.apply_slots(terms.pool_manager, &first).expect("a first slot as it was");
     pool
+}
+
+#[derive(Deserialize)]
+struct CurveState {
+    balances: Vec<String>,
+    #[serde(rename = "A")]
+    amp: String,
+    a_precision: String,
+    fee: String,
+    admin_fee: String,
+}
+
+/// What the coins of a metapool are worth, and which of the base pool's prices is in force.
+#[derive(Deserialize)]
+struct CurveMetaState {
+    redemption_price: U256,
+    base_virtual_price: U256,
+    base_cache_updated: u64,
+    base_cache_expires: u64,
+    base_pool: CurveBase,
+}
+
+#[derive(Deserialize)]
+struct CurveBase {
+    virtual_price: U256,
+}
+
+/// Decimals are all that its rates follow from, and the fee is taken in the token's units.
+fn check_curve_stable(case: &Case) -> Vec<String> {
+    let rates = case.tokens.iter().map(|token| U256::from(10).pow(U256::from(36 - token.decimals))).collect();
+    check_curve(case, rates, true)
+}
+
+/// Its own two coins, at the rates in force; the fee is taken before it is turned into units.
+fn check_curve_meta(case: &Case) -> Vec<String> {
+    let state: CurveMetaState = serde_json::from_value(case.state.clone()).expect("state of a curve_meta case");
+    let is_fresh = case.timestamp.expect("a time") > state.base_cache_updated + state.base_cache_expires;
+    let base = if is_fresh { state.base_pool.virtual_price } else { state.base_virtual_price };
+    check_curve(case, vec![state.redemption_price, base], false)
+}
+
+/// What `get_dy` says of a pool that multiplies coin by coin and leaves one unit.
+fn check_curve(case: &Case, rates: Vec<U256>, in_units: bool) -> Vec<String> {
+    let recorded: CurveState = serde_json::from_value(case.state.clone()).expect("state of a pool of Curve's");
+    let number = |text: &String| text.parse::<u64>().expect("a number");
+    let mut terms = curve_stable::Terms {
+        coins: case.tokens.len(),
+        rates: Default::default(),
+        product: curve_stable::Product::Each,
+        precision: recorded.a_precision.parse().expect("a precision"),
+        less_one: true,
+        settle: curve_stable::Settle::Units,
+        said: None,
+    };
+    let mut state = curve_stable::State {
+        amp: number(&recorded.amp) * u64::from(terms.precision),
+        fee: number(&recorded.fee),
+        admin_fee: number(&recorded.admin_fee),
+        ..curve_stable::State::default()
+    };
+    for (place, (rate, balance)) in rates.into_iter().zip(&recorded.balances).enumerate() {
+        terms.rates[place] = rate;
+        state.held[place] = balance.parse().expect("a balance");
+    }
+    let now = terms.standing(&state).expect("a pool that swaps");
+    let said = curve_stable::Said { less_one: true, in_units };
+    let mut differences = Vec::new();
+    for answer in &case.answers {
+        assert_eq!(answer.call, "get_dy");
+        let way = (answer.i.expect("i"), answer.j.expect("j"));
+        let quote = terms.get_dy(said, &state, &now, way, answer.amount);
+        if quote.ok() != answer.result {
+            differences.push(format!("{way:?} {}: {quote:?}, contract {:?}", answer.amount, answer.result));
+        }
+    }
+    differences
 }
 
 /// The periphery's quoter fills whole or reverts, as our quotes do.
@@ -222,6 +319,10 @@ fn every_recorded_answer_is_ours_to_the_unit() {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).expect("a readable case");
         let case: Case = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let (case, left) = case.split();
+        if left > 0 {
+            *missing.entry(format!("{}, through its base pool", case.protocol)).or_default() += left;
+        }
         let Some(differences) = check(&case) else {
             println!("{name} {} {} missing", case.protocol, case.answers.len());
             *missing.entry(case.protocol).or_default() += case.answers.len();

@@ -19,6 +19,7 @@ pub mod amm;
 pub mod balancer_v1;
 pub mod calldata;
 pub mod compound_v3;
+pub mod curve_crypto;
 pub mod curve_stable;
 pub mod discover;
 pub mod execution;
@@ -278,6 +279,7 @@ each! {
     UniswapV3(uniswap_v3),
     UniswapV2(uniswap_v2),
     BalancerV1(balancer_v1),
+    CurveCrypto(curve_crypto),
     CurveStable(curve_stable),
     #[cfg(feature = "toy")]
     Toy(toy_pool),

@@ -1,0 +1,207 @@
+//! Is it a pool of this family, where does it keep its state, and does its own code pay what we count.
+//!
+//! # Invariants
+//! - `Ok(None)`: no such pool. `Err`: one, or what looks like one, that cannot be used, and why.
+//! - The slots that are kept are those that its getters answer out of: another value there is another answer.
+//! - Its own code has paid what was foretold and not a unit more, between plain tokens, each coin into each.
+
+use alloy::sol_types::{SolCall, SolEvent};
+use alloy_primitives::{Address, U256, address};
+
+use crate::amm::Amm;
+use crate::curve_crypto::Pool;
+use crate::curve_crypto::abi;
+use crate::curve_crypto::invariant::COINS;
+use crate::curve_crypto::state::{Places, State, Terms, unpacked};
+use crate::discover::{Answer, Creation, Probe, Venue, plain_balance_slot};
+use crate::types::pool_key::PoolKey;
+
+/// Who swaps: an address nobody has.
+const NOBODY: Address = address!("0x7065726567726e65000000000000000000c0973e");
+/// Parts of a balance that are swapped to see whether the pool pays as we count.
+const PARTS: [u64; 3] = [20, 1_000, 100_003];
+/// What `A` is multiplied by: in all pools but the first.
+const MULTIPLIERS: [u64; 2] = [10_000, 1];
+/// Decimals that a coin may have which cannot tell.
+const DECIMALS: [u8; 3] = [18, 8, 6];
+
+impl Venue for Pool {
+    const PROTOCOL: &'static str = "curve_crypto";
+
+    /// The registry's word: pools are made by hand.
+    const CREATION: Creation = Creation {
+        topic: abi::PoolAdded::SIGNATURE_HASH,
+        pool: |_registry, topics, data| {
+            abi::PoolAdded::decode_raw_log(topics.iter().copied(), data).ok().map(|added| added.pool.into())
+        },
+    };
+
+    type Cache = ();
+
+    fn discover(
+        probe: &mut impl Probe,
+        (): &mut (),
+        key: PoolKey,
+        _assume_empty: bool,
+    ) -> Result<Option<Self>, String> {
+        if key.id.is_some() || probe.code_hash(key.contract).is_none() {
+            return Ok(None);
+        }
+        let mut asked = Asked { probe, pool: key.contract };
+        if !asked.is_of_three() {
+            return Ok(None);
+        }
+        asked.found().map(Some)
+    }
+}
+
+/// A pool that is asked.
+struct Asked<'a, P> {
+    probe: &'a mut P,
+    pool: Address,
+}
+
+impl<P: Probe> Asked<'_, P> {
+    /// It has a gamma, and prices of two coins but not of a third.
+    fn is_of_three(&mut self) -> bool {
+        let mut says = |data: Vec<u8>| {
+            let answer = self.probe.call(self.pool, &data);
+            answer.cold || answer.output.is_some_and(|output| output.len() == 32)
+        };
+        let price = |place: usize| abi::price_scaleCall { place: U256::from(place) }.abi_encode();
+        says(abi::gammaCall {}.abi_encode())
+            && says(abi::fee_gammaCall {}.abi_encode())
+            && says(price(COINS - 2))
+            && !says(price(COINS - 1))
+    }
+
+    fn found(&mut self) -> Result<Pool, String> {
+        let (still, moving) = self.stored(&abi::future_A_gamma_timeCall {}.abi_encode())?;
+        if !still.is_zero() {
+            return Err("its A moves, or has moved: it counts D anew with each swap".to_owned());
+        }
+        let mut places = Places { fixed: vec![(moving, still)], ..Places::default() };
+        let (ann, gamma) = self.curve(&mut places)?;
+        let state = self.state(&mut places)?;
+        let coins = self.coins();
+        let seats: Vec<usize> = (0..COINS).filter(|at| coins[*at].is_some()).collect();
+        let tokens: Vec<Address> = coins.iter().flatten().copied().collect();
+        if tokens.len() < 2 || (1..tokens.len()).any(|at| tokens[..at].contains(&tokens[at])) {
+            return Err("fewer than two of its coins are known".to_owned());
+        }
+        let (address, state) = (self.pool, Box::new(state));
+        let precisions = self.precisions(&coins);
+        let terms = Terms { precisions: [U256::ONE; COINS], ann, multiplier: U256::ONE, gamma };
+        let mut pool = Pool { address, tokens, seats, terms, places, state };
+        for (precisions, multiplier) in precisions.iter().flat_map(|all| MULTIPLIERS.map(|by| (*all, by))) {
+            pool.terms = Terms { precisions, multiplier: U256::from(multiplier), ..terms };
+            if self.pays_as_counted(&pool) {
+                return Ok(pool);
+            }
+        }
+        Err("pays something else than we count".to_owned())
+    }
+
+    /// `A` and gamma, which share a slot.
+    fn curve(&mut self, places: &mut Places) -> Result<(U256, U256), String> {
+        let [of_a, of_gamma] = [abi::ACall {}.abi_encode(), abi::gammaCall {}.abi_encode()];
+        let (ann, gamma) = (self.word(&of_a)?, self.word(&of_gamma)?);
+        let reads = self.answer(&of_a)?.reads;
+        for (at, slot) in reads.into_iter().filter(|(at, _)| *at == self.pool) {
+            let held = self.probe.slot(at, slot).ok_or("a slot is not known")?;
+            places.fixed.push((slot, held));
+        }
+        if ann.is_zero() || gamma.is_zero() { Err("it has no curve".to_owned()) } else { Ok((ann, gamma)) }
+    }
+
+    fn state(&mut self, places: &mut Places) -> Result<State, String> {
+        let mut balances = [U256::ZERO; COINS];
+        for at in 0..COINS {
+            (balances[at], places.balances[at]) =
+                self.stored(&abi::balancesCall { place: U256::from(at) }.abi_encode())?;
+        }
+        let price = |place: usize| abi::price_scaleCall { place: U256::from(place) }.abi_encode();
+        let answer = self.answer(&price(0))?;
+        places.prices = answer.reads.last().map(|(_, slot)| *slot).ok_or("its prices are no storage")?;
+        let held = self.probe.slot(self.pool, places.prices).ok_or("its prices are not known")?;
+        let prices = unpacked(held);
+        if [self.word(&price(0))?, self.word(&price(1))?] != prices || prices.iter().any(U256::is_zero) {
+            return Err("its prices are packed in another way".to_owned());
+        }
+        let (d, of_d) = self.stored(&abi::DCall {}.abi_encode())?;
+        places.d = of_d;
+        let mut fees = [U256::ZERO; 3];
+        let getters =
+            [abi::mid_feeCall {}.abi_encode(), abi::out_feeCall {}.abi_encode(), abi::fee_gammaCall {}.abi_encode()];
+        for ((fee, place), data) in fees.iter_mut().zip(&mut places.fees).zip(getters) {
+            (*fee, *place) = self.stored(&data)?;
+        }
+        Ok(State { balances, prices, d, fees })
+    }
+
+    fn coins(&mut self) -> [Option<Address>; COINS] {
+        std::array::from_fn(|at| {
+            let answer = self.probe.call(self.pool, &abi::coinsCall { place: U256::from(at) }.abi_encode());
+            let word = answer.word(0).filter(|word| !answer.cold && !word.is_zero())?;
+            Some(Address::from_word(word.into()))
+        })
+    }
+
+    /// Precisions of all coins, for each way in which those that cannot tell may have decimals.
+    fn precisions(&mut self, coins: &[Option<Address>; COINS]) -> Vec<[U256; COINS]> {
+        let mut all = vec![[U256::ONE; COINS]];
+        for (at, coin) in coins.iter().enumerate() {
+            let told = coin.and_then(|coin| self.probe.call(coin, &abi::decimalsCall {}.abi_encode()).word(0));
+            let told = told.and_then(|word| u8::try_from(word).ok()).filter(|decimals| *decimals <= 18);
+            let choices = told.map_or_else(|| DECIMALS.to_vec(), |decimals| vec![decimals]);
+            let with = |mut precisions: [U256; COINS], decimals: u8| {
+                precisions[at] = U256::from(10).pow(U256::from(18 - decimals));
+                precisions
+            };
+            all = all.iter().flat_map(|one| choices.iter().map(|decimals| with(*one, *decimals))).collect();
+        }
+        all
+    }
+
+    fn answer(&mut self, data: &[u8]) -> Result<Answer, String> {
+        let answer = self.probe.call(self.pool, data);
+        match answer.reads.last() {
+            Some((at, slot)) if answer.cold => Err(format!("needs slot {slot:?} of {at}, which is not known")),
+            _ if answer.cold => Err("needs an account that is not known".to_owned()),
+            _ => Ok(answer),
+        }
+    }
+
+    fn word(&mut self, data: &[u8]) -> Result<U256, String> {
+        self.answer(data)?.word(0).ok_or_else(|| "a getter does not answer".to_owned())
+    }
+
+    /// What a getter answers out of a slot of its own, and which.
+    fn stored(&mut self, data: &[u8]) -> Result<(U256, U256), String> {
+        let answer = self.answer(data)?;
+        let value = answer.word(0).ok_or("a getter does not answer")?;
+        let slot = answer.reads.last().map(|(_, slot)| *slot).unwrap_or_default();
+        let other = value.wrapping_add(U256::ONE);
+        let again = self.probe.call_with(NOBODY, self.pool, data, &[(self.pool, slot, other)]);
+        if again.word(0) == Some(other) { Ok((value, slot)) } else { Err("keeps its state elsewhere".to_owned()) }
+    }
+
+    /// Each coin in each other, and not a unit more.
+    fn pays_as_counted(&mut self, pool: &Pool) -> bool {
+        let pairs = pool.tokens.iter().flat_map(|one| pool.tokens.iter().map(move |other| [*one, *other]));
+        let mut swaps = pairs.flat_map(|pair| PARTS.map(|part| (pair, part)));
+        swaps.all(|(tokens, part)| {
+            let Some(leg) = pool.leg(tokens[0], tokens[1]) else { return true };
+            let amount = pool.held(leg) / U256::from(part);
+            let Ok(due) = pool.quote_in(leg, amount) else { return false };
+            let seats = [leg.token_in(), leg.token_out()].map(|place| U256::from(pool.seat(place)));
+            let mut pays = |least: U256| {
+                let call = abi::exchangeCall { i: seats[0], j: seats[1], dx: amount, min_dy: least };
+                // A plain token has no `transferFrom` but answers it with the payer's balance: one is a yes.
+                let funds = [(tokens[0], plain_balance_slot(NOBODY), U256::ONE)];
+                self.probe.call_staged(NOBODY, pool.address, &call.abi_encode(), &funds, &tokens).output.is_some()
+            };
+            pays(due) && !pays(due + U256::ONE)
+        })
+    }
+}

@@ -1,0 +1,279 @@
+//! Curve's pools of three coins that have no fixed price to each other: tricrypto. A pool repegs itself to where its trades go, and charges
+//! more the farther its coins are apart.
+//!
+//! - `invariant`: the contract's integers. `bound`: the curve in floats. `state`: what a quote depends on and where it lies. `discover`: how
+//!   a pool is recognised.
+//!
+//! # Invariants
+//! - No log tells the state: storage alone does. `A`, `gamma` and that they stand still are as they were when it was asked.
+//! - What a swap leaves is not foretold: the pool may repeg.
+//!
+//! # Cost
+//! A quote: one [`invariant::Shape::partner`], some microseconds. Nothing allocates or hashes.
+
+mod abi;
+mod bound;
+mod discover;
+mod invariant;
+mod state;
+
+use alloy::sol_types::SolCall;
+use alloy_primitives::{Address, B256, U256};
+use serde::{Deserialize, Serialize};
+
+use crate::amm::{Amm, Applied, ApplyError, Exact, Leg, QuoteError, Segment, Traded};
+use crate::curve_crypto::bound::Bound;
+use crate::curve_crypto::invariant::{COINS, WHOLE_FEE};
+use crate::curve_crypto::state::{Places, State};
+use crate::discover::{Venue, View};
+use crate::execution::{CallStep, Execution, Hop, Input, Output, PlannedSwap, Steps};
+use crate::site::{Logs, Slots, StateSite};
+
+pub use crate::curve_crypto::state::Terms;
+
+/// A pool of three coins.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Pool {
+    address: Address,
+    /// Those that are known, in the contract's order.
+    tokens: Vec<Address>,
+    /// The contract's place of each token.
+    seats: Vec<usize>,
+    terms: Terms,
+    places: Places,
+    state: Box<State>,
+}
+
+impl Clone for Pool {
+    fn clone(&self) -> Self {
+        let Self { address, tokens, seats, terms, places, state } = self;
+        Self {
+            address: *address,
+            tokens: tokens.clone(),
+            seats: seats.clone(),
+            terms: *terms,
+            places: places.clone(),
+            state: state.clone(),
+        }
+    }
+
+    /// Keeps the buffers.
+    fn clone_from(&mut self, source: &Self) {
+        (self.address, self.terms) = (source.address, source.terms);
+        self.tokens.clone_from(&source.tokens);
+        self.seats.clone_from(&source.seats);
+        self.places.clone_from(&source.places);
+        self.state.clone_from(&source.state);
+    }
+}
+
+impl Pool {
+    fn seat(&self, place: usize) -> usize {
+        self.seats.get(place).copied().unwrap_or_default()
+    }
+
+    /// The contract's place of a token.
+    #[must_use]
+    pub fn seat_of(&self, place: usize) -> usize {
+        self.seat(place)
+    }
+
+    /// Slots of the three balances, of `D` and of the three fees, and what they hold.
+    #[must_use]
+    pub fn slots(&self) -> [(U256, U256); 2 * COINS + 1] {
+        let (Places { balances, d, fees, .. }, state) = (&self.places, &self.state);
+        let balances = balances.iter().copied().zip(state.balances);
+        let mut all = balances.chain([(*d, state.d)]).chain(fees.iter().copied().zip(state.fees));
+        std::array::from_fn(|_| all.next().unwrap_or_default())
+    }
+
+    /// Slots of what stands still, first that it does, and what they hold.
+    #[must_use]
+    pub fn fixed_slots(&self) -> &[(U256, U256)] {
+        &self.places.fixed
+    }
+
+    /// What the pool holds of the token that goes in.
+    #[must_use]
+    pub fn held(&self, leg: Leg) -> U256 {
+        self.state.balances[self.seat(leg.token_in())]
+    }
+
+    fn pays(&self, leg: Leg, amount: U256) -> Result<U256, QuoteError> {
+        if amount.is_zero() {
+            return Err(QuoteError::TooSmall);
+        }
+        let seats = [self.seat(leg.token_in()), self.seat(leg.token_out())];
+        let out = self.state.paid(&self.terms, seats, amount).ok_or(QuoteError::TooLarge)?;
+        if out.is_zero() { Err(QuoteError::TooSmall) } else { Ok(out) }
+    }
+
+    fn bound(&self, leg: Leg) -> Bound {
+        let State { balances, fees, d, .. } = &*self.state;
+        let d = f64::from(*d);
+        let scales = self.state.scales(&self.terms);
+        let units = scales.map(|scale| d / scale);
+        let x = std::array::from_fn(|at| f64::from(balances[at]) / units[at]);
+        let (ann, multiplier) = (f64::from(self.terms.ann), f64::from(self.terms.multiplier));
+        Bound {
+            x,
+            token_in: self.seat(leg.token_in()),
+            token_out: self.seat(leg.token_out()),
+            amplification: ann / multiplier / (COINS as f64).powi(COINS as i32),
+            gamma: f64::from(self.terms.gamma) / 1e18,
+            units,
+            fee: f64::from(fees[0].min(fees[1])) / f64::from(WHOLE_FEE),
+        }
+    }
+}
+
+impl Amm for Pool {
+    fn protocol(&self) -> &'static str {
+        Self::PROTOCOL
+    }
+
+    fn execution(&self) -> Execution {
+        Execution::Pull
+    }
+
+    fn write_step(&self, swap: &PlannedSwap, steps: &mut Steps) {
+        let [i, j] = [swap.leg.token_in(), swap.leg.token_out()].map(|place| U256::from(self.seat(place)));
+        let words = [i, j, U256::from(swap.amount_in), U256::from(swap.amount_out)];
+        // `exchange`, written in place: a step is written while a bundle waits, and nothing there allocates.
+        let mut data = [0; 4 + 4 * 32];
+        data[..4].copy_from_slice(&abi::exchangeCall::SELECTOR);
+        for (to, word) in data[4..].chunks_exact_mut(32).zip(words) {
+            to.copy_from_slice(&word.to_be_bytes::<32>());
+        }
+        let hop = Hop { pool: self.key(), token_in: swap.token_in, amount_out: swap.amount_out };
+        steps.call(hop, &CallStep { data: &data, input: Input::Allowed, output: Output::Here });
+    }
+
+    /// It is told what goes in, and takes exactly that.
+    fn logged(&self, leg: Leg, [into, _]: [u128; 2], _came: u128) -> Result<[U256; 2], QuoteError> {
+        let into = U256::from(into);
+        Ok([into, self.quote_in(leg, into)?])
+    }
+
+    fn address(&self) -> Address {
+        self.address
+    }
+
+    fn sites(&self) -> Vec<StateSite> {
+        vec![StateSite { at: self.address, slots: Slots::All, logs: Logs::None }]
+    }
+
+    fn tokens(&self) -> &[Address] {
+        &self.tokens
+    }
+
+    fn quote_in(&self, leg: Leg, amount_in: U256) -> Result<U256, QuoteError> {
+        self.pays(leg, amount_in)
+    }
+
+    /// By a search over what it pays: the contract says no other way round.
+    fn quote_out(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
+        if amount_out.is_zero() {
+            return Err(QuoteError::TooSmall);
+        }
+        let reaches = |into: u128| self.pays(leg, U256::from(into)).is_ok_and(|out| out >= amount_out);
+        // Float to integer saturates.
+        let mut high = ((f64::from(amount_out) / self.bound(leg).rate()) as u128).max(1);
+        let mut low = 0;
+        while !reaches(high) {
+            if self.pays(leg, U256::from(high)) == Err(QuoteError::TooLarge) {
+                return Err(QuoteError::TooLarge);
+            }
+            (low, high) = (high, high.checked_mul(2).ok_or(QuoteError::TooLarge)?);
+        }
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if reaches(middle) { high = middle } else { low = middle }
+        }
+        Ok(U256::from(high))
+    }
+
+    fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
+        self.quote_out(leg, amount_out)
+    }
+
+    /// Never made: whether it repegs is not foretold.
+    fn trade(&mut self, _leg: Leg, _exact: Exact, _limit: Option<U256>) -> Result<Traded, QuoteError> {
+        Err(QuoteError::UnknownTick)
+    }
+
+    fn views(&self) -> Vec<View> {
+        let view = |data: Vec<u8>, due: U256| View { data, due: vec![(0, due)] };
+        let State { balances, prices, d, fees } = &*self.state;
+        let place = |place: usize| U256::from(place);
+        let mut views = vec![
+            view(abi::DCall {}.abi_encode(), *d),
+            view(abi::mid_feeCall {}.abi_encode(), fees[0]),
+            view(abi::out_feeCall {}.abi_encode(), fees[1]),
+            view(abi::fee_gammaCall {}.abi_encode(), fees[2]),
+        ];
+        views.extend((0..COINS).map(|at| view(abi::balancesCall { place: place(at) }.abi_encode(), balances[at])));
+        views.extend(
+            (1..COINS).map(|at| view(abi::price_scaleCall { place: place(at - 1) }.abi_encode(), prices[at - 1])),
+        );
+        views
+    }
+
+    fn factory_fee(&self) -> Option<u32> {
+        None
+    }
+
+    fn keeps(&self, _leg: Leg) -> Option<u32> {
+        None
+    }
+
+    fn marginal_rate(&self, leg: Leg) -> f64 {
+        self.bound(leg).rate()
+    }
+
+    fn depth(&self, leg: Leg) -> f64 {
+        self.bound(leg).depth()
+    }
+
+    fn follows_stretches(&self) -> bool {
+        false
+    }
+
+    fn segments(&self, leg: Leg, visit: impl FnMut(Segment) -> bool) {
+        self.bound(leg).stretches(visit);
+    }
+
+    fn apply_log(&mut self, _at: Address, _topics: &[B256], _data: &[u8]) -> Result<Applied, ApplyError> {
+        Ok(Applied::Irrelevant)
+    }
+
+    fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
+        if at != self.address {
+            return Ok(Applied::Irrelevant);
+        }
+        let state = self.places.fold(&self.state, changes)?;
+        if *self.state == state {
+            return Ok(Applied::Irrelevant);
+        }
+        *self.state = state;
+        Ok(Applied::Changed)
+    }
+
+    fn agrees(&self, other: &Self) -> bool {
+        self.state == other.state && self.terms == other.terms
+    }
+
+    fn log_fed(&self) -> bool {
+        false
+    }
+
+    fn logs_state(&self) -> bool {
+        false
+    }
+
+    fn gas(&self, _leg: Leg) -> u64 {
+        // Measured on a recorded pool: 211k to 217k, between tokens that write nothing as they are taken; one that keeps two balances
+        // takes 20k more.
+        234_000
+    }
+}

@@ -23,13 +23,14 @@ pub const USER: Address = address!("0x00000000000000000000000000000000000e0001")
 const BUILDER: Address = address!("0x00000000000000000000000000000000000b0001");
 
 /// Creation code of a package's published contract.
-fn creation_code(artifact: &str) -> Vec<u8> {
+pub fn creation_code(artifact: &str) -> Vec<u8> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("contracts/node_modules");
     let roots = [Some(here), std::env::var_os("PEREGRINE_NODE_MODULES").map(PathBuf::from)];
     let path = roots.into_iter().flatten().map(|root| root.join(artifact)).find(|path| path.is_file());
     let path = path.unwrap_or_else(|| panic!("{artifact} is not installed: run scripts/setup"));
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(path).expect("readable")).expect("json");
-    let code = json["bytecode"].as_str().or_else(|| json["evm"]["bytecode"]["object"].as_str()).expect("bytecode");
+    let places = [&json["bytecode"], &json["evm"]["bytecode"]["object"], &json["creationCode"]];
+    let code = places.into_iter().find_map(serde_json::Value::as_str).expect("bytecode");
     alloy_primitives::hex::decode(code).expect("hex")
 }
 

@@ -71,7 +71,7 @@ impl Weighted {
             let whole = STRETCH / half.max(1.0) * self.balance_in / self.gamma;
             let length = left.min((whole as u128).max(1));
             let share = length as f64 * self.gamma / self.balance_in;
-            let bend = if half >= 1.0 { half } else { ((1.0 + share).powf(half) - 1.0) / share };
+            let bend = if half >= 1.0 { half } else { (half * share.ln_1p()).exp_m1() / share };
             let reserve_in = self.balance_in / bend;
             let reserve_out = self.rate() * reserve_in / self.gamma;
             if !visit(Segment { in_max: U256::from(length), reserve_in, reserve_out, gamma: self.gamma }) {

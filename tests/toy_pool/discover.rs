@@ -37,13 +37,14 @@ impl Venue for Pool {
 
     type Cache = ();
 
-    fn ids(probe: &mut impl Probe, contract: Address) -> Vec<B256> {
+    fn keys(probe: &mut impl Probe, contract: Address) -> Vec<PoolKey> {
         if vault(&probe.call(contract, &VAULTCall {}.abi_encode())).is_none() {
             return Vec::new();
         }
         let count = probe.call(contract, &countCall {}.abi_encode()).word(0).unwrap_or_default();
         let mut id = |place| probe.call(contract, &idsCall { place: U256::from(place) }.abi_encode()).word(0);
-        (0..count.saturating_to::<u64>().min(LISTED)).map_while(|place| id(place).map(B256::from)).collect()
+        let key = |id| PoolKey { contract, id: Some(B256::from(id)) };
+        (0..count.saturating_to::<u64>().min(LISTED)).map_while(|place| id(place).map(key)).collect()
     }
 
     fn discover(

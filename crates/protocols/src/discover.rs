@@ -109,9 +109,10 @@ pub trait Venue: Amm + Sized {
     /// What is learnt of codes and storage layouts while asking, and serves the next question too.
     type Cache: Default;
 
-    /// The ids of the pools that a contract holds, as far as the contract tells: for whoever has its state and none of the logs by
-    /// which it has announced them. None where the contract is its pool, and where it lists none.
-    fn ids(_probe: &mut impl Probe, _contract: Address) -> Vec<B256> {
+    /// The keys of pools that a contract leads to, as far as it tells: those that it holds and lists, or the one that another contract
+    /// holds and it reckons for. For whoever has the state and none of the logs by which they were announced. None where the contract
+    /// is its pool, whose key is its address.
+    fn keys(_probe: &mut impl Probe, _contract: Address) -> Vec<PoolKey> {
         Vec::new()
     }
 

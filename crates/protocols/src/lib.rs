@@ -116,14 +116,13 @@ macro_rules! each {
             $($(#[$when])* $venue: <$venue::Pool as Venue>::Cache,)+
         }
 
-        /// The pools that a contract may be, or hold: itself, and those that any protocol finds listed there.
+        /// The pools that a contract may be, hold or reckon for: itself, and those that any protocol finds named there.
         #[must_use]
         pub fn keys(probe: &mut impl Probe, contract: Address) -> Vec<PoolKey> {
-            let of = |id| PoolKey { contract, id: Some(id) };
             let mut keys = vec![PoolKey::from(contract)];
             $(
                 $(#[$when])*
-                keys.extend(<$venue::Pool as Venue>::ids(probe, contract).into_iter().map(of));
+                keys.extend(<$venue::Pool as Venue>::keys(probe, contract));
             )+
             keys
         }

@@ -4,10 +4,12 @@
 //! To add a protocol: one line in [`check`] that turns a case into a pool and its answers into quotes.
 
 use alloy_primitives::Address;
+use alloy_primitives::B256;
 use alloy_primitives::I256;
 use alloy_primitives::U256;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::amm::QuoteError;
+use peregrine::protocols::balancer_v2;
 use peregrine::protocols::curve_stable;
 use peregrine::protocols::math::concentrated::grid::Grid;
 use peregrine::protocols::math::concentrated::ticks::Liquidity;
@@ -48,14 +50,15 @@ struct Token {
     decimals: u32,
 }
 
-/// Only what concentrated liquidity needs; other protocols have other fields, hence the defaults.
+/// Some protocols name the tokens by their addresses, some by their places.
 #[derive(Deserialize)]
 struct Answer {
     call: String,
-    token_in: Option<Address>,
-    token_out: Option<Address>,
+    /// Places of the tokens in the case's list.
     i: Option<usize>,
     j: Option<usize>,
+    token_in: Option<Address>,
+    token_out: Option<Address>,
     amount: U256,
     result: Option<U256>,
 }
@@ -85,6 +88,8 @@ fn check(case: &Case) -> Option<Vec<String>> {
         "curve_meta" => Some(check_curve_meta(case)),
         "uniswap_v3" => Some(check_v3(case)),
         "uniswap_v4" => Some(check_v4(case)),
+        "balancer_v2_stable" => Some(check_balancer_v2_stable(case)),
+        "balancer_v2_weighted" => Some(check_balancer_v2_weighted(case)),
         "curve_stable" => Some(check_curve_stable(case)),
         _ => None,
     }
@@ -260,6 +265,121 @@ fn check_v4(case: &Case) -> Vec<String> {
     }
     let refused = case.answers.iter().filter(|answer| answer.result.is_none()).count();
     println!("    {refused} answers are reverts");
+    differences
+}
+
+#[derive(Deserialize)]
+struct StableState {
+    balances: Vec<U256>,
+    scaling_factors: Vec<U256>,
+    swap_fee_percentage: String,
+    amp: String,
+    amp_precision: String,
+    bpt_index: Option<usize>,
+    recorded_invariant_version: u8,
+}
+
+/// Arithmetic alone: the pool's own token is left out, and no recorded answer swaps it.
+fn check_balancer_v2_stable(case: &Case) -> Vec<String> {
+    let state: StableState = serde_json::from_value(case.state.clone()).expect("state of a balancer_v2_stable case");
+    assert_eq!(state.amp_precision, "1000");
+    let without = |all: &[U256]| -> Vec<U256> {
+        all.iter().enumerate().filter(|(place, _)| Some(*place) != state.bpt_index).map(|(_, value)| *value).collect()
+    };
+    let (balances, scaling) = (without(&state.balances), without(&state.scaling_factors));
+    let pool = balancer_v2::stable::Stable {
+        amplification: state.amp.parse().expect("a number"),
+        balances: &balances,
+        scaling: &scaling,
+        fee: state.swap_fee_percentage.parse().expect("a fee"),
+        invariant: match state.recorded_invariant_version {
+            1 => balancer_v2::stable::Invariant::Truncated,
+            2 => balancer_v2::stable::Invariant::RoundedUp,
+            other => panic!("unknown version {other}"),
+        },
+    };
+    let place = |of: Option<usize>| {
+        let of = of.expect("a place");
+        assert_ne!(Some(of), state.bpt_index);
+        of - usize::from(state.bpt_index.is_some_and(|own| own < of))
+    };
+    let mut differences = Vec::new();
+    for answer in &case.answers {
+        let (from, to) = (place(answer.i), place(answer.j));
+        let ours = match answer.call.as_str() {
+            "given_in" => pool.given_in(from, to, answer.amount),
+            "given_out" => pool.given_out(from, to, answer.amount),
+            other => panic!("unknown call {other}"),
+        };
+        if ours.ok() != answer.result {
+            let (call, amount, due) = (&answer.call, answer.amount, answer.result);
+            differences.push(format!("{call} {from} to {to}, {amount}: {ours:?}, contract {due:?}"));
+        }
+    }
+    differences
+}
+
+#[derive(Deserialize)]
+struct WeightedState {
+    pool_id: B256,
+    vault: Address,
+    balances: Vec<String>,
+    swap_fee_percentage: U256,
+    normalized_weights: Vec<String>,
+    recorded_pow_version: String,
+}
+
+/// Where the vault keeps it is not recorded, and no quote depends on that.
+fn weighted_pool(case: &Case, state: &WeightedState) -> balancer_v2::Pool {
+    let powers = match state.recorded_pow_version.as_str() {
+        "v1" => balancer_v2::Powers::General,
+        "v2" => balancer_v2::Powers::Products,
+        other => panic!("unknown version {other}"),
+    };
+    let held = state.balances.iter().map(|balance| balance.parse().expect("a balance"));
+    let held = held.map(|cash| balancer_v2::Balance::new(cash, 0).expect("of 112 bits")).collect();
+    let somewhere = balancer_v2::Field { at: state.vault, slot: U256::ZERO, shift: 0, width: 64 };
+    let terms = balancer_v2::Terms {
+        vault: state.vault,
+        id: state.pool_id,
+        tokens: case.tokens.iter().map(|token| token.address).collect(),
+        weights: state.normalized_weights.iter().map(|weight| weight.parse().expect("a weight")).collect(),
+        powers,
+        layout: balancer_v2::Layout::Own((0..case.tokens.len()).map(U256::from).collect()),
+        fee: somewhere,
+        pauses: [None, None],
+    };
+    balancer_v2::Pool::new(terms, held, state.swap_fee_percentage).expect("a weighted pool")
+}
+
+/// Both are the vault's own answers; the smallest input that pays as much is a search of ours over the first.
+fn check_balancer_v2_weighted(case: &Case) -> Vec<String> {
+    let state: WeightedState =
+        serde_json::from_value(case.state.clone()).expect("state of a balancer_v2_weighted case");
+    let pool = weighted_pool(case, &state);
+    assert_eq!(pool.contract(), case.pool.parse::<Address>().expect("an address"));
+    let mut differences = Vec::new();
+    for answer in &case.answers {
+        let token = |place: Option<usize>| case.tokens[place.expect("a place")].address;
+        let leg = pool.leg(token(answer.i), token(answer.j)).expect("tokens of the pool");
+        let ours = match answer.call.as_str() {
+            "given_in" => pool.quote_in(leg, answer.amount),
+            "given_out" => pool.asks(leg, answer.amount),
+            other => panic!("unknown call {other}"),
+        };
+        if ours.ok() != answer.result {
+            let (call, amount, due) = (&answer.call, answer.amount, answer.result);
+            differences.push(format!("{call} {leg:?} {amount}: {ours:?}, contract {due:?}"));
+        }
+        let (Some(paid), "given_in") = (answer.result.filter(|paid| !paid.is_zero()), answer.call.as_str()) else {
+            continue;
+        };
+        let least = pool.quote_out(leg, paid).expect("it pays so much");
+        let pays = |amount| pool.quote_in(leg, amount).unwrap_or_default();
+        if least > answer.amount || pays(least) < paid || pays(least - U256::ONE) >= paid {
+            differences.push(format!("quote_out {leg:?} {paid}: {least}, contract pays it for {}", answer.amount));
+        }
+    }
     differences
 }
 

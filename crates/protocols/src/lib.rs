@@ -17,6 +17,7 @@ pub mod aave_v2;
 pub mod aave_v3;
 pub mod amm;
 pub mod balancer_v1;
+pub mod balancer_v2;
 pub mod calldata;
 pub mod compound_v3;
 pub mod curve_crypto;
@@ -278,6 +279,7 @@ each! {
     UniswapV3(uniswap_v3),
     UniswapV2(uniswap_v2),
     BalancerV1(balancer_v1),
+    BalancerV2(balancer_v2),
     CurveCrypto(curve_crypto),
     CurveStable(curve_stable),
     #[cfg(feature = "toy")]

@@ -1,0 +1,146 @@
+//! A weighted pool in cycles with pairs of Uniswap's own bytecode: found by the search, run by our contract, agreed with by the EVM to
+//! the wei. And what a swap costs.
+
+use alloy::sol_types::{SolCall, SolValue};
+use alloy_primitives::{Address, TxKind, U256};
+use peregrine::hot::engine::Engine;
+use peregrine::hot::event::{Event, Outcome};
+use peregrine::hot::evm::db::Unknown;
+use peregrine::hot::evm::own::Own;
+use peregrine::hot::evm::probe::EvmProbe;
+use peregrine::hot::search::Search;
+use peregrine::hot::search::sizing::Effort;
+use peregrine::hot::simulate::Prover;
+use peregrine::hot::state::pools::Pools;
+use peregrine::protocols;
+use peregrine::protocols::amm::Amm;
+use peregrine::protocols::executor::Bid;
+use peregrine::protocols::{AnyPool, DiscoveryCache};
+use peregrine::types::amount::Wei;
+use peregrine::types::pool_key::PoolKey;
+
+use crate::common::chain::{Chain, USER, depositCall};
+use crate::world::{Code, PER_CENT, WINDOWS, World, legs};
+
+const ETHER: u128 = 1_000_000_000_000_000_000;
+
+/// Wrapped ether and two tokens, a pair of each two, and a weighted pool that prices them otherwise.
+struct Market {
+    world: World,
+    pairs: Vec<Address>,
+    key: PoolKey,
+    weth: Address,
+    others: [Address; 2],
+}
+
+impl Market {
+    /// `held`: what the pool holds of wrapped ether and of the others, in ether; the pairs hold as much of one as of another.
+    fn new(code: Code, weights: &[u64], held: &[u128]) -> Self {
+        let mut chain = Chain::new();
+        let weth = chain.deploy("@uniswap/v2-periphery/build/WETH9.json", &[]);
+        chain.send(TxKind::Call(weth), depositCall {}.abi_encode(), U256::from(100_000 * ETHER));
+        let supply = U256::from(1_000_000 * ETHER).abi_encode();
+        let others = [(); 2].map(|()| chain.deploy("@uniswap/v2-core/build/ERC20.json", &supply));
+        let factory = chain.deploy("@uniswap/v2-core/build/UniswapV2Factory.json", &USER.abi_encode());
+        let all = [weth, others[0], others[1]];
+        let deep = [U256::from(1_000 * ETHER); 2];
+        let pairs = [[0, 1], [1, 2], [0, 2]].map(|[a, b]| chain.pair(factory, [all[a], all[b]], deep)).to_vec();
+        let mut world = World::on(chain, weth, all[..weights.len()].to_vec(), WINDOWS);
+        // The pool keeps its tokens in order of their addresses.
+        let in_order = |of: &[u128]| -> Vec<u128> {
+            let place = |token: &Address| all.iter().position(|other| other == token).expect("one of them");
+            world.tokens.iter().map(|token| of[place(token)]).collect()
+        };
+        let wide: Vec<u128> = weights.iter().copied().map(u128::from).collect();
+        let weights: Vec<u64> = in_order(&wide).into_iter().map(|weight| weight as u64).collect();
+        let held: Vec<u128> = in_order(held).into_iter().map(|held| held * ETHER).collect();
+        let key = world.filled(code, &weights, 3 * PER_CENT / 10, &held);
+        Self { world, pairs, key, weth, others }
+    }
+
+    fn engine(self) -> Engine {
+        let mut machine = self.world.chain.machine;
+        let mut pools: Pools<AnyPool> = Pools::default();
+        let mut cache = DiscoveryCache::default();
+        for key in self.pairs.iter().copied().map(PoolKey::from).chain([self.key]) {
+            let found = protocols::discover(&mut EvmProbe::new(&mut machine), &mut cache, key, false);
+            pools.add(found.expect("usable").expect("a pool")).expect("new");
+        }
+        let own = Own::install(&mut machine, true, self.weth).expect("the executor");
+        let bases: Vec<_> = [self.weth, self.others[0]].map(|token| pools.intern(token)).to_vec();
+        for token in [self.weth, self.others[0], self.others[1]] {
+            own.mark_balance_slots(&mut machine, token);
+        }
+        let mut search = Search::new(&bases, 4, Effort::EXACT);
+        search.extend(&pools);
+        let prover = Prover::new(own, 1, Unknown::AssumeEmpty, Bid::Wei(Wei(U256::ZERO)));
+        Engine::new(machine, pools, search, prover, Wei(U256::from(1)))
+    }
+}
+
+/// The proven paths, as the kinds of their hops.
+fn paths(engine: &Engine, outcome: &Outcome) -> Vec<Vec<&'static str>> {
+    let kinds = |proof: &peregrine::hot::simulate::Proven| -> Vec<&'static str> {
+        let path = proof.opportunity().path(engine.pools());
+        path.hops.iter().map(|hop| if hop.pool.id.is_some() { "weighted" } else { "pair" }).collect()
+    };
+    outcome.proven.iter().map(kinds).collect()
+}
+
+#[test]
+fn a_cycle_through_a_pool_out_of_line_is_proven_to_the_wei() {
+    let markets: [(Code, &[u64], &[u128]); 4] = [
+        (Code::First, &[50, 50], &[1_100, 1_000]),
+        (Code::TwoTokens, &[50, 50], &[1_000, 1_100]),
+        (Code::Third, &[80, 20], &[4_000, 1_100]),
+        (Code::Third, &[50, 25, 25], &[2_000, 1_000, 1_100]),
+    ];
+    for (code, weights, held) in markets {
+        let mut engine = Market::new(code, weights, held).engine();
+        let outcome = engine.on_event(Event::Head);
+        let paths = paths(&engine, &outcome);
+        println!("{code:?} {weights:?} {held:?}: {paths:?}");
+        assert!(paths.iter().any(|path| path.contains(&"weighted")), "{code:?} {held:?}: {:?}", outcome.rejected);
+        assert!(paths.iter().all(|path| path.last() == Some(&"pair")), "the vault pays nothing before it is paid");
+        assert!(outcome.rejected.is_empty(), "{:?}", outcome.rejected);
+    }
+}
+
+#[test]
+fn between_two_pairs_a_pool_is_paid_by_our_contract_and_pays_the_pair_behind_it() {
+    // What the second token buys of the third is worth more here alone: the way there and back is by pairs.
+    let mut market = Market::new(Code::Third, &[34, 33, 33], &[1_030, 1_000, 1_000]);
+    let pool = market.world.found(market.key);
+    let leg = pool.leg(market.others[0], market.others[1]).expect("a leg");
+    let there = U256::from(100 * ETHER);
+    market.world.swap(&pool, leg, false, there);
+    let mut engine = market.engine();
+    let outcome = engine.on_event(Event::Head);
+    let paths = paths(&engine, &outcome);
+    println!("{paths:?}");
+    assert!(paths.iter().any(|path| path == &["pair", "weighted", "pair"]), "{paths:?} {:?}", outcome.rejected);
+    assert!(outcome.rejected.is_empty(), "{:?}", outcome.rejected);
+}
+
+#[test]
+fn a_swap_costs_about_what_is_said() {
+    let mut world = World::new(&[18, 18, 18, 18], WINDOWS);
+    world.fund();
+    for (code, weights) in [
+        (Code::First, vec![80, 20]),
+        (Code::First, vec![25, 25, 25, 25]),
+        (Code::TwoTokens, vec![50, 50]),
+        (Code::Third, vec![50, 50]),
+        (Code::Third, vec![40, 30, 20, 10]),
+    ] {
+        let key = world.filled(code, &weights, PER_CENT, &vec![1_000 * ETHER; weights.len()]);
+        let pool = world.found(key);
+        let leg = legs(&pool)[0];
+        // The first swap of a block writes the oracle of a pool that has one; the second is like all others.
+        world.pass(12);
+        let [first, second] = [0, 1].map(|_| world.swap(&pool, leg, false, U256::from(ETHER)).gas_used() - 21_000);
+        let said = pool.gas(leg);
+        println!("{code:?} {weights:?}: {first} first, {second} then; said {said}");
+        assert!(second.abs_diff(said) < said / 3, "{code:?}: {second}, said {said}");
+    }
+}

@@ -19,6 +19,7 @@ use peregrine::replay::discover;
 use peregrine::replay::execute;
 use peregrine::replay::record::{Codes, Record};
 use peregrine::replay::report::{Line, Opportunity};
+use peregrine::types::pool_key::PoolKey;
 use serde_json::Value;
 
 fn json(path: &Path) -> Value {
@@ -47,14 +48,24 @@ fn opportunities(blocks: &Path, block: &str) -> Vec<Opportunity> {
     lines.into_iter().filter_map(opportunity).collect()
 }
 
+/// By its address, or by its id where the contract holds many.
+fn is_named(key: PoolKey, name: &str) -> bool {
+    let own = key.id.map_or_else(|| key.contract.to_string(), |id| id.to_string());
+    own.eq_ignore_ascii_case(name)
+}
+
 /// The same pools in the same direction, wherever the cycle is entered.
-fn same_cycle(opportunity: &Opportunity, pools: &[Address], first_token: Address) -> bool {
+fn same_cycle(opportunity: &Opportunity, pools: &[&str], first_token: Address) -> bool {
     let hops = &opportunity.hops;
     hops.len() == pools.len()
         && (0..hops.len()).any(|turn| {
             hops[turn].token_in == first_token
-                && pools.iter().enumerate().all(|(i, pool)| hops[(turn + i) % hops.len()].pool == (*pool).into())
+                && pools.iter().enumerate().all(|(i, name)| is_named(hops[(turn + i) % hops.len()].pool, name))
         })
+}
+
+fn names(value: &Value) -> Vec<&str> {
+    value.as_array().expect("a list").iter().map(|name| name.as_str().expect("a name")).collect()
 }
 
 /// Why a cycle did not come out: a pool that cannot be used, or what its pools really pay.
@@ -121,7 +132,8 @@ fn every_profitable_cycle_at_the_start_of_a_block_comes_out_or_is_explained() {
         for cycle in cycles {
             let (start, path, theirs) =
                 (address(&cycle["start"]), addresses(&cycle["path"]), amount(&cycle["gross_profit"]));
-            let same = |o: &&Opportunity| o.trigger_index.is_none() && same_cycle(o, &path, start);
+            let pools = names(&cycle["path"]);
+            let same = |o: &&Opportunity| o.trigger_index.is_none() && same_cycle(o, &pools, start);
             match ours.iter().find(same) {
                 Some(o) if o.gross_profit >= theirs => {
                     out += 1;
@@ -148,34 +160,86 @@ fn every_profitable_cycle_at_the_start_of_a_block_comes_out_or_is_explained() {
     assert_eq!(out + explained.len(), 9);
 }
 
-#[test]
-fn every_arbitrage_that_others_made_over_venues_that_we_know_comes_out() {
-    let Some(blocks) = common::mainnet("blocks") else { return };
-    let truth = json(&common::mainnet("truth.json").expect("beside the blocks"));
-    println!("{:>9} {:>5} {:>24} {:>24} {:>8}  kinds", "block", "tx", "their gross, wei", "ours, wei", "behind");
-    let mut missed = Vec::new();
-    for (block, entry) in truth.as_object().expect("blocks") {
-        let arbs = entry["arbs"].as_array().expect("a list");
-        let family = |arb: &&Value| {
-            let kinds = arb["swaps"].as_array().expect("swaps");
-            kinds.iter().all(|swap| ["v2", "v3", "pcs3", "bal1"].contains(&swap["kind"].as_str().unwrap_or("")))
+/// What others made in the recorded blocks, and what of it comes out.
+#[derive(Debug, Default)]
+struct Taken {
+    /// What they made in all, in wei, and the part that we find.
+    theirs: U256,
+    ours: U256,
+    /// Rows that come out, and rows that do not and have a reason.
+    out: usize,
+    lacking: Vec<String>,
+    /// Rows that do not come out and have none.
+    missed: Vec<String>,
+}
+
+impl Taken {
+    fn look(&mut self, blocks: &Path, block: &str, arb: &Value, ours: &[Opportunity]) {
+        let theirs = amount(&arb["profit_amount"]);
+        self.theirs += theirs;
+        let Some(row) = compare(block, arb, ours) else {
+            self.ours += theirs;
+            self.out += 1;
+            return;
         };
-        let arbs: Vec<&Value> = arbs.iter().filter(family).collect();
-        if arbs.is_empty() {
-            continue;
-        }
-        let ours = opportunities(&blocks, block);
-        for arb in arbs {
-            missed.extend(compare(block, arb, &ours));
+        let lacking = lacking(blocks, block, arb);
+        println!("{:>16} {}", "", lacking.join("; "));
+        if lacking.is_empty() { self.missed.push(row) } else { self.lacking.push(row) }
+    }
+}
+
+/// Pools of an arbitrage that cannot be used, and tokens that take a share of what is sent: why it does not come out.
+fn lacking(blocks: &Path, block: &str, arb: &Value) -> Vec<String> {
+    let dir = blocks.join(block);
+    let record = Record::read(&dir, &Codes::of(&dir).expect("codes")).expect("a record");
+    let mut machine = execute::machine(&record);
+    let found = discover::pools(&mut machine, &mut DiscoveryCache::default(), true);
+    let swaps = arb["swaps"].as_array().expect("swaps");
+    let mut why = Vec::new();
+    for swap in swaps {
+        let [kind, name] = ["kind", "pool"].map(|key| swap[key].as_str().expect("text"));
+        if !found.pools.iter().any(|pool| is_named(pool.key(), name)) {
+            let reason = found.unusable.iter().find(|(key, _)| is_named(*key, name));
+            why.push(format!("{kind} {name}: {}", reason.map_or("no venue of ours", |(_, reason)| reason)));
         }
     }
+    for pair in swaps.windows(2) {
+        let [out, into] = [amount(&pair[0]["amount_out"]), amount(&pair[1]["amount_in"])];
+        // More than somebody who skims would leave behind.
+        if into < out && (out - into) * U256::from(1_000) > out {
+            why.push(format!("{} of {out} came of {}: it taxes transfers", into, pair[0]["token_out"]));
+        }
+    }
+    why
+}
+
+#[test]
+fn every_arbitrage_that_others_made_comes_out_or_says_what_we_lack() {
+    let (Some(older), Some(newer)) = (common::mainnet(""), common::newer_mainnet("")) else { return };
+    println!("{:>9} {:>5} {:>24} {:>24} {:>8}  kinds", "block", "tx", "their gross, wei", "ours, wei", "behind");
+    let mut taken = Taken::default();
+    for folder in [older, newer] {
+        let (blocks, truth) = (folder.join("blocks"), json(&folder.join("truth.json")));
+        for (block, entry) in truth.as_object().expect("blocks") {
+            let arbs = entry["arbs"].as_array().expect("a list");
+            if arbs.is_empty() {
+                continue;
+            }
+            let ours = opportunities(&blocks, block);
+            arbs.iter().for_each(|arb| taken.look(&blocks, block, arb, &ours));
+        }
+    }
+    let Taken { theirs, ours, out, lacking, missed } = &taken;
+    let share = f64::from(*ours) / f64::from(*theirs);
+    println!("{out} come out, {:.1} % of {theirs} wei; {} have a reason", 100.0 * share, lacking.len());
     assert!(missed.is_empty(), "{missed:#?}");
+    assert!(*out >= 13 && share > 0.85, "{out} come out, {share} of the value");
 }
 
 /// Prints the row; returns it when ours is less than 99.9 % of theirs. A cycle may begin with another token than theirs, so in ether.
 fn compare(block: &str, arb: &Value, ours: &[Opportunity]) -> Option<String> {
     let (index, theirs) = (arb["tx_index"].as_u64().expect("a number") as usize, amount(&arb["profit_amount"]));
-    let (pools, first) = (addresses(&arb["pools"]), address(&arb["path"][0]));
+    let (pools, first) = (names(&arb["pools"]), address(&arb["path"][0]));
     let before = |o: &&Opportunity| o.trigger_index.is_none_or(|trigger| trigger < index);
     let enough = |profit: U256| profit * U256::from(1000) >= theirs * U256::from(999);
     let same = |o: &&Opportunity| before(o) && same_cycle(o, &pools, first);

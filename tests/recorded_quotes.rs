@@ -10,6 +10,7 @@ use alloy_primitives::U256;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::amm::QuoteError;
 use peregrine::protocols::balancer_v2;
+use peregrine::protocols::curve_crypto;
 use peregrine::protocols::curve_stable;
 use peregrine::protocols::math::concentrated::grid::Grid;
 use peregrine::protocols::math::concentrated::ticks::Liquidity;
@@ -85,6 +86,7 @@ struct V3Tick {
 /// Differences found in a case, or `None` when the protocol is not built yet.
 fn check(case: &Case) -> Option<Vec<String>> {
     match case.protocol.as_str() {
+        "curve_crypto" => Some(check_curve_crypto(case)),
         "curve_meta" => Some(check_curve_meta(case)),
         "uniswap_v3" => Some(check_v3(case)),
         "uniswap_v4" => Some(check_v4(case)),
@@ -240,6 +242,44 @@ fn check_curve(case: &Case, rates: Vec<U256>, in_units: bool) -> Vec<String> {
         let way = (answer.i.expect("i"), answer.j.expect("j"));
         let quote = terms.get_dy(said, &state, &now, way, answer.amount);
         if quote.ok() != answer.result {
+            differences.push(format!("{way:?} {}: {quote:?}, contract {:?}", answer.amount, answer.result));
+        }
+    }
+    differences
+}
+
+#[derive(Deserialize)]
+struct CurveCryptoState {
+    balances: [U256; 3],
+    #[serde(rename = "A")]
+    amp: U256,
+    gamma: U256,
+    #[serde(rename = "D")]
+    d: U256,
+    price_scale: [U256; 2],
+    mid_fee: U256,
+    out_fee: U256,
+    fee_gamma: U256,
+}
+
+/// The first tricrypto, whose `A` enters the step as it is.
+fn check_curve_crypto(case: &Case) -> Vec<String> {
+    let recorded: CurveCryptoState = serde_json::from_value(case.state.clone()).expect("state of a curve_crypto case");
+    let state = curve_crypto::State {
+        balances: recorded.balances,
+        prices: recorded.price_scale,
+        d: recorded.d,
+        fees: [recorded.mid_fee, recorded.out_fee, recorded.fee_gamma],
+    };
+    let precision = |place: usize| U256::from(10).pow(U256::from(18 - case.tokens[place].decimals));
+    let precisions = std::array::from_fn(precision);
+    let terms = curve_crypto::Terms { precisions, ann: recorded.amp, multiplier: U256::ONE, gamma: recorded.gamma };
+    let mut differences = Vec::new();
+    for answer in &case.answers {
+        assert_eq!(answer.call, "get_dy");
+        let way = [answer.i.expect("i"), answer.j.expect("j")];
+        let quote = state.paid(&terms, way, answer.amount);
+        if quote != answer.result {
             differences.push(format!("{way:?} {}: {quote:?}, contract {:?}", answer.amount, answer.result));
         }
     }

@@ -24,12 +24,12 @@ use serde::{Deserialize, Serialize};
 use crate::amm::{Amm, Applied, ApplyError, Exact, Leg, QuoteError, Segment, Traded};
 use crate::curve_crypto::bound::Bound;
 use crate::curve_crypto::invariant::{COINS, WHOLE_FEE};
-use crate::curve_crypto::state::{Places, State};
+use crate::curve_crypto::state::Places;
 use crate::discover::{Venue, View};
 use crate::execution::{CallStep, Execution, Hop, Input, Output, PlannedSwap, Steps};
 use crate::site::{Logs, Slots, StateSite};
 
-pub use crate::curve_crypto::state::Terms;
+pub use crate::curve_crypto::state::{State, Terms};
 
 /// A pool of three coins.
 #[derive(Debug, Deserialize, Serialize)]

@@ -21,10 +21,12 @@ pub struct Terms {
 
 /// All that a quote depends on and that changes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub(super) struct State {
+pub struct State {
+    /// In units of each coin.
     pub balances: [U256; COINS],
     /// Of the second and the third coin in the first, eighteen decimals.
     pub prices: [U256; COINS - 1],
+    /// What all coins are worth in the first, were they even.
     pub d: U256,
     /// Where all are even, where they are apart, and how fast the one becomes the other.
     pub fees: [U256; 3],
@@ -44,7 +46,8 @@ pub(super) struct Places {
 
 impl State {
     /// What `amount` of one coin pays in another. `None`: it reverts.
-    pub(super) fn paid(&self, terms: &Terms, [i, j]: [usize; 2], amount: U256) -> Option<U256> {
+    #[must_use]
+    pub fn paid(&self, terms: &Terms, [i, j]: [usize; 2], amount: U256) -> Option<U256> {
         let mut balances = self.balances;
         balances[i] = balances[i].checked_add(amount)?;
         let mut x = [U256::ZERO; COINS];

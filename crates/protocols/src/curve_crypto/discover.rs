@@ -92,9 +92,9 @@ impl<P: Probe> Asked<'_, P> {
         let (address, state) = (self.pool, Box::new(state));
         let precisions = self.precisions(&coins);
         let terms = Terms { precisions: [U256::ONE; COINS], ann, multiplier: U256::ONE, gamma };
-        let mut pool = Pool { address, tokens, seats, terms, places, state };
+        let mut pool = Pool { address, tokens, seats, terms: Box::new(terms), places: Box::new(places), state };
         for (precisions, multiplier) in precisions.iter().flat_map(|all| MULTIPLIERS.map(|by| (*all, by))) {
-            pool.terms = Terms { precisions, multiplier: U256::from(multiplier), ..terms };
+            *pool.terms = Terms { precisions, multiplier: U256::from(multiplier), ..terms };
             if self.pays_as_counted(&pool) {
                 return Ok(pool);
             }
@@ -116,9 +116,8 @@ impl<P: Probe> Asked<'_, P> {
 
     fn state(&mut self, places: &mut Places) -> Result<State, String> {
         let mut balances = [U256::ZERO; COINS];
-        for at in 0..COINS {
-            (balances[at], places.balances[at]) =
-                self.stored(&abi::balancesCall { place: U256::from(at) }.abi_encode())?;
+        for (at, (balance, slot)) in balances.iter_mut().zip(&mut places.balances).enumerate() {
+            (*balance, *slot) = self.stored(&abi::balancesCall { place: U256::from(at) }.abi_encode())?;
         }
         let price = |place: usize| abi::price_scaleCall { place: U256::from(place) }.abi_encode();
         let answer = self.answer(&price(0))?;

@@ -25,8 +25,6 @@ alloy::sol! {
 }
 
 const SWAPPER: Address = address!("0x000000000000000000000000000000005ca1ab1e");
-/// What a token spends on the two balances of a `transferFrom`, which a plain one does not keep.
-const BALANCES: u64 = 20_000;
 /// Amounts each way.
 const AMOUNTS: u32 = 50;
 
@@ -58,13 +56,13 @@ fn legs(pool: &Pool) -> Vec<Leg> {
 
 /// The contract's places of a leg: those of the tokens that are known are found by asking.
 fn call(pool: &Pool, leg: Leg, dx: U256, min_dy: U256) -> Vec<u8> {
-    let [i, j] = [leg.token_in(), leg.token_out()].map(|place| U256::from(pool.seat_of(place)));
+    let [i, j] = [leg.token_in(), leg.token_out()].map(|place| U256::from(pool.index_of(place)));
     exchangeCall { i, j, dx, min_dy }.abi_encode()
 }
 
 /// Does the pool's own code pay at least so much, in a state?
 fn pays(machine: &mut Machine, pool: &Pool, leg: Leg, [dx, least]: [U256; 2], state: &[(Address, U256, U256)]) -> bool {
-    let funds = (pool.tokens()[leg.token_in()], plain_balance_slot(SWAPPER), U256::ONE);
+    let funds = (pool.tokens()[leg.token_in()], plain_balance_slot(SWAPPER), U256::MAX >> 1);
     let overrides: Vec<_> = state.iter().copied().chain([funds]).collect();
     let data = call(pool, leg, dx, least);
     EvmProbe::new(machine).call_staged(SWAPPER, pool.address(), &data, &overrides, pool.tokens()).output.is_some()
@@ -162,7 +160,7 @@ fn recorded_pools_pay_what_is_quoted() {
     assert!(pools > 0 && seen.equal > 100, "{pools} pools");
 }
 
-/// In the place of its tokens plain ones, of which the swapper has a unit: a yes, to whoever takes any amount of it.
+/// In the place of its tokens plain ones, of which the swapper and the pool have enough.
 fn with_plain_tokens(machine: &mut Machine, pool: &Pool) {
     let code = Bytecode::new_legacy(Bytes::from_static(&PLAIN_TOKEN));
     let plain = AccountInfo { nonce: 1, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() };
@@ -170,7 +168,7 @@ fn with_plain_tokens(machine: &mut Machine, pool: &Pool) {
     for token in pool.tokens() {
         let _ = machine.db_mut().replace_account(*token, plain.clone());
         machine.db_mut().override_slots(&[
-            (*token, plain_balance_slot(SWAPPER), U256::ONE),
+            (*token, plain_balance_slot(SWAPPER), U256::MAX >> 1),
             (*token, plain_balance_slot(pool.address()), U256::MAX >> 1),
         ]);
     }
@@ -242,9 +240,10 @@ fn recorded_swaps_pay_what_is_quoted() {
                 let said: Vec<_> = own.filter_map(|log| TokenExchange::decode_log(log).ok()).collect();
                 // The first of a transaction alone starts from where the pool is known to be.
                 if let Some(swap) = said.first() {
-                    let place = |seat: U256| (0..pool.tokens().len()).find(|at| U256::from(pool.seat_of(*at)) == seat);
+                    let place =
+                        |index: U256| (0..pool.tokens().len()).find(|at| U256::from(pool.index_of(*at)) == index);
                     let [from, to] =
-                        [swap.sold_id, swap.bought_id].map(|seat| pool.tokens()[place(seat).expect("known")]);
+                        [swap.sold_id, swap.bought_id].map(|index| pool.tokens()[place(index).expect("known")]);
                     let leg = pool.leg(from, to).expect("its tokens");
                     assert_eq!(pool.quote_in(leg, swap.tokens_sold), Ok(swap.tokens_bought));
                     swaps += 1;
@@ -278,7 +277,7 @@ fn what_a_swap_costs() {
                 let data = call(pool, leg, pool.held(leg) / U256::from(1_000), U256::ZERO);
                 let ran = machine.call(SWAPPER, pool.address(), data.into()).expect("runs");
                 if ran.is_success() {
-                    costs.push((ran.gas_used() - 21_000 + BALANCES, pool.gas(leg)));
+                    costs.push((ran.gas_used() - 21_000, pool.gas(leg)));
                 }
             }
         }

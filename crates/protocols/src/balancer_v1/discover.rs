@@ -167,7 +167,6 @@ fn staged(probe: &mut impl Probe, pool: &Pool, tokens: [Address; 2], amount: U25
         least_out: U256::ZERO,
         most_price: U256::MAX,
     };
-    // A plain token has no `transferFrom` but answers it with the payer's balance, which the pool takes for a yes.
-    let funds = [(tokens[0], plain_balance_slot(NOBODY), U256::ONE)];
+    let funds = [(tokens[0], plain_balance_slot(NOBODY), U256::MAX >> 1)];
     probe.call_staged(NOBODY, pool.address, &call.abi_encode(), &funds, &tokens).word(0)
 }

@@ -84,7 +84,7 @@ impl<P: Probe> Asked<'_, P> {
         let (ann, gamma) = self.curve(&mut places)?;
         let state = self.state(&mut places)?;
         let coins = self.coins();
-        let seats: Vec<usize> = (0..COINS).filter(|at| coins[*at].is_some()).collect();
+        let indices: Vec<usize> = (0..COINS).filter(|at| coins[*at].is_some()).collect();
         let tokens: Vec<Address> = coins.iter().flatten().copied().collect();
         if tokens.len() < 2 || (1..tokens.len()).any(|at| tokens[..at].contains(&tokens[at])) {
             return Err("fewer than two of its coins are known".to_owned());
@@ -92,7 +92,7 @@ impl<P: Probe> Asked<'_, P> {
         let (address, state) = (self.pool, Box::new(state));
         let precisions = self.precisions(&coins);
         let terms = Terms { precisions: [U256::ONE; COINS], ann, multiplier: U256::ONE, gamma };
-        let mut pool = Pool { address, tokens, seats, terms: Box::new(terms), places: Box::new(places), state };
+        let mut pool = Pool { address, tokens, indices, terms: Box::new(terms), places: Box::new(places), state };
         for (precisions, multiplier) in precisions.iter().flat_map(|all| MULTIPLIERS.map(|by| (*all, by))) {
             *pool.terms = Terms { precisions, multiplier: U256::from(multiplier), ..terms };
             if self.pays_as_counted(&pool) {
@@ -193,11 +193,10 @@ impl<P: Probe> Asked<'_, P> {
             let Some(leg) = pool.leg(tokens[0], tokens[1]) else { return true };
             let amount = pool.held(leg) / U256::from(part);
             let Ok(due) = pool.quote_in(leg, amount) else { return false };
-            let seats = [leg.token_in(), leg.token_out()].map(|place| U256::from(pool.seat(place)));
+            let indices = [leg.token_in(), leg.token_out()].map(|place| U256::from(pool.index(place)));
             let mut pays = |least: U256| {
-                let call = abi::exchangeCall { i: seats[0], j: seats[1], dx: amount, min_dy: least };
-                // A plain token has no `transferFrom` but answers it with the payer's balance: one is a yes.
-                let funds = [(tokens[0], plain_balance_slot(NOBODY), U256::ONE)];
+                let call = abi::exchangeCall { i: indices[0], j: indices[1], dx: amount, min_dy: least };
+                let funds = [(tokens[0], plain_balance_slot(NOBODY), U256::MAX >> 1)];
                 self.probe.call_staged(NOBODY, pool.address, &call.abi_encode(), &funds, &tokens).output.is_some()
             };
             pays(due) && !pays(due + U256::ONE)

@@ -38,7 +38,7 @@ pub struct Pool {
     /// Those that are known, in the contract's order.
     tokens: Vec<Address>,
     /// The contract's place of each token.
-    seats: Vec<usize>,
+    indices: Vec<usize>,
     terms: Box<Terms>,
     places: Box<Places>,
     state: Box<State>,
@@ -46,11 +46,11 @@ pub struct Pool {
 
 impl Clone for Pool {
     fn clone(&self) -> Self {
-        let Self { address, tokens, seats, terms, places, state } = self;
+        let Self { address, tokens, indices, terms, places, state } = self;
         Self {
             address: *address,
             tokens: tokens.clone(),
-            seats: seats.clone(),
+            indices: indices.clone(),
             terms: terms.clone(),
             places: places.clone(),
             state: state.clone(),
@@ -62,21 +62,21 @@ impl Clone for Pool {
         self.address = source.address;
         self.terms.clone_from(&source.terms);
         self.tokens.clone_from(&source.tokens);
-        self.seats.clone_from(&source.seats);
+        self.indices.clone_from(&source.indices);
         self.places.clone_from(&source.places);
         self.state.clone_from(&source.state);
     }
 }
 
 impl Pool {
-    fn seat(&self, place: usize) -> usize {
-        self.seats.get(place).copied().unwrap_or_default()
+    fn index(&self, place: usize) -> usize {
+        self.indices.get(place).copied().unwrap_or_default()
     }
 
     /// The contract's place of a token.
     #[must_use]
-    pub fn seat_of(&self, place: usize) -> usize {
-        self.seat(place)
+    pub fn index_of(&self, place: usize) -> usize {
+        self.index(place)
     }
 
     /// Slots of the three balances, of `D` and of the three fees, and what they hold.
@@ -97,15 +97,15 @@ impl Pool {
     /// What the pool holds of the token that goes in.
     #[must_use]
     pub fn held(&self, leg: Leg) -> U256 {
-        self.state.balances[self.seat(leg.token_in())]
+        self.state.balances[self.index(leg.token_in())]
     }
 
     fn pays(&self, leg: Leg, amount: U256) -> Result<U256, QuoteError> {
         if amount.is_zero() {
             return Err(QuoteError::TooSmall);
         }
-        let seats = [self.seat(leg.token_in()), self.seat(leg.token_out())];
-        let out = self.state.paid(&self.terms, seats, amount).ok_or(QuoteError::TooLarge)?;
+        let indices = [self.index(leg.token_in()), self.index(leg.token_out())];
+        let out = self.state.paid(&self.terms, indices, amount).ok_or(QuoteError::TooLarge)?;
         if out.is_zero() { Err(QuoteError::TooSmall) } else { Ok(out) }
     }
 
@@ -118,8 +118,8 @@ impl Pool {
         let (ann, multiplier) = (f64::from(self.terms.ann), f64::from(self.terms.multiplier));
         Bound {
             x,
-            token_in: self.seat(leg.token_in()),
-            token_out: self.seat(leg.token_out()),
+            token_in: self.index(leg.token_in()),
+            token_out: self.index(leg.token_out()),
             amplification: ann / multiplier / (COINS as f64).powi(COINS as i32),
             gamma: f64::from(self.terms.gamma) / 1e18,
             units,
@@ -138,7 +138,7 @@ impl Amm for Pool {
     }
 
     fn write_step(&self, swap: &PlannedSwap, steps: &mut Steps) {
-        let [i, j] = [swap.leg.token_in(), swap.leg.token_out()].map(|place| U256::from(self.seat(place)));
+        let [i, j] = [swap.leg.token_in(), swap.leg.token_out()].map(|place| U256::from(self.index(place)));
         let words = [i, j, U256::from(swap.amount_in), U256::from(swap.amount_out)];
         // `exchange`, written in place: a step is written while a bundle waits, and nothing there allocates.
         let mut data = [0; 4 + 4 * 32];
@@ -273,8 +273,7 @@ impl Amm for Pool {
     }
 
     fn gas(&self, _leg: Leg) -> u64 {
-        // Measured on a recorded pool: 211k to 217k, between tokens that write nothing as they are taken; one that keeps two balances
-        // takes 20k more.
-        234_000
+        // Measured on a recorded pool: 219k to 225k, between plain tokens.
+        222_000
     }
 }

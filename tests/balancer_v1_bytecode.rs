@@ -6,6 +6,8 @@ mod common;
 mod quotes;
 #[path = "balancer_v1_bytecode/recorded.rs"]
 mod recorded;
+#[path = "common/rounds.rs"]
+mod rounds;
 #[path = "balancer_v1_bytecode/story.rs"]
 mod story;
 

@@ -9,6 +9,8 @@ mod found;
 mod landed;
 #[path = "balancer_v2_bytecode/recorded.rs"]
 mod recorded;
+#[path = "common/rounds.rs"]
+mod rounds;
 #[path = "balancer_v2_bytecode/states.rs"]
 mod states;
 #[path = "balancer_v2_bytecode/story.rs"]

@@ -1,6 +1,8 @@
 //! The real code of Curve's pools of three coins without a fixed price, out of the records, against ours: quotes, each pinned from both sides by the pool's own `exchange`, behind swaps of any size, and recorded swaps.
 
 mod common;
+#[path = "common/rounds.rs"]
+mod rounds;
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use alloy_primitives::{Address, Bytes, U256, address};
 use peregrine::hot::evm::machine::Machine;
 use peregrine::hot::evm::probe::EvmProbe;
 use peregrine::hot::search::sizing::curve::ERROR;
+use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::{Amm, Leg, QuoteError};
 use peregrine::protocols::curve_crypto::Pool;
 use peregrine::protocols::discover::{PLAIN_TOKEN, Probe, Venue, plain_balance_slot};
@@ -300,4 +303,18 @@ fn a_pool_that_is_written_down_is_read_back_and_says_what_it_cannot() {
     let (moving, _) = pool.fixed_slots()[0];
     let refused = pool.apply_slots(pool.address(), &[(moving, U256::ONE)]);
     assert!(refused.is_err() && back.agrees(&pool), "its A moves: it is asked anew");
+}
+
+#[test]
+fn on_a_node_that_tells_what_is_asked_for_a_pool_is_found() {
+    let Some((dirs, codes)) = records() else { return };
+    let (record, machine, pools) = dirs
+        .iter()
+        .map(|dir| start(dir, &codes))
+        .find(|(_, _, pools)| !pools.is_empty())
+        .expect("a record with a pool");
+    let (found, rounds) = rounds::found(&machine, record.fork, pools[0].key());
+    println!("{rounds} rounds");
+    let AnyPool::CurveCrypto(pool) = found.expect("usable").expect("a pool") else { panic!("another's") };
+    assert!(pool.agrees(&pools[0]) && pool.tokens() == pools[0].tokens());
 }

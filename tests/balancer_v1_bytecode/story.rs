@@ -8,6 +8,7 @@ use peregrine::hot::evm::db::Db;
 use peregrine::hot::evm::fork::Fork;
 use peregrine::hot::evm::machine::Machine;
 use peregrine::hot::evm::probe::EvmProbe;
+use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::{Amm, Exact};
 use peregrine::protocols::balancer_v1::Pool;
 use peregrine::protocols::discover::{PLAIN_TOKEN, Probe, Venue, plain_balance_slot};
@@ -16,7 +17,7 @@ use proptest::test_runner::{Config, TestRunner};
 use revm::context::BlockEnv;
 use revm::state::{AccountInfo, Bytecode};
 
-use crate::{records, start};
+use crate::{records, rounds, start};
 
 alloy::sol! {
     function bind(address token, uint256 balance, uint256 weight) external;
@@ -76,6 +77,10 @@ fn ops() -> impl Strategy<Value = Op> {
     ]
 }
 
+fn fork() -> Fork {
+    Fork::of(&MAINNET, 20_000_000, 1_717_000_000).expect("a fork")
+}
+
 /// A chain of nothing but the pool's code and plain tokens.
 struct World {
     machine: Machine,
@@ -86,8 +91,7 @@ struct World {
 impl World {
     fn new(code: Bytecode) -> Self {
         let block = BlockEnv { gas_limit: 30_000_000, prevrandao: Some(B256::ZERO), ..BlockEnv::default() };
-        let fork = Fork::of(&MAINNET, 20_000_000, 1_717_000_000).expect("a fork");
-        let mut machine = Machine::new(1, fork, block, Db::default());
+        let mut machine = Machine::new(1, fork(), block, Db::default());
         let with = |code: Bytecode| AccountInfo {
             nonce: 1,
             code_hash: code.hash_slow(),
@@ -281,4 +285,14 @@ fn a_balance_that_was_gulped_is_not_known_by_logs() {
     assert!(by_logs.quote_in(leg, U256::from(ONE)).is_err() && by_logs.agrees(world.pool()));
     let other = by_logs.leg(TOKENS[1], TOKENS[2]).expect("its tokens");
     assert_eq!(by_logs.quote_in(other, U256::from(ONE)), world.pool().quote_in(other, U256::from(ONE)));
+}
+
+#[test]
+fn on_a_node_that_tells_what_is_asked_for_a_pool_is_found() {
+    let Some(code) = code() else { return };
+    let world = World::new(code);
+    let (found, rounds) = rounds::found(&world.machine, fork(), POOL.into());
+    println!("{rounds} rounds");
+    let AnyPool::BalancerV1(pool) = found.expect("usable").expect("a pool") else { panic!("another's") };
+    assert!(pool.agrees(world.pool()) && pool.tokens() == world.pool().tokens());
 }

@@ -4,19 +4,18 @@
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, B256, U256};
 use peregrine::chain::MAINNET;
-use peregrine::hot::evm::db::{Cold, Db, Unknown};
 use peregrine::hot::evm::fork::Fork;
-use peregrine::hot::evm::machine::Machine;
 use peregrine::hot::evm::probe::EvmProbe;
 use peregrine::hot::state::pools::Pools;
 use peregrine::protocols;
+use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::{Amm, QuoteError};
 use peregrine::protocols::balancer_v2::{Layout, Powers};
 use peregrine::protocols::discover::Probe;
 use peregrine::protocols::site::{Slots, StateSite};
-use peregrine::protocols::{AnyPool, DiscoveryCache};
 use peregrine::types::pool_key::PoolKey;
 
+use crate::rounds;
 use crate::world::{Code, PER_CENT, WINDOWS, World, id, legs, setPausedCall, setSwapFeePercentageCall};
 
 const ETHER: u128 = 1_000_000_000_000_000_000;
@@ -126,24 +125,6 @@ fn a_pool_whose_weights_lie_in_storage_is_refused() {
     assert_eq!(world.discover(key).unwrap_err(), "its weights lie in storage, where they can change");
 }
 
-/// Tells `machine` what `world` has of what a probe has missed. `None` at the end of questions.
-fn tell(machine: &mut Machine, world: &World, missed: &[Cold]) -> Option<usize> {
-    let known = world.chain.machine.db();
-    for cold in missed {
-        match *cold {
-            Cold::Account(at) => {
-                let info = known.known_account(at).cloned().unwrap_or_default();
-                machine.db_mut().tell_account(at, info);
-            }
-            Cold::Slot(at, slot) => {
-                machine.db_mut().tell_slot(at, slot, known.known_slot(at, slot).unwrap_or_default());
-            }
-            Cold::BlockHash(_) | Cold::Code(_) => panic!("asks for {cold}"),
-        }
-    }
-    (!missed.is_empty()).then_some(missed.len())
-}
-
 #[test]
 fn on_a_node_that_tells_what_is_asked_for_a_pool_is_found_after_few_rounds() {
     for (code, weights) in
@@ -154,21 +135,8 @@ fn on_a_node_that_tells_what_is_asked_for_a_pool_is_found_after_few_rounds() {
         let key = world.filled(code, &weights, PER_CENT, &vec![ETHER; weights.len()]);
         let due = world.found(key);
         let fork = Fork::of(&MAINNET, 20_000_000, 1_717_000_000).expect("a fork");
-        let mut machine = Machine::new(1, fork, world.chain.machine.block().clone(), Db::default());
-        machine.db_mut().set_unknown(Unknown::Refuse);
-        let (mut rounds, mut asked) = (0, 0);
-        let found = loop {
-            let mut probe = EvmProbe::new(&mut machine);
-            let found = protocols::discover(&mut probe, &mut DiscoveryCache::default(), key, false);
-            let missed = probe.into_missed();
-            match tell(&mut machine, &world, &missed) {
-                None => break found,
-                Some(told) => asked += told,
-            }
-            rounds += 1;
-            assert!(rounds < 40, "{found:?}, and {missed:?}");
-        };
-        println!("{code:?}: {rounds} rounds, {asked} things asked for");
+        let (found, rounds) = rounds::found(&world.chain.machine, fork, key);
+        println!("{code:?}: {rounds} rounds");
         let AnyPool::BalancerV2(pool) = found.expect("usable").expect("a pool") else { panic!("another's") };
         assert!(pool.agrees(&due) && pool.terms() == due.terms());
     }

@@ -22,7 +22,7 @@ const NOBODY: Address = address!("0x7065726567726e65000000000000000000c0973e");
 const PARTS: [u64; 3] = [20, 1_000, 100_003];
 /// What `A` is multiplied by: in all pools but the first.
 const MULTIPLIERS: [u64; 2] = [10_000, 1];
-/// Decimals that a coin may have which cannot tell.
+/// Decimals that a coin may have, beside what it says.
 const DECIMALS: [u8; 3] = [18, 8, 6];
 
 impl Venue for Pool {
@@ -66,13 +66,14 @@ impl<P: Probe> Asked<'_, P> {
     fn is_of_three(&mut self) -> bool {
         let mut says = |data: Vec<u8>| {
             let answer = self.probe.call(self.pool, &data);
-            answer.cold || answer.output.is_some_and(|output| output.len() == 32)
+            // What is not known yet may be an answer.
+            (answer.cold, answer.cold || answer.output.is_some_and(|output| output.len() == 32))
         };
         let price = |place: usize| abi::price_scaleCall { place: U256::from(place) }.abi_encode();
-        says(abi::gammaCall {}.abi_encode())
-            && says(abi::fee_gammaCall {}.abi_encode())
-            && says(price(COINS - 2))
-            && !says(price(COINS - 1))
+        let (_, curve) = says(abi::gammaCall {}.abi_encode());
+        let (_, fees) = says(abi::fee_gammaCall {}.abi_encode());
+        let ((_, second), (unknown, third)) = (says(price(COINS - 2)), says(price(COINS - 1)));
+        curve && fees && second && (unknown || !third)
     }
 
     fn found(&mut self) -> Result<Pool, String> {
@@ -146,13 +147,14 @@ impl<P: Probe> Asked<'_, P> {
         })
     }
 
-    /// Precisions of all coins, for each way in which those that cannot tell may have decimals.
+    /// Precisions of all coins in each way that they may be, first as the coins say: the pool's code has its own, whatever they say.
     fn precisions(&mut self, coins: &[Option<Address>; COINS]) -> Vec<[U256; COINS]> {
         let mut all = vec![[U256::ONE; COINS]];
         for (at, coin) in coins.iter().enumerate() {
             let told = coin.and_then(|coin| self.probe.call(coin, &abi::decimalsCall {}.abi_encode()).word(0));
             let told = told.and_then(|word| u8::try_from(word).ok()).filter(|decimals| *decimals <= 18);
-            let choices = told.map_or_else(|| DECIMALS.to_vec(), |decimals| vec![decimals]);
+            let others = DECIMALS.into_iter().filter(|decimals| Some(*decimals) != told);
+            let choices: Vec<u8> = told.into_iter().chain(others).collect();
             let with = |mut precisions: [U256; COINS], decimals: u8| {
                 precisions[at] = U256::from(10).pow(U256::from(18 - decimals));
                 precisions

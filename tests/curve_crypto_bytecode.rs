@@ -59,7 +59,7 @@ fn legs(pool: &Pool) -> Vec<Leg> {
 
 /// The contract's places of a leg: those of the tokens that are known are found by asking.
 fn call(pool: &Pool, leg: Leg, dx: U256, min_dy: U256) -> Vec<u8> {
-    let [i, j] = [leg.token_in(), leg.token_out()].map(|place| U256::from(pool.index_of(place)));
+    let [i, j] = [leg.token_in(), leg.token_out()].map(|place| U256::from(pool.index(place)));
     exchangeCall { i, j, dx, min_dy }.abi_encode()
 }
 
@@ -243,8 +243,7 @@ fn recorded_swaps_pay_what_is_quoted() {
                 let said: Vec<_> = own.filter_map(|log| TokenExchange::decode_log(log).ok()).collect();
                 // The first of a transaction alone starts from where the pool is known to be.
                 if let Some(swap) = said.first() {
-                    let place =
-                        |index: U256| (0..pool.tokens().len()).find(|at| U256::from(pool.index_of(*at)) == index);
+                    let place = |index: U256| (0..pool.tokens().len()).find(|at| U256::from(pool.index(*at)) == index);
                     let [from, to] =
                         [swap.sold_id, swap.bought_id].map(|index| pool.tokens()[place(index).expect("known")]);
                     let leg = pool.leg(from, to).expect("its tokens");

@@ -98,6 +98,32 @@ pub trait Probe {
     fn code_hash(&mut self, at: Address) -> Option<B256>;
 }
 
+/// An answer, if all that it needs is known.
+///
+/// # Errors
+/// What it needs that is not known: it is fetched, and asked again.
+pub fn asked(probe: &mut impl Probe, to: Address, data: &[u8]) -> Result<Answer, String> {
+    let answer = probe.call(to, data);
+    match answer.reads.last() {
+        Some((at, slot)) if answer.cold => Err(format!("needs slot {slot:?} of {at}, which is not known")),
+        _ if answer.cold => Err("needs an account that is not known".to_owned()),
+        _ => Ok(answer),
+    }
+}
+
+/// What a getter answers out of a slot of its own contract, and which: another value there is another answer. `nobody` asks.
+///
+/// # Errors
+/// See [`asked`]; or it answers nothing, or out of something else.
+pub fn stored(probe: &mut impl Probe, nobody: Address, at: Address, data: &[u8]) -> Result<(U256, U256), String> {
+    let answer = asked(probe, at, data)?;
+    let value = answer.word(0).ok_or("a getter does not answer")?;
+    let slot = answer.reads.last().map(|(_, slot)| *slot).unwrap_or_default();
+    let other = value.wrapping_add(U256::ONE);
+    let again = probe.call_with(nobody, at, data, &[(at, slot, other)]);
+    if again.word(0) == Some(other) { Ok((value, slot)) } else { Err("keeps its state elsewhere".to_owned()) }
+}
+
 /// A protocol whose pools can be found: what its pool type must say besides what a pool does.
 pub trait Venue: Amm + Sized {
     /// Name in output, config and metrics.

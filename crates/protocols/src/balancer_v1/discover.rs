@@ -16,7 +16,7 @@ use crate::balancer_v1::state;
 use crate::balancer_v1::state::Places;
 use crate::balancer_v1::state::State;
 use crate::balancer_v1::state::Token;
-use crate::discover::{Answer, Creation, Probe, Venue, plain_balance_slot};
+use crate::discover::{Answer, Creation, Probe, Venue, asked, plain_balance_slot, stored};
 use crate::types::pool_key::PoolKey;
 
 /// Who swaps: an address nobody has.
@@ -85,24 +85,12 @@ struct Asked<'a, P> {
 }
 
 impl<P: Probe> Asked<'_, P> {
-    /// The answer to a getter, if all that it needs is known.
     fn answer(&mut self, data: &[u8]) -> Result<Answer, String> {
-        let answer = self.probe.call(self.address, data);
-        match answer.reads.last() {
-            Some((at, slot)) if answer.cold => Err(format!("needs slot {slot:?} of {at}, which is not known")),
-            _ if answer.cold => Err("needs an account that is not known".to_owned()),
-            _ => Ok(answer),
-        }
+        asked(self.probe, self.address, data)
     }
 
-    /// What a getter answers out of a slot of its own, and which.
     fn stored(&mut self, data: &[u8]) -> Result<(U256, U256), String> {
-        let answer = self.answer(data)?;
-        let value = answer.word(0).ok_or("a getter does not answer")?;
-        let slot = answer.reads.last().map(|(_, slot)| *slot).unwrap_or_default();
-        let other = value.wrapping_add(U256::ONE);
-        let again = self.probe.call_with(NOBODY, self.address, data, &[(self.address, slot, other)]);
-        if again.word(0) == Some(other) { Ok((value, slot)) } else { Err("keeps its state elsewhere".to_owned()) }
+        stored(self.probe, NOBODY, self.address, data)
     }
 
     /// What a getter says of a part of a slot; the slot, and the whole of what it holds.

@@ -21,7 +21,7 @@ use crate::balancer_v2::pool::Pool;
 use crate::balancer_v2::pool::Terms;
 use crate::balancer_v2::pool::contract_of;
 use crate::balancer_v2::storage::{Balance, Field};
-use crate::discover::{Answer, Creation, Probe, Venue};
+use crate::discover::{Answer, Creation, Probe, Venue, asked};
 use crate::types::pool_key::PoolKey;
 
 impl Venue for Pool {
@@ -81,16 +81,6 @@ impl Venue for Pool {
 fn address(answer: &Answer) -> Option<Address> {
     let word = answer.word(0).filter(|word| !word.is_zero() && word.bit_len() <= 160)?;
     Some(Address::from_word(word.into()))
-}
-
-/// An answer, of which nothing that it needs is unknown.
-fn asked(probe: &mut impl Probe, to: Address, data: &[u8]) -> Result<Answer, String> {
-    let answer = probe.call(to, data);
-    match answer.reads.last() {
-        Some((at, slot)) if answer.cold => Err(format!("needs slot {slot:?} of {at}, which is not known")),
-        _ if answer.cold => Err("needs an account that is not known".to_owned()),
-        _ => Ok(answer),
-    }
 }
 
 /// Weights that are part of the pool's code.

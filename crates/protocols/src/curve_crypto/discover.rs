@@ -13,7 +13,7 @@ use crate::curve_crypto::Pool;
 use crate::curve_crypto::abi;
 use crate::curve_crypto::invariant::COINS;
 use crate::curve_crypto::state::{Places, State, Terms, unpacked};
-use crate::discover::{Answer, Creation, Probe, Venue, plain_balance_slot};
+use crate::discover::{Answer, Creation, Probe, Venue, asked, plain_balance_slot, stored};
 use crate::types::pool_key::PoolKey;
 
 /// Who swaps: an address nobody has.
@@ -165,26 +165,15 @@ impl<P: Probe> Asked<'_, P> {
     }
 
     fn answer(&mut self, data: &[u8]) -> Result<Answer, String> {
-        let answer = self.probe.call(self.pool, data);
-        match answer.reads.last() {
-            Some((at, slot)) if answer.cold => Err(format!("needs slot {slot:?} of {at}, which is not known")),
-            _ if answer.cold => Err("needs an account that is not known".to_owned()),
-            _ => Ok(answer),
-        }
+        asked(self.probe, self.pool, data)
     }
 
     fn word(&mut self, data: &[u8]) -> Result<U256, String> {
         self.answer(data)?.word(0).ok_or_else(|| "a getter does not answer".to_owned())
     }
 
-    /// What a getter answers out of a slot of its own, and which.
     fn stored(&mut self, data: &[u8]) -> Result<(U256, U256), String> {
-        let answer = self.answer(data)?;
-        let value = answer.word(0).ok_or("a getter does not answer")?;
-        let slot = answer.reads.last().map(|(_, slot)| *slot).unwrap_or_default();
-        let other = value.wrapping_add(U256::ONE);
-        let again = self.probe.call_with(NOBODY, self.pool, data, &[(self.pool, slot, other)]);
-        if again.word(0) == Some(other) { Ok((value, slot)) } else { Err("keeps its state elsewhere".to_owned()) }
+        stored(self.probe, NOBODY, self.pool, data)
     }
 
     /// Each coin in each other, and not a unit more.

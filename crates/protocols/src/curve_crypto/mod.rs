@@ -69,14 +69,10 @@ impl Clone for Pool {
 }
 
 impl Pool {
-    fn index(&self, place: usize) -> usize {
-        self.indices.get(place).copied().unwrap_or_default()
-    }
-
     /// The contract's place of a token.
     #[must_use]
-    pub fn index_of(&self, place: usize) -> usize {
-        self.index(place)
+    pub fn index(&self, place: usize) -> usize {
+        self.indices.get(place).copied().unwrap_or_default()
     }
 
     /// Slots of the three balances, of `D` and of the three fees, and what they hold.

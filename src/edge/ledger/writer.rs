@@ -101,7 +101,9 @@ impl Writer {
 
     fn try_again(&mut self) {
         let open = if self.file.is_open() { Ok(()) } else { self.file.reopen() };
-        match open.and_then(|()| self.file.with(store::probe)) {
+        // The file's own room may be the last probe's, which the next row does not get: there is to be room beside it as well.
+        let room = self.writes.try_room().map_err(store::fail);
+        match room.and(open).and_then(|()| self.file.with(store::probe)) {
             Ok(()) => {
                 self.retry.work(Instant::now());
                 self.writes.go_on();

@@ -1,6 +1,8 @@
 //! Loading and keeping the state of a real chain: what is loaded is the chain's, the next start is quick, what a block
 //! changed is the same whichever way it is learnt, and a node that lies or fails is found out.
 
+#[path = "bootstrap/codes.rs"]
+mod codes;
 #[path = "bootstrap/faults.rs"]
 mod faults;
 #[path = "bootstrap/lies.rs"]

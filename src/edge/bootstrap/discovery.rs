@@ -1,12 +1,15 @@
 //! A block to work at: a machine behind it, and rounds of asking until nothing is missing.
 //!
 //! # Invariants
-//! - The machine runs off the async threads, and is made anew for each round: revm's is not `Send`, and must not be held
-//!   while a node is waited for.
+//! - Machines run off the async threads, and are made anew for each round: revm's is not `Send`, and must not be held
+//!   while a node is waited for. Their state stays, and grows by what is read.
 //! - A round asks everything that is open, then reads all that was missed at once, so that there are as many rounds as
 //!   the longest chain of reads that depend on each other, and not as many as there are reads.
 
+use std::num::NonZero;
+
 use alloy_primitives::{Address, Bytes};
+use futures_util::future::join_all;
 
 use crate::edge::bootstrap::BootstrapError;
 use crate::edge::bootstrap::Look;
@@ -41,11 +44,25 @@ pub(super) struct Discovery {
     fork: Fork,
 }
 
+/// Questions that are worth a machine of their own.
+const SHARE: usize = 4_096;
+/// Each has a copy of the state.
+const MOST_MACHINES: usize = 4;
+
+/// How many machines are asked at once.
+fn machines(questions: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    (questions / SHARE).clamp(1, cores.min(MOST_MACHINES))
+}
+
 /// What a round of asking tells of itself: its number, how many questions are open, how much was missed.
 pub(super) type OnRound<'a> = &'a mut (dyn FnMut(usize, usize, usize) + Send);
 
 /// One question's answer and what it did without.
 pub(super) type Asked<T> = (T, Vec<Cold>);
+
+/// Puts a question to a machine, with what was learnt of the questions before it.
+pub(super) type Ask<I, S, T> = fn(&mut Machine, &mut S, &I) -> Asked<T>;
 
 impl Discovery {
     pub(super) fn new(chain: &Chain, rules: Rules, head: Head) -> Result<Self, BootstrapError> {
@@ -53,44 +70,72 @@ impl Discovery {
         Ok(Self { chain: chain.clone(), head, chain_id: rules.chain_id, fork })
     }
 
-    /// Runs `job` on a machine over `db`.
+    /// Runs `job` on a machine over `db`, which comes back as the job has left it.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         db: Db,
         job: impl FnOnce(&mut Machine) -> T + Send + 'static,
-    ) -> Result<T, BootstrapError> {
+    ) -> Result<(Db, T), BootstrapError> {
         let (chain_id, fork, env) = (self.chain_id, self.fork, terms(&self.head).env(self.fork));
-        let run = tokio::task::spawn_blocking(move || job(&mut Machine::new(chain_id, fork, env, db)));
+        let run = tokio::task::spawn_blocking(move || {
+            let mut machine = Machine::new(chain_id, fork, env, db);
+            let answer = job(&mut machine);
+            (std::mem::take(machine.db_mut()), answer)
+        });
         run.await.map_err(|_| BootstrapError::Stopped)
+    }
+
+    /// Asks each machine its share of the questions, all at once. Questions and answers in order.
+    async fn ask_all<I, S, T>(
+        &self,
+        machines: &mut Vec<(Db, S)>,
+        mut open: Vec<I>,
+        ask: Ask<I, S, T>,
+    ) -> Result<Vec<(I, Asked<T>)>, BootstrapError>
+    where
+        I: Send + 'static,
+        S: Send + 'static,
+        T: Send + 'static,
+    {
+        let share = open.len().div_ceil(machines.len().max(1)).max(1);
+        let runs = machines.drain(..).map(|(mut db, mut state)| {
+            let rest = open.split_off(open.len().min(share));
+            let share = std::mem::replace(&mut open, rest);
+            db.set_unknown(Unknown::Refuse);
+            self.run(db, move |machine| {
+                let answer = |item| (ask(machine, &mut state, &item), item);
+                let answers: Vec<_> = share.into_iter().map(answer).map(|(answer, item)| (item, answer)).collect();
+                (state, answers)
+            })
+        });
+        let mut answers = Vec::new();
+        for run in join_all(runs.collect::<Vec<_>>()).await {
+            let (db, (state, part)) = run?;
+            machines.push((db, state));
+            answers.extend(part);
+        }
+        Ok(answers)
     }
 
     /// Asks until nothing is missing; what is missed is read behind this block.
     pub(super) async fn settle<I, S, T>(
         &self,
         known: &mut StateCache,
-        mut state: S,
         mut open: Vec<I>,
-        ask: fn(&mut Machine, &mut S, &I) -> Asked<T>,
+        ask: Ask<I, S, T>,
         fetched: OnRound<'_>,
-    ) -> Result<(S, Vec<(I, T)>), BootstrapError>
+    ) -> Result<Vec<(I, T)>, BootstrapError>
     where
         I: Send + 'static,
-        S: Send + 'static,
+        S: Default + Send + 'static,
         T: Send + 'static,
     {
-        let mut settled = Vec::new();
+        let mut machines: Vec<_> = (0..machines(open.len())).map(|_| (known.db(), S::default())).collect();
+        let mut settled = Vec::with_capacity(open.len());
         for round in 1..=MOST_ROUNDS {
-            let asked;
-            (state, asked) = self
-                .run(known.db(), move |machine| {
-                    let answers: Vec<_> =
-                        open.into_iter().map(|item| (ask(machine, &mut state, &item), item)).collect();
-                    (state, answers)
-                })
-                .await?;
-            open = Vec::new();
+            let asked = self.ask_all(&mut machines, std::mem::take(&mut open), ask).await?;
             let mut state_keys = Vec::new();
-            for ((answer, missed), item) in asked {
+            for (item, (answer, missed)) in asked {
                 let missed = state_cache::state_keys(missed);
                 if round == MOST_ROUNDS || known.missing(missed.iter().copied()).is_empty() {
                     settled.push((item, answer));
@@ -107,20 +152,20 @@ impl Discovery {
             fetched(round, open.len(), size);
             let read = missing.read(&self.chain, self.head.hash).await?;
             known.learn(&read.accounts);
-            known.hashes.extend(read.hashes);
+            known.hashes.extend(read.hashes.iter().copied());
+            machines.iter_mut().for_each(|(db, _)| known.tell(db, &read));
         }
-        Ok((state, settled))
+        Ok(settled)
     }
 
     /// Asks for pools by their keys.
     pub(super) async fn pools(
         &self,
         known: &mut StateCache,
-        discovery_cache: DiscoveryCache,
         keys: Vec<PoolKey>,
         fetched: OnRound<'_>,
-    ) -> Result<(DiscoveryCache, Vec<(PoolKey, Result<AnyPool, String>)>), BootstrapError> {
-        self.settle(known, discovery_cache, keys, ask_pool, fetched).await
+    ) -> Result<Vec<(PoolKey, Result<AnyPool, String>)>, BootstrapError> {
+        self.settle(known, keys, ask_pool, fetched).await
     }
 
     /// What contracts answer on our machine, in the order asked. `None`: one reverts.
@@ -131,7 +176,7 @@ impl Discovery {
         fetched: OnRound<'_>,
     ) -> Result<Vec<Option<Bytes>>, BootstrapError> {
         let open = calls.into_iter().enumerate().map(|(place, (to, data))| (place, to, data)).collect();
-        let (_, mut answers) = self.settle(known, (), open, ask_view, fetched).await?;
+        let mut answers = self.settle(known, open, ask_view, fetched).await?;
         answers.sort_unstable_by_key(|((place, ..), _)| *place);
         Ok(answers.into_iter().map(|(_, answer)| answer).collect())
     }
@@ -143,8 +188,7 @@ impl Discovery {
         looks: Vec<Look>,
         fetched: OnRound<'_>,
     ) -> Result<(), BootstrapError> {
-        self.settle(known, (), looks, ask_look, fetched).await?;
-        Ok(())
+        self.settle(known, looks, ask_look, fetched).await.map(drop)
     }
 }
 

@@ -40,7 +40,6 @@ use crate::hot::evm::fork::{Fork, UnknownFork};
 use crate::hot::evm::own::balance_of;
 use crate::hot::evm::probe::PROBER;
 use crate::protocols::AnyPool;
-use crate::protocols::DiscoveryCache;
 use crate::protocols::amm::Amm;
 use crate::protocols::lending::market_spec::MarketSpec;
 use crate::types::pool_key::PoolKey;
@@ -290,8 +289,7 @@ async fn behind(
     let keys: BTreeSet<PoolKey> = snapshot.pools(&wanted.factories).chain(listed).collect();
     read_base(&discovery, &mut known, wanted, &keys, hear).await?;
     let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
-    let (_, asked) =
-        discovery.pools(&mut known, DiscoveryCache::default(), keys.into_iter().collect(), &mut rounds).await?;
+    let asked = discovery.pools(&mut known, keys.into_iter().collect(), &mut rounds).await?;
     let (mut pools, mut unusable) = (Vec::new(), Vec::new());
     for (key, answer) in asked {
         match answer {

@@ -15,7 +15,6 @@ use std::io::Write;
 use std::path::Path;
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use revm::state::Bytecode;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -30,6 +29,7 @@ use crate::edge::bootstrap::state_cache::Account;
 use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::Chain;
 use crate::edge::chain::Head;
+use crate::hot::evm::code::Codes;
 use crate::protocols::lending::discover::Heard;
 use crate::types::pool_key::PoolKey;
 
@@ -251,9 +251,9 @@ impl Snapshot {
 
     /// Its keys and codes as what is known, without values.
     pub(super) fn known(&self) -> StateCache {
-        let mut known = StateCache::default();
+        let (mut known, mut codes) = (StateCache::default(), Codes::default());
         for (address, kept) in &self.accounts {
-            let code = kept.code.and_then(|hash| self.codes.get(&hash)).map(|code| Bytecode::new_legacy(code.clone()));
+            let code = kept.code.and_then(|hash| self.codes.get(&hash)).map(|code| codes.of(code));
             let slots = kept.slots.iter().map(|slot| (*slot, None)).collect();
             known.accounts.insert(*address, Account { code, slots, ..Account::default() });
         }

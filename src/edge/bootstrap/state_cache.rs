@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use alloy_primitives::map::AddressMap;
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, U256};
 use revm::state::AccountInfo;
 use revm::state::Bytecode;
 
@@ -18,6 +18,7 @@ use crate::edge::chain::ChainError;
 use crate::hot::event::AccountUpdate;
 use crate::hot::event::FetchedState;
 use crate::hot::event::StateKey;
+use crate::hot::evm::code::Codes;
 use crate::hot::evm::db::Cold;
 use crate::hot::evm::db::Db;
 use crate::hot::evm::db::Unknown;
@@ -178,6 +179,7 @@ impl StateCache {
 
     /// Takes what is told as what is.
     pub(super) fn learn(&mut self, fetched: &[AccountUpdate]) {
+        let mut codes = Codes::default();
         for update in fetched {
             let account = self.accounts.entry(update.address).or_default();
             if update.destroyed {
@@ -188,7 +190,7 @@ impl StateCache {
             let (balance, nonce) = account.holding.unzip();
             account.holding = update.balance.or(balance).zip(update.nonce.or(nonce));
             if let Some(code) = &update.code {
-                account.code = Some(bytecode(code));
+                account.code = Some(codes.of(code));
             }
             account.slots.extend(update.slots.iter().map(|(slot, value)| (*slot, Some(*value))));
         }
@@ -223,6 +225,24 @@ impl StateCache {
             db.tell_block_hash(*number, *hash);
         }
         db
+    }
+
+    /// Tells a machine's state what has been learnt of `read`.
+    pub(super) fn tell(&self, db: &mut Db, read: &FetchedState) {
+        for update in &read.accounts {
+            let Some(account) = self.accounts.get(&update.address) else { continue };
+            let Some(info) = account.info() else { continue };
+            let is_new = db.known_account(update.address).is_none();
+            db.tell_account(update.address, info);
+            // Slots that were known before their account have not been told.
+            let before = account.slots.iter().filter(|_| is_new).filter_map(|(slot, value)| Some((*slot, (*value)?)));
+            for (slot, value) in before.chain(update.slots.iter().copied()) {
+                db.tell_slot(update.address, slot, value);
+            }
+        }
+        for (number, hash) in &read.hashes {
+            db.tell_block_hash(*number, *hash);
+        }
     }
 
     /// All of it, in order of address.
@@ -309,9 +329,4 @@ pub(super) fn state_keys(missed: impl IntoIterator<Item = Cold>) -> Vec<StateKey
         Cold::Code(_) => None,
     };
     missed.into_iter().filter_map(want).collect()
-}
-
-fn bytecode(code: &Bytes) -> Bytecode {
-    // What is no valid delegation is run as it stands, as the chain does.
-    Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code.clone()))
 }

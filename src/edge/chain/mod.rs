@@ -11,6 +11,7 @@
 
 mod any;
 mod blocks;
+mod codes;
 mod endpoint;
 mod identity;
 mod logs;

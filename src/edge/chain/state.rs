@@ -26,13 +26,13 @@ use crate::types::text::printable;
 const INVALID_PARAMS: i64 = -32602;
 /// Characters kept of what is wrong with an answer.
 const WORDS: usize = 512;
+/// Calls that are written out at once: a start asks for millions.
+const AT_ONCE: usize = 16_384;
 
 impl Endpoint {
     /// Balance, nonce and code of each.
     pub async fn accounts(&self, at: B256, addresses: &[Address]) -> Result<Vec<AccountUpdate>, ChainError> {
-        let params: Vec<Vec<Value>> = addresses.iter().map(|address| vec![json!(address)]).collect();
-        let codes = self.pinned::<Bytes>(at, "eth_getCode", &params);
-        let (mut accounts, codes) = tokio::try_join!(self.holdings(at, addresses), codes)?;
+        let (mut accounts, codes) = tokio::try_join!(self.holdings(at, addresses), self.codes(at, addresses))?;
         for (account, code) in accounts.iter_mut().zip(codes) {
             account.code = Some(code);
         }
@@ -41,9 +41,9 @@ impl Endpoint {
 
     /// Balance and nonce of each; of code nothing is said.
     pub async fn holdings(&self, at: B256, addresses: &[Address]) -> Result<Vec<AccountUpdate>, ChainError> {
-        let params: Vec<Vec<Value>> = addresses.iter().map(|address| vec![json!(address)]).collect();
-        let balances = self.pinned::<U256>(at, "eth_getBalance", &params);
-        let nonces = self.pinned::<U64>(at, "eth_getTransactionCount", &params);
+        let params = |address: &Address| vec![json!(address)];
+        let balances = self.asked_of::<_, U256>(at, "eth_getBalance", addresses, params);
+        let nonces = self.asked_of::<_, U64>(at, "eth_getTransactionCount", addresses, params);
         let (balances, nonces) = tokio::try_join!(balances, nonces)?;
         let account = |((address, balance), nonce): ((&Address, U256), U64)| AccountUpdate {
             address: *address,
@@ -57,8 +57,7 @@ impl Endpoint {
     /// What each slot holds.
     pub async fn slots(&self, at: B256, slots: &[(Address, U256)]) -> Result<Vec<U256>, ChainError> {
         let params = |(address, slot): &(Address, U256)| vec![json!(address), json!(B256::from(*slot))];
-        let params: Vec<Vec<Value>> = slots.iter().map(params).collect();
-        self.pinned(at, "eth_getStorageAt", &params).await
+        self.asked_of(at, "eth_getStorageAt", slots, params).await
     }
 
     /// What each contract answers to each calldata.
@@ -66,6 +65,22 @@ impl Endpoint {
         let params = |(to, data): &(Address, Bytes)| vec![json!({"to": to, "data": data})];
         let params: Vec<Vec<Value>> = calls.iter().map(params).collect();
         self.pinned(at, "eth_call", &params).await
+    }
+
+    /// Calls of one method whose last parameter is the block, with so much in memory at once and no more.
+    pub(super) async fn asked_of<K, T: DeserializeOwned>(
+        &self,
+        at: B256,
+        method: &str,
+        keys: &[K],
+        params: impl Fn(&K) -> Vec<Value>,
+    ) -> Result<Vec<T>, ChainError> {
+        let mut answers = Vec::with_capacity(keys.len());
+        for part in keys.chunks(AT_ONCE) {
+            let params: Vec<Vec<Value>> = part.iter().map(&params).collect();
+            answers.extend(self.pinned::<T>(at, method, &params).await?);
+        }
+        Ok(answers)
     }
 
     /// Calls of one method whose last parameter is the block.

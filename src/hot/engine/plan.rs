@@ -24,7 +24,6 @@ use crate::protocols::executor::Bid;
 use crate::protocols::lending::market_spec::MarketSpec;
 use crate::types::amount::Wei;
 use crate::types::update::AccountUpdate;
-use crate::types::update::FetchedState;
 use crate::types::update::Head;
 
 /// Candidates proven an event. One bundle a trigger is sent; the best by gross profit may not be the best by what is left
@@ -82,7 +81,7 @@ impl Plan {
         let head = *ground.head;
         let mut db = Db::default();
         db.set_unknown(Unknown::Refuse);
-        db.tell(&FetchedState { at: head.hash, accounts: ground.accounts.to_vec(), hashes: ground.hashes.to_vec() });
+        db.tell_all(ground.accounts, ground.hashes);
         db.tell_block_hash(head.number, head.hash);
         let fork = self.rules.at(head.number, head.timestamp);
         let machine = Machine::new(self.chain_id, fork, block::BlockFields::from(&head).env(fork), db);

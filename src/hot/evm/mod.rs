@@ -1,6 +1,7 @@
 //! One EVM over state we hold ourselves: a slot that is not known is a miss, never a zero and never an RPC.
 
 pub mod block;
+pub mod code;
 pub mod db;
 pub mod deployed;
 pub mod fork;

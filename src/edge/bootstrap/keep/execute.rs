@@ -94,7 +94,7 @@ async fn attempt(keep: &Keep, head: &Head, mut known: StateCache) -> Result<Opti
     read(&discovery, &mut known, ends).await?;
     for _ in 0..MOST_RUNS {
         let state = known.db();
-        let Ok((run, back)) = discovery.run(state, move |machine| (run(machine, &block), block)).await else {
+        let Ok((_, (run, back))) = discovery.run(state, move |machine| (run(machine, &block), block)).await else {
             return Ok(None);
         };
         block = back;

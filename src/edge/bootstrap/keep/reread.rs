@@ -20,7 +20,6 @@ use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::ChainError;
 use crate::edge::chain::Head;
 use crate::hot::event::AccountUpdate;
-use crate::protocols::DiscoveryCache;
 use crate::types::pool_key::PoolKey;
 
 /// What the block may have changed, as it is behind the block.
@@ -81,7 +80,7 @@ async fn grown(
     known.learn(changes);
     let Ok(discovery) = Discovery::new(&keep.chain, keep.rules, head.clone()) else { return Ok(Vec::new()) };
     let pools = pools.into_iter().collect();
-    if discovery.pools(&mut known, DiscoveryCache::default(), pools, &mut |_, _, _| ()).await.is_err() {
+    if discovery.pools(&mut known, pools, &mut |_, _, _| ()).await.is_err() {
         return Err(keep.chain.missing(head.hash));
     }
     let new = |address: &Address| {

@@ -24,7 +24,6 @@ use crate::hot::event::AccountUpdate;
 use crate::hot::event::FetchedState;
 use crate::hot::event::StateKey;
 use crate::protocols::AnyPool;
-use crate::protocols::DiscoveryCache;
 use crate::protocols::lending::market_spec::MarketSpec;
 use crate::types::pool_key::PoolKey;
 
@@ -113,8 +112,7 @@ impl Keep {
         let head = self.chain.block(at).await?;
         let head = head.ok_or_else(|| BootstrapError::NoBlock { host: self.chain.host().to_owned() })?;
         let discovery = Discovery::new(&self.chain, self.rules, head)?;
-        let (_, mut answers) =
-            discovery.pools(&mut known, DiscoveryCache::default(), vec![pool], &mut |_, _, _| ()).await?;
+        let mut answers = discovery.pools(&mut known, vec![pool], &mut |_, _, _| ()).await?;
         let answer = answers.pop().map_or_else(|| Err("gave no answer".to_owned()), |(_, answer)| answer);
         let mut fetched = FetchedState { at, accounts: known.all(), hashes: known.hashes.into_iter().collect() };
         let state_keys: Vec<StateKey> = fetched.accounts.iter().flat_map(state_keys_of).collect();

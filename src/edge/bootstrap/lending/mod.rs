@@ -203,7 +203,7 @@ async fn open<'a>(
         places.extend(markets.into_iter().map(place));
     }
     let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
-    let (_, mut asked) = discovery.settle(known, (), places, ask_open, &mut rounds).await?;
+    let mut asked = discovery.settle(known, places, ask_open, &mut rounds).await?;
     asked.sort_by_key(|((index, _, place), _)| (*index, place.market));
     let opened = asked.into_iter().filter_map(|((index, _, place), outcome)| {
         let row = rows.get(index)?;
@@ -300,7 +300,7 @@ async fn ask(
     // What is not known counts as empty at first: fewer rounds than one read after the other.
     let look = |(_, question): &(_, Question)| Look { from: PROBER, to: question.to, data: question.data.clone() };
     discovery.warm(known, asked.iter().map(look).collect(), &mut rounds).await?;
-    let (_, answers) = discovery.settle(known, (), asked, ask_question, &mut rounds).await?;
+    let answers = discovery.settle(known, asked, ask_question, &mut rounds).await?;
     let mut read = BTreeSet::new();
     for ((index, question), (answer, contracts)) in &answers {
         if matches!(question.about, About::Price(_)) {

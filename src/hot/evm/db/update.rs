@@ -7,9 +7,10 @@
 
 use std::collections::VecDeque;
 
-use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use revm::state::{AccountInfo, Bytecode};
 
+use crate::hot::evm::code::{Codes, bytecode};
 use crate::hot::evm::db::Db;
 use crate::hot::evm::db::Entry;
 use crate::types::update::AccountUpdate;
@@ -68,7 +69,7 @@ impl Db {
             return Old::Destroyed(std::mem::replace(entry, Entry { whole: true, ..Entry::default() }));
         }
         let (info, whole) = (entry.info.clone(), entry.whole);
-        update_info(&mut entry.info, update);
+        update_info(&mut entry.info, update, bytecode);
         slots.extend(update.slots.iter().map(|(slot, value)| (*slot, entry.storage.insert(*slot, *value))));
         Old::Changed { info, whole }
     }
@@ -98,8 +99,13 @@ impl Db {
     /// Learns what was fetched. Slots of an account that is neither known nor told wait for the account. What of it was not
     /// known before, for [`Db::forget`].
     pub fn tell(&mut self, fetched: &FetchedState) -> Learnt {
-        let mut learnt = Learnt::default();
-        for account in &fetched.accounts {
+        self.tell_all(&fetched.accounts, &fetched.hashes)
+    }
+
+    /// The same of these accounts and of the hashes of these blocks.
+    pub fn tell_all(&mut self, accounts: &[AccountUpdate], hashes: &[(u64, B256)]) -> Learnt {
+        let (mut learnt, mut codes) = (Learnt::default(), Codes::default());
+        for account in accounts {
             let whole_of_it = account.balance.is_some() && account.nonce.is_some() && account.code.is_some();
             let known = self.base.contains_key(&account.address);
             if !whole_of_it && !known {
@@ -111,7 +117,7 @@ impl Db {
             let entry = self.base.entry(account.address).or_default();
             let of = |info: &AccountInfo| (info.balance, info.nonce, info.code_hash);
             let before = of(&entry.info);
-            update_info(&mut entry.info, account);
+            update_info(&mut entry.info, account, |code| codes.of(code));
             let mut changed = known && of(&entry.info) != before;
             for (slot, value) in &account.slots {
                 match entry.storage.insert(*slot, *value) {
@@ -124,7 +130,7 @@ impl Db {
             changed |= known && entry.whole && !account.slots.is_empty();
             self.version += u64::from(changed);
         }
-        for (number, hash) in &fetched.hashes {
+        for (number, hash) in hashes {
             let before = self.hashes.insert(*number, *hash);
             self.version += u64::from(before.is_some_and(|before| before != *hash));
         }
@@ -152,22 +158,13 @@ fn restore(entry: &mut Entry, slot: U256, value: Option<U256>) {
     };
 }
 
-fn update_info(info: &mut AccountInfo, update: &AccountUpdate) {
+fn update_info<'a>(info: &mut AccountInfo, update: &'a AccountUpdate, made: impl FnOnce(&'a Bytes) -> Bytecode) {
     info.balance = update.balance.unwrap_or(info.balance);
     info.nonce = update.nonce.unwrap_or(info.nonce);
     if let Some(code) = &update.code {
-        set_code(info, code);
+        let code = made(code);
+        (info.code_hash, info.code) = (code.hash_slow(), Some(code));
     }
-}
-
-/// Code that revm does not take (a damaged EIP-7702 designator) cannot be on the chain; it is kept as plain bytes.
-fn set_code(info: &mut AccountInfo, code: &Bytes) {
-    if code.is_empty() {
-        (info.code_hash, info.code) = (KECCAK256_EMPTY, Some(Bytecode::default()));
-        return;
-    }
-    let bytecode = Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code.clone()));
-    (info.code_hash, info.code) = (bytecode.hash_slow(), Some(bytecode));
 }
 
 #[cfg(test)]

@@ -269,7 +269,10 @@ fn every_manner_of_relay_gets_its_answer_and_none_waits_for_another() {
     let bundle = bundle();
     runtime().block_on(async {
         let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32025,"message":"invalid flashbots signature"}}"#;
-        let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
+        // Bound and not listening, so that nobody else gets the port meanwhile.
+        let nobody = tokio::net::TcpSocket::new_v4().expect("a socket");
+        nobody.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        let gone = nobody.local_addr().expect("bound");
         let breaks = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let broken_at = breaks.local_addr().expect("bound");
         tokio::spawn(async move {

@@ -3,6 +3,8 @@
 //! Three contracts are hand-assembled, so that nothing but the pool is under test: a deployer that answers `parameters()`
 //! as the factory would, a factory that only knows its owner, and a caller that forwards calls and pays callbacks.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 #[path = "evm.rs"]
 mod evm;
 
@@ -153,6 +155,18 @@ impl World {
     /// A call that changes nothing.
     pub fn look(&mut self, to: Address, data: &[u8]) -> Outcome {
         self.run(to, data.to_vec(), false)
+    }
+
+    /// A contract's code.
+    pub fn code(&self, at: Address) -> Bytes {
+        let code = self.db.cache.accounts.get(&at).and_then(|account| account.info.code.as_ref());
+        code.map(Bytecode::original_bytes).unwrap_or_default()
+    }
+
+    /// All that a contract holds.
+    pub fn storage(&self, at: Address) -> Vec<(U256, U256)> {
+        let account = self.db.cache.accounts.get(&at);
+        account.map_or_else(Vec::new, |account| account.storage.iter().map(|(slot, value)| (*slot, *value)).collect())
     }
 
     /// A storage slot; never written means zero.

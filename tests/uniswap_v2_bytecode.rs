@@ -307,6 +307,22 @@ fn a_fee_read_from_a_slot_that_is_not_known_is_refused() {
 }
 
 #[test]
+fn a_cached_fee_is_no_word_for_a_slot_that_is_not_known_nor_for_a_pair_that_is_locked() {
+    let mut cache = FeeCache::default();
+    let mut market = Market::forked(DEEP, fee_in_storage());
+    // Zero, which is what an unknown slot counts as.
+    market.world.set(market.pair, FEE_SLOT, U256::ZERO);
+    assert!(discover(&mut market.world, market.pair, &mut cache).unwrap().is_some());
+    let (at, slot) = (market.pair, U256::from(FEE_SLOT));
+    market.world.unknown.insert((at, slot));
+    let reason = Reason::Cold { at, slot: Some(slot) };
+    assert_eq!(discover(&mut market.world, market.pair, &mut cache).unwrap_err(), reason);
+    market.world.unknown.remove(&(at, slot));
+    market.world.set(market.pair, UNLOCKED, U256::ZERO);
+    assert_eq!(discover(&mut market.world, market.pair, &mut cache).unwrap_err(), Reason::NotExecutable);
+}
+
+#[test]
 fn a_record_without_lock_factory_or_cumulative_prices_is_enough() {
     let mut market = Market::new(DEEP);
     for slot in [5, 9, 10, UNLOCKED] {

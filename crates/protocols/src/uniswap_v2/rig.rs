@@ -121,6 +121,14 @@ impl<'a> Rig<'a> {
         self.charges_with(stage, fee, &[])
     }
 
+    /// The same, and nothing that it hangs on is unknown or assumed.
+    pub(super) fn charges_for_sure(&mut self, stage: &Stage, fee: Fee) -> bool {
+        let Ok(y) = curve::largest_out(stage.x, stage.r_in, stage.r_out, fee) else { return false };
+        let paid = self.swap(stage, y, &[]);
+        let is_sure = self.assumed.is_empty() && paid.output.is_some() && self.unknown(stage, paid.reads).is_empty();
+        is_sure && self.swap(stage, y + 1, &[]).output.is_none()
+    }
+
     /// The same with more slots assumed.
     pub(super) fn charges_with(&mut self, stage: &Stage, fee: Fee, more: &[Override]) -> bool {
         let y = match curve::largest_out(stage.x, stage.r_in, stage.r_out, fee) {
@@ -156,6 +164,10 @@ impl<'a> Rig<'a> {
     /// out: the K check sees only balances, and the pair's are known.
     pub(super) fn unsure(&mut self, stage: &Stage, y: u128) -> Vec<(Address, U256)> {
         let reads = self.swap(stage, y, &[]).reads;
+        self.unknown(stage, reads)
+    }
+
+    fn unknown(&mut self, stage: &Stage, reads: Vec<(Address, U256)>) -> Vec<(Address, U256)> {
         let staged = |read: &(Address, U256)| {
             let same = |o: &&Override| (o.0, o.1) == *read;
             stage.overrides.iter().chain(&self.assumed).find(same).is_some()

@@ -8,7 +8,7 @@ import solc from "solc";
 import { offences } from "./opcodes.mjs";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
-const SOURCES = ["src/Executor.sol", "src/FeedOracle.sol", "src/Nest.sol", "src/Steps.sol", "src/Tokens.sol"];
+const SOURCES = ["Executor", "FeedOracle", "Manager", "Nest", "Steps", "Tokens"].map((name) => `src/${name}.sol`);
 const TARGETS = {
   Executor: "artifacts/executor.json",
   FeedOracle: "artifacts/feed_oracle.json",

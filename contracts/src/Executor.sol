@@ -4,8 +4,8 @@ pragma solidity 0.8.26;
 import {Nest} from "./Nest.sol";
 
 /// Runs one path of swaps and other calls with no capital of its own, keeps the profit, pays the builder: a cycle of Uniswap V2 and V3
-/// family swaps, of these and venues that pull or are prepaid, or one that begins with a liquidation. Knows no venue's or lender's
-/// words but `swap`: what else is said, whoever it is said to has written into the payload.
+/// family swaps, of these, pools of Uniswap V4 and venues that pull or are prepaid, or one that begins with a liquidation. Knows no
+/// venue's or lender's words but `swap` and those of V4's manager: what else is said, whoever it is said to has written into the payload.
 ///
 /// # Calldata of `run()`: 4 selector bytes 0xc0406226, then packed big-endian fields
 ///
@@ -22,26 +22,32 @@ import {Nest} from "./Nest.sol";
 ///     82  u128  amount_in
 ///     98  steps, at least one
 ///
-/// # A step: 57 bytes, a call's data and their size before them
+/// # A step: 57 bytes, a call's data and their size before them, or the terms of a manager's pool
 ///
 ///         data, u16 size    a call's alone: what the target is called with, a selector at least
+///         terms, 66 bytes   a managed swap's alone: u160 currency0 (0: ether), u160 currency1, u24 fee, i24 tickSpacing, u160 hooks
 ///         +0  u8    kind
-///         +1  u160  target      the pool, or who is called; a stop: not read
+///         +1  u160  target      the pool, its manager, or who is called; a stop: not read
 ///        +21  u160  token_in    plain form, step 0: == token. Long form: of a call that is not step 0 and is paid here, and of what
 ///                               comes behind a call that is measured (its token). Else not read; zeros are cheapest
-///        +41  u128  amount_out  V2: exact output. V3: what the next step will spend, and must get at least. A call that is measured:
-///                               what it must give and what goes on. A stop: what goes on
+///        +41  u128  amount_out  V2: exact output. V3: what the next step will spend, and must get at least. Managed: the same, and
+///                               less is refused. A call that is measured: what it must give and what goes on. A stop: what goes on
 ///
 /// | kind | |
 /// |---|---|
 /// | 0 to 3 | a swap. bit 0: V3 family, else V2; bit 1: zeroForOne, token_in is the pool's token0 |
 /// | 4 | a stop: what comes is kept here but for amount_out. The profit token only |
+/// | 64 | a managed swap, in a pool of Uniswap V4, plus what follows. Ether is WETH to all other steps |
+/// | + 2 | zeroForOne: currency0 goes in |
+/// | + 4 | HELD: what it spends comes here, and is paid by us. Without, and in no first step: SENT, the step before pays the manager |
+/// | + 8 | NETTED, not with HELD: the step before is of the same manager and gives the same currency, which stays in its books |
+/// | + 16 | INSIDE: a later step of the same manager has unlocked it. Without: it is unlocked here |
 /// | 128 | a call, plus what follows |
 /// | + 4 | HELD: what it spends is here when it is called. Without: SENT, the step before pays the target |
 /// | + 8 | with HELD, ALLOWED: the target may take what it spends, and not more, now and not later |
 /// | + 16 | DIRECT: the target pays the next step itself, by its data. Without: it pays here, is measured, and amount_out is sent on |
 ///
-/// What a step spends is the 16 bytes before it, its data included: amount_in, or the amount_out of the step before.
+/// What a step spends is the 16 bytes before it, its data or terms included: amount_in, or the amount_out of the step before.
 /// In the plain form bits of kind beyond the first two are not read. The last step is a swap in either form, the first is no stop.
 ///
 /// # Calldata of `runAll()`: 4 selector bytes 0x34ba89a6, then for each run, at least one
@@ -59,6 +65,11 @@ import {Nest} from "./Nest.sol";
 /// paid out of the start token that came in first. n swaps make n + 1 transfers, the fewest there can be, and this contract holds
 /// an intermediate token only where a call or a stop asks for it.
 ///
+/// A manager is unlocked, and calls back with who is to be paid behind the bytes that it echoes. In its callback the swap is made, what
+/// it gives is taken and paid on, and what it costs is brought and settled. Steps before it are made inside: one manager, one
+/// unlocking. What is synced is settled before anything else is: so SENT is for the first managed step of a path alone, which an encoder
+/// sees to, and the manager refuses what is left open.
+///
 /// A liquidation is a call in front: it is allowed the debt token that the last pool lent, and what it gives is what step 1 spends.
 /// So [liquidate USDC -> WBTC][WBTC -> WETH][stop][WETH -> USDC] earns WETH; without the stop, USDC; and what is seized above
 /// amount_out is earned in WBTC.
@@ -66,24 +77,29 @@ import {Nest} from "./Nest.sol";
 /// # Invariants
 /// - What moves out of here moves inside a window that is measured: the balance at its end is not below the one at its beginning, or
 ///   all reverts. Windows nest, so together they hold as each does. The start and the profit token: the run. What a call in the
-///   middle spends: from before the steps that bring it until after the call. What a call gives and is sent on: the call.
+///   middle spends, or a managed swap that is HELD: from before the steps that bring it until after it. What a call gives and is
+///   sent on: the call. A managed swap in front spends the start token or is refused.
 /// - A callback is obeyed only if it comes from the pool in flight and echoes the bytes that this contract sent to it, the pool's own
 ///   address among them: `_due` holds their hash. Obeying uses the hash up, so there is no second time. Idle, nothing hashes to `_due`.
-/// - While a callback is due nothing but it is heard; while a call runs none is due. Then the owner alone would be obeyed.
+/// - While a callback is due nothing but it is heard; while a call runs none is due. Then the owner alone would be obeyed. While a
+///   manager swaps and pays out nobody is: `_due` holds the manager, whose ether alone is then taken.
 /// - An allowance is given to a call's target alone, for what it spends, and is zero after the call, whatever it took.
 /// - No call says transfer, approve or transferFrom: an encoder's mistake moves nothing by a token's own entrances.
-/// - ETH leaves to `block.coinbase` (at most the bid) and by `sweep`. WETH is unwrapped out of this run's profit only. msg.value is
-///   read nowhere: each bid in wei is paid out of the ETH that is still here, so none is counted twice.
+/// - ETH leaves to `block.coinbase` (at most the bid), by `sweep`, and to a manager, for whom as much WETH is unwrapped, inside that
+///   token's window. What a manager pays is measured, and wrapped: ETH that was here is not spent by a path. Else WETH is unwrapped out
+///   of this run's profit only. msg.value is read nowhere: each bid in wei is paid out of the ETH that is still here, so none is
+///   counted twice.
 /// - A run among several can do what it can do alone: it is this code called by itself in the owner's name, and only `run()` of it,
 ///   begun when the run before has ended with no callback due. What one has earned the next one may not lose.
 /// - No delegatecall but that, no creation, no selfdestruct, no upgrade.
 ///
 /// # Limits
-/// - A pool can be in a path once; the last one lends, as every Uniswap V2 pair and V3 pool does.
-/// - A V3 swap that gives more than its amount_out leaves the surplus to the next step, which is a gift unless that is a stop or HELD.
-///   Predict exactly. The last step's amount_out is not read if it is V3: min_profit is what protects it.
+/// - A pool can be in a path once; the last one lends, as every Uniswap V2 pair, V3 pool and V4 manager does.
+/// - A V3 or managed swap that gives more than its amount_out leaves the surplus to the next step, a gift unless that is a stop, HELD
+///   or managed. Predict exactly. The last step's amount_out is not read if it is V3: min_profit is what protects it.
 /// - Tokens that take a fee on transfer make the next pool revert.
-/// - A call in the middle cannot be paid here in the start token: that leaves inside the call's window.
+/// - A call in the middle cannot be paid here in the start token, nor can a managed swap: that leaves inside its window.
+/// - Hooks get no data, and only forks that keep V4's words are managed.
 /// - Tokens whose balances round (receipt tokens) may lose a unit in a window: hand on a unit or two less than came.
 /// - What a call does beyond paying and being paid is its data's: who writes them answers for it, as for approvals it gives elsewhere.
 /// - ETH that is here (msg.value too) pays bids in wei. What a bid does not use stays for `sweep`, as does what is seized or lent
@@ -113,9 +129,9 @@ contract Executor is Nest {
         WETH = weth;
     }
 
-    /// WETH pays here when it is unwrapped, with 2300 gas; the owner may add ETH for bids.
+    /// WETH pays here when it is unwrapped, with 2300 gas; a manager, while it is in flight; the owner may add ETH for bids.
     receive() external payable {
-        if (msg.sender != WETH && msg.sender != OWNER) revert NotOwner();
+        if (msg.sender != WETH && msg.sender != OWNER && _due != _onlyEtherOf(msg.sender)) revert NotOwner();
     }
 
     /// While a callback is due nothing else is heard. Every fork names its callback differently, hence no selector.
@@ -131,6 +147,7 @@ contract Executor is Nest {
 
     /// The step in flight tells how to read the arguments.
     function _calledBack(uint256 due) private {
+        if (due & UNLOCKED != 0) return _unlocked(due);
         unchecked {
             // V2: (sender, amount0, amount1, data). V3: (delta0, delta1, data). Encoders put `data` right after the head;
             // a caller who does otherwise fails the hash.
@@ -150,6 +167,28 @@ contract Executor is Nest {
                 else _bring(base, step, step);
             }
         }
+    }
+
+    /// A manager is unlocked: unlockCallback(bytes), and whoever is to be paid lies behind the step. It wants bytes in return.
+    function _unlocked(uint256 due) private {
+        unchecked {
+            uint256 base = 4 + 2 * 32;
+            uint256 size = _word(base - 32);
+            if (_echoHash(base, size, LONG | UNLOCKED) != due) revert NotDue();
+            uint256 end = base + size - 32;
+            uint256 step = end - STEP;
+            if (msg.sender != _pool(step)) revert NotDue();
+            _inManager(base, step, address(uint160(_word(end))));
+        }
+        assembly ("memory-safe") {
+            mstore(0x00, 0x20)
+            mstore(0x20, 0)
+            return(0x00, 0x40)
+        }
+    }
+
+    function _weth() internal view override returns (address) {
+        return WETH;
     }
 
     function _run() private {

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.26;
 
-import {Steps} from "./Steps.sol";
+import {Manager} from "./Manager.sol";
 
 /// How a path is gone: the last step first, each bringing the next its input, and what is measured of it. Executor.sol says what the
 /// steps are; that they are that, `_checkSteps` has made sure of before anything here is called.
-abstract contract Nest is Steps {
+abstract contract Nest is Manager {
     error CallbackMissing();
     error Unprofitable();
     error TokenSpent();
-    error GotTooLittle();
 
     /// Where the bytes begin in the calldata of `run` that pools echo: at amount_in, or at the profit token, which a stop reads.
     uint256 internal constant BASE = 62;
@@ -30,7 +29,8 @@ abstract contract Nest is Steps {
             uint256 held = _balance(token);
             uint256 last = msg.data.length - STEP;
             if (_isV3(last)) _swapV3(base, last, address(this), form);
-            else _swapV2(last, address(this), base, form);
+            else if (form == 0 || _kind(last) & MANAGED == 0) _swapV2(last, address(this), base, form);
+            else _managed(base, last, address(this));
             if (_due != IDLE) revert CallbackMissing();
             uint256 holds = _balance(token);
             if (holds < held) revert Unprofitable();
@@ -64,6 +64,7 @@ abstract contract Nest is Steps {
             uint256 kind = _kind(step);
             if (kind & CALL != 0) return _call(base, step, next, kind);
             if (kind & KIND_V3 != 0) return _swapV3(base, step, _recipient(next), LONG);
+            if (kind & MANAGED != 0) return _managed(base, step, _isNetted(next) ? address(0) : _recipient(next));
             _bring(base, step, step);
             if (kind == STOP) _passOn(base, step, next);
             else _swapV2(step, _recipient(next), 0, 0);
@@ -78,6 +79,70 @@ abstract contract Nest is Steps {
 
     function _recipient(uint256 next) private view returns (address) {
         return _kind(next) & HELD != 0 ? address(this) : _pool(next);
+    }
+
+    function _isNetted(uint256 next) private pure returns (bool) {
+        return _kind(next) & (CALL | MANAGED | NETTED) == MANAGED | NETTED;
+    }
+
+    /// A swap in a manager that is unlocked already, or is to be.
+    function _managed(uint256 base, uint256 step, address to) private {
+        if (_kind(step) & INSIDE == 0) _unlock(base, step, to);
+        else _inManager(base, step, to);
+    }
+
+    /// Swaps, has what that gives paid out, then brings what it costs: the manager asks for nothing before it locks. Nobody `to`: it
+    /// stays in the manager's books for the next step, but for what is above amount_out.
+    function _inManager(uint256 base, uint256 step, address to) internal {
+        unchecked {
+            address manager = _pool(step);
+            uint256 spends = _amountBefore(step - TERMS);
+            _due = _onlyEtherOf(manager);
+            (uint256 owed, uint256 got) = _swapManaged(step, spends);
+            if (to == address(0)) {
+                (to, got) = (address(this), got - _amountOut(step));
+            }
+            if (got != 0) _take(manager, _currencyOut(step), to, got);
+            _bringManager(base, step, spends, owed);
+        }
+    }
+
+    /// Brings the manager what it is owed: out of what is here, by the step before itself, or out of its own books. What has come beyond
+    /// that is taken back.
+    function _bringManager(uint256 base, uint256 step, uint256 spends, uint256 owed) private {
+        unchecked {
+            address manager = _pool(step);
+            address currency = _currencyIn(step);
+            uint256 at = step - TERMS;
+            uint256 kind = _kind(step);
+            if (at == base + LONG_HEAD) {
+                // Measured at the end is the start token, and no other.
+                if (_token(currency) != _start(base)) revert BadPayload();
+                _due = IDLE;
+                return _pay(manager, currency, owed);
+            }
+            if (kind & HELD != 0) return _bringHeld(base, step, currency, owed);
+            if (kind & NETTED != 0) {
+                _bring(base, at, step);
+            } else {
+                _sync(manager, currency);
+                _bring(base, at, step);
+                spends = _settle(manager, 0);
+            }
+            if (spends > owed) _take(manager, currency, address(this), spends - owed);
+        }
+    }
+
+    /// What the manager is owed comes here first. It must have come by the steps before, as with a call.
+    function _bringHeld(uint256 base, uint256 step, address currency, uint256 owed) private {
+        unchecked {
+            address token = _token(currency);
+            uint256 held = _balance(token);
+            _bring(base, step - TERMS, step);
+            if (_due != IDLE) revert CallbackMissing();
+            _pay(_pool(step), currency, owed);
+            if (_balance(token) < held) revert TokenSpent();
+        }
     }
 
     /// Brings a call its input, makes it, and sends on what it gave. What it spends of ours in the middle of a path must have come

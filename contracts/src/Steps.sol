@@ -35,15 +35,25 @@ abstract contract Steps is Tokens {
     /// The target pays the next step itself, so nothing is measured or sent here.
     uint256 internal constant DIRECT = 16;
     uint256 internal constant CALL = 128;
+    /// A swap in a pool of a manager, the terms of the pool before the record.
+    uint256 internal constant MANAGED = 64;
+    /// Of a managed swap: what it spends is what the step before, of the same manager, has left in the manager's books.
+    uint256 internal constant NETTED = 8;
+    /// Of a managed swap: a later step has unlocked its manager.
+    uint256 internal constant INSIDE = 16;
+    /// Bytes of a pool's terms: currency0, currency1, u24 fee, i24 tickSpacing, hooks.
+    uint256 internal constant TERMS = 66;
 
     // How a callback is due, beside KIND_V3.
     uint256 internal constant LONG = 2;
+    uint256 internal constant UNLOCKED = 4;
 
     /// TickMath.MIN_SQRT_RATIO + 1 and MAX_SQRT_RATIO - 1: no price limit, the amounts are the limit.
     uint256 private constant MIN_LIMIT = 4295128740;
     uint256 private constant MAX_LIMIT = 1461446703485210103287273052203988822378723970341;
 
-    /// The one callback that is due: hash of the data it must echo, the two lowest bits KIND_V3 and LONG.
+    /// The one callback that is due: hash of the data it must echo, the three lowest bits KIND_V3, LONG and UNLOCKED. While a manager
+    /// swaps and pays: the manager, whose ether alone is taken.
     /// Never zero, so that a run pays for a change of a slot and not for its creation.
     uint256 internal _due = IDLE;
 
@@ -76,7 +86,7 @@ abstract contract Steps is Tokens {
     function _swapV3(uint256 base, uint256 step, address to, uint256 form) internal {
         address pool = _pool(step);
         uint256 zeroForOne = _zeroForOne(step);
-        uint256 limit = zeroForOne == 1 ? MIN_LIMIT : MAX_LIMIT;
+        uint256 limit = _noLimit(zeroForOne);
         uint256 amount = _amountBefore(step);
         uint256 size = step + STEP - base;
         _due = _echoHash(base, size, form | KIND_V3);
@@ -96,6 +106,10 @@ abstract contract Steps is Tokens {
                 revert(m, returndatasize())
             }
         }
+    }
+
+    function _noLimit(uint256 zeroForOne) internal pure returns (uint256) {
+        return zeroForOne == 1 ? MIN_LIMIT : MAX_LIMIT;
     }
 
     /// What the V3 pool in flight asks for: delta0 or delta1. More than its input is refused; a negative delta is a huge number.
@@ -118,12 +132,12 @@ abstract contract Steps is Tokens {
         }
     }
 
-    /// What `_due` holds while a pool has these bytes of calldata to echo. IDLE would take a hash of 0 to 3.
+    /// What `_due` holds while a pool has these bytes of calldata to echo. IDLE would take a hash of 0 to 7.
     function _echoHash(uint256 base, uint256 size, uint256 kind) internal pure returns (uint256 hash) {
         assembly ("memory-safe") {
             let m := mload(0x40)
             calldatacopy(m, base, size)
-            hash := or(and(keccak256(m, size), not(3)), kind)
+            hash := or(and(keccak256(m, size), not(7)), kind)
         }
     }
 
@@ -135,13 +149,20 @@ abstract contract Steps is Tokens {
         assembly ("memory-safe") {
             let end := calldatasize()
             bad := lt(end, add(first, STEP))
-            if iszero(bad) { bad := gt(byte(0, calldataload(sub(end, STEP))), 3) }
-            let kind := 0
+            let kind := byte(0, calldataload(sub(end, STEP)))
+            if iszero(bad) { bad := and(gt(kind, 3), iszero(eq(and(kind, 0xe1), MANAGED))) }
             for {} gt(end, first) {} {
                 end := sub(end, STEP)
                 kind := byte(0, calldataload(end))
                 switch gt(kind, 127)
-                case 0 { bad := or(bad, gt(kind, STOP)) }
+                case 0 {
+                    switch gt(kind, 63)
+                    case 0 { bad := or(bad, gt(kind, STOP)) }
+                    default {
+                        bad := or(bad, or(and(kind, 0x21), eq(and(kind, 12), 12))) // other bits, or NETTED and HELD
+                        end := mul(sub(end, TERMS), lt(TERMS, end))
+                    }
+                }
                 default {
                     let size := shr(240, calldataload(sub(end, SIZE)))
                     let whole := add(size, SIZE)
@@ -195,11 +216,11 @@ abstract contract Steps is Tokens {
         return _kind(step) & KIND_V3 != 0;
     }
 
-    function _zeroForOne(uint256 step) private pure returns (uint256) {
+    function _zeroForOne(uint256 step) internal pure returns (uint256) {
         return _kind(step) >> 1 & 1;
     }
 
-    /// The pool, or the target of a CALL.
+    /// The pool, the target of a CALL, or the manager.
     function _pool(uint256 step) internal pure returns (address) {
         unchecked {
             return _address(step + 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.26;
 
-/// What is said to tokens, in as little gas as it can be: transfers, allowances, balances, and WETH turned into ETH.
+/// What is said to tokens, in as little gas as it can be: transfers, allowances, balances, and WETH turned into ETH and back.
 ///
 /// # Invariants
 /// - True or nothing is success, as USDT returns nothing; anything else is a failure.
@@ -66,6 +66,15 @@ abstract contract Tokens {
             mstore(0x00, shl(224, 0x2e1a7d4d)) // withdraw(uint256)
             mstore(0x04, amount)
             ok := call(gas(), weth, 0, 0x00, 0x24, 0, 0)
+        }
+        if (!ok) revert PaymentFailed();
+    }
+
+    function _wrap(address weth, uint256 amount) internal {
+        bool ok;
+        assembly ("memory-safe") {
+            mstore(0x00, shl(224, 0xd0e30db0)) // deposit()
+            ok := call(gas(), weth, amount, 0x00, 0x04, 0, 0)
         }
         if (!ok) revert PaymentFailed();
     }

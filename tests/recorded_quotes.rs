@@ -145,6 +145,9 @@ struct V4Terms {
     hooks: Address,
 }
 
+/// Stands for ether: no answer depends on which token does.
+const WRAPPED: Address = Address::repeat_byte(0xee);
+
 fn v4_pool(case: &Case, state: &V3State, terms: &V4Terms) -> uniswap_v4::Pool {
     let number = |text: &String| text.parse::<u32>().expect("a fee");
     let key = uniswap_v4::Key {
@@ -154,7 +157,7 @@ fn v4_pool(case: &Case, state: &V3State, terms: &V4Terms) -> uniswap_v4::Pool {
         hooks: terms.hooks,
     };
     assert_eq!(key.id().to_string(), case.pool, "the id is the hash of the key");
-    let mut pool = uniswap_v4::Pool::new(terms.pool_manager, key).expect("a native pool");
+    let mut pool = uniswap_v4::Pool::new(terms.pool_manager, key, Some(WRAPPED)).expect("a native pool");
     let (words, ticks) = state.known();
     for (position, bits) in words {
         pool.set_word(position, bits);
@@ -294,7 +297,9 @@ fn check_v4(case: &Case) -> Vec<String> {
     let mut differences = Vec::new();
     for answer in &case.answers {
         let (token_in, token_out) = (answer.token_in.expect("token_in"), answer.token_out.expect("token_out"));
-        let leg = pool.leg(token_in, token_out).expect("currencies of the pool");
+        // Ether is shown as the token that stands for it.
+        let shown = |token: Address| if token.is_zero() { WRAPPED } else { token };
+        let leg = pool.leg(shown(token_in), shown(token_out)).expect("currencies of the pool");
         let exact_in = answer.call == "exact_input_single";
         assert!(exact_in || answer.call == "exact_output_single", "unknown call {}", answer.call);
         let quote = if exact_in { pool.quote_in(leg, answer.amount) } else { pool.quote_out(leg, answer.amount) };

@@ -2,9 +2,15 @@
 //!
 //! After every transaction three pools must be one: kept by logs, kept by storage diffs, read afresh from storage. Before every swap
 //! ours must foretell what the manager then does, to the unit, price, tick and liquidity included. `states`: many amounts to each
-//! state. `recorded`: swaps of mainnet.
+//! state. `recorded`: swaps of mainnet. `found`: how pools are found. `landed`: cycles through them, run by our contract.
 
 mod common;
+#[path = "uniswap_v4_bytecode/found.rs"]
+mod found;
+#[path = "uniswap_v4_bytecode/landed.rs"]
+mod landed;
+#[path = "uniswap_v4_bytecode/market.rs"]
+mod market;
 #[path = "uniswap_v4_bytecode/recorded.rs"]
 mod recorded;
 #[path = "uniswap_v4_bytecode/states.rs"]
@@ -15,6 +21,7 @@ mod story;
 mod v4_evm;
 
 use alloy_primitives::U256;
+use peregrine::protocols::amm::Amm;
 use peregrine::protocols::amm::Exact;
 use peregrine::protocols::amm::Leg;
 use peregrine::protocols::amm::QuoteError;
@@ -56,7 +63,7 @@ fn deployed() -> World {
 }
 
 fn load(world: &World, key: Key) -> Pool {
-    Pool::load(world.manager, key, |slot| Some(world.slot(slot))).expect("a native pool")
+    Pool::load(world.manager, key, Some(v4_evm::WETH), |slot| Some(world.slot(slot))).expect("a native pool")
 }
 
 /// The price of a tick and so many 65,536ths of the step to the next.
@@ -150,7 +157,7 @@ impl Play {
     }
 
     fn leg(&self, down: bool) -> Leg {
-        let [zero, one] = self.key.currencies;
+        let [zero, one] = [0, 1].map(|place| self.by_slots.tokens()[place]);
         let leg = if down { self.by_slots.leg(zero, one) } else { self.by_slots.leg(one, zero) };
         leg.expect("its currencies")
     }

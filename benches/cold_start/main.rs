@@ -94,7 +94,7 @@ async fn start(name: &str, node: &Node, snapshot: &Path) -> Loaded {
         ],
         ..Wanted::default()
     };
-    let rules = Rules { chain_id: 1, forks: fork::Rules::always(fork::Fork::PRAGUE) };
+    let rules = Rules { chain_id: 1, forks: fork::Rules::always(fork::Fork::PRAGUE), wrapped_native: None };
     let (began, mut said) = (Instant::now(), String::new());
     let mut hear = |progress: Progress<'_>| {
         let line = match progress {

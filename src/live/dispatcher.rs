@@ -303,6 +303,7 @@ impl Dispatcher {
     /// A log of the tip: pools that it announces, or that are new and speak for themselves, are to be read.
     fn hear(&mut self, log: &Log) {
         if let Some(pool) = self.watchlist.announced(log) {
+            self.keep.announce(pool, log);
             self.watchlist.add(Site::Pool(pool), self.at.number);
             self.to_read.insert(pool);
             return;

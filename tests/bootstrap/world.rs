@@ -35,7 +35,7 @@ impl World {
 
     pub fn rules(&self) -> Rules {
         let fork = Fork { spec: SpecId::PRAGUE, blob_update_fraction: BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE };
-        Rules { chain_id: 1, forks: peregrine::hot::evm::fork::Rules::always(fork) }
+        Rules { chain_id: 1, forks: peregrine::hot::evm::fork::Rules::always(fork), wrapped_native: None }
     }
 
     pub fn config(&self, snapshot: Option<&Path>) -> Config {

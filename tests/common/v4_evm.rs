@@ -25,6 +25,8 @@ use revm::state::Bytecode;
 
 /// Sends every transaction, owns every position, and sets the protocol's fee.
 pub const EOA: Address = address!("00000000000000000000000000000000000e0a00");
+/// Stands for ether.
+pub const WETH: Address = address!("00000000000000000000000000000000000e7e40");
 /// Hooks that are called for all but swaps, by the bits of their address, and agree to everything.
 pub const OFF_SWAP: Address = address!("000000000000000000000000000000000004bf30");
 /// Hooks that nothing calls: only a dynamic pool may have such.
@@ -67,7 +69,8 @@ alloy::sol! {
     function updateDynamicLPFee(PoolKey key, uint24 newDynamicLPFee) external;
 }
 
-fn published(name: &str) -> Vec<u8> {
+/// Creation code of v4-core, without its arguments.
+pub fn published(name: &str) -> Vec<u8> {
     creation_code(&format!("@uniswap/v4-core/out/{name}.sol/{name}.json"))
 }
 

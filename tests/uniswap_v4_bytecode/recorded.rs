@@ -6,6 +6,7 @@ use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::U256;
 use alloy_primitives::address;
+use peregrine::protocols::amm::Amm;
 use peregrine::protocols::amm::Exact;
 use peregrine::protocols::math::concentrated::ticks::Liquidity;
 use peregrine::protocols::uniswap_v4::Hooks;
@@ -18,6 +19,8 @@ use std::collections::BTreeMap;
 use crate::common;
 
 /// The record does not name it, and no result depends on it.
+/// Stands for ether: no result depends on it either.
+const ETHER: Address = address!("000000000000000000000000000000000000e7e4");
 const MANAGER: Address = address!("000000000000000000000000000000000000c0de");
 
 #[derive(Deserialize)]
@@ -96,7 +99,7 @@ impl RecordedPool {
 
     /// What the record knows and nothing else: an absent word or tick is unknown.
     fn pool(&self) -> Pool {
-        let mut pool = Pool::new(MANAGER, self.key()).expect("a native pool");
+        let mut pool = Pool::new(MANAGER, self.key(), Some(ETHER)).expect("a native pool");
         for (position, bits) in &self.bitmap_words {
             pool.set_word(number(position), *bits);
         }
@@ -113,7 +116,7 @@ impl RecordedPool {
 /// Holds a swap against what came of it, and leaves the pool where the block left it.
 fn check(pool: &mut Pool, made: &RecordedSwap) {
     let down = made.zero_for_one;
-    let [zero, one] = pool.terms().currencies;
+    let [zero, one] = [0, 1].map(|place| pool.tokens()[place]);
     let leg = if down { pool.leg(zero, one) } else { pool.leg(one, zero) }.expect("its currencies");
     let (amount, exact_in) = signed(&made.amount_specified);
     let limit: U256 = number(&made.limit);
@@ -150,7 +153,7 @@ fn every_recorded_swap_of_a_pool_without_hooks_is_ours_to_the_wei() {
                 native += 1;
             } else {
                 println!("block {number}, {id}: {}", hooks.reason());
-                assert!(!key.hooks.is_zero() && Pool::new(MANAGER, key).is_err());
+                assert!(!key.hooks.is_zero() && Pool::new(MANAGER, key, Some(ETHER)).is_err());
             }
         }
         for made in &block.swaps {

@@ -1,6 +1,7 @@
 //! Many amounts to each of many states: every quote is the manager's own, and it reverts where we refuse.
 
 use alloy_primitives::U256;
+use peregrine::protocols::amm::Amm;
 use peregrine::protocols::amm::QuoteError;
 use peregrine::protocols::math::concentrated::walk::no_limit;
 use proptest::prelude::*;

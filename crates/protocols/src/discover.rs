@@ -1,7 +1,10 @@
 //! How a protocol recognises its pools. Discovery asks through [`Probe`] and never knows what answers: an EVM over a
 //! record in replay, a node when live.
 
-use alloy_primitives::{Address, B256, U256, hex};
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256, Bytes, U256, hex};
+use serde::{Deserialize, Serialize};
 
 use crate::amm::Amm;
 use crate::types::pool_key::PoolKey;
@@ -58,6 +61,35 @@ pub struct Creation {
     pub pool: fn(Address, &[B256], &[u8]) -> Option<PoolKey>,
 }
 
+/// What a log said by which a pool was announced that is one of many at a contract: the contract may not tell its terms.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Announcement {
+    /// The signature, and what else is indexed.
+    pub topics: Vec<B256>,
+    /// The rest.
+    pub data: Bytes,
+}
+
+/// What is known of a chain's venues and lies in no contract's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// The token that stands for ether.
+    pub wrapped_native: Option<Address>,
+    /// The logs by which pools were announced.
+    pub pools: BTreeMap<PoolKey, Announcement>,
+}
+
+impl Announced {
+    /// The pools of a contract.
+    #[must_use]
+    pub fn of(&self, contract: Address) -> Vec<PoolKey> {
+        let least = PoolKey::from(contract);
+        let pools = self.pools.range(least..).map(|(key, _)| *key);
+        pools.take_while(|key| key.contract == contract).collect()
+    }
+}
+
 /// A question to a pool's contract whose answer follows from the pool's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
@@ -91,6 +123,21 @@ pub trait Probe {
 
     /// Contracts that are known, for whoever looks for what a pool does not list. None where anything can be asked for.
     fn contracts(&self) -> Vec<Address> {
+        Vec::new()
+    }
+
+    /// The token that stands for ether on this chain, where that is known.
+    fn wrapped_native(&self) -> Option<Address> {
+        None
+    }
+
+    /// What the log said by which a pool was announced, where that is known.
+    fn announcement(&self, _key: PoolKey) -> Option<Announcement> {
+        None
+    }
+
+    /// The pools of a contract whose announcements are known.
+    fn announced(&self, _contract: Address) -> Vec<PoolKey> {
         Vec::new()
     }
 

@@ -1,5 +1,6 @@
 //! How our contract makes a swap or a liquidation, and the steps of a path as it reads them: each venue writes its own, and so does
-//! each lending market. A pool of Uniswap's families is called by our contract itself; whoever else is called says with what.
+//! each lending market. A pool of Uniswap's families is called by our contract itself, a manager too; whoever else is called says with
+//! what.
 //!
 //! # Invariants
 //! - A step is written by the venue that it swaps in: nobody else knows its form, and there is no form by default.
@@ -79,6 +80,23 @@ pub struct CallStep<'a> {
     pub output: Output,
 }
 
+/// A swap in a pool of a manager, which our contract unlocks itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ManagedStep<'a> {
+    /// The pool's terms, as our contract reads them: both currencies, then what else makes its id.
+    pub terms: &'a [u8; TERMS],
+    /// The first currency goes in.
+    pub first_in: bool,
+}
+
+impl ManagedStep<'_> {
+    /// What goes in or comes out, as the manager calls it: zero is ether.
+    fn currency(&self, goes_in: bool) -> Address {
+        let (zero, one) = (Address::from_slice(&self.terms[..20]), Address::from_slice(&self.terms[20..40]));
+        if goes_in == self.first_in { zero } else { one }
+    }
+}
+
 /// A swap that a venue is to write a step of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedSwap {
@@ -107,6 +125,8 @@ pub struct Hop {
 
 /// Bytes of a callback's step.
 pub const STEP: usize = 1 + 20 + 20 + 16;
+/// Bytes of a managed pool's terms: two currencies, fee, tick spacing, hooks.
+pub const TERMS: usize = 20 + 20 + 3 + 3 + 20;
 
 /// Bit of a step's kind: the venue is told what goes in, and asks for it. Without it, it is told what comes out.
 const EXACT_IN: u8 = 1;
@@ -121,6 +141,12 @@ const ALLOWED: u8 = 8;
 const DIRECT: u8 = 16;
 /// Bit of a step's kind: a call.
 const CALL: u8 = 128;
+/// Bit of a step's kind: a swap in a pool of a manager.
+const MANAGED: u8 = 64;
+/// Bit of a managed swap's kind: what it spends has been left in the manager's books by the step before.
+const NETTED: u8 = 8;
+/// Bit of a managed swap's kind: a later step has unlocked its manager.
+const INSIDE: u8 = 16;
 
 /// Where a record's token lies in it.
 const TOKEN: std::ops::Range<usize> = 21..41;
@@ -137,6 +163,12 @@ pub struct Steps {
     calls: usize,
     /// The last step is a call whose output is measured: the next one names its token.
     measured: bool,
+    /// Managers of the managed swaps so far, and where the kind of each lies.
+    managed: Vec<(Address, usize)>,
+    /// The last step is a managed swap: its manager, and the currency that it gives.
+    left: Option<(Address, Address)>,
+    /// The last step is a call that pays the next one itself.
+    direct: bool,
     /// Bytes of data that do not fit their size.
     oversize: Option<usize>,
     /// A venue was called for a contract of ours that nobody has named.
@@ -162,6 +194,8 @@ impl Steps {
         self.hops.clear();
         (self.last, self.stop, self.start) = (None, None, None);
         (self.calls, self.measured, self.oversize, self.nobodys) = (0, false, None, false);
+        self.managed.clear();
+        (self.left, self.direct) = (None, false);
     }
 
     /// Another path, that begins with `start` and holds its profit in whatever token. Tokens are named where they are read: zeros are
@@ -190,9 +224,34 @@ impl Steps {
 
     fn callback(&mut self, hop: Hop, kind: u8) {
         self.record(kind, hop, self.start.is_none() || self.measured);
-        self.measured = false;
         self.hops.push(hop);
         self.last = Some(Execution::Callback);
+    }
+
+    /// [`Execution::Unlock`]: a pool of the manager `hop.pool.contract`. How the manager is paid, and which step unlocks it, follows from
+    /// the steps before: by the step before itself, where nothing else is settled in between; out of its own books, where that step has
+    /// left there what goes in; else out of what our contract has, as ether always is.
+    pub fn managed(&mut self, hop: Hop, swap: &ManagedStep<'_>) {
+        let manager = hop.pool.contract;
+        let spends = swap.currency(true);
+        let paid = if self.left == Some((manager, spends)) {
+            NETTED
+        } else if !self.bytes.is_empty() && (spends.is_zero() || self.direct || !self.managed.is_empty()) {
+            HELD
+        } else {
+            0
+        };
+        for (_, kind) in self.managed.iter().filter(|(other, _)| *other == manager) {
+            if let Some(kind) = self.bytes.get_mut(*kind) {
+                *kind |= INSIDE;
+            }
+        }
+        self.bytes.extend_from_slice(swap.terms);
+        self.managed.push((manager, self.bytes.len()));
+        self.record(MANAGED | paid | if swap.first_in { FIRST_IN } else { 0 }, hop, self.measured);
+        self.left = Some((manager, swap.currency(false)));
+        self.hops.push(hop);
+        self.last = Some(Execution::Unlock);
     }
 
     /// [`Execution::Pull`] or [`Execution::Prepaid`]: a venue is called with what it says.
@@ -221,6 +280,7 @@ impl Steps {
         let named = self.start.is_none() || self.measured || (held != 0 && !first);
         self.record(CALL | held | direct, asked, named);
         self.measured = call.output == Output::Here;
+        self.direct = call.output == Output::Direct;
         self.last = Some(if held == 0 { Execution::Prepaid } else { Execution::Pull });
         self.calls += 1;
     }
@@ -228,7 +288,6 @@ impl Steps {
     /// The profit token is kept here, between two venues, and so much of it goes on.
     pub fn stop(&mut self, token: Address, amount_out: u128) {
         self.record(STOP, Hop { pool: PoolKey::default(), token_in: token, amount_out }, self.measured);
-        self.measured = false;
         self.stop = Some(self.hops.len());
     }
 
@@ -241,6 +300,8 @@ impl Steps {
         }
         record[TOKEN.end..].copy_from_slice(&hop.amount_out.to_be_bytes());
         self.bytes.extend_from_slice(&record);
+        // Of the step that was the last until now.
+        (self.measured, self.left, self.direct) = (false, None, false);
     }
 
     /// The swaps, in order.
@@ -270,7 +331,7 @@ impl Steps {
     /// There is more to it than callbacks from a token and back to it.
     #[must_use]
     pub const fn is_long(&self) -> bool {
-        self.start.is_some() || self.stop.is_some() || self.calls > 0
+        self.start.is_some() || self.stop.is_some() || self.calls > 0 || !self.managed.is_empty()
     }
 
     /// Bytes of a call's data that are more than its step can hold.

@@ -282,6 +282,7 @@ each! {
     BalancerV2(balancer_v2),
     CurveCrypto(curve_crypto),
     CurveStable(curve_stable),
+    UniswapV4(uniswap_v4),
     #[cfg(feature = "toy")]
     Toy(toy_pool),
 }

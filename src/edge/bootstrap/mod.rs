@@ -22,6 +22,7 @@ mod verify;
 
 use std::collections::BTreeSet;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes};
 
@@ -41,6 +42,7 @@ use crate::hot::evm::own::balance_of;
 use crate::hot::evm::probe::PROBER;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
+use crate::protocols::discover::Announced;
 use crate::protocols::lending::market_spec::MarketSpec;
 use crate::types::pool_key::PoolKey;
 
@@ -62,13 +64,16 @@ pub struct Rules {
     pub chain_id: u64,
     /// Its forks.
     pub forks: fork::Rules,
+    /// The token that stands for ether, if any is known.
+    pub wrapped_native: Option<Address>,
 }
 
 impl Rules {
     /// A configured chain's.
     #[must_use]
     pub fn of(config: &chain::Config) -> Self {
-        Self { chain_id: config.id, forks: fork::Rules::of(config) }
+        let wrapped_native = Some(config.wrapped_native).filter(|token| !token.is_zero());
+        Self { chain_id: config.id, forks: fork::Rules::of(config), wrapped_native }
     }
 
     /// The rules of a block at `number` and `timestamp`.
@@ -122,6 +127,8 @@ pub struct Loaded {
     pub unusable: Vec<(PoolKey, String)>,
     /// What the operator should hear: one sentence each.
     pub notes: Vec<String>,
+    /// What lies in no contract's state: discovery asks for it whenever a pool is read anew.
+    pub announced: Arc<Announced>,
 }
 
 /// How far it has come.
@@ -285,6 +292,8 @@ async fn behind(
     scan::scan(chain, config, wanted, head.number, snapshot, hear).await?;
     let discovery = Discovery::new(chain, rules, head.clone())?;
     let mut known = snapshot.known();
+    let announced = Announced { wrapped_native: rules.wrapped_native, pools: snapshot.announced() };
+    known.announced = Arc::new(announced);
     let listed = wanted.pools.iter().map(|row| row.address);
     let keys: BTreeSet<PoolKey> = snapshot.pools(&wanted.factories).chain(listed).collect();
     read_base(&discovery, &mut known, wanted, &keys, hear).await?;
@@ -309,8 +318,8 @@ async fn behind(
     snapshot.write(config);
     notes.extend(snapshot.note());
     let hashes = known.hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
-    let (head, accounts) = (Head::from(head), known.all());
-    Ok(Loaded { head, accounts, hashes, pools, markets: found.specs, whole: found.whole, unusable, notes })
+    let (head, accounts, announced) = (Head::from(head), known.all(), known.announced);
+    Ok(Loaded { head, accounts, hashes, pools, markets: found.specs, whole: found.whole, unusable, notes, announced })
 }
 
 async fn latest(chain: &Chain) -> Result<ChainHead, BootstrapError> {

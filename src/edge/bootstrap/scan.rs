@@ -63,7 +63,8 @@ impl Trail for Pools<'_> {
     fn take(&self, snapshot: &mut Snapshot, log: &Log) -> Result<(), BootstrapError> {
         let row = || format!("factory {}", self.0.name);
         let none = || BootstrapError::Log { row: row(), block: log.block_hash };
-        snapshot.found(self.0, (self.1.pool)(log.address, &log.topics, &log.data).ok_or_else(none)?);
+        let pool = (self.1.pool)(log.address, &log.topics, &log.data).ok_or_else(none)?;
+        snapshot.found(self.0, pool, log);
         Ok(())
     }
 

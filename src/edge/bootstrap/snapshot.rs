@@ -29,7 +29,9 @@ use crate::edge::bootstrap::state_cache::Account;
 use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::Chain;
 use crate::edge::chain::Head;
+use crate::edge::chain::Log;
 use crate::hot::evm::code::Codes;
+use crate::protocols::discover::Announcement;
 use crate::protocols::lending::discover::Heard;
 use crate::types::pool_key::PoolKey;
 
@@ -64,6 +66,9 @@ struct Scanned {
     /// The first block not yet read for good.
     next: u64,
     pools: BTreeSet<PoolKey>,
+    /// What the logs said, of pools that are some of many at a contract.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    announced: BTreeMap<PoolKey, Announcement>,
 }
 
 /// One lending contract.
@@ -183,9 +188,20 @@ impl Snapshot {
         self.factories.entry(factory.address).or_default().next = next;
     }
 
-    /// The factory has made a pool.
-    pub(super) fn found(&mut self, factory: &Factory, pool: PoolKey) {
-        self.factories.entry(factory.address).or_default().pools.insert(pool);
+    /// The factory has made a pool, and has said so by this log.
+    pub(super) fn found(&mut self, factory: &Factory, pool: PoolKey, log: &Log) {
+        let scanned = self.factories.entry(factory.address).or_default();
+        scanned.pools.insert(pool);
+        if pool.id.is_some() {
+            let said = Announcement { topics: log.topics.clone(), data: log.data.clone() };
+            scanned.announced.insert(pool, said);
+        }
+    }
+
+    /// What the logs said that announced pools.
+    pub(super) fn announced(&self) -> BTreeMap<PoolKey, Announcement> {
+        let all = self.factories.values().flat_map(|scanned| &scanned.announced);
+        all.map(|(key, said)| (*key, said.clone())).collect()
     }
 
     /// How many pools the factory has made.

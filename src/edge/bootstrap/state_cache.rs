@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use alloy_primitives::map::AddressMap;
 use alloy_primitives::{Address, B256, U256};
@@ -22,6 +23,7 @@ use crate::hot::evm::code::Codes;
 use crate::hot::evm::db::Cold;
 use crate::hot::evm::db::Db;
 use crate::hot::evm::db::Unknown;
+use crate::protocols::discover::Announced;
 
 /// One account.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +64,8 @@ impl Account {
 pub(super) struct StateCache {
     pub(super) accounts: AddressMap<Account>,
     pub(super) hashes: BTreeMap<u64, B256>,
+    /// What lies in no contract's state.
+    pub(super) announced: Arc<Announced>,
 }
 
 /// What is not, and has to be read.
@@ -224,6 +228,7 @@ impl StateCache {
         for (number, hash) in &self.hashes {
             db.tell_block_hash(*number, *hash);
         }
+        db.tell_announced(Arc::clone(&self.announced));
         db
     }
 

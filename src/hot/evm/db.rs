@@ -11,11 +11,14 @@
 
 mod update;
 
+use std::sync::Arc;
+
 use alloy_primitives::map::{AddressMap, HashMap, HashSet, U256Map};
 use alloy_primitives::{Address, B256, U256};
 use revm::database_interface::{DBErrorMarker, Database};
 use revm::state::{Account, AccountInfo, Bytecode, EvmState};
 
+use crate::protocols::discover::Announced;
 use crate::types::update::StateKey;
 
 pub use update::Before;
@@ -96,6 +99,7 @@ pub struct Db {
     reads: Vec<(Address, U256)>,
     record_reads: bool,
     version: u64,
+    announced: Arc<Announced>,
 }
 
 impl Db {
@@ -192,6 +196,17 @@ impl Db {
     pub fn clear_notes(&mut self) {
         self.assumed.clear();
         self.reads.clear();
+    }
+
+    /// Tells what lies in no contract's state.
+    pub fn tell_announced(&mut self, announced: Arc<Announced>) {
+        self.announced = announced;
+    }
+
+    /// What lies in no contract's state, for discovery.
+    #[must_use]
+    pub fn announced(&self) -> &Announced {
+        &self.announced
     }
 
     /// The slot under overlay and base; `None` when unknown. Notes nothing.

@@ -8,9 +8,11 @@ use crate::hot::evm::db::Cold;
 use crate::hot::evm::db::Unknown;
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
+use crate::protocols::discover::Announcement;
 use crate::protocols::discover::Answer;
 use crate::protocols::discover::PLAIN_TOKEN;
 use crate::protocols::discover::Probe;
+use crate::types::pool_key::PoolKey;
 
 /// The sender of questions. No key is known for it, and no contract knows it.
 pub const PROBER: Address = address!("0x000000000000000000000000506572656772696e");
@@ -101,6 +103,18 @@ impl Probe for EvmProbe<'_> {
 
     fn contracts(&self) -> Vec<Address> {
         self.machine.db().contracts()
+    }
+
+    fn wrapped_native(&self) -> Option<Address> {
+        self.machine.db().announced().wrapped_native
+    }
+
+    fn announcement(&self, key: PoolKey) -> Option<Announcement> {
+        self.machine.db().announced().pools.get(&key).cloned()
+    }
+
+    fn announced(&self, contract: Address) -> Vec<PoolKey> {
+        self.machine.db().announced().of(contract)
     }
 
     fn code_hash(&mut self, at: Address) -> Option<B256> {

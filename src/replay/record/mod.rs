@@ -5,6 +5,7 @@
 //! - The header's hash, the transactions' root and every code's hash are checked, so a damaged file is named here and
 //!   not by a strange execution later. The state itself has no hash to check: [`execute`](crate::replay::execute) is its judge.
 
+mod announced;
 mod check;
 mod error;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use alloy::rpc::types::eth::{Header, Transaction};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
@@ -26,6 +28,7 @@ use crate::hot::evm::block::BlockFields;
 use crate::hot::evm::db::Db;
 use crate::hot::evm::db::Unknown;
 use crate::hot::evm::fork::Fork;
+use crate::protocols::discover::Announced;
 
 pub use error::RecordError;
 
@@ -47,6 +50,7 @@ struct State {
     accounts: BTreeMap<Address, Account>,
     codes: BTreeMap<B256, Bytecode>,
     hashes: BTreeMap<u64, B256>,
+    announced: Arc<Announced>,
 }
 
 /// Transactions are decoded one by one, so that an error names the one at fault.
@@ -141,7 +145,8 @@ impl Record {
         let codes = used_codes(&path, &accounts, codes)?;
         let hashes_path = dir.join("block_hashes.json");
         let hashes = if hashes_path.exists() { block_hashes(&hashes_path)? } else { BTreeMap::new() };
-        Ok(Self { dir: dir.to_path_buf(), fork, header, txs, state: State { accounts, codes, hashes } })
+        let announced = Arc::new(announced::read(dir, header.number)?);
+        Ok(Self { dir: dir.to_path_buf(), fork, header, txs, state: State { accounts, codes, hashes, announced } })
     }
 
     /// A database that knows what the record knows and refuses the rest.
@@ -158,6 +163,7 @@ impl Record {
         for (number, hash) in &self.state.hashes {
             db.tell_block_hash(*number, *hash);
         }
+        db.tell_announced(Arc::clone(&self.state.announced));
         // Execution needs the parent's hash as a matter of course, and the header gives it.
         db.tell_block_hash(self.header.number.saturating_sub(1), self.header.parent_hash);
         db

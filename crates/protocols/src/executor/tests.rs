@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, U256, hex};
 
-use crate::execution::{CallStep, Execution, Hop, Input, Output, Steps};
+use crate::execution::{CallStep, Execution, Hop, Input, ManagedStep, Output, Steps, TERMS};
 use crate::executor::{Bid, EncodeError, Run};
 use crate::types::amount::Wei;
 
@@ -84,6 +84,66 @@ fn a_path_that_begins_with_another_token_names_tokens_where_they_are_read() {
     steps.begin();
     steps.exact_out(hop(1, 0xaa, 7), true);
     assert_eq!(encode(&steps), Ok([head(0), 9_u128.to_be_bytes().to_vec(), record(2, 1, 0xaa, 7)].concat()));
+}
+
+fn terms(zero: u8, one: u8) -> [u8; TERMS] {
+    let mut terms = [0x11; TERMS];
+    terms[..20].fill(zero);
+    terms[20..40].fill(one);
+    terms
+}
+
+/// Sent to the manager where it is the first of its kind, out of our contract's for ether and for what else is settled in between, out of
+/// the manager's books between neighbours. The last one unlocks.
+#[test]
+fn a_managed_swap_is_paid_and_unlocked_as_the_steps_before_it_allow() {
+    let mut steps = Steps::of(OWN);
+    let kinds = |steps: &Steps, at: [usize; 3]| at.map(|at| steps.bytes()[at]);
+    let managed = |steps: &mut Steps, (zero, one): (u8, u8), first_in| {
+        steps.managed(hop(9, 0xcc, 8), &ManagedStep { terms: &terms(zero, one), first_in });
+    };
+    steps.begin();
+    steps.exact_in(hop(1, 0xaa, 7), true);
+    managed(&mut steps, (0xbb, 0xcc), true);
+    assert_eq!(steps.last(), Some(Execution::Unlock));
+    let due = [vec![0; 20], 9_u128.to_be_bytes().to_vec(), record(3, 1, 0xaa, 7), terms(0xbb, 0xcc).to_vec()].concat();
+    assert_eq!(encode(&steps), Ok([head(2), due, record(64 + 2, 9, 0, 8)].concat()));
+    managed(&mut steps, (0xaa, 0xcc), false);
+    steps.exact_out(hop(2, 0xaa, 7), true);
+    managed(&mut steps, (0xaa, 0), true);
+    let at = [57 + 66, 57 + 123 + 66, 57 * 2 + 123 * 2 + 66];
+    // The first two are inside the last; the second takes what the first left, the third what has come to our contract.
+    assert_eq!(kinds(&steps, at), [64 + 2 + 16, 64 + 8 + 16, 64 + 2 + 4]);
+    assert!(encode(&steps).is_ok());
+    // In front nothing is held; ether elsewhere is, and what a venue pays our contract itself.
+    steps.begin();
+    managed(&mut steps, (0, 0xcc), true);
+    steps.call(hop(2, 0xbb, 8), &call(&[0; 4], Input::Allowed, Output::Direct));
+    let second = 123 + 6 + 57 + 66;
+    managed(&mut steps, (0xbb, 0xdd), false);
+    assert_eq!([66, second].map(|at| steps.bytes()[at]), [64 + 2 + 16, 64 + 4]);
+    steps.begin();
+    steps.exact_in(hop(1, 0xaa, 7), true);
+    managed(&mut steps, (0, 0xcc), true);
+    assert_eq!(steps.bytes()[57 + 66], 64 + 2 + 4);
+}
+
+/// A stop lies between, and another manager keeps other books.
+#[test]
+fn nothing_is_left_in_books_but_between_neighbours_of_one_manager() {
+    let mut steps = Steps::of(OWN);
+    for stopped in [true, false] {
+        steps.begin();
+        steps.managed(hop(8, 0xaa, 7), &ManagedStep { terms: &terms(0xaa, 0xbb), first_in: true });
+        if stopped {
+            steps.stop(Address::repeat_byte(0xbb), 6);
+        }
+        let manager = if stopped { 8 } else { 9 };
+        steps.managed(hop(manager, 0xbb, 8), &ManagedStep { terms: &terms(0xbb, 0xcc), first_in: true });
+        let inside = if stopped { 16 } else { 0 };
+        let second = 123 + 66 + if stopped { 57 } else { 0 };
+        assert_eq!([66, second].map(|at| steps.bytes()[at]), [64 + 2 + inside, 64 + 2 + 4]);
+    }
 }
 
 #[test]

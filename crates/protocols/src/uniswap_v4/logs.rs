@@ -33,7 +33,7 @@ pub(super) mod manager {
 impl Pool {
     pub(super) fn log(&mut self, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
         let [signature, id, ..] = topics else { return Ok(Applied::Irrelevant) };
-        if *id != self.id {
+        if *id != self.fixed.id {
             return Ok(Applied::Irrelevant);
         }
         match *signature {
@@ -55,7 +55,7 @@ impl Pool {
             0 => price < self.state.at.sqrt_price,
             sign => sign < 0,
         };
-        if !self.terms.is_dynamic() && log.word(5) != U256::from(self.state.fees.of_swap(down)) {
+        if !self.fixed.terms.is_dynamic() && log.word(5) != U256::from(self.state.fees.of_swap(down)) {
             return Err(ApplyError::Contradiction);
         }
         self.set_price(price, tick, liquidity);
@@ -63,10 +63,10 @@ impl Pool {
     }
 
     fn on_initialize(&mut self, topics: &[B256], data: &[u8]) -> Result<Applied, ApplyError> {
-        let begun = key::initialized(topics, data).filter(|begun| begun.key == self.terms);
+        let begun = key::initialized(topics, data).filter(|begun| begun.key == self.fixed.terms);
         let begun = begun.ok_or(ApplyError::Contradiction)?;
         self.set_price(begun.sqrt_price_x96, begun.tick, 0);
-        self.state.fees = Fees { lp: self.terms.first_fee(), protocol: 0 };
+        self.state.fees = Fees { lp: self.fixed.terms.first_fee(), protocol: 0 };
         Ok(Applied::Changed)
     }
 
@@ -84,7 +84,7 @@ impl Pool {
     /// The manager's `modifyLiquidity`, as far as quotes go.
     fn on_liquidity(&mut self, log: &Words<'_>) -> Result<Applied, ApplyError> {
         let (lower, upper, delta) = (log.tick(0)?, log.tick(1)?, log.int128(2)?);
-        let (home, index) = (self.home, &mut self.index);
+        let (home, index) = (self.fixed.home, &mut self.index);
         self.state.at.reposition((lower, upper), delta, self.assume_empty, |tick| index.add_tick(home, tick))
     }
 }

@@ -11,16 +11,16 @@
 //! A quote is V3's: two binary searches, then 4 to 5 wide divisions a stop. Nothing allocates or hashes.
 //!
 //! # Limits
-//! - **In no registry yet**: how our contract swaps here (unlock, settle, ether that is no token) is not written, so [`Pool`] is no
-//!   `Amm`. What it has of that trait stands here under the trait's names; `execution`, `write_step`, `logged` and `gas`, and what
-//!   recognises pools, come with the executor's part.
 //! - Pools whose hooks a swap calls are for the EVM to quote.
+//! - A pool of ether is one only where it is known which token stands for ether.
 
 mod answers;
+mod discover;
 mod fees;
 mod hooks;
 mod key;
 mod logs;
+mod step;
 mod storage;
 mod swap;
 
@@ -46,9 +46,7 @@ use alloy_primitives::B256;
 use alloy_primitives::U256;
 use serde::Deserialize;
 use serde::Serialize;
-
-/// Name in output, config and metrics.
-pub const PROTOCOL: &str = "uniswap_v4";
+use std::sync::Arc;
 
 /// Why a pool is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +57,9 @@ pub enum Unfit {
     /// A swap is more than its own arithmetic.
     #[error("{}", .0.reason())]
     Hooks(Hooks),
+    /// Ether is shown as a token, and nobody has said which; or both currencies come to the same.
+    #[error("no token is known that stands for its ether beside the other")]
+    Ether,
     /// Nothing can be quoted without them.
     #[error("its price or its liquidity is not known")]
     Cold,
@@ -74,15 +75,23 @@ struct State {
     fees: Fees,
 }
 
-/// A pool.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(try_from = "PoolSnapshot", into = "PoolSnapshot")]
-pub struct Pool {
+/// What never changes of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Fixed {
     manager: Address,
     terms: Key,
     /// Hash of the terms.
     id: B256,
     home: Home,
+    /// The currencies, a token in the place of ether where it is known which.
+    tokens: [Address; 2],
+}
+
+/// A pool.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(try_from = "PoolSnapshot", into = "PoolSnapshot")]
+pub struct Pool {
+    fixed: Arc<Fixed>,
     /// Takes words and ticks that are not known as empty, as an EVM over zeroes would. The owner's explicit choice.
     pub assume_empty: bool,
     state: State,
@@ -92,13 +101,14 @@ pub struct Pool {
 
 impl Clone for Pool {
     fn clone(&self) -> Self {
-        Self { state: self.state.clone(), index: self.index.clone(), ..*self }
+        let Self { fixed, assume_empty, state, index } = self;
+        Self { fixed: Arc::clone(fixed), assume_empty: *assume_empty, state: state.clone(), index: index.clone() }
     }
 
     /// Keeps the buffers, so that laying one pool over another allocates nothing once they are large enough.
     fn clone_from(&mut self, source: &Self) {
-        let Self { manager, terms, id, home, assume_empty, state, index } = source;
-        (self.manager, self.terms, self.id, self.home) = (*manager, *terms, *id, *home);
+        let Self { fixed, assume_empty, state, index } = source;
+        self.fixed.clone_from(fixed);
         self.assume_empty = *assume_empty;
         self.state.at.clone_from(&state.at);
         self.state.fees = state.fees;
@@ -107,19 +117,25 @@ impl Clone for Pool {
 }
 
 impl Pool {
-    /// A pool of which nothing but its terms is known.
+    /// A pool of which nothing but its terms is known. `ether`: the token that stands for it.
     ///
     /// # Errors
-    /// They are no pool's, or a swap would call its hooks.
-    pub fn new(manager: Address, terms: Key) -> Result<Self, Unfit> {
+    /// They are no pool's, a swap would call its hooks, or it is of ether and no token stands for that.
+    pub fn new(manager: Address, terms: Key, ether: Option<Address>) -> Result<Self, Unfit> {
         let grid = Grid::of(terms.tick_spacing).filter(|_| terms.is_sane()).ok_or(Unfit::Terms)?;
         let hooks = Hooks::of(terms.hooks, terms.fee);
         if !hooks.is_native() {
             return Err(Unfit::Hooks(hooks));
         }
+        let [zero, one] = terms.currencies;
+        let zero = if zero.is_zero() { ether.ok_or(Unfit::Ether)? } else { zero };
+        if zero == one || zero.is_zero() {
+            return Err(Unfit::Ether);
+        }
         let id = terms.id();
         let state = State { at: Standing::new(grid), fees: Fees::default() };
-        Ok(Self { manager, terms, id, home: Home::of(id), assume_empty: false, state, index: Index::default() })
+        let fixed = Arc::new(Fixed { manager, terms, id, home: Home::of(id), tokens: [zero, one] });
+        Ok(Self { fixed, assume_empty: false, state, index: Index::default() })
     }
 
     /// Sets where the pool stands.
@@ -129,7 +145,7 @@ impl Pool {
 
     /// Learns a bitmap word; see [`Ticks::set_word`].
     pub fn set_word(&mut self, position: i16, bits: U256) -> bool {
-        let (home, index) = (self.home, &mut self.index);
+        let (home, index) = (self.fixed.home, &mut self.index);
         index.add_word(home, position);
         self.state.at.ticks.set_word(position, bits, |tick| index.add_tick(home, tick))
     }
@@ -139,21 +155,21 @@ impl Pool {
         let listed = self.state.at.ticks.tick(tick).is_some();
         let changed = self.state.at.ticks.set_tick(tick, liquidity);
         if changed && !listed {
-            self.index.add_tick(self.home, tick);
+            self.index.add_tick(self.fixed.home, tick);
         }
         changed
     }
 
     /// The terms that its id is made of.
     #[must_use]
-    pub const fn terms(&self) -> &Key {
-        &self.terms
+    pub fn terms(&self) -> &Key {
+        &self.fixed.terms
     }
 
     /// Where the manager keeps it.
     #[must_use]
-    pub const fn home(&self) -> Home {
-        self.home
+    pub fn home(&self) -> Home {
+        self.fixed.home
     }
 
     /// Price as the manager stores it; zero until initialised.
@@ -189,6 +205,6 @@ impl Pool {
     /// True when both are the same pool in the same state, whatever each was fed by.
     #[must_use]
     pub fn same_state(&self, other: &Self) -> bool {
-        self.manager == other.manager && self.terms == other.terms && self.state == other.state
+        self.fixed == other.fixed && self.state == other.state
     }
 }

@@ -149,9 +149,14 @@ impl Pool {
     ///
     /// # Errors
     /// The terms are none that a native pool has; price or liquidity are not known; or what is stored cannot be.
-    pub fn load(manager: Address, key: Key, mut read: impl FnMut(U256) -> Option<U256>) -> Result<Self, Unfit> {
-        let mut pool = Self::new(manager, key)?;
-        let home = pool.home;
+    pub fn load(
+        manager: Address,
+        key: Key,
+        ether: Option<Address>,
+        mut read: impl FnMut(U256) -> Option<U256>,
+    ) -> Result<Self, Unfit> {
+        let mut pool = Self::new(manager, key, ether)?;
+        let home = pool.home();
         let mut first = |slot| read(slot).map(|word| (slot, word)).ok_or(Unfit::Cold);
         let first = [first(home.slot0())?, first(home.liquidity())?];
         let mut index = Vec::new();
@@ -179,7 +184,7 @@ impl Pool {
 
     /// Applies changed slots of the manager; most are other pools'.
     pub(super) fn store(&mut self, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
-        let (slot0, liquidity) = (self.home.slot0(), self.home.liquidity());
+        let (slot0, liquidity) = (self.home().slot0(), self.home().liquidity());
         let first = changes.iter().find(|(slot, _)| *slot == slot0).map(|(_, word)| unpack_slot0(*word));
         if first.is_some_and(|(price, _, fees)| !self.can_hold(price, fees)) {
             return Err(ApplyError::Contradiction);
@@ -211,7 +216,7 @@ impl Pool {
         if price.is_zero() {
             return fees == Fees::default();
         }
-        let fixed = self.terms.is_dynamic() || fees.lp == self.terms.fee;
+        let fixed = self.terms().is_dynamic() || fees.lp == self.terms().fee;
         is_price(price) && fees.are_sane() && fixed
     }
 }

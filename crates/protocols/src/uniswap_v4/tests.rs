@@ -2,6 +2,7 @@
 
 mod properties;
 
+use crate::amm::Amm;
 use crate::amm::Applied;
 use crate::amm::ApplyError;
 use crate::amm::Leg;
@@ -30,6 +31,7 @@ use alloy_primitives::U256;
 use alloy_primitives::aliases::{I24, U24};
 
 const MANAGER: Address = Address::repeat_byte(1);
+const ETHER: Option<Address> = Some(Address::repeat_byte(0xee));
 const LIQUIDITY: u128 = 10u128.pow(18);
 /// The first 146 bits of an address that has hooks; its last 14 say which.
 const HOOKS: u64 = 0xabcd_0000;
@@ -44,7 +46,7 @@ fn terms() -> Key {
 
 /// One position from -120 to 180, the price at tick 7; only the word at the price and the one below are known.
 fn pool_of(terms: Key) -> Pool {
-    let mut pool = Pool::new(MANAGER, terms).unwrap();
+    let mut pool = Pool::new(MANAGER, terms, ETHER).unwrap();
     pool.set_word(-1, U256::ONE << 254);
     pool.set_word(0, U256::ONE << 3);
     let net = LIQUIDITY as i128;
@@ -135,7 +137,8 @@ fn hooks_are_native_where_no_swap_calls_them() {
 
 #[test]
 fn a_pool_whose_hooks_a_swap_calls_is_refused_with_the_reason() {
-    let new = |flags, fee| Pool::new(MANAGER, Key { hooks: hooks(flags), fee, ..terms() }).map(|pool| pool.fees());
+    let new =
+        |flags, fee| Pool::new(MANAGER, Key { hooks: hooks(flags), fee, ..terms() }, ETHER).map(|pool| pool.fees());
     assert_eq!(new(1 << 7, 3_000), Err(Unfit::Hooks(Hooks::BeforeSwap)));
     assert_eq!(new(1 << 7, DYNAMIC_FEE), Err(Unfit::Hooks(Hooks::SetsFee)));
     assert_eq!(Unfit::Hooks(Hooks::AfterSwap).to_string(), Hooks::AfterSwap.reason());
@@ -153,7 +156,7 @@ fn terms_that_the_manager_takes_of_no_pool_are_none_of_ours() {
     for tick_spacing in [0, -60, 32_768] {
         let odd = Key { tick_spacing, ..good };
         assert!(!odd.is_sane());
-        assert_eq!(Pool::new(MANAGER, odd).map(|_| ()), Err(Unfit::Terms));
+        assert_eq!(Pool::new(MANAGER, odd, ETHER).map(|_| ()), Err(Unfit::Terms));
     }
     assert!(Key { tick_spacing: 32_767, fee: PIPS, ..good }.is_sane());
     // More than everything; dynamic without hooks; hooks without a use; what returns a delta and is not called.
@@ -193,7 +196,7 @@ fn what_initialize_says_is_believed_where_its_terms_hash_to_its_id() {
     let (other, short) = (log(B256::repeat_byte(7)), &said.data[..128]);
     assert_eq!(initialized(other.topics(), &other.data), None);
     assert_eq!(initialized(said.topics(), short), None);
-    let mut pool = Pool::new(MANAGER, key).unwrap();
+    let mut pool = Pool::new(MANAGER, key, ETHER).unwrap();
     assert_eq!(apply(&mut pool, &said), Ok(Applied::Changed));
     assert_eq!((pool.sqrt_price_x96(), pool.tick(), pool.liquidity(), pool.fees().lp), (price, 7, 0, 3_000));
 }
@@ -290,9 +293,9 @@ fn a_first_slot_that_the_manager_cannot_hold_is_a_contradiction() {
     }
     assert!(pool.same_state(&before));
     let home = pool.home();
-    let loaded = |slot0: U256| Pool::load(MANAGER, terms(), |slot| (slot == home.slot0()).then_some(slot0));
+    let loaded = |slot0: U256| Pool::load(MANAGER, terms(), ETHER, |slot| (slot == home.slot0()).then_some(slot0));
     assert_eq!(loaded(U256::ZERO).map(|_| ()), Err(Unfit::Cold));
-    assert_eq!(Pool::load(MANAGER, terms(), |_| Some(U256::ONE)).map(|_| ()), Err(Unfit::Impossible));
+    assert_eq!(Pool::load(MANAGER, terms(), ETHER, |_| Some(U256::ONE)).map(|_| ()), Err(Unfit::Impossible));
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod reread;
 mod wanted;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -54,6 +55,8 @@ use crate::hot::event::AccountUpdate;
 use crate::hot::event::BlockUpdate;
 use crate::hot::event::LogUpdate;
 use crate::hot::event::StateKey;
+use crate::protocols::discover::Announcement;
+use crate::types::pool_key::PoolKey;
 
 pub use wanted::{Allow, Opened, Reseeded};
 
@@ -131,6 +134,7 @@ impl Keep {
         let mut known = StateCache::default();
         known.learn(&loaded.accounts);
         known.hashes.extend(loaded.hashes.iter().copied());
+        known.announced = Arc::clone(&loaded.announced);
         let mut followed = Followed::default();
         loaded.pools.iter().for_each(|pool| followed.add(&mut known, pool));
         for contract in &loaded.whole {
@@ -148,6 +152,14 @@ impl Keep {
         });
         let (no_trace, no_call_trace) = (Absent::default(), Absent::default());
         Self { chain, rules, own: Vec::new(), desynced: AtomicBool::new(false), inner, no_trace, no_call_trace }
+    }
+
+    /// A log has announced a pool: whoever asks for it later asks with what the log said.
+    pub fn announce(&self, pool: PoolKey, log: &Log) {
+        if pool.id.is_some() {
+            let said = Announcement { topics: log.topics.clone(), data: log.data.clone() };
+            Arc::make_mut(&mut self.lock().known.announced).pools.insert(pool, said);
+        }
     }
 
     /// These accounts are ours: what they hold is read back behind each block.

@@ -4,6 +4,8 @@
 //! - A want is noted as known before it is read, and only behind the tip and while no block is being learnt: no block's changes pass
 //!   it by.
 
+use std::sync::Arc;
+
 use alloy::consensus::Transaction as _;
 use alloy::consensus::TxEnvelope;
 use alloy::consensus::transaction::Recovered;
@@ -105,7 +107,8 @@ impl Keep {
 
     /// Reads a pool, wherever its state lives, and whatever it reads, anew, and asks it what it is. Also how a new pool is taken up.
     pub async fn reseed(&self, at: B256, pool: PoolKey) -> Result<Reseeded, BootstrapError> {
-        let mut known = StateCache::default();
+        let announced = Arc::clone(&self.lock().known.announced);
+        let mut known = StateCache { announced, ..StateCache::default() };
         let keys = self.keys_of(pool);
         let read = known.missing(keys).read(&self.chain, at).await?;
         known.learn(&read.accounts);

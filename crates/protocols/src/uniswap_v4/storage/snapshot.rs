@@ -23,6 +23,9 @@ use crate::uniswap_v4::storage::Place;
 pub(in crate::uniswap_v4) struct PoolSnapshot {
     manager: Address,
     key: Key,
+    /// The token that stands for ether, of a pool of ether.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ether: Option<Address>,
     assume_empty: bool,
     sqrt_price_x96: U256,
     tick: i32,
@@ -46,8 +49,9 @@ impl From<Pool> for PoolSnapshot {
         let mut indexed: Vec<i32> = recognised.collect();
         indexed.sort_unstable();
         Self {
-            manager: pool.manager,
-            key: pool.terms,
+            manager: pool.fixed.manager,
+            key: pool.fixed.terms,
+            ether: pool.fixed.terms.currencies[0].is_zero().then_some(pool.fixed.tokens[0]),
             assume_empty: pool.assume_empty,
             sqrt_price_x96,
             tick,
@@ -63,14 +67,14 @@ impl From<Pool> for PoolSnapshot {
 
 impl PoolSnapshot {
     fn pool(self) -> Option<Pool> {
-        let mut pool = Pool::new(self.manager, self.key).ok()?;
+        let mut pool = Pool::new(self.manager, self.key, self.ether).ok()?;
         let fees = Fees { lp: self.lp_fee, protocol: self.protocol_fee };
         if !pool.can_hold(self.sqrt_price_x96, fees) {
             return None;
         }
         let ticks = Ticks::restore(pool.ticks().grid().clone(), &self.words, &self.ticks)?;
         let listed = ticks.list().iter().map(|tick| tick.tick).chain(self.indexed);
-        let home = pool.home;
+        let home = pool.home();
         let words = self.words.iter().map(|(position, _)| (home.word(*position), Place::Word(*position)));
         let ticked = listed.map(|tick| (home.tick(tick), Place::Tick(tick)));
         pool.index.0 = words.chain(ticked).collect();

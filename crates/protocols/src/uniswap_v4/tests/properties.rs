@@ -1,17 +1,18 @@
 //! What holds of every pool and every amount.
 
+use crate::amm::Amm;
 use crate::amm::Exact;
 use crate::math::swap_step::PIPS;
 use crate::uniswap_v4::Fees;
 use crate::uniswap_v4::Key;
 use crate::uniswap_v4::Pool;
-use crate::uniswap_v4::tests::{MANAGER, apply, first_slot, leg, liquidity_log, terms};
+use crate::uniswap_v4::tests::{ETHER, MANAGER, apply, first_slot, leg, liquidity_log, terms};
 use alloy_primitives::U256;
 use proptest::prelude::*;
 
 /// A pool of which everything is known: positions around tick 0, one over another.
 fn whole(fee: u32, protocol: [u32; 2], spacing: i32, positions: &[(i32, i32, u128)]) -> Pool {
-    let mut pool = Pool::new(MANAGER, Key { fee, tick_spacing: spacing, ..terms() }).unwrap();
+    let mut pool = Pool::new(MANAGER, Key { fee, tick_spacing: spacing, ..terms() }, ETHER).unwrap();
     let words: Vec<i16> = pool.ticks().grid().positions().collect();
     words.into_iter().for_each(|position| assert!(pool.set_word(position, U256::ZERO)));
     let [zero, one] = protocol;

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Compiles what npm's packages hold as source only: Morpho Blue, Chainlink's FluxAggregator and its proxy. Each with the
-// compiler and the settings of its authors, as creation code, in node_modules/.peregrine/, where it goes when the packages go.
+// Compiles what npm's packages hold as source only: Morpho Blue, Chainlink's FluxAggregator and its proxy, Aerodrome's pools of both
+// kinds and their factories. Each with the settings of its authors, and with their compiler or the oldest one that the package's
+// source takes, as creation code, in node_modules/.peregrine/, where it goes when the packages go.
 // Nothing of it is committed: some of it is BUSL-1.1. Does nothing for what is there already.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -11,7 +12,19 @@ const require = createRequire(import.meta.url);
 const modules = (path) => fileURLToPath(new URL(`../node_modules/${path}`, import.meta.url));
 const MORPHO = { solc: "solc-0.8.19", optimizer: { enabled: true, runs: 999_999 }, viaIR: true };
 const CHAINLINK = { solc: "solc-0.6.6", optimizer: { enabled: true, runs: 1_000_000 } };
+const AERODROME = "sphere-mezo-solidity-files/domains/aerodrome/contracts";
+const SLIPSTREAM = "sphere-mezo-solidity-files/domains/aerodrome-slipstream/contracts/core";
+// The package has Aerodrome's contracts on OpenZeppelin's fifth version, and the root of node_modules has the third.
+const V5 = { "@openzeppelin/contracts/": "@openzeppelin/contracts-v5/" };
+const SOLIDLY = { solc: "solc", optimizer: { enabled: true, runs: 200 }, moved: V5 };
+const CONCENTRATED = { solc: "solc-0.7.6", optimizer: { enabled: true, runs: 200 } };
 const WANTED = [
+  { source: `${AERODROME}/Pool.sol`, name: "Pool", as: "SolidlyPool", ...SOLIDLY },
+  { source: `${AERODROME}/factories/PoolFactory.sol`, name: "PoolFactory", as: "SolidlyFactory", ...SOLIDLY },
+  { source: `${SLIPSTREAM}/CLPool.sol`, name: "CLPool", ...CONCENTRATED },
+  { source: `${SLIPSTREAM}/CLFactory.sol`, name: "CLFactory", ...CONCENTRATED },
+  { source: `${SLIPSTREAM}/fees/CustomSwapFeeModule.sol`, name: "CustomSwapFeeModule", ...CONCENTRATED },
+  { source: `${SLIPSTREAM}/fees/DynamicSwapFeeModule.sol`, name: "DynamicSwapFeeModule", ...CONCENTRATED },
   { source: "@chainlink/contracts/src/v0.6/FluxAggregator.sol", name: "FluxAggregator", ...CHAINLINK },
   { source: "@chainlink/contracts/src/v0.6/EACAggregatorProxy.sol", name: "EACAggregatorProxy", ...CHAINLINK },
   { source: "@morpho-org/morpho-blue/src/mocks/IrmMock.sol", name: "IrmMock", ...MORPHO },
@@ -19,20 +32,29 @@ const WANTED = [
   { source: "@morpho-org/morpho-blue/src/Morpho.sol", name: "Morpho", ...MORPHO },
 ];
 
+/** Where a path is that a package has by another name. */
+function placed(path, moved) {
+  const prefix = Object.keys(moved).find((prefix) => path.startsWith(prefix));
+  return prefix ? moved[prefix] + path.slice(prefix.length) : path;
+}
+
 /** Adds `path` and all that it imports to `sources`. */
-function gather(path, sources) {
+function gather(path, sources, moved) {
   if (sources[path]) return sources;
   const content = readFileSync(modules(path), "utf8");
   sources[path] = { content };
   for (const [, imported] of content.matchAll(/^\s*import\b[^;"']*["']([^"']+)["']/gm)) {
-    gather(imported.startsWith(".") ? posix.join(posix.dirname(path), imported) : imported, sources);
+    const whole = imported.startsWith(".") ? posix.join(posix.dirname(path), imported) : placed(imported, moved);
+    gather(whole, sources, moved);
   }
   return sources;
 }
 
-function compile({ source, name, solc, ...settings }) {
+function compile({ source, name, as, solc, moved = {}, ...settings }) {
   const outputSelection = { [source]: { [name]: ["evm.bytecode.object"] } };
-  const input = { language: "Solidity", sources: gather(source, {}), settings: { ...settings, outputSelection } };
+  const remappings = Object.entries(moved).map(([from, to]) => `${from}=${to}`);
+  const sources = gather(source, {}, moved);
+  const input = { language: "Solidity", sources, settings: { ...settings, remappings, outputSelection } };
   const output = JSON.parse(require(solc).compile(JSON.stringify(input)));
   const errors = (output.errors ?? []).filter((error) => error.severity === "error");
   if (errors.length) {
@@ -44,7 +66,7 @@ function compile({ source, name, solc, ...settings }) {
 
 mkdirSync(modules(".peregrine"), { recursive: true });
 for (const wanted of WANTED) {
-  const target = modules(`.peregrine/${wanted.name}.json`);
+  const target = modules(`.peregrine/${wanted.as ?? wanted.name}.json`);
   if (existsSync(target)) continue;
   console.log(`compiling ${wanted.source}`);
   // Whole or not at all: what is there is taken for good.

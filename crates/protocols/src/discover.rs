@@ -179,6 +179,9 @@ pub trait Venue: Amm + Sized {
     /// How its factories say that they have made a pool.
     const CREATION: Creation;
 
+    /// Other signatures that [`Self::CREATION`] reads a pool out of: forks say more of what they make, or other things.
+    const OTHER_CREATIONS: &'static [B256] = &[];
+
     /// What is learnt of codes and storage layouts while asking, and serves the next question too.
     type Cache: Default;
 

@@ -111,6 +111,14 @@ macro_rules! each {
             all.into_iter().find(|(name, _)| *name == protocol).map(|(_, creation)| creation)
         }
 
+        /// The signatures of all logs that [`creation`] reads a pool out of. None: no such protocol.
+        #[must_use]
+        pub fn creation_topics(protocol: &str) -> Vec<B256> {
+            let all = [$($(#[$when])* (<$venue::Pool as Venue>::PROTOCOL, <$venue::Pool as Venue>::OTHER_CREATIONS)),+];
+            let others = all.into_iter().find(|(name, _)| *name == protocol).map_or(&[][..], |(_, others)| others);
+            creation(protocol).into_iter().map(|creation| creation.topic).chain(others.iter().copied()).collect()
+        }
+
         /// What is learnt of codes and storage layouts while asking, and serves the next question too: of each protocol.
         #[derive(Default)]
         pub struct DiscoveryCache {

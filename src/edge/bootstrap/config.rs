@@ -112,7 +112,8 @@ impl Factory {
     #[must_use]
     pub fn created(&self, log: &Log) -> Option<PoolKey> {
         let creation = protocols::creation(&self.protocol).filter(|_| log.address == self.address && !log.removed)?;
-        let announces = log.topics.first() == Some(&creation.topic);
+        let topics = protocols::creation_topics(&self.protocol);
+        let announces = log.topics.first().is_some_and(|topic| topics.contains(topic));
         announces.then(|| (creation.pool)(log.address, &log.topics, &log.data)).flatten()
     }
 }

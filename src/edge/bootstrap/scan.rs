@@ -49,7 +49,7 @@ impl Trail for Pools<'_> {
     }
 
     fn topics(&self) -> Vec<B256> {
-        vec![self.1.topic]
+        protocols::creation_topics(&self.0.protocol)
     }
 
     fn next(&self, snapshot: &mut Snapshot) -> u64 {

@@ -29,6 +29,7 @@ pub mod lending;
 pub mod math;
 pub mod morpho_blue;
 pub mod site;
+pub mod solidly;
 #[cfg(feature = "toy")]
 pub mod toy_pool;
 pub mod types;
@@ -282,9 +283,10 @@ macro_rules! each {
     };
 }
 
-// A contract is asked in this order: a V3 pool answers some of a pair's getters too.
+// A contract is asked in this order: a V3 pool answers some of a pair's getters too, and a pool of Solidly's all of them.
 each! {
     UniswapV3(uniswap_v3),
+    Solidly(solidly),
     UniswapV2(uniswap_v2),
     BalancerV1(balancer_v1),
     BalancerV2(balancer_v2),

@@ -5,6 +5,7 @@ pub mod concentrated;
 pub mod ray;
 pub mod sqrt_price;
 pub mod swap_step;
+pub mod tangents;
 pub mod tick;
 pub mod weighted;
 pub mod wide;

@@ -88,7 +88,7 @@ struct V3Tick {
 fn check(case: &Case) -> Option<Vec<String>> {
     match case.protocol.as_str() {
         "aerodrome_v2_stable" => Some(check_solidly(case)),
-        "uniswap_v3" => Some(check_v3(case)),
+        "aerodrome_v3" | "uniswap_v3" => Some(check_v3(case)),
         "curve_crypto" => Some(check_curve_crypto(case)),
         "curve_meta" => Some(check_curve_meta(case)),
         "uniswap_v4" => Some(check_v4(case)),
@@ -105,7 +105,11 @@ fn v3_pool(case: &Case, state: &V3State) -> uniswap_v3::Pool {
         tokens: [case.tokens[0].address, case.tokens[1].address],
         fee_pips: state.fee.parse().expect("fee"),
         tick_spacing: state.tick_spacing,
-        flavour: uniswap_v3::Flavour::Uniswap,
+        flavour: if case.protocol == "aerodrome_v3" {
+            uniswap_v3::Flavour::Slipstream
+        } else {
+            uniswap_v3::Flavour::Uniswap
+        },
     })
     .expect("a recorded pool is sane");
     pool.set_price(state.sqrt_price_x96, state.tick, state.liquidity.parse().expect("liquidity"));

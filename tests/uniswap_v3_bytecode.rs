@@ -1,8 +1,11 @@
-//! The published pools of Uniswap and PancakeSwap against ours: random positions and swaps on a chain in memory.
+//! The published pools of Uniswap, PancakeSwap and Slipstream against ours: random positions and swaps on a chain in memory.
 //!
 //! After every transaction three pools must be one: kept by logs, kept by storage diffs, read afresh from storage. Before
 //! every swap ours must foretell what the contract then does, to the wei, price, tick and liquidity included.
 
+mod common;
+#[path = "uniswap_v3_bytecode/slipstream.rs"]
+mod slipstream;
 #[path = "common/v3_evm.rs"]
 mod v3_evm;
 
@@ -17,9 +20,12 @@ use peregrine::protocols::amm::Amm;
 use peregrine::protocols::amm::Exact;
 use peregrine::protocols::amm::Leg;
 use peregrine::protocols::amm::QuoteError;
+use peregrine::protocols::amm::{Applied, ApplyError};
 use peregrine::protocols::discover::Answer;
 use peregrine::protocols::discover::Probe;
 use peregrine::protocols::math::tick;
+use peregrine::protocols::site::{Logs, Slots as Whose, StateSite, Term};
+use peregrine::protocols::uniswap_v3::Flavour;
 use peregrine::protocols::uniswap_v3::Layouts;
 use peregrine::protocols::uniswap_v3::Pool;
 use peregrine::protocols::uniswap_v3::Slots;
@@ -44,6 +50,14 @@ alloy::sol! {
     function swap(address recipient, bool zeroForOne, int256 amount, uint160 limit, bytes data) external
         returns (int256 amount0, int256 amount1);
     function setFeeProtocol(uint32 zero, uint32 one) external;
+}
+
+/// Slipstream's pools are clones, and are told all when they are initialised.
+mod with_terms {
+    alloy::sol! {
+        function initialize(address factory, address token0, address token1, int24 tickSpacing, address factoryRegistry,
+            uint160 sqrtPriceX96) external;
+    }
 }
 
 /// Fee and spacing as the factories pair them.
@@ -110,7 +124,7 @@ fn op(start: i32, spacing: i32, stride: i32) -> impl Strategy<Value = Op> {
 }
 
 fn story() -> impl Strategy<Value = Story> {
-    let kind = prop_oneof![Just(Kind::Uniswap), Just(Kind::Pancake)];
+    let kind = prop_oneof![Just(Kind::Uniswap), Just(Kind::Pancake), Just(Kind::Slipstream)];
     let start = prop_oneof![4 => -200_000..200_000i32, 1 => -880_000..880_000i32];
     (kind, 0..TIERS.len(), start, any::<u16>(), prop_oneof![Just(1), Just(7), Just(40)]).prop_flat_map(
         |(kind, tier, tick, share, stride)| {
@@ -200,10 +214,10 @@ impl Play {
             Op::Mint(position) => self.mint(position),
             Op::Burn { which, share } => self.burn(which, share),
             Op::Swap { zero_for_one, exact_in, amount, limit } => self.swap(zero_for_one, exact_in, amount, limit),
+            Op::FeeProtocol(..) if self.by_logs.flavour() == Flavour::Slipstream => Ok(()),
             Op::FeeProtocol(zero, one) => {
                 // Pancake counts in ten-thousandths from 1000 to 4000.
-                let scale =
-                    if self.by_logs.flavour() == peregrine::protocols::uniswap_v3::Flavour::Pancake { 400 } else { 1 };
+                let scale = if self.by_logs.flavour() == Flavour::Pancake { 400 } else { 1 };
                 let data = setFeeProtocolCall { zero: u32::from(zero) * scale, one: u32::from(one) * scale };
                 // Uniswap's takes uint8; small numbers are encoded alike, only the selector differs.
                 let mut data = data.abi_encode();
@@ -308,7 +322,23 @@ fn begin(kind: Kind, tier: usize, (tick, share): (i32, u16)) -> Result<Play, Tes
     let mut play = Play::new(kind, tier);
     let (low, high) = (tick::sqrt_price_at(tick).unwrap(), tick::sqrt_price_at(tick + 1).unwrap());
     let price = low + (high - low) * U256::from(share) / U256::from(1u32 << 16);
-    let done = play.follow(true, &initializeCall { sqrtPriceX96: price.to::<U160>() }.abi_encode())?;
+    let price = price.to::<U160>();
+    let data = if kind == Kind::Slipstream {
+        let [token0, token1] = play.world.tokens;
+        let spacing = I24::unchecked_from(TIERS[tier].1);
+        let call = with_terms::initializeCall {
+            factory: v3_evm::FACTORY,
+            token0,
+            token1,
+            tickSpacing: spacing,
+            factoryRegistry: Address::ZERO,
+            sqrtPriceX96: price,
+        };
+        call.abi_encode()
+    } else {
+        initializeCall { sqrtPriceX96: price }.abi_encode()
+    };
+    let done = play.follow(true, &data)?;
     prop_assert!(done.ok, "the pool initialises");
     Ok(play)
 }
@@ -319,6 +349,7 @@ fn logs_slots_and_quotes_agree_with_the_published_bytecode() {
     for tier in 0..TIERS.len() {
         deployed(Kind::Uniswap, tier);
         deployed(Kind::Pancake, tier);
+        deployed(Kind::Slipstream, tier);
     }
     // About 25 transactions a case; 600 cases take 8 s on an idle machine in the dev profile.
     let config = ProptestConfig {
@@ -399,9 +430,9 @@ fn furnished(kind: Kind, tier: usize) -> Play {
 }
 
 #[test]
-fn discovery_learns_the_layout_of_both_kinds_and_reads_the_same_state() {
+fn discovery_learns_the_layout_of_each_kind_and_reads_the_same_state() {
     let mut layouts = Layouts::default();
-    for kind in [Kind::Uniswap, Kind::Pancake] {
+    for kind in [Kind::Uniswap, Kind::Pancake, Kind::Slipstream] {
         for tier in 0..TIERS.len() {
             let mut play = furnished(kind, tier);
             let address = play.world.pool;
@@ -424,6 +455,25 @@ fn a_pool_whose_layout_stays_hidden_is_read_through_calls_and_fed_by_logs() {
         assert!(found.log_fed());
         assert!(found.same_state(&play.by_logs), "{kind:?} {found:?}\n{:?}", play.by_logs);
     }
+}
+
+#[test]
+fn a_fee_that_a_factory_tells_is_a_term_of_the_pool_and_another_one_is_found_anew() {
+    let mut play = furnished(Kind::Slipstream, 1);
+    let (address, mut layouts) = (play.world.pool, Layouts::default());
+    let mut pool = discover(&mut Eyes { world: &mut play.world, blind: false }, &mut layouts, address).expect("found");
+    let (at, slot) = (v3_evm::FACTORY, v3_evm::FEE_SLOT);
+    assert_eq!(pool.terms(), [Term { at, slot, value: U256::from(500) }]);
+    assert_eq!(pool.sites()[1], StateSite { at, slots: Whose::Listed(vec![slot]), logs: Logs::None });
+    assert_eq!((pool.fee_pips(), pool.factory_fee()), (500, None));
+    let text = serde_json::to_string(&pool).expect("text");
+    let back: Pool = serde_json::from_str(&text).expect("a pool");
+    assert!(back.same_state(&pool) && back.terms() == pool.terms());
+    assert_eq!(pool.apply_slots(at, &[(slot, U256::from(500))]), Ok(Applied::Irrelevant));
+    assert_eq!(pool.apply_slots(at, &[(slot, U256::from(700))]), Err(ApplyError::Contradiction));
+    play.world.write(at, slot, U256::from(700));
+    let found = discover(&mut Eyes { world: &mut play.world, blind: false }, &mut layouts, address).expect("found");
+    assert_eq!(found.fee_pips(), 700);
 }
 
 #[test]

@@ -28,13 +28,17 @@ pub const EOA: Address = address!("00000000000000000000000000000000000e0a00");
 /// Holds the tokens and owns the positions.
 pub const CALLER: Address = address!("0000000000000000000000000000000000ca11e0");
 const DEPLOYER: Address = address!("0000000000000000000000000000000000de9107");
-const FACTORY: Address = address!("00000000000000000000000000000000000fac70");
+pub const FACTORY: Address = address!("00000000000000000000000000000000000fac70");
+/// Where a factory that tells fees keeps the one.
+pub const FEE_SLOT: U256 = U256::from_limbs([7, 0, 0, 0]);
 
 /// Whose pool: where npm keeps its bytecode, and the layout it is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Uniswap,
     Pancake,
+    /// Its source is npm's, compiled by scripts/setup. Its fee is what its factory says.
+    Slipstream,
 }
 
 impl Kind {
@@ -42,6 +46,7 @@ impl Kind {
         match self {
             Self::Uniswap => Layout::UNISWAP,
             Self::Pancake => Layout::PANCAKE,
+            Self::Slipstream => Layout::SLIPSTREAM,
         }
     }
 
@@ -49,6 +54,7 @@ impl Kind {
         match self {
             Self::Uniswap => "@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json",
             Self::Pancake => "@pancakeswap/v3-core/artifacts/contracts/PancakeV3Pool.sol/PancakeV3Pool.json",
+            Self::Slipstream => ".peregrine/CLPool.json",
         }
     }
 }
@@ -84,7 +90,12 @@ impl World {
         tokens.sort();
         world.tokens = tokens;
         world.install(CALLER, caller_code(tokens));
-        world.install(FACTORY, factory_code());
+        if kind == Kind::Slipstream {
+            world.install(FACTORY, storing_factory_code());
+            world.db.insert_account_storage(FACTORY, FEE_SLOT, U256::from(fee_pips)).expect("in memory");
+        } else {
+            world.install(FACTORY, factory_code());
+        }
         world.install(DEPLOYER, deployer_code(tokens, fee_pips, tick_spacing));
         for token in tokens {
             let transfer = [&[0xa9, 0x05, 0x9c, 0xbb][..], CALLER.into_word().as_slice(), &supply].concat();
@@ -169,6 +180,11 @@ impl World {
         account.map_or_else(Vec::new, |account| account.storage.iter().map(|(slot, value)| (*slot, *value)).collect())
     }
 
+    /// Writes a storage slot.
+    pub fn write(&mut self, at: Address, slot: U256, value: U256) {
+        self.db.insert_account_storage(at, slot, value).expect("in memory");
+    }
+
     /// A storage slot; never written means zero.
     pub fn slot(&self, at: Address, slot: U256) -> U256 {
         let account = self.db.cache.accounts.get(&at);
@@ -206,6 +222,7 @@ const RETURNDATASIZE: u8 = 0x3d;
 const REVERT: u8 = 0xfd;
 const SHL: u8 = 0x1b;
 const SLT: u8 = 0x12;
+const SLOAD: u8 = 0x54;
 const STOP: u8 = 0x00;
 const SUB: u8 = 0x03;
 
@@ -265,6 +282,12 @@ fn pay(asm: Assembly, token: Address, at: u8, paid: &'static str) -> Assembly {
     let asm = asm.op(&[SENDER]).push(&[4]).op(&[MSTORE, DUP1]).push(&[36]).op(&[MSTORE]);
     let asm = asm.push_all(&[0, 0, 68, 0, 0]).push(token.as_slice()).op(&[GAS, CALL, POP]);
     asm.label(paid).op(&[JUMPDEST, POP])
+}
+
+/// Answers every call with what is in [`FEE_SLOT`].
+fn storing_factory_code() -> Vec<u8> {
+    let asm = Assembly::default().push(&[FEE_SLOT.to::<u8>()]).op(&[SLOAD]).push(&[0]).op(&[MSTORE]);
+    asm.push_all(&[32, 0]).op(&[RETURN]).finish()
 }
 
 /// Answers every call with its owner.

@@ -234,6 +234,7 @@ fn telling(machine: &Machine, pool: &Pool) -> BTreeSet<U256> {
     let layout = match pool.flavour() {
         Flavour::Uniswap => Layout::UNISWAP,
         Flavour::Pancake => Layout::PANCAKE,
+        Flavour::Slipstream => Layout::SLIPSTREAM,
     };
     let first = machine.db().known_slot(pool.address(), layout.slot0);
     let price = first.map(|word| word & (U256::MAX >> 96));

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - A layout is believed only when every slot decodes to what its getter said.
-//! - A pool whose `fee()` reads storage has a fee that can change: not ours.
+//! - A pool whose `fee()` reads its own storage has a fee that can change with a swap: not ours. Of its own it may read what never
+//!   changes, its factory and its spacing; what it reads of others is a term of the pool.
 //! - Where the layout cannot be learned the state comes from calls, and the pool says it is [log-fed](Amm::log_fed).
 //!
 //! # Cost
@@ -16,6 +17,7 @@ use crate::discover::Venue;
 use crate::discover::View;
 use crate::math::concentrated::words;
 use crate::math::tick;
+use crate::site::Term;
 use crate::types::pool_key::PoolKey;
 use crate::uniswap_v3::Flavour;
 use crate::uniswap_v3::Immutables;
@@ -27,7 +29,9 @@ use crate::uniswap_v3::storage;
 use alloy::sol_types::SolCall;
 use alloy::sol_types::SolEvent;
 use alloy_primitives::Address;
+use alloy_primitives::B256;
 use alloy_primitives::U256;
+use alloy_primitives::address;
 use alloy_primitives::aliases::I24;
 
 alloy::sol! {
@@ -36,6 +40,7 @@ alloy::sol! {
     function fee() external view returns (uint24);
     function tickSpacing() external view returns (int24);
     function factory() external view returns (address);
+    /// Slipstream leaves out the sixth field.
     function slot0() external view returns (uint160, int24, uint16, uint16, uint16, uint32, bool);
     function liquidity() external view returns (uint128);
     function tickBitmap(int16 position) external view returns (uint256);
@@ -47,6 +52,16 @@ alloy::sol! {
     );
 }
 
+/// What Slipstream's factory emits.
+mod by_spacing {
+    alloy::sol! {
+        event PoolCreated(address indexed token0, address indexed token1, int24 indexed tickSpacing, address pool);
+    }
+}
+
+/// Who asks where slots are written: an address nobody has. A contract could not be the sender (EIP-3607).
+const NOBODY: Address = address!("0x7065726567726e6500000000000000000000f0e3");
+
 /// Ticks that are held against the contract: those next to the price, half of them on either side.
 const VIEWED_TICKS: usize = 8;
 
@@ -57,9 +72,13 @@ impl Venue for Pool {
         topic: PoolCreated::SIGNATURE_HASH,
         pool: |_factory, topics, data| {
             let topics = topics.iter().copied();
-            PoolCreated::decode_raw_log(topics, data).ok().map(|created| created.pool.into())
+            let created = PoolCreated::decode_raw_log(topics.clone(), data).map(|created| created.pool);
+            let or = |_| by_spacing::PoolCreated::decode_raw_log(topics, data).map(|created| created.pool);
+            created.or_else(or).ok().map(PoolKey::from)
         },
     };
+
+    const OTHER_CREATIONS: &'static [B256] = &[by_spacing::PoolCreated::SIGNATURE_HASH];
 
     type Cache = Layouts;
 
@@ -112,33 +131,43 @@ const LAST_MAPPING_SLOT: u64 = 40;
 struct Slot0 {
     sqrt_price: U256,
     tick: i32,
-    fee_protocol: U256,
+    /// `None`: it has none.
+    fee_protocol: Option<U256>,
+}
+
+impl Slot0 {
+    /// Whose contract it is, as far as that shows. Pancake's shares are two times 16 bits, Uniswap's two times 4.
+    fn flavour(&self) -> Flavour {
+        match self.fee_protocol {
+            None => Flavour::Slipstream,
+            Some(shares) if shares > U256::from(u8::MAX) => Flavour::Pancake,
+            Some(_) => Flavour::Uniswap,
+        }
+    }
 }
 
 /// Asks the contract at `address` whether it is a V3 pool, and reads all of its state that is known.
 /// `None` when it is not one, or its price or liquidity is not known.
 pub fn discover(probe: &mut impl Probe, layouts: &mut Layouts, address: Address) -> Option<Pool> {
-    let mut of = immutables(probe, address)?;
+    let (mut of, terms) = immutables(probe, address)?;
     let answer = probe.call(address, &slot0Call {}.abi_encode());
     let said = slot0(&answer)?;
     let learned = learn(probe, &of, &answer, &said);
     if let Some(layout) = learned {
         let slots = layouts.slots(layout, of.tick_spacing)?;
         let pool = Pool::load(&slots, address, of.tokens, of.fee_pips, |slot| probe.slot(address, slot));
-        if pool.is_some() {
-            return pool;
+        if let Some(pool) = pool {
+            return Some(pool.with_terms(terms));
         }
     }
-    // Pancake's shares are two times 16 bits, Uniswap's two times 4.
-    of.flavour = if said.fee_protocol > U256::from(u8::MAX) { Flavour::Pancake } else { Flavour::Uniswap };
-    by_calls(probe, of, &said)
+    of.flavour = said.flavour();
+    by_calls(probe, of, &said).map(|pool| pool.with_terms(terms))
 }
 
-fn immutables(probe: &mut impl Probe, address: Address) -> Option<Immutables> {
+/// What never changes of a pool, and what its fee hangs on.
+fn immutables(probe: &mut impl Probe, address: Address) -> Option<(Immutables, Vec<Term>)> {
     let fee = probe.call(address, &feeCall {}.abi_encode());
-    if fee.reads.iter().any(|(_, slot)| !is_proxy_slot(*slot)) {
-        return None;
-    }
+    let terms = fee_terms(probe, address, &fee)?;
     let fee_pips = fee.word(0).and_then(|w| u32::try_from(w).ok())?;
     let spacing = probe.call(address, &tickSpacingCall {}.abi_encode()).word(0)?;
     let token0 = address_word(probe.call(address, &token0Call {}.abi_encode()).word(0)?)?;
@@ -152,7 +181,38 @@ fn immutables(probe: &mut impl Probe, address: Address) -> Option<Immutables> {
         tick_spacing: words::int24_word(spacing)?,
         flavour: Flavour::Uniswap,
     };
-    (of.are_sane() && !factory.is_zero()).then_some(of)
+    (of.are_sane() && !factory.is_zero()).then_some((of, terms))
+}
+
+/// What other contracts told the fee out of. `None`: it hangs on what a swap may change, or on what is not known.
+fn fee_terms(probe: &mut impl Probe, address: Address, fee: &Answer) -> Option<Vec<Term>> {
+    let reads: Vec<_> = fee.reads.iter().copied().filter(|(_, slot)| !is_proxy_slot(*slot)).collect();
+    // Most pools: a constant in the code.
+    if reads.is_empty() {
+        return Some(Vec::new());
+    }
+    let factory = own(&probe.call(address, &factoryCall {}.abi_encode()), address);
+    let spacing = own(&probe.call(address, &tickSpacingCall {}.abi_encode()), address);
+    let mut terms = Vec::new();
+    for (at, slot) in reads {
+        let value = probe.slot(at, slot)?;
+        if at != address {
+            terms.push(Term { at, slot, value });
+        } else if spacing.contains(&slot) {
+            // The spacing shares its slot with what moves: that, below it, must make no difference.
+            let moved = probe.call_with(
+                NOBODY,
+                address,
+                &feeCall {}.abi_encode(),
+                &[(at, slot, value ^ U256::from(u128::MAX))],
+            );
+            moved.output.filter(|output| Some(output) == fee.output.as_ref())?;
+        } else if !factory.contains(&slot) {
+            return None;
+        }
+    }
+    // Of its own alone it can be nothing that never changes.
+    (!terms.is_empty()).then_some(terms)
 }
 
 /// EIP-1967 implementation and beacon slots: a proxy reads one before anything else.
@@ -168,8 +228,8 @@ fn address_word(word: U256) -> Option<Address> {
 
 fn slot0(answer: &Answer) -> Option<Slot0> {
     let (sqrt_price, tick) = (answer.word(0)?, words::int24_word(answer.word(1)?)?);
-    let fee_protocol = answer.word(5)?;
-    answer.word(6)?;
+    answer.word(5)?;
+    let fee_protocol = answer.word(6).and(answer.word(5));
     // At a tick's own price the pool stands on it, or, having come from above, one below.
     let own = tick::tick_at(sqrt_price)?;
     (tick == own || tick + 1 == own).then_some(Slot0 { sqrt_price, tick, fee_protocol })
@@ -183,10 +243,15 @@ fn learn(probe: &mut impl Probe, of: &Immutables, answer: &Answer, said: &Slot0)
     })?;
     let first = probe.slot(address, slot0)?;
     let beside = slot0.wrapping_add(U256::ONE);
-    let flavour = if own(answer, address).contains(&beside) { Flavour::Pancake } else { Flavour::Uniswap };
+    let flavour = match said.fee_protocol {
+        None => Flavour::Slipstream,
+        Some(_) if own(answer, address).contains(&beside) => Flavour::Pancake,
+        Some(_) => Flavour::Uniswap,
+    };
     let stored = match flavour {
-        Flavour::Pancake => probe.slot(address, beside)? & U256::from(u32::MAX),
-        Flavour::Uniswap => U256::from(storage::unpack_slot0(first).2),
+        Flavour::Pancake => Some(probe.slot(address, beside)? & U256::from(u32::MAX)),
+        Flavour::Uniswap => Some(U256::from(storage::unpack_slot0(first).2)),
+        Flavour::Slipstream => None,
     };
     if stored != said.fee_protocol {
         return None;
@@ -241,7 +306,7 @@ fn by_calls(probe: &mut impl Probe, of: Immutables, said: &Slot0) -> Option<Pool
     let mut pool = Pool::new(of)?;
     let liquidity = probe.call(of.address, &liquidityCall {}.abi_encode()).word(0)?;
     pool.set_price(said.sqrt_price, said.tick, u128::try_from(liquidity).ok()?);
-    pool.state.fee_protocol = u32::try_from(said.fee_protocol).ok()?;
+    pool.state.fee_protocol = u32::try_from(said.fee_protocol.unwrap_or_default()).ok()?;
     let positions: Vec<i16> = pool.ticks().grid().positions().collect();
     for position in positions {
         if let Some(bits) = probe.call(of.address, &tickBitmapCall { position }.abi_encode()).word(0) {

@@ -10,7 +10,9 @@
 //! A quote: two binary searches, then 4 to 5 wide divisions a stop. Nothing allocates or hashes.
 //!
 //! # Limits
-//! Fees that change (Algebra, Slipstream) are another protocol: `discover` refuses pools whose `fee()` reads storage.
+//! A fee that another contract tells (Slipstream's factory and its fee module) is as it was when it was asked; the slots that it was told
+//! out of are sites of the pool, and where one changes the pool is asked anew. Fees that move with the pool's own state (Algebra, and
+//! Slipstream's module that follows its price) are another protocol: `discover` refuses pools whose `fee()` reads what a swap changes.
 
 mod discover;
 mod logs;
@@ -45,7 +47,9 @@ use crate::discover::View;
 use crate::execution::{Execution, Hop, PlannedSwap, Steps};
 use crate::math::concentrated::Standing;
 use crate::math::swap_step::PIPS;
+use crate::site;
 use crate::site::StateSite;
+use crate::site::Term;
 use crate::uniswap_v3::storage::snapshot::PoolSnapshot;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -65,6 +69,8 @@ pub enum Flavour {
     Uniswap,
     /// `feeProtocol` is a uint32, which spills with the lock into a slot of its own. Callback: `pancakeV3SwapCallback`.
     Pancake,
+    /// There is no `feeProtocol`: `slot0` has six fields, and the lock is where the fee's byte would be. Callback: Uniswap's.
+    Slipstream,
 }
 
 /// What never changes about a pool.
@@ -114,22 +120,26 @@ pub struct Pool {
     slots: Option<Arc<Slots>>,
     /// Storage slot of each tick ever listed, sorted; empty without `slots`.
     tick_slots: Vec<(U256, i32)>,
+    /// What the fee hangs on, where another contract tells it.
+    terms: Option<Arc<[Term]>>,
 }
 
 impl Clone for Pool {
     fn clone(&self) -> Self {
-        Self { state: self.state.clone(), slots: self.slots.clone(), tick_slots: self.tick_slots.clone(), ..*self }
+        let (slots, tick_slots, terms) = (self.slots.clone(), self.tick_slots.clone(), self.terms.clone());
+        Self { state: self.state.clone(), slots, tick_slots, terms, ..*self }
     }
 
     /// Keeps the buffers, so that laying one pool over another allocates nothing once they are large enough.
     fn clone_from(&mut self, source: &Self) {
-        let Self { address, tokens, fee_pips, flavour, assume_empty, state, slots, tick_slots } = source;
+        let Self { address, tokens, fee_pips, flavour, assume_empty, state, slots, tick_slots, terms } = source;
         (self.address, self.tokens, self.fee_pips) = (*address, *tokens, *fee_pips);
         (self.flavour, self.assume_empty) = (*flavour, *assume_empty);
         self.state.at.clone_from(&state.at);
         self.state.fee_protocol = state.fee_protocol;
         self.slots.clone_from(slots);
         self.tick_slots.clone_from(tick_slots);
+        self.terms.clone_from(terms);
     }
 }
 
@@ -150,6 +160,7 @@ impl Pool {
             state: State { at, fee_protocol: 0 },
             slots: None,
             tick_slots: Vec::new(),
+            terms: None,
         })
     }
 
@@ -209,6 +220,18 @@ impl Pool {
         self.flavour
     }
 
+    /// What the fee hangs on, where another contract tells it.
+    #[must_use]
+    pub fn terms(&self) -> &[Term] {
+        self.terms.as_deref().unwrap_or_default()
+    }
+
+    /// With a fee that was told out of these.
+    #[must_use]
+    pub(super) fn with_terms(self, terms: Vec<Term>) -> Self {
+        Self { terms: (!terms.is_empty()).then(|| terms.into()), ..self }
+    }
+
     /// What is known of the ticks.
     #[must_use]
     pub const fn ticks(&self) -> &Ticks {
@@ -251,7 +274,9 @@ impl Amm for Pool {
     }
 
     fn sites(&self) -> Vec<StateSite> {
-        vec![StateSite::whole(self.address, self.log_fed())]
+        let mut sites = vec![StateSite::whole(self.address, self.log_fed())];
+        sites.extend(site::sites_of(self.terms()));
+        sites
     }
 
     fn tokens(&self) -> &[Address] {
@@ -284,9 +309,9 @@ impl Amm for Pool {
         self.viewed()
     }
 
-    // What the factory tells its pools of the same tokens apart by.
+    // What the factory tells its pools of the same tokens apart by: Slipstream's does by the spacing.
     fn factory_fee(&self) -> Option<u32> {
-        Some(self.fee_pips)
+        (self.flavour != Flavour::Slipstream).then_some(self.fee_pips)
     }
 
     // There is no such number: a router's calldata leaves the fee to the pool.
@@ -311,6 +336,9 @@ impl Amm for Pool {
     }
 
     fn apply_slots(&mut self, at: Address, changes: &[(U256, U256)]) -> Result<Applied, ApplyError> {
+        if site::breaks(self.terms(), at, changes) {
+            return Err(ApplyError::Contradiction);
+        }
         if at == self.address { self.store(changes) } else { Ok(Applied::Irrelevant) }
     }
 

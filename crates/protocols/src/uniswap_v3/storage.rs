@@ -46,6 +46,10 @@ impl Layout {
     /// `PancakeV3Pool`: `slot0` spills over, so everything after it lies one slot further.
     pub const PANCAKE: Self = Self::numbered(5, Flavour::Pancake);
 
+    /// `CLPool` of Slipstream: six slots lie before `slot0`, nine between it and the liquidity.
+    pub const SLIPSTREAM: Self =
+        Self { slot0: U256::from_limbs([6, 0, 0, 0]), ..Self::numbered(16, Flavour::Slipstream) };
+
     const fn numbered(liquidity: u64, flavour: Flavour) -> Self {
         Self {
             slot0: U256::ZERO,

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::math::concentrated::Standing;
 use crate::math::concentrated::words::is_price;
+use crate::site::Term;
 use crate::uniswap_v3::Flavour;
 use crate::uniswap_v3::Immutables;
 use crate::uniswap_v3::Liquidity;
@@ -43,6 +44,9 @@ pub(in crate::uniswap_v3) struct PoolSnapshot {
     layout: Option<Layout>,
     /// Ticks whose slots are recognised: those listed, and those listed once.
     indexed: Vec<i32>,
+    /// What the fee hangs on, where another contract tells it.
+    #[serde(default)]
+    terms: Vec<Term>,
 }
 
 impl From<Pool> for PoolSnapshot {
@@ -62,6 +66,7 @@ impl From<Pool> for PoolSnapshot {
             fee_protocol,
             words: ticks.words().collect(),
             ticks: ticks.list().iter().map(|tick| (tick.tick, tick.liquidity)).collect(),
+            terms: pool.terms.as_deref().unwrap_or_default().to_vec(),
             layout: pool.slots.map(|slots| *slots.layout()),
             indexed: pool.tick_slots.into_iter().map(|(_, tick)| tick).collect(),
         }
@@ -84,7 +89,7 @@ impl PoolSnapshot {
             pool.tick_slots = self.indexed.iter().map(|tick| (layout.tick_slot(*tick), *tick)).collect();
             pool.tick_slots.sort_unstable();
         }
-        Some(pool)
+        Some(pool.with_terms(self.terms))
     }
 }
 

@@ -11,7 +11,6 @@
 
 mod any;
 mod blocks;
-mod codes;
 mod endpoint;
 mod identity;
 mod logs;

@@ -6,6 +6,8 @@
 //! - Answers come in the order asked. No request holds more calls than `Bounds::batch`; one that a node finds too long is
 //!   halved, and so are all after it. One call alone is no batch: a node may take none.
 
+mod codes;
+
 use std::sync::atomic::Ordering;
 
 use alloy_primitives::{Address, B256, Bytes, U64, U256};

@@ -5,7 +5,7 @@
 //! - The tangents of a concave curve lie above it, and so do the pieces.
 //!
 //! # Cost
-//! One look at the curve a tangent, or some more where it bends sharply; at most [`TANGENTS`], of which the first lie closest.
+//! One look at the curve a tangent, or some more where it bends sharply; at most `TANGENTS`, of which the first lie closest.
 
 /// Most tangents of a curve.
 const TANGENTS: usize = 160;

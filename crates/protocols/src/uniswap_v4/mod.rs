@@ -4,7 +4,7 @@
 //! - Quotes are the manager's own results, to the unit, for what is known; the unknown is refused, not guessed. Input too small to buy
 //!   anything is legal, as there: it is taken and nothing is paid.
 //! - A pool is [native](Hooks::is_native): no swap calls its hooks. [`Pool::new`] takes no other.
-//! - State from logs equals state from storage diffs ([`Pool::agrees`]); `tests/uniswap_v4_bytecode.rs` holds both to the published
+//! - State from logs equals state from storage diffs (`agrees`); `tests/uniswap_v4_bytecode.rs` holds both to the published
 //!   bytecode. Of a dynamic pool no log says the fee: storage does.
 //!
 //! # Cost

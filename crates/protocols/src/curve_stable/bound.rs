@@ -5,12 +5,12 @@
 //! where `P = ann * c / y`.
 //!
 //! # Invariants
-//! - The curve is concave, so its tangents lie above it. A stretch is a piece of one, up to where the next one crosses it; it is
-//!   raised by [`RAISED`], which is more than the integers' rounding and the floats' together.
+//! - The curve is concave, so its tangents lie above it. A stretch is a piece of one ([`tangents::pieces`]); it is raised by [`RAISED`],
+//!   which is more than the integers' rounding and the floats' together.
 //! - A fee that grows far from balance is taken at its least.
 //!
 //! # Cost
-//! A square root a tangent; at most [`TANGENTS`], of which the first lie closest.
+//! A square root a look at the curve; see [`tangents`].
 
 use alloy_primitives::U256;
 
@@ -19,18 +19,12 @@ use crate::curve_stable::swap::Standing;
 use crate::curve_stable::swap::State;
 use crate::curve_stable::swap::Terms;
 use crate::curve_stable::swap::WHOLE;
+use crate::math::tangents;
+use crate::math::tangents::Point;
 
 /// What a stretch is raised by, and what its own curvature takes of it in the end.
 const RAISED: f64 = 2e-9;
 const FLAT: f64 = 1e9;
-/// Part of the slope that is lost from one tangent to the next: of the first pair, by how much more of each later one, at most.
-const FIRST_FALL: f64 = 1e-4;
-const FALL_GROWS: f64 = 1.25;
-const MOST_FALL: f64 = 0.2;
-/// Most tangents of a curve.
-const TANGENTS: usize = 160;
-/// Part of what comes out that is left where the curve ends.
-const END: f64 = 1e-6;
 
 /// A way through a pool, in scaled units.
 #[derive(Clone, Copy, Debug)]
@@ -47,14 +41,6 @@ pub(super) struct Curve {
     /// Scaled units of a unit of either token.
     unit_in: f64,
     unit_out: f64,
-}
-
-/// The curve at one place: what stands of the coin that comes out, and how much of it a unit more buys.
-#[derive(Clone, Copy, Debug)]
-struct Point {
-    x: f64,
-    y: f64,
-    slope: f64,
 }
 
 impl Curve {
@@ -79,11 +65,12 @@ impl Curve {
         let root = (b * b + 4.0 * c).sqrt();
         let y = if b > 0.0 { 2.0 * c / (b + root) } else { (root - b) / 2.0 };
         let p = self.ann * c / y;
-        Point { x, y, slope: (self.ann + p / x) / (self.ann + p / y) }
+        let slope = (self.ann + p / x) / (self.ann + p / y);
+        Point { x, y, slope, bend: self.bend(x, y, slope) }
     }
 
     /// How fast the slope falls, which is below zero.
-    fn bend(&self, Point { x, y, slope }: Point) -> f64 {
+    fn bend(&self, x: f64, y: f64, slope: f64) -> f64 {
         let p = self.ann * self.c / x / y;
         let below = self.ann + p / y;
         let dp = p * (slope / y - 1.0 / x);
@@ -99,45 +86,12 @@ impl Curve {
 
     /// Units that go in until the slope has fallen by half, were it to bend as it begins.
     pub(super) fn depth(&self) -> f64 {
-        let start = self.at(self.x);
-        let depth = 2.0 * start.slope / -self.bend(start) / self.unit_in;
-        if depth.is_finite() { depth.max(0.0) } else { 0.0 }
-    }
-
-    /// Where the slope has fallen by about `fall` of itself.
-    fn beyond(&self, from: Point, fall: f64) -> Point {
-        let mut step = (fall * from.slope / -self.bend(from)).clamp(from.x * 1e-9, from.x);
-        let mut to = self.at(from.x + step);
-        // It bends more further on: a step that was too long is halved, a few times.
-        for _ in 0..8 {
-            if to.slope >= from.slope * (1.0 - 2.0 * fall) {
-                break;
-            }
-            step /= 2.0;
-            to = self.at(from.x + step);
-        }
-        to
+        self.at(self.x).depth() / self.unit_in
     }
 
     /// The stretches, from the present price until next to nothing is left.
     pub(super) fn segments(&self, mut visit: impl FnMut(Segment) -> bool) {
-        let start = self.at(self.x);
-        let (mut at, mut begun, mut fall) = (start, start.x, FIRST_FALL);
-        for _ in 0..TANGENTS {
-            let next = self.beyond(at, fall);
-            let length = next.x - at.x;
-            // Both tangents are as high there; where they are one, anywhere will do.
-            let apart = at.slope - next.slope;
-            let crossing = (at.y - next.y - next.slope * length) / apart;
-            let ends = at.x + if apart > 0.0 { crossing.clamp(0.0, length) } else { length };
-            if !self.stretch(at.slope, ends - begun, &mut visit) {
-                return;
-            }
-            (at, begun, fall) = (next, ends, (fall * FALL_GROWS).min(MOST_FALL));
-            if next.y < start.y * END {
-                break;
-            }
-        }
+        tangents::pieces(self.x, |x| self.at(x), |slope, length| self.stretch(slope, length, &mut visit));
     }
 
     /// A straight piece, as a hyperbola that hardly bends.

@@ -4,11 +4,13 @@ use alloy::sol_types::SolValue;
 use alloy_primitives::U256;
 use peregrine::chain::MAINNET;
 use peregrine::hot::evm::fork::Fork;
+use peregrine::hot::evm::probe::EvmProbe;
 use peregrine::protocols;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
+use peregrine::protocols::discover::Venue;
 use peregrine::protocols::site::Slots;
-use peregrine::protocols::solidly::{Curve, Fee};
+use peregrine::protocols::solidly::{Curve, Fee, Pool};
 use peregrine::types::pool_key::PoolKey;
 
 use crate::common::chain::USER;
@@ -59,6 +61,21 @@ fn a_pair_of_uniswaps_stays_one() {
     let tokens = [world.tokens[0], world.tokens[1]];
     let pair = world.chain.pair(factory, tokens, [U256::from(ETHER); 2]);
     assert!(matches!(world.discover(pair), Ok(Some(AnyPool::UniswapV2(_)))));
+}
+
+#[test]
+fn codes_that_are_none_of_the_familys_are_told_by_their_hash_and_pools_beside_them_are_found() {
+    let mut world = World::new(&[18, 18]);
+    let factory = world.chain.deploy("@uniswap/v2-core/build/UniswapV2Factory.json", &USER.abi_encode());
+    let tokens = [world.tokens[0], world.tokens[1]];
+    let pair = world.chain.pair(factory, tokens, [U256::from(ETHER); 2]);
+    let pool = world.filled([0, 1], false, [ETHER; 2]);
+    let mut codes = <Pool as Venue>::Cache::default();
+    let mut probe = EvmProbe::new(&mut world.chain.machine);
+    for _ in 0..2 {
+        assert!(matches!(Pool::discover(&mut probe, &mut codes, pair.into(), false), Ok(None)));
+        assert!(matches!(Pool::discover(&mut probe, &mut codes, pool.into(), false), Ok(Some(_))));
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //! # Invariants
 //! - `Ok(None)`: no pool of this family. `Err`: one that cannot be used now, and why. `Ok(Some)`: its slots were written and followed, its
 //!   own code paid what was foretold, and not one unit more, and all that the swap reads is known.
-//! - Nothing is taken from a list of factories. What is taken from the code's hash alone is that fewer amounts do.
+//! - Nothing is taken from a list of factories. What is taken from the code's hash alone is that fewer amounts do, and that code which
+//!   has no `stable()`, whatever it holds, is none of this family's.
 
 mod trial;
 
@@ -16,6 +17,7 @@ use alloy_primitives::B256;
 use alloy_primitives::U256;
 use alloy_primitives::address;
 use alloy_primitives::map::B256Map;
+use alloy_primitives::map::B256Set;
 
 use crate::discover::Answer;
 use crate::discover::Creation;
@@ -74,21 +76,29 @@ impl Venue for Pool {
 
     const OTHER_CREATIONS: &'static [B256] = &[abi::PairCreated::SIGNATURE_HASH];
 
-    /// Codes, of volatile and of stable pools, that were tried at all amounts.
-    type Cache = B256Map<[bool; 2]>;
+    type Cache = Codes;
 
     /// All of a pool's state is known or it is none.
     fn discover(
         probe: &mut impl Probe,
-        tried: &mut Self::Cache,
+        codes: &mut Codes,
         key: PoolKey,
         _assume_empty: bool,
     ) -> Result<Option<Self>, String> {
         if key.id.is_some() {
             return Ok(None);
         }
-        discover(probe, tried, key.contract).map_err(|reason| reason.to_string())
+        discover(probe, codes, key.contract).map_err(|reason| reason.to_string())
     }
+}
+
+/// What is learnt of codes.
+#[derive(Debug, Default)]
+pub struct Codes {
+    /// Of volatile and of stable pools: those that were tried at all amounts.
+    tried: B256Map<[bool; 2]>,
+    /// Those that are none of this family's, whatever they hold: pairs of Uniswap's are asked by the hundred thousand.
+    others: B256Set,
 }
 
 /// What a pool's getters tell.
@@ -102,23 +112,33 @@ struct Found {
     slots: [U256; 2],
 }
 
-fn discover(probe: &mut dyn Probe, tried: &mut B256Map<[bool; 2]>, pool: Address) -> Result<Option<Pool>, Reason> {
-    let Some(code) = probe.code_hash(pool) else { return Ok(None) };
-    let Some(found) = Found::of(probe, pool)? else { return Ok(None) };
+fn discover(probe: &mut dyn Probe, codes: &mut Codes, pool: Address) -> Result<Option<Pool>, Reason> {
+    let Some(code) = probe.code_hash(pool).filter(|code| !codes.others.contains(code)) else { return Ok(None) };
+    // What tells it from a pair of Uniswap's.
+    let stable = probe.call(pool, &abi::stableCall {}.abi_encode());
+    if stable.output.is_none() && !stable.cold && stable.reads.is_empty() {
+        codes.others.insert(code);
+        return Ok(None);
+    }
+    let Some(found) = Found::of(probe, pool, stable)? else { return Ok(None) };
     let Found { tokens, curve, reserves, slots, .. } = found;
     let kind = usize::from(curve != Curve::Volatile);
-    let is_tried = tried.get(&code).is_some_and(|kinds| kinds[kind]);
+    let is_tried = codes.tried.get(&code).is_some_and(|kinds| kinds[kind]);
     let mut trial = Trial::new(probe, found);
     let (fee, terms) = trial.terms(is_tried)?;
     let quoter = trial.is_quoter(fee)?;
-    tried.entry(code).or_default()[kind] = true;
+    codes.tried.entry(code).or_default()[kind] = true;
     let terms = Terms { address: pool, tokens, curve, fee, slots, terms, quoter };
     Pool::new(terms, reserves).map(Some).ok_or(Reason::Unread("tokens"))
 }
 
 /// A call whose answer hangs on nothing that is not known. `None`: it reverts.
 fn ask(probe: &mut dyn Probe, to: Address, data: &[u8]) -> Result<Option<Answer>, Reason> {
-    let answer = probe.call(to, data);
+    certain(to, probe.call(to, data))
+}
+
+/// The answer, if it hangs on nothing that is not known. `None`: it reverts.
+fn certain(to: Address, answer: Answer) -> Result<Option<Answer>, Reason> {
     if answer.cold {
         let slot = answer.reads.last();
         return Err(
@@ -130,10 +150,11 @@ fn ask(probe: &mut dyn Probe, to: Address, data: &[u8]) -> Result<Option<Answer>
 
 /// The answer, if it is one word.
 fn ask_word(probe: &mut dyn Probe, to: Address, data: &[u8]) -> Result<Option<U256>, Reason> {
-    let answer = ask(probe, to, data)?;
-    Ok(answer
-        .filter(|answer| answer.output.as_ref().is_some_and(|bytes| bytes.len() == 32))
-        .and_then(|answer| answer.word(0)))
+    Ok(ask(probe, to, data)?.as_ref().and_then(only_word))
+}
+
+fn only_word(answer: &Answer) -> Option<U256> {
+    answer.word(0).filter(|_| answer.output.as_ref().is_some_and(|bytes| bytes.len() == 32))
 }
 
 fn ask_address(probe: &mut dyn Probe, to: Address, data: &[u8]) -> Result<Option<Address>, Reason> {
@@ -142,11 +163,10 @@ fn ask_address(probe: &mut dyn Probe, to: Address, data: &[u8]) -> Result<Option
 }
 
 impl Found {
-    /// `None`: no pool of this family.
-    fn of(probe: &mut dyn Probe, pool: Address) -> Result<Option<Self>, Reason> {
+    /// `None`: no pool of this family. `stable`: what it answers to that.
+    fn of(probe: &mut dyn Probe, pool: Address, stable: Answer) -> Result<Option<Self>, Reason> {
         let Some(token0) = ask_address(probe, pool, &abi::token0Call {}.abi_encode())? else { return Ok(None) };
-        // What tells it from a pair of Uniswap's.
-        let stable = ask_word(probe, pool, &abi::stableCall {}.abi_encode())?.filter(|word| *word <= U256::ONE);
+        let stable = certain(pool, stable)?.as_ref().and_then(only_word).filter(|word| *word <= U256::ONE);
         let Some(stable) = stable else { return Ok(None) };
         let token1 = ask_address(probe, pool, &abi::token1Call {}.abi_encode())?;
         let factory = ask_address(probe, pool, &abi::factoryCall {}.abi_encode())?;

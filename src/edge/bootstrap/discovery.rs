@@ -103,8 +103,11 @@ impl Discovery {
             let share = std::mem::replace(&mut open, rest);
             db.set_unknown(Unknown::Refuse);
             self.run(db, move |machine| {
-                let answer = |item| (ask(machine, &mut state, &item), item);
-                let answers: Vec<_> = share.into_iter().map(answer).map(|(answer, item)| (item, answer)).collect();
+                let mut answers = Vec::with_capacity(share.len());
+                for item in share {
+                    let answer = ask(machine, &mut state, &item);
+                    answers.push((item, answer));
+                }
                 (state, answers)
             })
         });

@@ -193,8 +193,7 @@ impl Snapshot {
         let scanned = self.factories.entry(factory.address).or_default();
         scanned.pools.insert(pool);
         if pool.id.is_some() {
-            let said = Announcement { topics: log.topics.clone(), data: log.data.clone() };
-            scanned.announced.insert(pool, said);
+            scanned.announced.insert(pool, log.announcement());
         }
     }
 

@@ -53,6 +53,11 @@ impl Account {
         Some(AccountUpdate { address, balance, nonce, code, ..AccountUpdate::default() })
     }
 
+    /// The slots that have a value.
+    fn values(&self) -> impl Iterator<Item = (U256, U256)> {
+        self.slots.iter().filter_map(|(slot, value)| Some((*slot, (*value)?)))
+    }
+
     /// Its code cannot change any more: a contract's, that is no delegation.
     pub(super) fn has_fixed_code(&self) -> bool {
         self.code.as_ref().is_some_and(|code| !code.is_empty() && !code.is_eip7702())
@@ -217,13 +222,7 @@ impl StateCache {
         let mut db = Db::default();
         db.set_unknown(Unknown::Refuse);
         for (address, account) in &self.accounts {
-            let Some(info) = account.info() else { continue };
-            db.tell_account(*address, info);
-            for (slot, value) in &account.slots {
-                if let Some(value) = value {
-                    db.tell_slot(*address, *slot, *value);
-                }
-            }
+            put(&mut db, *address, account, account.values());
         }
         for (number, hash) in &self.hashes {
             db.tell_block_hash(*number, *hash);
@@ -236,13 +235,10 @@ impl StateCache {
     pub(super) fn tell(&self, db: &mut Db, read: &FetchedState) {
         for update in &read.accounts {
             let Some(account) = self.accounts.get(&update.address) else { continue };
-            let Some(info) = account.info() else { continue };
-            let is_new = db.known_account(update.address).is_none();
-            db.tell_account(update.address, info);
-            // Slots that were known before their account have not been told.
-            let before = account.slots.iter().filter(|_| is_new).filter_map(|(slot, value)| Some((*slot, (*value)?)));
-            for (slot, value) in before.chain(update.slots.iter().copied()) {
-                db.tell_slot(update.address, slot, value);
+            match db.known_account(update.address) {
+                // Slots that were known before their account have not been told.
+                None => put(db, update.address, account, account.values()),
+                Some(_) => put(db, update.address, account, update.slots.iter().copied()),
             }
         }
         for (number, hash) in &read.hashes {
@@ -253,8 +249,7 @@ impl StateCache {
     /// All of it, in order of address.
     pub(super) fn all(&self) -> Vec<AccountUpdate> {
         let update = |(address, account): (&Address, &Account)| {
-            let slots = account.slots.iter().filter_map(|(slot, value)| Some((*slot, (*value)?))).collect();
-            Some(AccountUpdate { slots, ..account.update(*address)? })
+            Some(AccountUpdate { slots: account.values().collect(), ..account.update(*address)? })
         };
         let mut all: Vec<AccountUpdate> = self.accounts.iter().filter_map(update).collect();
         all.sort_unstable_by_key(|account| account.address);
@@ -323,6 +318,13 @@ impl StateCache {
         });
         sifted.collect()
     }
+}
+
+/// Tells a machine's state an account and slots of it, if the account is known.
+fn put(db: &mut Db, address: Address, account: &Account, slots: impl Iterator<Item = (U256, U256)>) {
+    let Some(info) = account.info() else { return };
+    db.tell_account(address, info);
+    slots.for_each(|(slot, value)| db.tell_slot(address, slot, value));
 }
 
 /// What a machine missed, as a want. Code has no want of its own: it comes with its account.

@@ -27,6 +27,7 @@ use serde::Deserialize;
 
 use crate::edge::rpc::RpcError;
 use crate::hot::event;
+use crate::protocols::discover::Announcement;
 
 pub use any::Chain;
 pub use blocks::Listing;
@@ -139,6 +140,12 @@ pub struct Log {
 }
 
 impl Log {
+    /// What it says, for a pool that it announces.
+    #[must_use]
+    pub fn announcement(&self) -> Announcement {
+        Announcement { topics: self.topics.clone(), data: self.data.clone() }
+    }
+
     /// All that a receipt holds of it.
     fn says(&self) -> (Address, &[B256], &[u8]) {
         (self.address, &self.topics, &self.data)

@@ -55,7 +55,6 @@ use crate::hot::event::AccountUpdate;
 use crate::hot::event::BlockUpdate;
 use crate::hot::event::LogUpdate;
 use crate::hot::event::StateKey;
-use crate::protocols::discover::Announcement;
 use crate::types::pool_key::PoolKey;
 
 pub use wanted::{Allow, Opened, Reseeded};
@@ -157,8 +156,7 @@ impl Keep {
     /// A log has announced a pool: whoever asks for it later asks with what the log said.
     pub fn announce(&self, pool: PoolKey, log: &Log) {
         if pool.id.is_some() {
-            let said = Announcement { topics: log.topics.clone(), data: log.data.clone() };
-            Arc::make_mut(&mut self.lock().known.announced).pools.insert(pool, said);
+            Arc::make_mut(&mut self.lock().known.announced).pools.insert(pool, log.announcement());
         }
     }
 

@@ -28,8 +28,6 @@ const HEAD: u64 = 20_000_000;
 const TIMESTAMP: u64 = 1_750_000_000;
 /// More of each token than any pool says that it holds.
 const BALANCE: U256 = U256::from_limbs([0, 0, 1 << 20, 0]);
-const CREATED_V2: B256 = alloy_primitives::b256!("0d3648bd0f6ba80134a33ba9275ac585d9d315f0ad8355cddefde31afa28d0e9");
-const CREATED_V3: B256 = alloy_primitives::b256!("783cca1c0412dd0d695e784568c96da2e9c22ff989357a2e8b1d9b2b4e6b7118");
 
 /// What stands at an address: the first byte says, the last eight which.
 #[derive(Clone, Copy)]
@@ -39,6 +37,11 @@ enum Place {
     Pool(u64),
     Factory,
     Nothing,
+}
+
+/// How a factory says that it has made a pool.
+fn created(protocol: &str) -> B256 {
+    peregrine::protocols::creation(protocol).expect("a protocol").topic
 }
 
 fn token(index: u64) -> Address {
@@ -179,10 +182,10 @@ impl Made {
             let other = token(index);
             let (topics, data) = if of == FACTORIES[0] {
                 let words = [padded(made(0x30, index)), B256::from(U256::from(index + 1))].concat();
-                (vec![CREATED_V2, padded(WETH), padded(other)], words)
+                (vec![created("uniswap_v2"), padded(WETH), padded(other)], words)
             } else {
                 let words = [B256::from(U256::from(60)), padded(made(0x40, index))].concat();
-                (vec![CREATED_V3, padded(WETH), padded(other), B256::from(U256::from(3_000))], words)
+                (vec![created("uniswap_v3"), padded(WETH), padded(other), B256::from(U256::from(3_000))], words)
             };
             json!({
                 "address": of, "topics": topics, "data": Bytes::from(data), "blockHash": hash(block),

@@ -2,7 +2,8 @@
 //!
 //! Three steps: [`curve`] composes the pools' stretches into the real-valued curve and finds its peak (pools that offer
 //! no stretches: [`bracket`] searches on exact quotes; whose stretches only bound them: [`bounded`] does); [`rounding`]
-//! guesses which integers near it lose least to rounding; [`refine`] walks those and others exactly, with a bound on what any integer could pay that also says when to stop.
+//! guesses which integers near it lose least to rounding; [`refine`] walks those and others exactly, with a bound on what any
+//! integer could pay that also says when to stop.
 //!
 //! # Invariants
 //! - Amounts are exact quotes. The curve picks where to look and what not to look at; it never supplies an amount.

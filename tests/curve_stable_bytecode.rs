@@ -16,13 +16,19 @@ mod states;
 
 use std::path::PathBuf;
 
-use alloy_primitives::{Address, address};
+use alloy::sol_types::SolCall;
+use alloy_primitives::{Address, U256, address};
 use peregrine::hot::evm::machine::Machine;
 use peregrine::hot::evm::probe::EvmProbe;
 use peregrine::protocols::curve_stable::{Pool, Product, Settle};
-use peregrine::protocols::discover::Venue;
+use peregrine::protocols::discover::{Probe, Venue};
 use peregrine::replay::execute;
 use peregrine::replay::record::{Codes, Record};
+use revm::context::BlockEnv;
+
+alloy::sol! {
+    function stored_rates() external view returns (uint256[] memory);
+}
 
 /// A pool of a recorded block, in one of the two folders.
 #[derive(Clone, Copy)]
@@ -40,6 +46,9 @@ const SUSD: At = older("10760440", address!("0xa5407eae9ba41422680e2e00537571bcc
 const THREE: At = older("12520364", address!("0xbebc44782c7db0a1a60cb6fe97d0b483032ff1c7"));
 const USDP: At = older("19933597", address!("0xca978a0528116dda3cba9acd3e68bc6191ca53d0"));
 const GHO: At = At { newer: true, block: "24171384", pool: address!("0x670a72e6d22b0956c0d2573288f82dcc5d6e3a61") };
+
+/// Stableswap-NG, one of whose coins is sUSDe.
+const VESTING: At = At { newer: true, block: "24628607", pool: address!("0x4b5e827f4c0a1042272a11857a355da1f4ceebae") };
 
 /// All that can be used.
 const POOLS: [At; 4] = [SUSD, THREE, USDP, GHO];
@@ -99,6 +108,8 @@ fn a_pool_that_cannot_be_used_says_why() {
         (older("12047794", address!("0x7fc77b5c7614e1533320ea6ddc2eb61fa00a9714")), "hangs on storage of"),
         // Balances that another contract counts.
         (older("12520364", address!("0xdebf20617708857ebe4f679508e7b7863a8a8eee")), "hangs on storage of"),
+        // A rate that is asked of a vault at each swap.
+        (VESTING, "its rates are asked of 0x9D39A5DE30e57443BfF2A8307A4256c8797A3497"),
         // The block touched one coin of it.
         (older("16257471", THREE.pool), "fewer than two of its coins"),
     ];
@@ -117,4 +128,22 @@ fn a_pool_of_another_family_is_none_of_these() {
     let Some(record) = tricrypto.record() else { return };
     let found = tricrypto.discovered(&mut execute::machine(&record));
     assert!(matches!(found, Ok(None)), "{found:?}");
+}
+
+#[test]
+fn a_rate_that_vests_by_the_clock_moves_while_no_storage_does() {
+    let Some(record) = VESTING.record() else { return };
+    let mut machine = execute::machine(&record);
+    let now = machine.block().clone();
+    let mut after = |seconds: u64| {
+        let timestamp = now.timestamp + U256::from(seconds);
+        machine.enter(record.fork, BlockEnv { timestamp, ..now.clone() });
+        let said = EvmProbe::new(&mut machine).call(VESTING.pool, &stored_ratesCall {}.abi_encode());
+        // An offset, a length, and the second coin's rate behind the first's.
+        (said.word(3).expect("rates"), said.reads)
+    };
+    let rates: Vec<U256> = [0, 12, 3_600, 28_800, 57_600].map(|seconds| after(seconds).0).to_vec();
+    println!("the second coin's rate now, and 12 s, 1 h, 8 h and 16 h later: {rates:?}, out of {:?}", after(0).1);
+    // It vests for eight hours behind each payment, of which two and a half are over.
+    assert!(rates[0] < rates[1] && rates[1] < rates[2] && rates[2] < rates[3] && rates[3] == rates[4], "{rates:?}");
 }

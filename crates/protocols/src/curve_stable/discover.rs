@@ -51,6 +51,12 @@ pub enum Reason {
         /// The contract.
         at: Address,
     },
+    /// A rate is asked of an asset at each swap: it moves with that asset's storage, and with the clock where the asset earns by the second.
+    #[error("its rates are asked of {at} at each swap, and may move with the clock")]
+    Rates {
+        /// The asset, or what it asks in turn.
+        at: Address,
+    },
     /// One of its coins is the share of another pool, at that pool's price.
     #[error("a metapool: its rates move with its base pool")]
     Meta,

@@ -239,6 +239,10 @@ impl<'a> Trial<'a> {
 
     /// Why no version fits: mostly a rate that is another contract's.
     fn why(&mut self) -> Reason {
+        let rates = self.probe.call(self.pool, &abi::stored_ratesCall {}.abi_encode());
+        if let Some((at, _)) = rates.reads.into_iter().find(|(at, _)| *at != self.pool) {
+            return Reason::Rates { at };
+        }
         let (i, j) = self.legs()[0];
         let index = |place: usize| i128::try_from(place).unwrap_or_default();
         let call = abi::get_dyCall { i: index(i), j: index(j), dx: U256::from(self.state.held[i] / 7) };

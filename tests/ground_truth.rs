@@ -210,7 +210,21 @@ fn lacking(blocks: &Path, block: &str, arb: &Value) -> Vec<String> {
             why.push(format!("{} of {out} came of {}: it taxes transfers", into, pair[0]["token_out"]));
         }
     }
+    if why.is_empty() && !is_lent(arb, &found.pools) {
+        why.push("from no base token on does it end with a venue that pays before it is paid".to_owned());
+    }
     why
+}
+
+/// Entered by some base token, does the cycle end with a venue that lends what it begins with?
+fn is_lent(arb: &Value, pools: &[AnyPool]) -> bool {
+    let (names, path) = (names(&arb["pools"]), addresses(&arb["path"]));
+    let bases = Config::patient().base_tokens;
+    (0..names.len()).any(|at| {
+        let last = names[(at + names.len() - 1) % names.len()];
+        let pool = pools.iter().find(|pool| is_named(pool.key(), last));
+        bases.contains(&path[at]) && pool.is_some_and(|pool| pool.execution().lends())
+    })
 }
 
 #[test]

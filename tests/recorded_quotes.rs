@@ -282,7 +282,9 @@ fn check_curve_crypto(case: &Case) -> Vec<String> {
     };
     let precision = |place: usize| U256::from(10).pow(U256::from(18 - case.tokens[place].decimals));
     let precisions = std::array::from_fn(precision);
-    let terms = curve_crypto::Terms { precisions, ann: recorded.amp, multiplier: U256::ONE, gamma: recorded.gamma };
+    let version = curve_crypto::Version::Three;
+    let (ann, gamma) = (recorded.amp, recorded.gamma);
+    let terms = curve_crypto::Terms { version, precisions, ann, multiplier: U256::ONE, gamma };
     let mut differences = Vec::new();
     for answer in &case.answers {
         assert_eq!(answer.call, "get_dy");

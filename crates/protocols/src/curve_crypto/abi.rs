@@ -1,9 +1,15 @@
 //! What is said to a pool.
 
+use alloy::sol_types::SolCall;
+use alloy_primitives::U256;
+
+use crate::curve_crypto::state::Version;
+
 alloy::sol! {
     function coins(uint256 place) external view returns (address);
     function balances(uint256 place) external view returns (uint256);
     function price_scale(uint256 place) external view returns (uint256);
+    function packed_fee_params() external view returns (uint256);
     function A() external view returns (uint256);
     function gamma() external view returns (uint256);
     function D() external view returns (uint256);
@@ -17,4 +23,19 @@ alloy::sol! {
 
     /// A registry has taken a pool in.
     event PoolAdded(address indexed pool, bytes rate_method_id);
+}
+
+/// What a pool of two coins calls its one price.
+mod of_two {
+    alloy::sol! {
+        function price_scale() external view returns (uint256);
+    }
+}
+
+/// Asks for the price of the coin behind the first, or of the one behind that.
+pub(super) fn price(version: Version, place: usize) -> Vec<u8> {
+    match version {
+        Version::Two => of_two::price_scaleCall {}.abi_encode(),
+        Version::Three | Version::ThreeByRoot => price_scaleCall { place: U256::from(place) }.abi_encode(),
+    }
 }

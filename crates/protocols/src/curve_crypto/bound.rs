@@ -8,7 +8,7 @@
 use alloy_primitives::U256;
 
 use crate::amm::Segment;
-use crate::curve_crypto::invariant::COINS;
+use crate::curve_crypto::invariant::MOST_COINS;
 
 /// How far above the curve all of it is held, as a share: what integers, and the share of `D` that they stop at, make no difference to.
 const ABOVE: f64 = 1e-7;
@@ -18,28 +18,28 @@ const STRETCH: f64 = 1.0 / 256.0;
 const LEAST: f64 = 0.01;
 /// So large a virtual reserve makes a stretch a straight line.
 const STRAIGHT: f64 = 1e45;
-/// `COINS` to the power of itself.
-const EVEN: f64 = 27.0;
 
 /// A pool the way a swap goes, its balances as shares of `D`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bound {
-    pub x: [f64; COINS],
+    /// How many coins there are; places behind them count for nothing.
+    pub coins: usize,
+    pub x: [f64; MOST_COINS],
     pub token_in: usize,
     pub token_out: usize,
     /// `A` of the paper.
     pub amplification: f64,
     pub gamma: f64,
     /// Units of each coin that are worth `D`.
-    pub units: [f64; COINS],
+    pub units: [f64; MOST_COINS],
     /// The least fee, as a share.
     pub fee: f64,
 }
 
 impl Bound {
     fn is_dead(&self) -> bool {
-        let all = self.x.iter().chain(&self.units).chain([&self.amplification, &self.gamma]);
-        !all.into_iter().all(|part| part.is_finite() && *part > 0.0)
+        let all = self.x[..self.coins].iter().chain(&self.units[..self.coins]);
+        !all.chain([&self.amplification, &self.gamma]).all(|part| part.is_finite() && *part > 0.0)
     }
 
     /// The invariant's derivative by each of the two coins.
@@ -48,20 +48,30 @@ impl Bound {
         let near = self.gamma + 1.0 - even;
         let factor = self.amplification * self.gamma * self.gamma / (near * near);
         let rise = factor * (self.gamma + 1.0 + even) / near;
-        let off = self.x.iter().sum::<f64>() - 1.0;
-        [self.token_in, self.token_out].map(|at| (rise * off + 1.0 / EVEN) * even / self.x[at] + factor * even)
+        let off = self.sum() - 1.0;
+        let share = 1.0 / self.power();
+        [self.token_in, self.token_out].map(|at| (rise * off + share) * even / self.x[at] + factor * even)
     }
 
     /// How even the balances are: one where they are.
     fn even(&self) -> f64 {
-        self.x.iter().product::<f64>() * EVEN
+        self.x[..self.coins].iter().product::<f64>() * self.power()
+    }
+
+    fn sum(&self) -> f64 {
+        self.x[..self.coins].iter().sum()
+    }
+
+    /// How many coins there are, to the power of itself.
+    fn power(&self) -> f64 {
+        self.coins.pow(self.coins as u32) as f64
     }
 
     fn invariant(&self) -> f64 {
         let even = self.even();
         let near = self.gamma + 1.0 - even;
         let factor = self.amplification * even * self.gamma * self.gamma / (near * near);
-        factor * (self.x.iter().sum::<f64>() - 1.0) + even / EVEN - 1.0 / EVEN
+        factor * (self.sum() - 1.0) + (even - 1.0) / self.power()
     }
 
     /// Output per unit of input for a vanishing input, or a little more. Zero where it cannot swap.

@@ -1,18 +1,19 @@
-//! Curve's pools of three coins that have no fixed price to each other: tricrypto. A pool repegs itself to where its trades go, and charges
-//! more the farther its coins are apart.
+//! Curve's pools of two or three coins that have no fixed price to each other: of two coins, tricrypto, and tricrypto-NG. A pool repegs itself
+//! to where its trades go, and charges more the farther its coins are apart.
 //!
-//! - `invariant`: the contract's integers. `bound`: the curve in floats. `state`: what a quote depends on and where it lies. `discover`: how
-//!   a pool is recognised.
+//! - `invariant`: the contract's integers; `cubic`: those of tricrypto-NG. `bound`: the curve in floats. `state`: what a quote depends on and
+//!   where it lies. `discover`: how a pool is recognised.
 //!
 //! # Invariants
 //! - No log tells the state: storage alone does. `A`, `gamma` and that they stand still are as they were when it was asked.
 //! - What a swap leaves is not foretold: the pool may repeg.
 //!
 //! # Cost
-//! A quote: the step of Newton's some ten times, in microseconds. Nothing allocates or hashes.
+//! A quote: the step of Newton's some ten times, or the cubic once, in microseconds. Nothing allocates or hashes.
 
 mod abi;
 mod bound;
+mod cubic;
 mod discover;
 mod invariant;
 mod state;
@@ -23,15 +24,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::amm::{Amm, Applied, ApplyError, Exact, Leg, QuoteError, Segment, Traded};
 use crate::curve_crypto::bound::Bound;
-use crate::curve_crypto::invariant::{COINS, WHOLE_FEE};
+use crate::curve_crypto::invariant::WHOLE_FEE;
 use crate::curve_crypto::state::Places;
 use crate::discover::{Venue, View};
 use crate::execution::{CallStep, Execution, Hop, Input, Output, PlannedSwap, Steps};
 use crate::site::{Logs, Slots, StateSite};
 
-pub use crate::curve_crypto::state::{State, Terms};
+pub use crate::curve_crypto::state::{State, Terms, Version};
 
-/// A pool of three coins.
+/// A pool of two or three coins.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Pool {
     address: Address,
@@ -75,13 +76,22 @@ impl Pool {
         self.indices.get(place).copied().unwrap_or_default()
     }
 
-    /// Slots of the three balances, of `D` and of the three fees, and what they hold.
+    /// All that a quote depends on and that changes.
     #[must_use]
-    pub fn slots(&self) -> [(U256, U256); 2 * COINS + 1] {
-        let (Places { balances, d, fees, .. }, state) = (&*self.places, &self.state);
-        let balances = balances.iter().copied().zip(state.balances);
-        let mut all = balances.chain([(*d, state.d)]).chain(fees.iter().copied().zip(state.fees));
-        std::array::from_fn(|_| all.next().unwrap_or_default())
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What stands as long as the pool is the same.
+    #[must_use]
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// The slots that say a state: what the pool's contract is made to believe in it by.
+    #[must_use]
+    pub fn written(&self, state: &State) -> Vec<(U256, U256)> {
+        self.places.written(self.terms.version, state)
     }
 
     /// Slots of what stands still, first that it does, and what they hold.
@@ -101,7 +111,7 @@ impl Pool {
             return Err(QuoteError::TooSmall);
         }
         let indices = [self.index(leg.token_in()), self.index(leg.token_out())];
-        let out = self.state.paid(&self.terms, indices, amount).ok_or(QuoteError::TooLarge)?;
+        let out = self.state.pays(&self.terms, indices, amount)?;
         if out.is_zero() { Err(QuoteError::TooSmall) } else { Ok(out) }
     }
 
@@ -112,11 +122,13 @@ impl Pool {
         let units = scales.map(|scale| d / scale);
         let x = std::array::from_fn(|at| f64::from(balances[at]) / units[at]);
         let (ann, multiplier) = (f64::from(self.terms.ann), f64::from(self.terms.multiplier));
+        let coins = self.terms.version.coins();
         Bound {
+            coins,
             x,
             token_in: self.index(leg.token_in()),
             token_out: self.index(leg.token_out()),
-            amplification: ann / multiplier / (COINS as f64).powi(COINS as i32),
+            amplification: ann / multiplier / coins.pow(coins as u32) as f64,
             gamma: f64::from(self.terms.gamma) / 1e18,
             units,
             fee: f64::from(fees[0].min(fees[1])) / f64::from(WHOLE_FEE),
@@ -168,26 +180,37 @@ impl Amm for Pool {
         self.pays(leg, amount_in)
     }
 
-    /// By a search over what it pays: the contract says no other way round.
+    /// By a search over what it pays: the contract says no other way round. Within the share of the pool that its steps end off, another
+    /// input than the smallest may be found that is enough. Refused where it pays by a cubic's root: that comes out some
+    /// units off, up as well as down, so that a search finds an input that is enough, and not the smallest.
     fn quote_out(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
         if amount_out.is_zero() {
             return Err(QuoteError::TooSmall);
         }
-        let reaches = |into: u128| self.pays(leg, U256::from(into)).is_ok_and(|out| out >= amount_out);
+        if self.terms.version == Version::ThreeByRoot {
+            return Err(QuoteError::TooLarge);
+        }
+        let pays = |into: u128| self.pays(leg, U256::from(into));
+        let reaches = |into: u128| pays(into).is_ok_and(|out| out >= amount_out);
         // Float to integer saturates.
         let mut high = ((f64::from(amount_out) / self.bound(leg).rate()) as u128).max(1);
         let mut low = 0;
         while !reaches(high) {
-            if self.pays(leg, U256::from(high)) == Err(QuoteError::TooLarge) {
-                return Err(QuoteError::TooLarge);
+            if pays(high) == Err(QuoteError::TooLarge) {
+                // What is enough may lie below what is too much, but not below nothing.
+                if low == 0 {
+                    return Err(QuoteError::TooLarge);
+                }
+                break;
             }
             (low, high) = (high, high.checked_mul(2).ok_or(QuoteError::TooLarge)?);
         }
         while high - low > 1 {
             let middle = low + (high - low) / 2;
-            if reaches(middle) { high = middle } else { low = middle }
+            let short = pays(middle).map_or_else(|error| error != QuoteError::TooLarge, |out| out < amount_out);
+            if short { low = middle } else { high = middle }
         }
-        Ok(U256::from(high))
+        if reaches(high) { Ok(U256::from(high)) } else { Err(QuoteError::TooLarge) }
     }
 
     fn asks(&self, leg: Leg, amount_out: U256) -> Result<U256, QuoteError> {
@@ -209,10 +232,9 @@ impl Amm for Pool {
             view(abi::out_feeCall {}.abi_encode(), fees[1]),
             view(abi::fee_gammaCall {}.abi_encode(), fees[2]),
         ];
-        views.extend((0..COINS).map(|at| view(abi::balancesCall { place: place(at) }.abi_encode(), balances[at])));
-        views.extend(
-            (1..COINS).map(|at| view(abi::price_scaleCall { place: place(at - 1) }.abi_encode(), prices[at - 1])),
-        );
+        let coins = self.terms.version.coins();
+        views.extend((0..coins).map(|at| view(abi::balancesCall { place: place(at) }.abi_encode(), balances[at])));
+        views.extend((1..coins).map(|at| view(abi::price(self.terms.version, at - 1), prices[at - 1])));
         views
     }
 
@@ -248,7 +270,7 @@ impl Amm for Pool {
         if at != self.address {
             return Ok(Applied::Irrelevant);
         }
-        let state = self.places.fold(&self.state, changes)?;
+        let state = self.places.fold(self.terms.version, &self.state, changes)?;
         if *self.state == state {
             return Ok(Applied::Irrelevant);
         }
@@ -269,7 +291,10 @@ impl Amm for Pool {
     }
 
     fn gas(&self, _leg: Leg) -> u64 {
-        // Measured on a recorded pool: 219k to 225k, between plain tokens.
-        222_000
+        // Measured on recorded pools between plain tokens, wrapped ether among them without its own work: 219k to 225k, and 122k to 157k.
+        match self.terms.version {
+            Version::Two | Version::Three => 222_000,
+            Version::ThreeByRoot => 140_000,
+        }
     }
 }

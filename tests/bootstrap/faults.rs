@@ -148,6 +148,19 @@ async fn an_answer_that_is_compressed_is_read() {
     assert_eq!(Endpoint::new("node", &url, Duration::from_secs(5)).unwrap().chain_id().await.unwrap(), 0x2105);
 }
 
+/// Packed or not, what is read of it is bounded, and the words are those of an answer that is too long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_without_end_is_left_where_it_is_too_long() {
+    let url = served(|| async {
+        let part = || Ok::<_, std::io::Error>(axum::body::Bytes::from_static(&[b' '; 1 << 16]));
+        axum::body::Body::from_stream(futures_util::stream::repeat_with(part))
+    })
+    .await;
+    let answer = Endpoint::new("node", &url, Duration::from_secs(60)).unwrap().chain_id().await;
+    let said = answer.unwrap_err().to_string();
+    assert!(said.contains("response too large: more than 256 MiB"), "{said}");
+}
+
 /// One node has nothing yet, the other hangs: nobody waits for it once it is out. And what one cannot do says nothing of the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_nodes_one_that_hangs_does_not_hold_up_what_the_other_has_not_yet() {

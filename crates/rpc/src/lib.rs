@@ -5,6 +5,7 @@
 //! - A node's error, a reply that is no JSON-RPC, and a broken connection are told apart.
 //! - An answer to something that was not asked is none: of a batch each answer goes to the call whose id it has.
 //! - No secret goes into an error: URLs are shown without user, password, path and query.
+//! - An answer is read no further than [`MOST_BYTES`], as it is unpacked: one that does not end costs no more memory than that.
 //! - So many requests to an endpoint are under way at once and no more ([`MOST_IN_FLIGHT`]), and with them its connections: one that
 //!   hangs, or comes back, costs no more descriptors than that. The others wait for their turn, within the time of their own.
 
@@ -120,6 +121,9 @@ impl RpcError {
 
 /// Requests to one endpoint under way at once, those of all clones together: each is a connection of its own over HTTP/1.
 pub const MOST_IN_FLIGHT: usize = 64;
+
+/// The longest answer that is read: several times what a batch of a thousand of the largest codes is, or a trace of a full block.
+pub const MOST_BYTES: usize = 256 << 20;
 
 /// One endpoint.
 #[derive(Clone, Debug)]
@@ -240,12 +244,20 @@ impl Rpc {
             cause: error.without_url().to_string(),
         };
         let request = self.client.post(&self.url).header(CONTENT_TYPE, "application/json").body(body);
-        let reply = request.send().await.map_err(transport)?;
+        let mut reply = request.send().await.map_err(transport)?;
         let (status, busy) = (reply.status(), limit::of_headers(reply.status(), reply.headers()));
-        let bytes = reply.bytes().await.map_err(transport)?;
+        let mut bytes = Vec::new();
+        while let Some(part) = reply.chunk().await.map_err(transport)? {
+            if bytes.len() + part.len() > MOST_BYTES {
+                // Fewer calls at once may have shorter answers: the words say that it is of the size.
+                let message = format!("response too large: more than {} MiB", MOST_BYTES >> 20);
+                return Err(self.no(method, Refusal { code: None, message }));
+            }
+            bytes.extend_from_slice(&part);
+        }
         match busy {
             Some(Busy { after }) => Err(self.busy(method, after, format!("{status}: {}", beginning(&bytes)))),
-            None => Ok((status, bytes.into())),
+            None => Ok((status, bytes)),
         }
     }
 

@@ -61,6 +61,7 @@ pub use seed::Pool;
 pub use seed::Position;
 pub use seed::Token;
 pub use seed::Venue;
+pub use seed::creation_code;
 pub use traffic::Counts;
 pub use traffic::Purpose;
 pub use traffic::Traffic;

@@ -32,6 +32,7 @@ use crate::dice::Dice;
 use crate::seed::place::Placement;
 use crate::seed::tokens::Funding;
 
+pub use place::creation_code;
 pub use plan::Venue;
 pub use pools::Pool;
 pub use pools::Position;

@@ -62,14 +62,22 @@ impl Placement {
     }
 }
 
-/// Creation code as a package publishes it: Truffle's, Hardhat's, Waffle's or Foundry's artifact.
+/// Creation code as a package publishes it, for whoever deploys a contract while the chain runs. `artifact`: below `node_modules`.
+///
+/// # Errors
+/// The package is not installed, or the file is no artifact.
+pub fn creation_code(artifact: &str) -> Result<Vec<u8>, DevnetError> {
+    creation(artifact, &[])
+}
+
+/// The same with libraries: of Truffle's, Hardhat's, Waffle's, Foundry's or Balancer's artifact.
 fn creation(artifact: &str, libraries: &[(String, Address)]) -> Result<Vec<u8>, DevnetError> {
     let path = anvil::node_modules().map(|root| root.join(artifact)).find(|path| path.is_file());
     let path = path.ok_or_else(|| DevnetError::NoArtifact(artifact.to_owned()))?;
     let bad = |cause: String| DevnetError::Artifact { path: path.clone(), cause };
     let file = std::fs::read(&path).map_err(|error| bad(error.to_string()))?;
     let json: Value = serde_json::from_slice(&file).map_err(|error| bad(error.to_string()))?;
-    let places = ["/bytecode", "/bytecode/object", "/evm/bytecode/object"];
+    let places = ["/bytecode", "/bytecode/object", "/evm/bytecode/object", "/creationCode"];
     let code = places.iter().find_map(|place| json.pointer(place).and_then(Value::as_str));
     let code = code.ok_or_else(|| bad("it has no bytecode".to_owned()))?;
     let mut code = code.to_owned();

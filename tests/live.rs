@@ -63,3 +63,5 @@ mod spin;
 mod traces;
 #[path = "live/truth.rs"]
 mod truth;
+#[path = "live/venues/mod.rs"]
+mod venues;

@@ -37,6 +37,8 @@ use crate::traces;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Transactions a second. What comes while nobody mines comes in one block, whose trace takes anvil long.
 const RATE: f64 = 25.0;
+/// ... where what there is to earn is of a test's own making.
+const CALM: f64 = 3.0;
 /// Longest wait for something that need not come.
 const CHANCE: Duration = Duration::from_secs(2);
 /// Between two looks at something that cannot call.
@@ -118,17 +120,22 @@ pub async fn within(time: Duration, mut done: impl AsyncFnMut() -> bool) -> bool
 
 impl Rig {
     pub async fn start(seed: u64) -> Self {
-        Self::start_as(Options { seed, senders: 120, ..Options::default() }, 1).await
+        Self::start_as(Options { seed, senders: 120, ..Options::default() }, (1, RATE)).await
+    }
+
+    /// With few who trade.
+    pub async fn start_calm(seed: u64) -> Self {
+        Self::start_as(Options { seed, senders: 120, ..Options::default() }, (1, CALM)).await
     }
 
     /// No other world beside it.
     pub async fn start_alone(seed: u64) -> Self {
-        Self::start_as(Options { seed, senders: 120, ..Options::default() }, WORLDS).await
+        Self::start_as(Options { seed, senders: 120, ..Options::default() }, (WORLDS, RATE)).await
     }
 
     /// With lending markets, whose prices move when a test says so.
     pub async fn start_lending(seed: u64) -> Self {
-        Self::start_as(Options { seed, senders: 120, lending: true, ..Options::default() }, 1).await
+        Self::start_as(Options { seed, senders: 120, lending: true, ..Options::default() }, (1, RATE)).await
     }
 
     /// On geth, with lending markets or without. None, aloud, where there is no geth.
@@ -137,10 +144,10 @@ impl Rig {
             return None;
         }
         let options = Options { seed, senders: 120, lending, on: On::Geth, ..Options::default() };
-        Some(Self::start_as(options, 1).await)
+        Some(Self::start_as(options, (1, RATE)).await)
     }
 
-    async fn start_as(options: Options, worlds: u32) -> Self {
+    async fn start_as(options: Options, (worlds, rate): (u32, f64)) -> Self {
         // What `PEREGRINE_LOG` asks for; nothing without it.
         let filter = tracing_subscriber::EnvFilter::try_from_env("PEREGRINE_LOG");
         let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
@@ -154,7 +161,7 @@ impl Rig {
         let builder = BlockBuilder::start(front).await.unwrap();
         let door = requests::Proxy::before(&builder.url(), |_, reply| reply).await;
         door.idle(true);
-        let traffic = net.trade_through(&Rpc::new(&door.url, PATIENCE).unwrap(), RATE).unwrap();
+        let traffic = net.trade_through(&Rpc::new(&door.url, PATIENCE).unwrap(), rate).unwrap();
         let sick = Arc::new(AtomicU8::new(0));
         let (how, owner, told, asked) = (sick.clone(), net.owner.address(), StdMutex::default(), StdMutex::default());
         let spoil = move |call: &Value, reply| match how.load(Ordering::Relaxed) {

@@ -5,6 +5,7 @@
 //! three hops or more, and goes over V2.
 
 mod deployer;
+mod solidly;
 mod uniswap_v4;
 
 use std::ops::RangeInclusive;

@@ -5,6 +5,7 @@
 mod bounded;
 #[path = "live/chains.rs"]
 mod chains;
+mod common;
 #[path = "live/dialects.rs"]
 mod dialects;
 #[path = "live/disk.rs"]

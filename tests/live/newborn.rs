@@ -196,7 +196,7 @@ const PAIR: Address = address!("0x000000000000000000000000000000000000da1e");
 const PAIR_CODE: Address = address!("0x000000000000000000000000000000000000c0de");
 const ANNOUNCER: Address = address!("0x000000000000000000000000000000000000ab1e");
 /// Logs what it is called with: three topics, then the data.
-const ANNOUNCES: &str = "0x606036038060605f376040356020355f35835fa300";
+pub const ANNOUNCES: &str = "0x606036038060605f376040356020355f35835fa300";
 /// A pair's slots.
 const FACTORY: u64 = 5;
 const TOKEN0: u64 = 6;

@@ -100,6 +100,12 @@ impl Deployer {
         self.run(rig, to, call, (U256::ZERO, CREATE)).await;
     }
 
+    /// With whatever data.
+    pub async fn raw(&mut self, rig: &Rig, what: &str, (to, data): (Address, Vec<u8>)) {
+        let tx = TxEip1559 { to: TxKind::Call(to), input: data.into(), gas_limit: CALL, ..TxEip1559::default() };
+        self.send(rig, what.to_owned(), tx).await;
+    }
+
     /// These may take whatever it has of these tokens.
     pub async fn approve(&mut self, rig: &Rig, tokens: &[Token], spenders: &[Address]) {
         for token in tokens {

@@ -4,7 +4,10 @@
 //! Each pool has a token of its own, which beside it only a pair of Uniswap V2 with USDC has: so a cycle through that token is of
 //! three hops or more, and goes over V2.
 
+mod balancer_v1;
+mod balancer_v2;
 mod deployer;
+mod records;
 mod solidly;
 mod uniswap_v4;
 
@@ -29,6 +32,7 @@ pub const SWAP: u64 = 15_000;
 pub const WETH: usize = 0;
 pub const USDC: usize = 1;
 pub const DAI: usize = 3;
+pub const AAVE: usize = 7;
 /// Hops of a path that mixes venues.
 pub const HOPS: RangeInclusive<usize> = 3..=5;
 /// Swaps, a block each, until a path has landed.
@@ -64,6 +68,11 @@ pub async fn listed(rig: &Rig, deployer: &mut Deployer, token: (&'static str, u8
     let token = deployer.token(rig, token.0, token.1, token.2).await;
     deployer.pair(rig, [token, rig.net.tokens[USDC]], DEPTH).await;
     token
+}
+
+/// These two, or the other way round: one after the other, so that a pool does not run dry.
+pub fn turned([from, to]: [Token; 2], swaps: usize) -> [Token; 2] {
+    if swaps.is_multiple_of(2) { [from, to] } else { [to, from] }
 }
 
 /// Whether a row is of a path of so many hops that has a pool of Uniswap V2 on it, and one of Uniswap's own V3.

@@ -64,5 +64,7 @@ mod spin;
 mod traces;
 #[path = "live/truth.rs"]
 mod truth;
+#[path = "common/v3_code.rs"]
+mod v3_code;
 #[path = "live/venues/mod.rs"]
 mod venues;

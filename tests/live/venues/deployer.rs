@@ -100,6 +100,11 @@ impl Deployer {
         self.run(rig, to, call, (U256::ZERO, CREATE)).await;
     }
 
+    /// Through a contract that hands on what its first word names, and what lies behind it.
+    pub async fn through<C: SolCall>(&mut self, rig: &Rig, caller: Address, to: Address, call: &C) {
+        self.raw(rig, C::SIGNATURE, (caller, [to.into_word().to_vec(), call.abi_encode()].concat())).await;
+    }
+
     /// With whatever data.
     pub async fn raw(&mut self, rig: &Rig, what: &str, (to, data): (Address, Vec<u8>)) {
         let tx = TxEip1559 { to: TxKind::Call(to), input: data.into(), gas_limit: CALL, ..TxEip1559::default() };

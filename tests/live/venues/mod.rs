@@ -10,6 +10,7 @@ mod deployer;
 mod records;
 mod solidly;
 mod uniswap_v4;
+mod v3_forks;
 
 use std::ops::RangeInclusive;
 

@@ -91,6 +91,8 @@ pub struct Rig {
     pub folder: TempDir,
     /// Who makes pools besides.
     pub factories: Vec<Factory>,
+    /// Pools that no factory tells of.
+    pub pools: Vec<PoolRow>,
     traffic: Traffic,
     /// What the traffic sends goes through it.
     door: requests::Proxy,
@@ -189,6 +191,7 @@ impl Rig {
             socket,
             folder,
             factories: Vec::new(),
+            pools: Vec::new(),
             traffic,
             door,
             asked: AtomicU64::new(0),
@@ -226,6 +229,7 @@ impl Rig {
         config.node = vec![ingest::Node { name: "devnet".to_owned(), ws, http, ipc: None }];
         config.factory = session::factories(&self.net.contracts);
         config.factory.extend(self.factories.iter().cloned());
+        config.pool.clone_from(&self.pools);
         config.lending = session::lending(self.net.lending.as_ref());
         if self.net.node.on() == On::Geth {
             self.name(&mut config);
@@ -250,7 +254,7 @@ impl Rig {
 
     /// Names what stands in geth's first block, of which no log tells: pools, and who owes in markets that are a contract each.
     fn name(&self, config: &mut Config) {
-        config.pool = self.net.pools.iter().map(|pool| PoolRow { address: pool.address.into() }).collect();
+        config.pool.extend(self.net.pools.iter().map(|pool| PoolRow { address: pool.address.into() }));
         for market in self.net.lending.iter().flat_map(|lending| lending.seeds()).filter(|seed| seed.pair.is_none()) {
             let row = config.lending.iter_mut().find(|row| row.address == market.address);
             row.expect("a row for each").accounts = market.accounts;

@@ -6,6 +6,7 @@
 
 mod balancer_v1;
 mod balancer_v2;
+mod curve;
 mod deployer;
 mod records;
 mod solidly;
@@ -32,7 +33,9 @@ pub const SWAP: u64 = 15_000;
 /// Places in the devnet's list of tokens.
 pub const WETH: usize = 0;
 pub const USDC: usize = 1;
+pub const USDT: usize = 2;
 pub const DAI: usize = 3;
+pub const WBTC: usize = 4;
 pub const AAVE: usize = 7;
 /// Hops of a path that mixes venues.
 pub const HOPS: RangeInclusive<usize> = 3..=5;

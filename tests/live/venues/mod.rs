@@ -8,6 +8,7 @@ mod balancer_v1;
 mod balancer_v2;
 mod curve;
 mod deployer;
+mod five_hops;
 mod records;
 mod solidly;
 mod uniswap_v4;

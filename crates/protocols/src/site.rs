@@ -12,6 +12,8 @@ pub enum Slots {
     All,
     /// These: the contract holds others besides. Who learns of a new slot of its own names it from then on.
     Listed(Vec<U256>),
+    /// These, and never another: a token's contract need not be followed whole for one balance.
+    Only(Vec<U256>),
 }
 
 /// Which of a contract's logs.

@@ -69,7 +69,7 @@ impl<K: Copy + Ord> Sites<K> {
         match &site.slots {
             Slots::None => (),
             Slots::All => note(&mut at.whole, owner),
-            Slots::Listed(slots) => {
+            Slots::Listed(slots) | Slots::Only(slots) => {
                 slots.iter().for_each(|slot| note(at.slots.entry(*slot).or_default(), owner));
             }
         }

@@ -1,7 +1,8 @@
 //! Which pools are followed, and where each keeps its state: one contract or several, alone or with others.
 //!
 //! # Invariants
-//! - A contract is told of whole (of slots not known before, too) as long as any pool that is followed keeps state there.
+//! - A contract is told of whole (of slots not known before, too) as long as any pool that is followed keeps state there of which more
+//!   may come to be known. One that names a token's slot and never another does not have the token followed whole.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -15,6 +16,11 @@ use crate::protocols::amm::Amm;
 use crate::protocols::site::Slots;
 use crate::protocols::site::StateSite;
 use crate::types::pool_key::PoolKey;
+
+/// Slots may come to be known there that are not yet.
+const fn may_grow(site: &StateSite) -> bool {
+    !matches!(site.slots, Slots::Only(_))
+}
 
 /// Pools that are followed.
 #[derive(Debug, Default)]
@@ -33,7 +39,9 @@ impl Followed {
         self.remove(known, key);
         for site in &sites {
             self.at.entry(site.at).or_default().insert(key);
-            known.accounts.entry(site.at).or_default().pool = true;
+            if may_grow(site) {
+                known.accounts.entry(site.at).or_default().pool = true;
+            }
         }
         self.sites.insert(key, sites);
     }
@@ -43,9 +51,11 @@ impl Followed {
         for site in self.sites.remove(&key).unwrap_or_default() {
             let Some(here) = self.at.get_mut(&site.at) else { continue };
             here.remove(&key);
+            let others = here.iter().filter_map(|key| self.sites.get(key)).flatten();
+            let grows = others.into_iter().any(|other| other.at == site.at && may_grow(other));
+            known.accounts.entry(site.at).or_default().pool = grows;
             if here.is_empty() {
                 self.at.remove(&site.at);
-                known.accounts.entry(site.at).or_default().pool = false;
             }
         }
     }
@@ -69,7 +79,7 @@ impl Followed {
         let sites = self.sites.get(&pool).cloned().unwrap_or_else(unknown);
         let keys = sites.into_iter().flat_map(|StateSite { at, slots, .. }| {
             let slots = match slots {
-                Slots::Listed(slots) => slots,
+                Slots::Listed(slots) | Slots::Only(slots) => slots,
                 Slots::All => known.slots_of(at),
                 // Logs tell what it quotes. What was read of it besides, to run its code, is read again where it is its contract.
                 Slots::None if pool.id.is_none() => known.slots_of(at),
@@ -118,6 +128,20 @@ mod tests {
         assert!([BANK, VAULT].iter().all(|at| known.accounts[at].pool));
         followed.remove(&mut known, key(2));
         assert!([BANK, VAULT].iter().all(|at| !known.accounts[at].pool));
+    }
+
+    #[test]
+    fn a_token_of_which_one_slot_is_all_that_matters_is_not_told_of_whole() {
+        let mut known = StateCache::default();
+        let mut followed = followed(&mut known);
+        let only = |at| StateSite { at, slots: Slots::Only(vec![U256::ONE]), logs: Logs::None };
+        let token = Address::with_last_byte(3);
+        followed.keep(&mut known, key(3), vec![only(VAULT), only(token)]);
+        assert!(known.accounts[&VAULT].pool && known.accounts.get(&token).is_none_or(|account| !account.pool));
+        [1, 2].into_iter().for_each(|id| followed.remove(&mut known, key(id)));
+        assert!(!known.accounts[&VAULT].pool, "whoever is left names its slot");
+        assert_eq!(followed.at(&[VAULT]).0.len(), 1, "and is found there");
+        assert_eq!(followed.keys_of(&known, key(3)).len(), 4);
     }
 
     #[test]

@@ -118,6 +118,18 @@ pub trait Probe {
         tokens: &[Address],
     ) -> Answer;
 
+    /// As [`Probe::call_with`], in a block so many seconds later. Of a probe without a clock: now.
+    fn call_later(
+        &mut self,
+        from: Address,
+        to: Address,
+        data: &[u8],
+        overrides: &[(Address, U256, U256)],
+        _seconds: u64,
+    ) -> Answer {
+        self.call_with(from, to, data, overrides)
+    }
+
     /// A storage slot's value, `None` when not known.
     fn slot(&mut self, at: Address, slot: U256) -> Option<U256>;
 

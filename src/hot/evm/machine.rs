@@ -142,6 +142,11 @@ impl Machine {
         *self = Self::new(self.evm.ctx.cfg.chain_id, fork, block, db);
     }
 
+    /// Puts another block of the same rules in the place of the one being built, which comes back.
+    pub const fn replace_block(&mut self, block: BlockEnv) -> BlockEnv {
+        std::mem::replace(&mut self.evm.ctx.block, block)
+    }
+
     /// The block being built.
     #[must_use]
     pub fn block(&self) -> &BlockEnv {

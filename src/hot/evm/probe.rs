@@ -17,6 +17,9 @@ use crate::types::pool_key::PoolKey;
 /// The sender of questions. No key is known for it, and no contract knows it.
 pub const PROBER: Address = address!("0x000000000000000000000000506572656772696e");
 
+/// Seconds between blocks, for looks at what is to come: a guess at a number that only has to grow.
+const SLOT: u64 = 12;
+
 /// A machine lent to discovery.
 pub struct EvmProbe<'a> {
     machine: &'a mut Machine,
@@ -90,6 +93,23 @@ impl Probe for EvmProbe<'_> {
         for replaced in aside.into_iter().rev() {
             self.machine.db_mut().restore_account(replaced);
         }
+        answer
+    }
+
+    fn call_later(
+        &mut self,
+        from: Address,
+        to: Address,
+        data: &[u8],
+        overrides: &[(Address, U256, U256)],
+        seconds: u64,
+    ) -> Answer {
+        let mut later = self.machine.block().clone();
+        later.timestamp = later.timestamp.saturating_add(U256::from(seconds));
+        later.number = later.number.saturating_add(U256::from(seconds.div_ceil(SLOT)));
+        let now = self.machine.replace_block(later);
+        let answer = self.call_with(from, to, data, overrides);
+        self.machine.replace_block(now);
         answer
     }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Compiles what npm's packages hold as source only: Morpho Blue, Chainlink's FluxAggregator and its proxy, Aerodrome's pools of both
-// kinds and their factories. Each with the settings of its authors, and with their compiler or the oldest one that the package's
+// kinds and their factories, solmate's and OpenZeppelin's vaults, and vaults of our tests' own on OpenZeppelin's code. Each with the settings of its authors, and with their compiler or the oldest one that the package's
 // source takes, as creation code, in node_modules/.peregrine/, where it goes when the packages go.
 // Nothing of it is committed: some of it is BUSL-1.1. Does nothing for what is there already.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -10,6 +10,8 @@ import { fileURLToPath } from "node:url";
 
 const require = createRequire(import.meta.url);
 const modules = (path) => fileURLToPath(new URL(`../node_modules/${path}`, import.meta.url));
+// What is ours begins with tests/.
+const file = (path) => (path.startsWith("tests/") ? fileURLToPath(new URL(`../../${path}`, import.meta.url)) : modules(path));
 const MORPHO = { solc: "solc-0.8.19", optimizer: { enabled: true, runs: 999_999 }, viaIR: true };
 const CHAINLINK = { solc: "solc-0.6.6", optimizer: { enabled: true, runs: 1_000_000 } };
 const AERODROME = "sphere-mezo-solidity-files/domains/aerodrome/contracts";
@@ -18,7 +20,15 @@ const SLIPSTREAM = "sphere-mezo-solidity-files/domains/aerodrome-slipstream/cont
 const V5 = { "@openzeppelin/contracts/": "@openzeppelin/contracts-v5/" };
 const SOLIDLY = { solc: "solc", optimizer: { enabled: true, runs: 200 }, moved: V5 };
 const CONCENTRATED = { solc: "solc-0.7.6", optimizer: { enabled: true, runs: 200 } };
+const VAULTS = "tests/erc4626_bytecode";
+const V4_LIB = "@uniswap/v4-core/lib";
+const VAULT = { solc: "solc", optimizer: { enabled: true, runs: 200 } };
+const ours = (name) => ({ source: `${VAULTS}/Vaults.sol`, name, ...VAULT });
 const WANTED = [
+  { source: `${V4_LIB}/solmate/src/test/utils/mocks/MockERC4626.sol`, name: "MockERC4626", as: "SolmateVault", ...VAULT },
+  { source: `${V4_LIB}/openzeppelin-contracts/contracts/mocks/token/ERC4626Mock.sol`, name: "ERC4626Mock", ...VAULT },
+  { source: `${VAULTS}/FeeVault.sol`, name: "FeeVault", ...VAULT },
+  ...["Offset", "Limited", "Managed", "Streaming", "Asynchronous", "Stingy", "Odd", "Hostile"].map((kind) => ours(`${kind}Vault`)),
   { source: `${AERODROME}/Pool.sol`, name: "Pool", as: "SolidlyPool", ...SOLIDLY },
   { source: `${AERODROME}/factories/PoolFactory.sol`, name: "PoolFactory", as: "SolidlyFactory", ...SOLIDLY },
   { source: `${SLIPSTREAM}/CLPool.sol`, name: "CLPool", ...CONCENTRATED },
@@ -41,7 +51,7 @@ function placed(path, moved) {
 /** Adds `path` and all that it imports to `sources`. */
 function gather(path, sources, moved) {
   if (sources[path]) return sources;
-  const content = readFileSync(modules(path), "utf8");
+  const content = readFileSync(file(path), "utf8");
   sources[path] = { content };
   for (const [, imported] of content.matchAll(/^\s*import\b[^;"']*["']([^"']+)["']/gm)) {
     const whole = imported.startsWith(".") ? posix.join(posix.dirname(path), imported) : placed(imported, moved);

@@ -23,6 +23,7 @@ pub mod compound_v3;
 pub mod curve_crypto;
 pub mod curve_stable;
 pub mod discover;
+pub mod erc4626;
 pub mod execution;
 pub mod executor;
 pub mod lending;
@@ -293,6 +294,7 @@ each! {
     CurveCrypto(curve_crypto),
     CurveStable(curve_stable),
     UniswapV4(uniswap_v4),
+    Erc4626(erc4626),
     #[cfg(feature = "toy")]
     Toy(toy_pool),
 }

@@ -2,7 +2,7 @@
 //! Input: Uniswap V2's USDC/WETH and DAI/WETH pairs as they stood before block 10760440 (an amount that fits 128
 //! bits all the way, and one that does not), and Uniswap V3's WBTC/WETH 0.3 % with all its ticks at block 24407242: an
 //! amount that stays in its range, and one that crosses three ticks. That they do is asserted. Balancer V1: a pool of the same block
-//! as the pairs, a thousandth of its balance; backwards it searches.
+//! as the pairs, a thousandth of its balance; backwards it searches. ERC-4626: OpenZeppelin's rate, an ether into a vault of thousands.
 
 mod common;
 
@@ -15,6 +15,7 @@ use criterion::Criterion;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::amm::Leg;
+use peregrine::protocols::erc4626;
 use peregrine::protocols::uniswap_v3::no_limit;
 
 /// Uniswap V2: USDC/WETH, 6 and 18 decimals.
@@ -54,6 +55,26 @@ fn balancer_v1(c: &mut Criterion) {
     both_ways(c, "balancer_v1", pool, leg, U256::from(pool.held()[leg.token_in()].balance / 1_000));
 }
 
+fn vault(c: &mut Criterion) {
+    let [asset, vault] = [Address::with_last_byte(1), Address::with_last_byte(2)];
+    let ether = 1_000_000_000_000_000_000;
+    let place = |at, slot: u64| erc4626::Place { at, slot: U256::from(slot) };
+    let terms = erc4626::Terms {
+        tokens: [asset, vault],
+        rate: erc4626::Rate::Virtual(0),
+        limit: erc4626::Limit::None,
+        supply: place(vault, 2),
+        assets: place(asset, 3),
+        others: Vec::new(),
+    };
+    let state = erc4626::State { supply: 4_321 * ether, assets: 5_432 * ether + 7 };
+    let pool = erc4626::Pool::new(terms, state).expect("a vault");
+    for (name, tokens) in [("erc4626_deposit", [asset, vault]), ("erc4626_redeem", [vault, asset])] {
+        let leg = pool.leg(tokens[0], tokens[1]).expect("its own tokens");
+        both_ways(c, name, &pool, leg, U256::from(ether));
+    }
+}
+
 fn v3(c: &mut Criterion) {
     let Some(pool) = common::v3::recorded() else { return };
     let leg = common::v3::leg(&pool, true);
@@ -70,5 +91,6 @@ fn main() {
     v2(&mut c);
     v3(&mut c);
     balancer_v1(&mut c);
+    vault(&mut c);
     c.final_summary();
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Compiles what npm's packages hold as source only: Morpho Blue, Chainlink's FluxAggregator and its proxy, Aerodrome's pools of both
-// kinds and their factories, solmate's and OpenZeppelin's vaults, and vaults of our tests' own on OpenZeppelin's code. Each with the settings of its authors, and with their compiler or the oldest one that the package's
-// source takes, as creation code, in node_modules/.peregrine/, where it goes when the packages go.
+// kinds and their factories, solmate's and OpenZeppelin's vaults, and vaults of our tests' own on OpenZeppelin's code. Each with the
+// settings of its authors, and with their compiler or the oldest one that the package's source takes, as creation code, in
+// node_modules/.peregrine/, where it goes when the packages go. Each source once, whatever is wanted of it.
 // Nothing of it is committed: some of it is BUSL-1.1. Does nothing for what is there already.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -60,8 +61,10 @@ function gather(path, sources, moved) {
   return sources;
 }
 
-function compile({ source, name, as, solc, moved = {}, ...settings }) {
-  const outputSelection = { [source]: { [name]: ["evm.bytecode.object"] } };
+/** The creation code of each contract that is wanted of one source, by its name. Those of a source have its settings. */
+function compile(wanted) {
+  const { source, name: _name, as: _as, solc, moved = {}, ...settings } = wanted[0];
+  const outputSelection = { [source]: Object.fromEntries(wanted.map(({ name }) => [name, ["evm.bytecode.object"]])) };
   const remappings = Object.entries(moved).map(([from, to]) => `${from}=${to}`);
   const sources = gather(source, {}, moved);
   const input = { language: "Solidity", sources, settings: { ...settings, remappings, outputSelection } };
@@ -71,15 +74,19 @@ function compile({ source, name, as, solc, moved = {}, ...settings }) {
     console.error(errors.map((error) => error.formattedMessage).join("\n"));
     process.exit(1);
   }
-  return output.contracts[source][name].evm.bytecode.object;
+  return (name) => output.contracts[source][name].evm.bytecode.object;
 }
 
 mkdirSync(modules(".peregrine"), { recursive: true });
-for (const wanted of WANTED) {
-  const target = modules(`.peregrine/${wanted.as ?? wanted.name}.json`);
-  if (existsSync(target)) continue;
-  console.log(`compiling ${wanted.source}`);
-  // Whole or not at all: what is there is taken for good.
-  writeFileSync(`${target}.${process.pid}`, `${JSON.stringify({ bytecode: `0x${compile(wanted)}` })}\n`);
-  renameSync(`${target}.${process.pid}`, target);
+const target = ({ as, name }) => modules(`.peregrine/${as ?? name}.json`);
+const missing = WANTED.filter((wanted) => !existsSync(target(wanted)));
+for (const source of new Set(missing.map((wanted) => wanted.source))) {
+  console.log(`compiling ${source}`);
+  const wanted = missing.filter((other) => other.source === source);
+  const code = compile(wanted);
+  for (const one of wanted) {
+    // Whole or not at all: what is there is taken for good.
+    writeFileSync(`${target(one)}.${process.pid}`, `${JSON.stringify({ bytecode: `0x${code(one.name)}` })}\n`);
+    renameSync(`${target(one)}.${process.pid}`, target(one));
+  }
 }

@@ -9,6 +9,8 @@ mod market;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use alloy::consensus::TxEnvelope;
@@ -38,10 +40,12 @@ use peregrine::hot::send;
 use peregrine::hot::state::pools::Pools;
 use peregrine::hot::state::view::Overlay;
 use peregrine::metrics::count::Counter;
-use peregrine::protocols::AnyPool;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::uniswap_v2::{Fee, Layout as Slots, Pool as Pair};
 use peregrine::protocols::uniswap_v3::{self, Flavour, Immutables, Liquidity};
+use peregrine::protocols::{AnyPool, DiscoveryCache};
+use peregrine::replay::record::{Codes, Record};
+use peregrine::replay::{discover, execute};
 use peregrine::types::amount::Wei;
 use peregrine::types::id::PoolId;
 use peregrine::types::onetime::OneTime;
@@ -222,6 +226,59 @@ fn quotes_both_ways_allocate_nothing() {
 /// access list. What holds them is `revm`'s, and stated here so that it does not grow unseen.
 const MOST_A_WHAT_IF: u64 = 10;
 const MOST_A_PROOF: u64 = 72;
+
+/// A folder of records, and a part of it.
+type Records = fn(&str) -> Option<PathBuf>;
+
+/// Records that hold pools of every venue that any record holds one of.
+const RECORDS: [(Records, &str); 6] = [
+    (common::mainnet, "blocks/10760440"),
+    (common::mainnet, "blocks/12300570"),
+    (common::mainnet, "blocks/13217637"),
+    (common::mainnet, "blocks/19933597"),
+    (common::newer_mainnet, "blocks/21077746"),
+    (common::newer_mainnet, "blocks/24628607"),
+];
+
+/// A pool's stretches each way, and a quote each way of half of the first.
+fn quoted(pool: &AnyPool) -> u64 {
+    let mut quotes = 0;
+    for edge in 0..pool.tokens().len() * pool.tokens().len() {
+        let [from, to] = [edge / pool.tokens().len(), edge % pool.tokens().len()].map(|at| pool.tokens()[at]);
+        let Some(leg) = pool.leg(from, to) else { continue };
+        let (mut stretches, mut amount) = (0, U256::ZERO);
+        pool.segments(leg, |stretch| {
+            if stretches == 0 {
+                amount = stretch.in_max / U256::from(2);
+            }
+            stretches += 1;
+            stretches < 16
+        });
+        let Ok(out) = pool.quote_in(leg, amount) else { continue };
+        quotes += 1 + u64::from(pool.quote_out(leg, out).is_ok());
+    }
+    quotes
+}
+
+#[test]
+fn quotes_of_every_venue_that_is_recorded_allocate_nothing() {
+    let mut venues = BTreeMap::new();
+    for (folder, block) in RECORDS {
+        let Some(dir) = folder(block) else { continue };
+        let record = Record::read(&dir, &Codes::of(&dir).expect("codes")).expect("a record");
+        let mut machine = execute::machine(&record);
+        for pool in discover::pools(&mut machine, &mut DiscoveryCache::default(), true).pools {
+            let (allocated, quotes) = allocations(|| quoted(&pool));
+            assert_eq!(allocated, 0, "{} {}", pool.protocol(), pool.key());
+            *venues.entry(pool.protocol()).or_insert(0) += quotes;
+        }
+    }
+    println!("quotes by venue: {venues:?}");
+    if RECORDS.iter().all(|(folder, block)| folder(block).is_some()) {
+        let due = ["balancer_v1", "curve_crypto", "curve_stable", "uniswap_v2", "uniswap_v3", "uniswap_v4"];
+        assert!(due.iter().all(|venue| venues.get(venue).is_some_and(|quotes| *quotes > 0)), "{venues:?}");
+    }
+}
 
 /// The most that the fourth to the eighth of the same kind allocate.
 fn once_warm(mut work: impl FnMut(u64) -> u64) -> u64 {

@@ -7,6 +7,11 @@ pub fn mainnet(part: &str) -> Option<PathBuf> {
     input("PEREGRINE_MAINNET", "../shared/mainnet", part)
 }
 
+/// `part` of the newer blocks' folder: `PEREGRINE_NEWER_MAINNET`, else `../shared/mainnet-2024-2026` beside the repository.
+pub fn newer_mainnet(part: &str) -> Option<PathBuf> {
+    input("PEREGRINE_NEWER_MAINNET", "../shared/mainnet-2024-2026", part)
+}
+
 /// `part` of the recorded quotes: `PEREGRINE_QUOTES`, else `../shared/quotes` beside the repository.
 pub fn quotes(part: &str) -> Option<PathBuf> {
     input("PEREGRINE_QUOTES", "../shared/quotes", part)

@@ -140,3 +140,28 @@ fn in_any_state_a_pool_pays_what_is_quoted() {
         assert!(equal > 2_000, "{equal} amounts");
     }
 }
+
+/// Of what comes out here a fee is due of 0.15 units: the contract takes none, and pays more than the curve less its fee.
+#[test]
+fn where_the_fee_is_less_than_a_unit_a_pool_pays_what_is_quoted() {
+    let Some((world, at)) =
+        one_of_each().into_iter().find(|(world, at)| world.start().2[*at].terms().version == Version::Three)
+    else {
+        return;
+    };
+    let drawn = Drawn {
+        d: 20.0,
+        shares: [2.164_914_061_127_496, 1.782_620_333_545_191_8, 1.456_828_337_192_468_2],
+        prices: [21.932_513_699_752_423, 12.0],
+        curve: [0.853_779_657_532_148_6, 0.965_961_362_278_051_3],
+        fees: [158_622_102, 267_644],
+        fee_gamma: 10.0,
+    };
+    let (record, _, pools) = world.start();
+    let mut machine = execute::machine(&record);
+    rich(&mut machine, &pools[at]);
+    let (pool, written) = put(&mut machine, &pools[at], &drawn);
+    let mut seen = Seen { written: true, ..Seen::default() };
+    compare(&mut machine, &pool, &written, &mut seen).unwrap_or_else(|error| panic!("{error}"));
+    assert!(seen.equal > 50, "{} amounts", seen.equal);
+}

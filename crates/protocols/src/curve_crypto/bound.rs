@@ -3,7 +3,7 @@
 //! # Invariants
 //! - Floats steer and reject; no amount is taken from them.
 //! - The curve is concave, so its tangents lie above it. The fee moves with the balances: the least that it can be is taken, so that
-//!   what is shown is as much too good as the fee is above that.
+//!   what is shown is as much too good as the fee is above that. The contract rounds a fee down to whole units: it may pay one more.
 
 use alloy_primitives::U256;
 

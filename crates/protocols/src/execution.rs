@@ -10,7 +10,7 @@
 //! # Cost
 //! [`Steps`] is used again: no allocation once its buffers have grown.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 
 use crate::amm::Leg;
 use crate::types::pool_key::PoolKey;
@@ -78,6 +78,18 @@ pub struct CallStep<'a> {
     pub input: Input,
     /// Where what it gives goes.
     pub output: Output,
+}
+
+/// The calldata of a function all of whose arguments are words. A step is written while a bundle waits: nothing here allocates.
+#[must_use]
+pub fn call_data<const SIZE: usize, const WORDS: usize>(selector: [u8; 4], words: [U256; WORDS]) -> [u8; SIZE] {
+    const { assert!(SIZE == 4 + 32 * WORDS, "a selector and the words") };
+    let mut data = [0; SIZE];
+    data[..4].copy_from_slice(&selector);
+    for (to, word) in data[4..].chunks_exact_mut(32).zip(words) {
+        to.copy_from_slice(&word.to_be_bytes::<32>());
+    }
+    data
 }
 
 /// A swap in a pool of a manager, which our contract unlocks itself.

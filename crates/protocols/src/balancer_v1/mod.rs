@@ -37,7 +37,7 @@ use crate::balancer_v1::state::Places;
 use crate::balancer_v1::state::State;
 use crate::discover::Venue;
 use crate::discover::View;
-use crate::execution::{CallStep, Execution, Hop, Input, Output, PlannedSwap, Steps};
+use crate::execution::{CallStep, Execution, Hop, Input, Output, PlannedSwap, Steps, call_data};
 use crate::math::weighted::Weighted;
 use crate::site::StateSite;
 
@@ -126,12 +126,7 @@ impl Amm for Pool {
         let token_out = self.tokens.get(swap.leg.token_out()).copied().unwrap_or_default();
         let [token_in, token_out] = [swap.token_in, token_out].map(|token| U256::from_be_bytes(token.into_word().0));
         let words = [token_in, U256::from(swap.amount_in), token_out, U256::from(swap.amount_out), U256::MAX];
-        // `swapExactAmountIn`, written in place: a step is written while a bundle waits, and nothing there allocates.
-        let mut data = [0; 4 + 5 * 32];
-        data[..4].copy_from_slice(&abi::swapExactAmountInCall::SELECTOR);
-        for (to, word) in data[4..].chunks_exact_mut(32).zip(words) {
-            to.copy_from_slice(&word.to_be_bytes::<32>());
-        }
+        let data: [u8; 4 + 5 * 32] = call_data(abi::swapExactAmountInCall::SELECTOR, words);
         let hop = Hop { pool: self.key(), token_in: swap.token_in, amount_out: swap.amount_out };
         steps.call(hop, &CallStep { data: &data, input: Input::Allowed, output: Output::Here });
     }

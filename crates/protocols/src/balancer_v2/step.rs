@@ -12,7 +12,7 @@ use alloy_primitives::U256;
 
 use crate::balancer_v2::abi;
 use crate::balancer_v2::pool::Terms;
-use crate::execution::PlannedSwap;
+use crate::execution::{PlannedSwap, call_data};
 
 /// Words of the arguments: seven of the head, seven of the swap.
 const WORDS: usize = 14;
@@ -43,10 +43,5 @@ pub(super) fn swap(terms: &Terms, swap: &PlannedSwap, own: Address) -> [u8; SIZE
         U256::from(6 * 32),
         U256::ZERO,
     ];
-    let mut data = [0; SIZE];
-    data[..4].copy_from_slice(&abi::swapCall::SELECTOR);
-    for (to, word) in data[4..].chunks_exact_mut(32).zip(words) {
-        to.copy_from_slice(&word.to_be_bytes::<32>());
-    }
-    data
+    call_data(abi::swapCall::SELECTOR, words)
 }

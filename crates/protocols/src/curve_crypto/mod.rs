@@ -27,7 +27,7 @@ use crate::curve_crypto::bound::Bound;
 use crate::curve_crypto::invariant::WHOLE_FEE;
 use crate::curve_crypto::state::Places;
 use crate::discover::{Venue, View};
-use crate::execution::{CallStep, Execution, Hop, Input, Output, PlannedSwap, Steps};
+use crate::execution::{CallStep, Execution, Hop, Input, Output, PlannedSwap, Steps, call_data};
 use crate::site::{Logs, Slots, StateSite};
 
 pub use crate::curve_crypto::state::{State, Terms, Version};
@@ -148,12 +148,7 @@ impl Amm for Pool {
     fn write_step(&self, swap: &PlannedSwap, steps: &mut Steps) {
         let [i, j] = [swap.leg.token_in(), swap.leg.token_out()].map(|place| U256::from(self.index(place)));
         let words = [i, j, U256::from(swap.amount_in), U256::from(swap.amount_out)];
-        // `exchange`, written in place: a step is written while a bundle waits, and nothing there allocates.
-        let mut data = [0; 4 + 4 * 32];
-        data[..4].copy_from_slice(&abi::exchangeCall::SELECTOR);
-        for (to, word) in data[4..].chunks_exact_mut(32).zip(words) {
-            to.copy_from_slice(&word.to_be_bytes::<32>());
-        }
+        let data: [u8; 4 + 4 * 32] = call_data(abi::exchangeCall::SELECTOR, words);
         let hop = Hop { pool: self.key(), token_in: swap.token_in, amount_out: swap.amount_out };
         steps.call(hop, &CallStep { data: &data, input: Input::Allowed, output: Output::Here });
     }

@@ -39,7 +39,7 @@ use crate::curve_stable::swap::Terms;
 use crate::curve_stable::swap::WHOLE;
 use crate::discover::Venue;
 use crate::discover::View;
-use crate::execution::{CallStep, Execution, Hop, Input, Output, PlannedSwap, Steps};
+use crate::execution::{CallStep, Execution, Hop, Input, Output, PlannedSwap, Steps, call_data};
 use crate::site::Logs;
 use crate::site::Slots;
 use crate::site::StateSite;
@@ -220,12 +220,7 @@ impl Amm for Pool {
     fn write_step(&self, swap: &PlannedSwap, steps: &mut Steps) {
         let (i, j) = self.places(swap.leg);
         let words = [U256::from(i), U256::from(j), U256::from(swap.amount_in), U256::from(swap.amount_out)];
-        // `exchange`, written in place: a step is written while a bundle waits, and nothing there allocates.
-        let mut data = [0; 4 + 4 * 32];
-        data[..4].copy_from_slice(&abi::exchangeCall::SELECTOR);
-        for (to, word) in data[4..].chunks_exact_mut(32).zip(words) {
-            to.copy_from_slice(&word.to_be_bytes::<32>());
-        }
+        let data: [u8; 4 + 4 * 32] = call_data(abi::exchangeCall::SELECTOR, words);
         let hop = Hop { pool: self.key(), token_in: swap.token_in, amount_out: swap.amount_out };
         steps.call(hop, &CallStep { data: &data, input: Input::Allowed, output: Output::Here });
     }

@@ -42,7 +42,7 @@ use crate::amm::Traded;
 use crate::discover::Venue;
 use crate::discover::View;
 use crate::erc4626::snapshot::PoolSnapshot;
-use crate::execution::{CallStep, Execution, Hop, Input, Output, PlannedSwap, Steps};
+use crate::execution::{CallStep, Execution, Hop, Input, Output, PlannedSwap, Steps, call_data};
 use crate::site;
 use crate::site::Logs;
 use crate::site::Slots;
@@ -177,23 +177,16 @@ impl Amm for Pool {
         Execution::Pull
     }
 
-    /// Written in place: a step is written while a bundle waits, and nothing there allocates. The owner of what is redeemed is our
-    /// contract, which needs no allowance of its own.
+    /// The owner of what is redeemed is our contract, which needs no allowance of its own.
     fn write_step(&self, swap: &PlannedSwap, steps: &mut Steps) {
         let own = U256::from_be_bytes(steps.own().into_word().0);
-        let words = [U256::from(swap.amount_in), own, own];
-        let (selector, size, input) = if deposits(swap.leg) {
-            (abi::depositCall::SELECTOR, 4 + 2 * 32, Input::Allowed)
-        } else {
-            (abi::redeemCall::SELECTOR, 4 + 3 * 32, Input::Held)
-        };
-        let mut data = [0; 4 + 3 * 32];
-        data[..4].copy_from_slice(&selector);
-        for (to, word) in data[4..].chunks_exact_mut(32).zip(words) {
-            to.copy_from_slice(&word.to_be_bytes::<32>());
-        }
+        let amount = U256::from(swap.amount_in);
+        let deposit: [u8; 4 + 2 * 32] = call_data(abi::depositCall::SELECTOR, [amount, own]);
+        let redeem: [u8; 4 + 3 * 32] = call_data(abi::redeemCall::SELECTOR, [amount, own, own]);
+        let (data, input) =
+            if deposits(swap.leg) { (&deposit[..], Input::Allowed) } else { (&redeem[..], Input::Held) };
         let hop = Hop { pool: self.key(), token_in: swap.token_in, amount_out: swap.amount_out };
-        steps.call(hop, &CallStep { data: &data[..size], input, output: Output::Here });
+        steps.call(hop, &CallStep { data, input, output: Output::Here });
     }
 
     /// It is told what goes in, and takes exactly that.

@@ -94,7 +94,7 @@ impl<P: Probe> Trial<'_, P> {
 
     fn answers(&mut self, stage: &Stage, more: Option<(Address, U256, U256)>) -> Answers {
         let [shares, assets, deposit, redeem] = questions();
-        let [shares, assets] = [shares, assets].map(|data| self.says_later(&data, stage.state, more));
+        let [shares, assets] = [shares, assets].map(|data| self.says_later(&data, stage.state, more, trial::YEAR));
         let [deposit, redeem] = [deposit, redeem].map(|data| self.says(&data, stage.state, more));
         let redeemed = self.does((false, stage.amounts[0]), stage.state, more).0;
         let deposited = self.does((true, stage.amounts[1]), stage.state, more).0;

@@ -34,7 +34,9 @@ const PARTS: [u128; 4] = [1, 3, 1_000, 1_000_003];
 /// An amount that shows the least change of a rate.
 const FINE: u128 = 1 << 100;
 /// Seconds after which it is looked at again: a block, a day, a year.
-const LATER: [u64; 3] = [12, 86_400, 31_536_000];
+const LATER: [u64; 3] = [12, 86_400, YEAR];
+/// By then what is a nought times the time since is something.
+pub(super) const YEAR: u64 = 31_536_000;
 /// By how much assets or supply are moved to see what a limit hangs on.
 const MOVED: u128 = 1_003;
 /// More than anything holds: as good as no limit.
@@ -102,16 +104,16 @@ impl<P: Probe> Trial<'_, P> {
         self.probe.call_with(NOBODY, self.vault(), data, &overrides).word(0)
     }
 
-    /// The same a year later: what is a nought times the time since by then is something.
+    /// The same, so many seconds later.
     pub(super) fn says_later(
         &mut self,
         data: &[u8],
         state: State,
         more: Option<(Address, U256, U256)>,
+        seconds: u64,
     ) -> Option<U256> {
         let overrides: Vec<_> = self.written(state).into_iter().chain(more).collect();
-        let [.., year] = LATER;
-        self.probe.call_later(NOBODY, self.vault(), data, &overrides, year).word(0)
+        self.probe.call_later(NOBODY, self.vault(), data, &overrides, seconds).word(0)
     }
 
     /// What a deposit or a redemption says that it has paid. `None`: it reverts. With it, all slots that it has read.
@@ -154,10 +156,9 @@ impl<P: Probe> Trial<'_, P> {
     /// It converts later as it does now.
     pub(super) fn stands_still(&mut self) -> Result<(), String> {
         for (state, deposits) in [MIDDLE, self.own].into_iter().flat_map(|state| [(state, true), (state, false)]) {
-            let (data, written) = (fine(deposits), self.written(state));
+            let data = fine(deposits);
             let now = self.says(&data, state, None);
-            let mut later = |seconds| self.probe.call_later(NOBODY, self.tokens[1], &data, &written, seconds).word(0);
-            if LATER.into_iter().any(|seconds| later(seconds) != now) {
+            if LATER.into_iter().any(|seconds| self.says_later(&data, state, None, seconds) != now) {
                 return Err("its rate moves with time".to_owned());
             }
         }

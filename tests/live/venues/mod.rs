@@ -43,10 +43,6 @@ pub const HOPS: RangeInclusive<usize> = 3..=5;
 /// Swaps, a block each, until a path has landed.
 const LONG: usize = 40;
 
-/// Prices next to the least and the most that concentrated liquidity knows.
-pub const LEAST: U160 = U160::from_limbs([4_295_128_740, 0, 0]);
-pub const MOST: U160 = U160::from_limbs([0x5d95_1d52_6398_8d25, 0xefd1_fc6a_5064_8849, 0xfffd_8963]);
-
 /// A pool of a venue's.
 #[derive(Clone, Copy, Debug)]
 pub struct Made {

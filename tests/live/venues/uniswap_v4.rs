@@ -4,13 +4,14 @@
 use alloy::sol_types::SolValue;
 use alloy_primitives::aliases::{I24, U24};
 use alloy_primitives::{Address, Bytes, I256, U256};
+use peregrine::protocols::uniswap_v3::no_limit;
 use peregrine::protocols::uniswap_v4::Key;
 use peregrine::types::pool_key::PoolKey;
 use peregrine_devnet::Token;
 
 use crate::rig::Rig;
 use crate::venues::deployer::Deployer;
-use crate::venues::{DAI, DEPTH, HOPS, LEAST, MOST, Made, SWAP, WETH, ends, factory, lands, listed, sqrt_price};
+use crate::venues::{DAI, DEPTH, HOPS, Made, SWAP, WETH, ends, factory, lands, listed, sqrt_price};
 
 alloy::sol! {
     struct Terms { address currency0; address currency1; uint24 fee; int24 tickSpacing; address hooks; }
@@ -89,7 +90,7 @@ impl Manager {
         let params = SwapParams {
             zeroForOne: down,
             amountSpecified: -I256::from_raw(amount),
-            sqrtPriceLimitX96: if down { LEAST } else { MOST },
+            sqrtPriceLimitX96: no_limit(down).to(),
         };
         let settings = TestSettings { takeClaims: false, settleUsingBurn: false };
         let call = swapCall { key: abi(&pool.terms), params, settings, hookData: Bytes::default() };

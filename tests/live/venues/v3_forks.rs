@@ -5,13 +5,14 @@ use alloy::sol_types::SolValue;
 use alloy_primitives::aliases::{I24, U24};
 use alloy_primitives::{Address, Bytes, I256, address, hex, keccak256};
 use peregrine::protocols::math::tick;
+use peregrine::protocols::uniswap_v3::no_limit;
 use peregrine_devnet::{Token, creation_code};
 use serde_json::json;
 
 use crate::rig::Rig;
 use crate::v3_code;
 use crate::venues::deployer::{Deployer, transferCall, view};
-use crate::venues::{DAI, DEPTH, HOPS, LEAST, MOST, Made, SWAP, WETH, ends, factory, lands, listed, sqrt_price};
+use crate::venues::{DAI, DEPTH, HOPS, Made, SWAP, WETH, ends, factory, lands, listed, sqrt_price};
 
 alloy::sol! {
     function createPool(address a, address b, uint24 fee) external returns (address pool);
@@ -120,7 +121,7 @@ pub async fn swap(rig: &Rig, deployer: &mut Deployer, pool: &Pool, token_in: usi
         recipient: pool.caller,
         zeroForOne: down,
         amount: I256::from_raw(pool.sides[token_in].worth(SWAP)),
-        limit: if down { LEAST } else { MOST },
+        limit: no_limit(down).to(),
         data: Bytes::new(),
     };
     deployer.through(rig, pool.caller, pool.made.key.contract, &call).await;

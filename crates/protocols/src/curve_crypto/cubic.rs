@@ -155,7 +155,7 @@ fn signed(value: U256, negative: bool) -> Option<I256> {
     Some(if negative { -value } else { value })
 }
 
-/// The whole part of a square root.
+/// The whole part of a square root. `U256::root` begins with a float, and this is on the way of an amount.
 fn square_root(value: U256) -> U256 {
     let mut root = U256::ONE << value.bit_len().div_ceil(2);
     loop {

@@ -57,7 +57,7 @@ async fn a_scan_that_broke_off_goes_on_where_it_was() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_of_few_words_is_asked_for_less_at_once_and_by_number() {
     let world = World::start(32).await;
-    let number = |value: &Value| u64::from_str_radix(value.as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
+    let number = |value: &Value| quantity(value.as_str().unwrap());
     let short = move |call: &Value, reply| {
         let params = &call["params"];
         let last = params.as_array().and_then(|params| params.last()).cloned().unwrap_or_default();
@@ -120,6 +120,55 @@ async fn what_is_too_much_at_once_is_asked_for_in_parts_whatever_the_words() {
         let chain = Chain::new(&url, Duration::from_secs(30)).unwrap();
         assert_eq!(chain.slots(head.hash, &slots).await.unwrap(), due, "{words}");
     }
+}
+
+/// A node that has not answered so many calls, or blocks, before whoever asks (or a gateway between them) has given up: a slow one, or
+/// one under load. Less is asked for at once, in this question and in those behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_answered_in_time_is_asked_for_in_parts() {
+    let world = World::start(35).await;
+    aged(&world).await;
+    let config = Config { page_blocks: 1_000, ..world.config(None) };
+    let due = world.load(&world.chain(), &config, &mut |_| ()).await.unwrap();
+    let slots: Vec<(Address, U256)> = (0..1_000).map(|slot| (world.net.pools[0].address, U256::from(slot))).collect();
+    let head = world.chain().latest().await.unwrap().unwrap();
+    let held = world.chain().slots(head.hash, &slots).await.unwrap();
+    let chain = Chain::new(&slow(&world, false, 300, 60).await, Duration::from_secs(2)).unwrap();
+    let loaded = world.load(&chain, &config, &mut |_| ()).await.unwrap();
+    assert_eq!(loaded.pools.len(), due.pools.len());
+    holds(&world.chain(), &loaded).await;
+    // A slower one: given up in time, and whoever asks again goes on where that was.
+    for gateway in [false, true] {
+        let chain = Chain::new(&slow(&world, gateway, 100, 0).await, Duration::from_secs(2)).unwrap();
+        assert!(chain.slots(head.hash, &slots).await.unwrap_err().is_late());
+        assert_eq!(chain.slots(head.hash, &slots).await.unwrap(), held);
+    }
+}
+
+/// The node behind one that is too slow for more than this at once.
+async fn slow(world: &World, gateway: bool, calls: usize, blocks: u64) -> String {
+    let (client, node) = (reqwest::Client::new(), world.net.node.http());
+    served(move |body: String| {
+        let (client, node) = (client.clone(), node.clone());
+        async move {
+            let asked: Value = serde_json::from_str(&body).unwrap();
+            let block = |name| asked["params"][0][name].as_str().map(quantity);
+            let wide = block("toBlock").zip(block("fromBlock")).is_some_and(|(to, from)| to - from + 1 > blocks);
+            if wide || asked.as_array().is_some_and(|asked| asked.len() > calls) {
+                if !gateway {
+                    std::future::pending::<()>().await;
+                }
+                return (axum::http::StatusCode::GATEWAY_TIMEOUT, axum::body::Bytes::from_static(b"<html>504</html>"));
+            }
+            let said = client.post(&node).header("content-type", "application/json").body(body).send().await;
+            (axum::http::StatusCode::OK, said.unwrap().bytes().await.unwrap())
+        }
+    })
+    .await
+}
+
+fn quantity(text: &str) -> u64 {
+    u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap()
 }
 
 /// A server that answers so.

@@ -45,6 +45,8 @@ pub enum RpcError {
         method: String,
         /// What happened.
         cause: String,
+        /// The time for it ran out: the other side may be there, and slow. Less at once is worth a try.
+        late: bool,
     },
     /// The other side said no.
     #[error("{host}: {method}: error {code}: {message}")]
@@ -88,10 +90,19 @@ const BEGINNING: usize = 120;
 /// The code of a refusal that has none: it may mean any of them.
 pub const UNSAID: i64 = 0;
 
+/// What a gateway answers for a server that took too long (RFC 9110, 15.5.9 and 15.6.5; Cloudflare's own).
+const LATE: [u16; 3] = [408, 504, 524];
+
 /// JSON-RPC's code of a method that there is not.
 const NO_METHOD: i64 = -32601;
 
 impl RpcError {
+    /// The time for it ran out.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        matches!(self, Self::Transport { late: true, .. })
+    }
+
     /// The other side has no such method.
     #[must_use]
     pub fn is_no_such_method(&self) -> bool {
@@ -235,13 +246,14 @@ impl Rpc {
         // Never closed: what is not had in time is not had.
         let Ok(Ok(_turn)) = tokio::time::timeout(self.timeout, self.turns.acquire()).await else {
             let cause = format!("no turn within {:?}: {MOST_IN_FLIGHT} requests are under way", self.timeout);
-            return Err(RpcError::Transport { host: self.host.clone(), method: method.to_owned(), cause });
+            return Err(self.broken(method, cause, false));
         };
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let transport = |error: reqwest::Error| RpcError::Transport {
-            host: self.host.clone(),
-            method: method.to_owned(),
-            cause: error.without_url().to_string(),
+        let transport = |error: reqwest::Error| {
+            let late = error.is_timeout();
+            let cause =
+                if late { format!("no answer within {:?}", self.timeout) } else { error.without_url().to_string() };
+            self.broken(method, cause, late)
         };
         let request = self.client.post(&self.url).header(CONTENT_TYPE, "application/json").body(body);
         let mut reply = request.send().await.map_err(transport)?;
@@ -268,8 +280,8 @@ impl Rpc {
             Ok(answer) => Ok(answer),
             // A gateway's page: the node itself is not there. Of one that finds the request too long the caller makes a shorter one.
             Err(_) if !status.is_success() && status != StatusCode::PAYLOAD_TOO_LARGE => {
-                let (host, cause) = (self.host.clone(), format!("{status}: {}", beginning(bytes)));
-                Err(RpcError::Transport { host, method: method.to_owned(), cause })
+                let late = LATE.contains(&status.as_u16());
+                Err(self.broken(method, format!("{status}: {}", beginning(bytes)), late))
             }
             Err(error) => Err(self.shape(method, format!("{error}: {}", beginning(bytes)))),
         }
@@ -286,6 +298,10 @@ impl Rpc {
             return self.busy(method, None, message);
         }
         RpcError::Refused { host: self.host.clone(), method: method.to_owned(), code, message }
+    }
+
+    fn broken(&self, method: &str, cause: String, late: bool) -> RpcError {
+        RpcError::Transport { host: self.host.clone(), method: method.to_owned(), cause, late }
     }
 
     fn busy(&self, method: &str, after: Option<Duration>, message: String) -> RpcError {

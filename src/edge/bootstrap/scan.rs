@@ -18,6 +18,7 @@ use crate::edge::bootstrap::Wanted;
 use crate::edge::bootstrap::snapshot::Snapshot;
 use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
+use crate::edge::chain::LATE;
 use crate::edge::chain::Log;
 use crate::protocols;
 use crate::protocols::discover::Creation;
@@ -141,8 +142,9 @@ async fn follow(
     hear: Hear<'_>,
 ) -> Result<(), BootstrapError> {
     let (start, topics, address) = (trail.next(snapshot), trail.topics(), trail.address());
-    let (mut next, mut page, mut pages) = (start, config.page_blocks.max(1), 0);
-    let mut was_busy = false;
+    let mut most = config.page_blocks.max(1);
+    let (mut next, mut page, mut pages) = (start, most, 0);
+    let (mut was_busy, mut late) = (false, 0);
     while next <= to {
         let last = next.saturating_add(page - 1).min(to);
         match chain.logs_between((next, last), address, &topics).await {
@@ -152,7 +154,14 @@ async fn follow(
                 }
                 next = last + 1;
                 // A page that was halved for one busy stretch need not stay small.
-                page = page.saturating_mul(2).min(config.page_blocks.max(1));
+                page = page.saturating_mul(2).min(most);
+                late = 0;
+            }
+            // That one was too long costs as long as is waited for an answer: none is so long again.
+            Err(error) if last > next && late < LATE && error.is_late() => {
+                page = (last - next).div_ceil(2);
+                (most, late) = (page, late + 1);
+                continue;
             }
             Err(error) if last > next && is_too_long(&error, &mut was_busy) => {
                 page = (last - next).div_ceil(2);

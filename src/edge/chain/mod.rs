@@ -33,6 +33,7 @@ pub use any::Chain;
 pub use blocks::Listing;
 pub use endpoint::{Bounds, Endpoint};
 pub use identity::Stranger;
+pub(in crate::edge) use pace::LATE;
 pub use trace::Trace;
 pub use trace::vetting::{Belief, Finding, Vetting};
 pub use transaction::{Shown, Unreadable, read_transaction, transaction_hash};

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - A limit of the rate is waited out, as long as the node says or a little longer each time, and changes no size.
-//! - A limit of the size halves what is asked at once; after some requests that were taken it grows again.
+//! - A limit of the size halves what is asked at once; after some requests that were taken it grows again. So does time that runs out,
+//!   and then it grows again behind many more: finding out costs as long as is waited for an answer.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -16,8 +17,12 @@ use crate::metrics::said::is_said;
 const WAIT: Duration = Duration::from_millis(250);
 /// The longest wait at once, whatever the node asks for, and for one request in all.
 const MOST: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(30)];
+/// Halvings in a row for want of time: a node that hangs answers no request, however short.
+pub(in crate::edge) const LATE: usize = 2;
 /// Requests of the full size that were taken before a larger one is tried.
 const TAKEN: usize = 16;
+/// ... so many times more behind each one that was late, and never more than this.
+const LATER: [usize; 2] = [4, 1024];
 
 /// Of one node.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub(super) struct Pace {
     /// Most calls in a request, as far as it has been seen to refuse more.
     most: AtomicUsize,
     taken: AtomicUsize,
+    /// Requests to be taken before a larger one is tried.
+    due: AtomicUsize,
 }
 
 impl Default for Pace {
@@ -38,6 +45,7 @@ impl Default for Pace {
             limited: AtomicU64::new(0),
             most: AtomicUsize::new(usize::MAX),
             taken: AtomicUsize::new(0),
+            due: AtomicUsize::new(TAKEN),
         }
     }
 }
@@ -90,13 +98,23 @@ impl Pace {
         half
     }
 
+    /// A request of so many calls was not answered in time. How many to try.
+    pub(super) fn too_slow(&self, size: usize) -> usize {
+        // Of those under way at once each is late: it is one time.
+        if self.most() >= size {
+            let due = self.due.load(Ordering::Relaxed).saturating_mul(LATER[0]).min(LATER[1]);
+            self.due.store(due, Ordering::Relaxed);
+        }
+        self.too_large(size)
+    }
+
     /// A request of so many calls was taken.
     pub(super) fn taken(&self, size: usize) {
         let most = self.most();
         if most == usize::MAX || size < most {
             return;
         }
-        if self.taken.fetch_add(1, Ordering::Relaxed) + 1 >= TAKEN {
+        if self.taken.fetch_add(1, Ordering::Relaxed) + 1 >= self.due.load(Ordering::Relaxed) {
             self.taken.store(0, Ordering::Relaxed);
             self.most.store(most.saturating_mul(2), Ordering::Relaxed);
         }
@@ -107,7 +125,7 @@ impl Pace {
 mod tests {
     use std::time::Duration;
 
-    use super::{Pace, TAKEN, Waits};
+    use super::{LATER, Pace, TAKEN, Waits};
 
     #[test]
     fn a_size_that_was_refused_is_tried_again_after_some_that_were_taken() {
@@ -118,6 +136,21 @@ mod tests {
         assert_eq!(pace.most(), 25, "smaller ones say nothing");
         (0..TAKEN).for_each(|_| pace.taken(25));
         assert_eq!(pace.most(), 50);
+    }
+
+    #[test]
+    fn a_size_that_was_late_is_tried_again_after_many_more() {
+        let pace = Pace::default();
+        assert_eq!([pace.too_slow(100), pace.too_slow(100)], [50, 50], "two of them under way at once");
+        (0..4 * TAKEN - 1).for_each(|_| pace.taken(50));
+        assert_eq!(pace.most(), 50);
+        pace.taken(50);
+        assert_eq!(pace.most(), 100);
+        for _ in 0..9 {
+            pace.too_slow(100);
+            (0..LATER[1]).for_each(|_| pace.taken(50));
+            assert_eq!(pace.most(), 100, "never so many that it stays small for good");
+        }
     }
 
     #[tokio::test]

@@ -3,8 +3,8 @@
 //! # Invariants
 //! - What is returned is of the block asked for, or there is an error. A node that knows no hashes here is asked by number
 //!   between two looks at which block is canonical at that number.
-//! - Answers come in the order asked. No request holds more calls than `Bounds::batch`; one that a node finds too long is
-//!   halved, and so are all after it. One call alone is no batch: a node may take none.
+//! - Answers come in the order asked. No request holds more calls than `Bounds::batch`; one that a node finds too long, or
+//!   does not answer in time, is halved, and so are all after it. One call alone is no batch: a node may take none.
 
 mod codes;
 
@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::edge::chain::ChainError;
 use crate::edge::chain::endpoint::Endpoint;
+use crate::edge::chain::pace::LATE;
 use crate::edge::rpc::UNSAID;
 use crate::edge::rpc::is_of_size;
 use crate::hot::event::AccountUpdate;
@@ -136,7 +137,7 @@ impl Endpoint {
 
     async fn part<T: DeserializeOwned>(&self, method: &str, mut params: &[Value]) -> Result<Vec<T>, ChainError> {
         let mut answers = Vec::with_capacity(params.len());
-        let mut size = params.len();
+        let (mut size, mut late) = (params.len(), 0);
         while !params.is_empty() {
             let (now, later) = params.split_at(size.min(params.len()));
             let answered = match now {
@@ -146,11 +147,19 @@ impl Endpoint {
             match answered {
                 Ok(part) => {
                     self.pace.taken(now.len());
+                    late = 0;
                     answers.extend::<Vec<T>>(part);
                     params = later;
                 }
                 Err(error) if now.len() > 1 && is_too_much(&error) => {
                     size = self.pace.too_large(now.len());
+                }
+                Err(error) if now.len() > 1 && error.is_late() => {
+                    // Where the whole is asked for anew, it begins where this left off.
+                    (size, late) = (self.pace.too_slow(now.len()), late + 1);
+                    if late > LATE {
+                        return Err(error);
+                    }
                 }
                 Err(error) => return Err(error),
             }

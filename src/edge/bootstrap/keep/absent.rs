@@ -62,7 +62,12 @@ mod tests {
     fn no_such_method_is_remembered_and_no_other_trouble() {
         let absent = Absent::default();
         let shape = ChainError::Shape { host: "h".to_owned(), method: "m".to_owned(), cause: "null".to_owned() };
-        let transport = ChainError::Transport { host: "h".to_owned(), method: "m".to_owned(), cause: "502".to_owned() };
+        let transport = ChainError::Transport {
+            host: "h".to_owned(),
+            method: "m".to_owned(),
+            cause: "502".to_owned(),
+            late: false,
+        };
         let others = [refused(-32600, "invalid request"), refused(-32000, "block not found"), refused(-32602, "x")];
         for error in others.into_iter().chain([shape, transport]) {
             absent.learn("m", &error);

@@ -3,9 +3,10 @@ pragma solidity 0.8.26;
 
 import {Nest} from "./Nest.sol";
 
-/// Runs one path of swaps and other calls with no capital of its own, keeps the profit, pays the builder: a cycle of Uniswap V2 and V3
-/// family swaps, of these, pools of Uniswap V4 and venues that pull or are prepaid, or one that begins with a liquidation. Knows no
-/// venue's or lender's words but `swap` and those of V4's manager: what else is said, whoever it is said to has written into the payload.
+/// Runs one path of swaps and other calls, keeps the profit, pays the builder: a cycle of Uniswap V2 and V3 family swaps, of these, pools
+/// of Uniswap V4 and venues that pull or are prepaid, or one that begins with a liquidation. What the path begins with is lent by its
+/// last pool; where that is a call, which lends nothing, it is what this contract holds, and has again at the end. Knows no venue's or
+/// lender's words but `swap` and those of V4's manager: what else is said, whoever it is said to has written into the payload.
 ///
 /// # Calldata of `run()`: 4 selector bytes 0xc0406226, then packed big-endian fields
 ///
@@ -48,7 +49,8 @@ import {Nest} from "./Nest.sol";
 /// | + 16 | DIRECT: the target pays the next step itself, by its data. Without: it pays here, is measured, and amount_out is sent on |
 ///
 /// What a step spends is the 16 bytes before it, its data or terms included: amount_in, or the amount_out of the step before.
-/// In the plain form bits of kind beyond the first two are not read. The last step is a swap in either form, the first is no stop.
+/// In the plain form bits of kind beyond the first two are not read. The last step is a swap, or in the long form a call that is DIRECT
+/// and pays here; the first is no stop.
 ///
 /// # Calldata of `runAll()`: 4 selector bytes 0x34ba89a6, then for each run, at least one
 ///
@@ -64,6 +66,9 @@ import {Nest} from "./Nest.sol";
 /// is there, and delivered to in its own callback. V2 pools and calls are called front to back, each paying the next. Step 0 is
 /// paid out of the start token that came in first. n swaps make n + 1 transfers, the fewest there can be, and this contract holds
 /// an intermediate token only where a call or a stop asks for it.
+///
+/// A path that ends with a call is gone front to back, but for V3 pools and managers on it, which bring their input as ever: step 0 is
+/// paid out of what this contract holds.
 ///
 /// A manager is unlocked, and calls back with who is to be paid behind the bytes that it echoes. In its callback the swap is made, what
 /// it gives is taken and paid on, and what it costs is brought and settled. Steps before it are made inside: one manager, one
@@ -94,7 +99,8 @@ import {Nest} from "./Nest.sol";
 /// - No delegatecall but that, no creation, no selfdestruct, no upgrade.
 ///
 /// # Limits
-/// - A pool can be in a path once; the last one lends, as every Uniswap V2 pair, V3 pool and V4 manager does.
+/// - A pool can be in a path once. The last one lends, as every Uniswap V2 pair, V3 pool and V4 manager does, or what this contract holds
+///   of the start token is all that the first can be paid.
 /// - A V3 or managed swap that gives more than its amount_out leaves the surplus to the next step, a gift unless that is a stop, HELD
 ///   or managed. Predict exactly. The last step's amount_out is not read if it is V3: min_profit is what protects it.
 /// - Tokens that take a fee on transfer make the next pool revert.

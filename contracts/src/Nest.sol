@@ -29,8 +29,9 @@ abstract contract Nest is Manager {
             uint256 held = _balance(token);
             uint256 last = msg.data.length - STEP;
             if (_isV3(last)) _swapV3(base, last, address(this), form);
-            else if (form == 0 || _kind(last) & MANAGED == 0) _swapV2(last, address(this), base, form);
-            else _managed(base, last, address(this));
+            else if (form == 0 || _kind(last) & (MANAGED | CALL) == 0) _swapV2(last, address(this), base, form);
+            else if (_kind(last) & MANAGED != 0) _managed(base, last, address(this));
+            else _bring(base, msg.data.length, msg.data.length); // a call: nothing lends, and nothing comes behind it
             if (_due != IDLE) revert CallbackMissing();
             uint256 holds = _balance(token);
             if (holds < held) revert Unprofitable();

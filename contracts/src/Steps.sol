@@ -141,8 +141,9 @@ abstract contract Steps is Tokens {
         }
     }
 
-    /// Walks the steps of the long form back to `first`: kinds that there are, sizes that end there, and a swap at the end, for who pays
-    /// last must lend. A call's data are never a token's own words: what leaves here leaves by this code, whatever an encoder wrote.
+    /// Walks the steps of the long form back to `first`: kinds that there are, sizes that end there, and at the end a swap, which lends,
+    /// or a call that pays here itself. A call's data are never a token's own words: what leaves here leaves by this code, whatever an
+    /// encoder wrote.
     function _checkSteps(uint256 first) internal pure {
         uint256 bad;
         // Assembly: a dozen conditions, one branch. A walk that goes below `first` ends there, and is refused for not having met it.
@@ -150,7 +151,9 @@ abstract contract Steps is Tokens {
             let end := calldatasize()
             bad := lt(end, add(first, STEP))
             let kind := byte(0, calldataload(sub(end, STEP)))
-            if iszero(bad) { bad := and(gt(kind, 3), iszero(eq(and(kind, 0xe1), MANAGED))) }
+            if gt(kind, 3) {
+                bad := or(bad, iszero(or(eq(and(kind, 0xe1), MANAGED), eq(and(kind, 0x90), or(CALL, DIRECT)))))
+            }
             for {} gt(end, first) {} {
                 end := sub(end, STEP)
                 kind := byte(0, calldataload(end))

@@ -42,6 +42,37 @@ contract CallsTest is Calls {
         _earns(order, mix);
     }
 
+    /// Nothing lends: what the path begins with is held here, and is here again at the end.
+    function test_a_path_that_ends_with_a_call_earns_what_was_predicted_out_of_what_is_held_in_every_mode() public {
+        for (uint256 mode = 1; mode < 6; mode += 2) {
+            for (uint256 hops = 2; hops < 5; hops++) {
+                for (uint256 kinds = 0; kinds < 1 << (hops - 1); kinds++) {
+                    Mix memory mix = _same(1 << (hops - 1), MODES[mode]);
+                    Order memory order = _path(hops, kinds, mix);
+                    order.legs[hops - 1].out = order.amountIn + 1 ether;
+                    _earns(order, mix);
+                }
+            }
+        }
+    }
+
+    function testFuzz_any_path_that_ends_with_a_call_earns_what_was_predicted(
+        uint8 hops,
+        uint8 kinds,
+        uint8 calls,
+        uint64 modes,
+        uint128 amountIn
+    ) public {
+        hops = uint8(bound(hops, 2, 5));
+        Mix memory mix = _any(calls & ((1 << hops) - 1) | 1 << (hops - 1), modes);
+        mix.modes |= uint256(Kind.DIRECT) << (hops - 1) * 5;
+        Order memory order = _path(hops, kinds, mix);
+        order.amountIn = uint128(bound(amountIn, 1e6, 10 ether));
+        _foretell(order, mix);
+        order.legs[hops - 1].out = order.amountIn + order.amountIn / 10;
+        _earns(order, mix);
+    }
+
     /// The profit is another token than the one that the path begins with, kept between two steps of any kind.
     function testFuzz_a_stop_keeps_what_is_above_what_goes_on(uint8 kinds, uint8 calls, uint64 modes, uint8 where, uint64 kept) public {
         Mix memory mix = _any(calls & 7, modes);

@@ -20,6 +20,25 @@ contract CallsRefusalsTest is Calls {
         _refuses(Payload.long(order, address(0), steps), IExecutor.BadPayload.selector);
     }
 
+    /// A path that ends with a call spends what is held and no more, and keeps nothing moved where less comes back.
+    function test_what_is_not_held_is_not_spent_and_what_is_spent_comes_back() public {
+        for (uint256 mode = 1; mode < 6; mode += 2) {
+            Mix memory mix = _same(2, MODES[mode]);
+            Order memory order = _path(2, 0, mix);
+            order.amountIn = uint128(INVENTORY) + 1;
+            _foretell(order, mix);
+            _refuses(_encode(order, mix), IExecutor.TransferFailed.selector);
+            order.amountIn = 1 ether;
+            _foretell(order, mix);
+            uint128 spends = order.legs[0].out;
+            Venue(order.legs[1].pool).behave(spends, order.amountIn - 1);
+            _refuses(_encode(order, mix), IExecutor.Unprofitable.selector);
+            Venue(order.legs[1].pool).behave(spends, order.amountIn);
+            _succeeds(_encode(order, mix), 0);
+            _inventoryIsWhole(order);
+        }
+    }
+
     function test_a_path_that_begins_with_a_stop_is_refused() public {
         Mix memory mix = _same(1, Kind.ALLOWED);
         Order memory order = _path(2, 0, mix);

@@ -34,6 +34,8 @@ pub enum Refused {
     Ours,
     /// Our owner holds too little ether for its gas.
     Unfunded,
+    /// Nothing lends what the path begins with, and the executor holds less of it: less than `search.capital` says.
+    NoCapital,
     /// The proof rests on more guessed slots than is allowed to be sent.
     Assumed,
     /// The trigger has its bundle for this block already.
@@ -60,7 +62,7 @@ pub enum Refused {
 
 impl Refused {
     /// All of them, in order.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::TriggerFailed,
         Self::NoPool,
         Self::Unscreened,
@@ -76,6 +78,7 @@ impl Refused {
         Self::Unencodable,
         Self::Ours,
         Self::Unfunded,
+        Self::NoCapital,
         Self::Assumed,
         Self::Duplicate,
         Self::BlockFull,
@@ -108,6 +111,7 @@ impl Refused {
             Self::Unencodable => "unencodable",
             Self::Ours => "ours",
             Self::Unfunded => "unfunded",
+            Self::NoCapital => "no_capital",
             Self::Assumed => "assumed",
             Self::Duplicate => "duplicate",
             Self::BlockFull => "block_full",

@@ -18,6 +18,7 @@ use crate::edge::submit::config::Relay;
 use crate::edge::submit::keys;
 use crate::hot::bundle::config::Executor;
 use crate::live::executor::Due;
+use crate::live::executor::capital;
 use crate::types::secret::Place;
 use crate::types::text::printable;
 
@@ -60,6 +61,7 @@ pub fn all(config: &Config) -> eyre::Result<Vec<Answer>> {
         }
         if let Some(executor) = &config.executor {
             answers.push(contract(config, executor, timeout).await);
+            answers.extend(held(config, executor, timeout).await);
         }
         for row in &config.relay {
             answers.push(relay(row).await);
@@ -107,6 +109,20 @@ async fn contract(config: &Config, executor: &Executor, timeout: Duration) -> An
         Ok(Some(wrong)) => answer(of, due.say(wrong).to_string(), false),
         Err(error) => answer(of, error.to_string(), false),
     }
+}
+
+/// What the executor is to spend of its own; nothing where it is to spend nothing.
+async fn held(config: &Config, executor: &Executor, timeout: Duration) -> Option<Answer> {
+    let (of, capital) = ("search.capital", &config.search.capital);
+    let chain = ingest::chain(&config.node, timeout, Some(config.chain.id));
+    if capital.is_empty() || chain.check().await.len() == chain.nodes().len() {
+        return None;
+    }
+    Some(match capital::short(&chain, executor.address, capital).await {
+        Ok(short) if short.is_empty() => answer(of, "the executor holds it".to_owned(), true),
+        Ok(short) => answer(of, short.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "), false),
+        Err(error) => answer(of, error.to_string(), false),
+    })
 }
 
 async fn node(row: &Node, chain_id: u64, timeout: Duration, answers: &mut Vec<Answer>) {

@@ -42,6 +42,7 @@ use crate::live::Tasks;
 use crate::live::dispatcher;
 use crate::live::dispatcher::Dispatcher;
 use crate::live::executor::Due;
+use crate::live::executor::capital;
 use crate::live::fetches::{Bounds, Fetches};
 use crate::live::reconnector;
 use crate::live::reconnector::Dials;
@@ -73,6 +74,7 @@ pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> 
     let ledger = ledger(config)?;
     let chain = dial(config).await?;
     deployed(&chain, own, how).await?;
+    capital::say(&chain, own.executor, &config.search.capital).await;
     let source = StateLoader::new(chain, config, own);
     let loaded = source.load(progress).await?;
     behind(config, Begun { submitter, how, seed, source, ledger, loaded }).await

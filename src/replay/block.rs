@@ -136,12 +136,17 @@ impl Replayer {
         let bases = &self.options.search.base_tokens;
         for token in bases.iter().filter(|token| pools.find_token(**token).is_some()) {
             own.mark_balance_slots(&mut machine, *token);
+            for held in self.options.search.capital.iter().filter(|held| held.token == *token) {
+                own.hold(&mut machine, held.token, held.most);
+            }
         }
         let unknown = if self.options.strict { Unknown::Refuse } else { Unknown::AssumeEmpty };
         let prover = Prover::new(own, OWNER_NONCE, unknown, Bid::Wei(Wei(U256::ZERO)));
         let bases: Vec<_> = bases.iter().map(|token| pools.intern(*token)).collect();
         let search = &self.options.search;
-        let mut cycles = Search::new(&bases, search.max_hops, search.effort()).within(search.budget());
+        let capital = search.capital(|token| pools.intern(token));
+        let mut cycles =
+            Search::new(&bases, search.max_hops, search.effort()).within(search.budget()).spending(&capital);
         cycles.extend(&pools);
         let unusable = found.unusable.into_iter().map(|(pool, reason)| Unusable { pool, reason }).collect();
         Ok((Engine::new(machine, pools, cycles, prover, Wei(search.min_profit_wei)), unusable))

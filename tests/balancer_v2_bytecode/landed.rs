@@ -8,6 +8,7 @@ use peregrine::hot::event::{Event, Outcome};
 use peregrine::hot::evm::db::Unknown;
 use peregrine::hot::evm::own::Own;
 use peregrine::hot::evm::probe::EvmProbe;
+use peregrine::hot::refused::Refused;
 use peregrine::hot::search::Search;
 use peregrine::hot::search::sizing::Effort;
 use peregrine::hot::simulate::Prover;
@@ -28,7 +29,7 @@ const ETHER: u128 = 1_000_000_000_000_000_000;
 struct Market {
     world: World,
     pairs: Vec<Address>,
-    key: PoolKey,
+    keys: Vec<PoolKey>,
     weth: Address,
     others: [Address; 2],
 }
@@ -55,14 +56,19 @@ impl Market {
         let weights: Vec<u64> = in_order(&wide).into_iter().map(|weight| weight as u64).collect();
         let held: Vec<u128> = in_order(held).into_iter().map(|held| held * ETHER).collect();
         let key = world.filled(code, &weights, 3 * PER_CENT / 10, &held);
-        Self { world, pairs, key, weth, others }
+        Self { world, pairs, keys: vec![key], weth, others }
     }
 
     fn engine(self) -> Engine {
+        self.spending(None)
+    }
+
+    /// The same, where our contract holds so much wrapped ether and may spend so much of it.
+    fn spending(self, capital: Option<(u128, u128)>) -> Engine {
         let mut machine = self.world.chain.machine;
         let mut pools: Pools<AnyPool> = Pools::default();
         let mut cache = DiscoveryCache::default();
-        for key in self.pairs.iter().copied().map(PoolKey::from).chain([self.key]) {
+        for key in self.pairs.iter().copied().map(PoolKey::from).chain(self.keys) {
             let found = protocols::discover(&mut EvmProbe::new(&mut machine), &mut cache, key, false);
             pools.add(found.expect("usable").expect("a pool")).expect("new");
         }
@@ -72,6 +78,10 @@ impl Market {
             own.mark_balance_slots(&mut machine, token);
         }
         let mut search = Search::new(&bases, 4, Effort::EXACT);
+        if let Some((holds, most)) = capital {
+            assert!(own.hold(&mut machine, self.weth, U256::from(holds)));
+            search = search.spending(&[(bases[0], most)]);
+        }
         search.extend(&pools);
         let prover = Prover::new(own, 1, Unknown::AssumeEmpty, Bid::Wei(Wei(U256::ZERO)));
         Engine::new(machine, pools, search, prover, Wei(U256::from(1)))
@@ -110,7 +120,7 @@ fn a_cycle_through_a_pool_out_of_line_is_proven_to_the_wei() {
 fn between_two_pairs_a_pool_is_paid_by_our_contract_and_pays_the_pair_behind_it() {
     // What the second token buys of the third is worth more here alone: the way there and back is by pairs.
     let mut market = Market::new(Code::Third, &[34, 33, 33], &[1_030, 1_000, 1_000]);
-    let pool = market.world.found(market.key);
+    let pool = market.world.found(market.keys[0]);
     let leg = pool.leg(market.others[0], market.others[1]).expect("a leg");
     let there = U256::from(100 * ETHER);
     market.world.swap(&pool, leg, false, there);
@@ -120,6 +130,39 @@ fn between_two_pairs_a_pool_is_paid_by_our_contract_and_pays_the_pair_behind_it(
     println!("{paths:?}");
     assert!(paths.iter().any(|path| path == &["pair", "weighted", "pair"]), "{paths:?} {:?}", outcome.rejected);
     assert!(outcome.rejected.is_empty(), "{:?}", outcome.rejected);
+}
+
+/// No pool lends what such a path begins with: it begins with what our contract holds, and with no more than may be spent.
+#[test]
+fn where_nothing_lends_a_path_begins_with_what_our_contract_holds() {
+    let market = || {
+        let mut market = Market::new(Code::First, &[50, 50], &[1_100, 1_000]);
+        let held = [1_000 * ETHER; 2];
+        market.keys.push(market.world.filled(Code::Third, &[50, 50], 3 * PER_CENT / 10, &held));
+        // No pair is left that could lend.
+        market.pairs.clear();
+        market
+    };
+    assert!(market().engine().on_event(Event::Head).proven.is_empty(), "nothing could begin it");
+    let spent = |capital| {
+        let mut engine = market().spending(Some(capital));
+        let outcome = engine.on_event(Event::Head);
+        assert!(outcome.rejected.is_empty(), "{:?}", outcome.rejected);
+        let [proof] = &outcome.proven[..] else { panic!("{:?}", paths(&engine, &outcome)) };
+        let path = proof.opportunity().path(engine.pools());
+        (path.hops[0].amount_in, path.gross)
+    };
+    let (best, gross) = spent((100 * ETHER, 100 * ETHER));
+    assert!(best > U256::from(5 * ETHER) && best < U256::from(50 * ETHER), "{best}");
+    // What may be spent, to the wei, and less is earned with it.
+    let (less, earned) = spent((100 * ETHER, 5 * ETHER));
+    assert!(less == U256::from(5 * ETHER) && earned < gross && !earned.is_zero(), "{less} {earned} {gross}");
+    assert_eq!(spent((best.to(), u128::MAX)), (best, gross), "all that it holds");
+    // It holds a wei less than is spent: refused, and no pool is blamed.
+    let mut engine = market().spending(Some((best.to::<u128>() - 1, u128::MAX)));
+    let outcome = engine.on_event(Event::Head);
+    let why: Vec<Refused> = outcome.rejected.iter().map(|(_, reason)| *reason).collect();
+    assert!(outcome.proven.is_empty() && why == [Refused::NoCapital], "{why:?}");
 }
 
 #[test]

@@ -96,7 +96,9 @@ abstract contract Calls is World {
         return Called(mode, leg.pool, leg.tokenIn, leg.out, data);
     }
 
+    /// Behind the last step it is us.
     function _payee(Order memory order, Mix memory mix, uint256 i) private view returns (address) {
+        if (i == order.legs.length) return executor;
         return _isCall(mix, i) && _mode(mix, i) & Kind.HELD != 0 ? executor : order.legs[i].pool;
     }
 

@@ -5,7 +5,8 @@
 //! # Invariants
 //! - A step is written by the venue that it swaps in: nobody else knows its form, and there is no form by default.
 //! - The layout is the one that the header of `contracts/src/Executor.sol` describes.
-//! - A path ends at a venue that pays before it is paid: what that pays is what the path begins with.
+//! - A path ends at a venue that pays before it is paid, and what that pays is what the path begins with; or it begins with what our
+//!   contract holds.
 //!
 //! # Cost
 //! [`Steps`] is used again: no allocation once its buffers have grown.
@@ -30,7 +31,7 @@ pub enum Execution {
 }
 
 impl Execution {
-    /// It pays before it is paid: the last venue of a path must.
+    /// It pays before it is paid: as the last venue of a path it lends what the first one is paid.
     #[must_use]
     pub const fn lends(self) -> bool {
         match self {
@@ -149,8 +150,8 @@ const HELD: u8 = 4;
 const STOP: u8 = HELD;
 /// Bit of a call's kind, beside [`HELD`]: the target may take what it spends.
 const ALLOWED: u8 = 8;
-/// Bit of a call's kind: the target pays the next step.
-const DIRECT: u8 = 16;
+/// Bit of a call's kind: the target pays the next step, or, behind the last one, our contract.
+pub(crate) const DIRECT: u8 = 16;
 /// Bit of a step's kind: a call.
 const CALL: u8 = 128;
 /// Bit of a step's kind: a swap in a pool of a manager.
@@ -326,6 +327,12 @@ impl Steps {
     #[must_use]
     pub const fn last(&self) -> Option<Execution> {
         self.last
+    }
+
+    /// The last venue lends what the path begins with. Else our contract has it.
+    #[must_use]
+    pub fn lends(&self) -> bool {
+        self.last.is_some_and(Execution::lends)
     }
 
     /// The hop that what was stopped goes on to.

@@ -82,17 +82,26 @@ impl Own {
         Ok(Self { owner, executor, weth })
     }
 
-    /// Marks the slots in which `token` keeps the executor's balance: those that `balanceOf(executor)` reads and
-    /// `balanceOf` of a stranger does not.
+    /// Marks the slots in which `token` keeps the executor's balance.
     pub fn mark_balance_slots(&self, machine: &mut Machine, token: Address) {
-        let mut reads = |holder| {
-            let data = balanceOfCall { holder }.abi_encode();
-            EvmProbe::new(machine).call_with(PROBER, token, &data, &[]).reads
-        };
-        let (ours, strangers) = (reads(self.executor), reads(PROBER));
-        for (address, slot) in ours.into_iter().filter(|read| !strangers.contains(read)) {
+        for (address, slot) in self.balance_slots(machine, token) {
             machine.db_mut().tell_own_slot(address, slot);
         }
+    }
+
+    /// Has the executor hold so much of `token`. Whether it does: not where the token keeps a balance in several slots or in none.
+    pub fn hold(&self, machine: &mut Machine, token: Address, amount: U256) -> bool {
+        let [(address, slot)] = self.balance_slots(machine, token)[..] else { return false };
+        machine.db_mut().tell_slot(address, slot, amount);
+        let asked = EvmProbe::new(machine).call_with(PROBER, token, &balance_of(self.executor), &[]);
+        number(asked.output.map(Bytes::from).as_ref()) == Some(amount)
+    }
+
+    /// Those that `balanceOf(executor)` reads and `balanceOf` of a stranger does not.
+    fn balance_slots(&self, machine: &mut Machine, token: Address) -> Vec<(Address, U256)> {
+        let mut reads = |holder| EvmProbe::new(machine).call_with(PROBER, token, &balance_of(holder), &[]).reads;
+        let (ours, strangers) = (reads(self.executor), reads(PROBER));
+        ours.into_iter().filter(|read| !strangers.contains(read)).collect()
     }
 }
 

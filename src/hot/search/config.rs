@@ -8,6 +8,7 @@ use crate::hot::search::Budget;
 use crate::hot::search::DEFAULT_HOPS;
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::sizing::Effort;
+use crate::types::id::TokenId;
 use crate::types::wei_text;
 
 /// More walks than anyone waits for, and few enough to count in 32 bits.
@@ -19,6 +20,17 @@ const SCREEN_BUDGET: u64 = 1_000_000;
 /// Walks an event: about a hundred cycles at the usual effort, in one or two milliseconds (README, "Speed").
 const SIZING_BUDGET: u64 = 10_000;
 
+/// What the executor holds of a token, and a cycle may begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capital {
+    /// One of the base tokens.
+    pub token: Address,
+    /// The most of it that one run spends, in its smallest unit.
+    #[serde(with = "wei_text")]
+    pub most: U256,
+}
+
 /// Settings of the search.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -28,6 +40,8 @@ pub struct Config {
     /// Tokens a cycle may start from, highest priority first. The first is the wrapped native token, in which profit
     /// is valued.
     pub base_tokens: Vec<Address>,
+    /// What the executor holds itself. Where no pool of a cycle lends what it begins with, it begins with this; else it is not spent.
+    pub capital: Vec<Capital>,
     /// Least gross profit, in wei of ether before gas. Cycles below it are counted and dropped.
     #[serde(with = "wei_text")]
     pub min_profit_wei: U256,
@@ -51,6 +65,7 @@ impl Default for Config {
         Self {
             max_hops: DEFAULT_HOPS,
             base_tokens: chain::DEFAULT.base_tokens.to_vec(),
+            capital: Vec::new(),
             min_profit_wei: U256::from(1),
             evaluations: Effort::USUAL.evaluations,
             tolerance_bits: Effort::USUAL.tolerance_bits,
@@ -84,11 +99,26 @@ impl Config {
                 return Some((key, budget.to_string(), "at least 1"));
             }
         }
+        for (at, Capital { token, most }) in self.capital.iter().enumerate() {
+            let is_held = self.capital[..at].iter().any(|before| before.token == *token);
+            if is_held || !self.base_tokens.contains(token) {
+                return Some(("search.capital.token", token.to_string(), "a base token, each once"));
+            }
+            if u128::try_from(*most).is_err() || most.is_zero() {
+                return Some(("search.capital.most", most.to_string(), "1 to 2^128 - 1"));
+            }
+        }
         let twice = |(at, token): &(usize, &Address)| self.base_tokens[..*at].contains(token);
         let (_, token) =
             self.base_tokens.iter().enumerate().find(|(at, token)| token.is_zero() || twice(&(*at, *token)))?;
         let found = if token.is_zero() { "address 0".to_owned() } else { format!("{token} twice") };
         Some(("search.base_tokens", found, "each token once"))
+    }
+
+    /// What the executor holds itself, by the tokens of a table.
+    #[must_use]
+    pub fn capital(&self, mut id: impl FnMut(Address) -> TokenId) -> Vec<(TokenId, u128)> {
+        self.capital.iter().map(|held| (id(held.token), held.most.saturating_to())).collect()
     }
 
     /// How much work an event is worth.

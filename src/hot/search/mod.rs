@@ -116,6 +116,13 @@ impl Search {
         }
     }
 
+    /// Cycles of the pools that are added from now on may begin with what the executor holds itself, of each token no more than this.
+    #[must_use]
+    pub fn spending(mut self, capital: &[(TokenId, u128)]) -> Self {
+        self.cycles.spend(capital);
+        self
+    }
+
     /// No search is more work than this from now on.
     #[must_use]
     pub const fn within(mut self, budget: Budget) -> Self {
@@ -227,7 +234,11 @@ impl Search {
 
     fn size<V: View>(&mut self, view: &V, id: CycleId) -> Option<Candidate> {
         let edges = self.cycles.hops(id);
-        let best = Path::of(view, edges).and_then(|path| self.sizer.best(&path, self.effort));
+        let best = Path::of(view, edges).and_then(|path| {
+            let (last, _) = path.hops().last()?;
+            let most = self.cycles.most(*last, view.tables().edge(edges[0]).token_in);
+            self.sizer.best_within(&path, self.effort, most)
+        });
         let counts = &mut self.counts;
         counts.evaluations += u64::from(self.sizer.evaluations());
         let candidate = best.and_then(|best| {

@@ -226,7 +226,12 @@ impl Prover {
         let gain = (opportunity.gross(), swaps.amount_in());
         let tx = self.transaction(machine, (token, bid), gain, steps)?;
         let between = self.run(machine, tx, (token, self.look.clone()))?;
-        let answer = self.answer(machine, opportunity, &between, (token, steps.hops()));
+        let held = own::number(between.before.output()).unwrap_or_default();
+        let answer = match steps.lends() || held >= U256::from(swaps.amount_in()) {
+            true => self.answer(machine, opportunity, &between, (token, steps.hops())),
+            // It reverted, and no pool is to be blamed.
+            false => Err(Refused::NoCapital),
+        };
         machine.take_back(between.executed.diff);
         if let Ok(proof) = &answer {
             self.proofs.keep(at, proof, bid);

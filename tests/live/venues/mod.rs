@@ -8,7 +8,9 @@ mod balancer_v1;
 mod balancer_v2;
 mod curve;
 mod deployer;
+mod erc4626;
 mod five_hops;
+mod held;
 mod records;
 mod solidly;
 mod uniswap_v4;
@@ -91,15 +93,24 @@ async fn lands(
     searcher: &Searcher,
     deployer: &mut Deployer,
     (made, hops): (Made, RangeInclusive<usize>),
+    swap: impl AsyncFnMut(&Rig, &mut Deployer, usize),
+) {
+    lands_such(rig, searcher, deployer, (made, &|row| is_mixed(rig, row, &hops)), swap).await;
+}
+
+/// As [`lands`], until such a path has landed.
+async fn lands_such(
+    rig: &Rig,
+    searcher: &Searcher,
+    deployer: &mut Deployer,
+    (made, is_such): (Made, &dyn Fn(&Row) -> bool),
     mut swap: impl AsyncFnMut(&Rig, &mut Deployer, usize),
 ) {
     let _quiet = rig.quiet().await;
     rig.held(searcher, made.key).await;
-    let mixed = || -> Vec<Row> {
-        landed_through(searcher, made.key).into_iter().filter(|row| is_mixed(rig, row, &hops)).collect()
-    };
+    let such = || -> Vec<Row> { landed_through(searcher, made.key).into_iter().filter(|row| is_such(row)).collect() };
     let mut swaps = 0;
-    while mixed().is_empty() {
+    while such().is_empty() {
         assert!(swaps < LONG, "nothing landed through {made:?}: {:?}", searcher.status());
         swap(rig, deployer, swaps).await;
         rig.chance_behind(deployer.last()).await;
@@ -109,7 +120,7 @@ async fn lands(
     }
     deployer.mined(rig).await;
     rig.followed(searcher).await;
-    let rows = mixed();
+    let rows = such();
     for row in &rows {
         let Some(Outcome::Landed { realised, .. }) = &row.outcome else { continue };
         assert_eq!(*realised, row.bundle.predicted);

@@ -14,7 +14,7 @@ use alloy::sol_types::SolError;
 use alloy_primitives::{Address, Bytes, U256, hex};
 use serde::Deserialize;
 
-use crate::execution::Steps;
+use crate::execution::{DIRECT, STEP, Steps};
 use crate::types::amount::Wei;
 
 /// Most hops a path may have.
@@ -116,7 +116,7 @@ pub enum EncodeError {
     /// A stop is between two hops.
     #[error("a stop before hop {0} of {1}, between two hops is due")]
     Stop(usize, usize),
-    /// The last venue pays before it is paid, or there is nothing to begin with.
+    /// What a path begins with and does not end with is lent by its last venue, which pays before it is paid.
     #[error("the last venue of the path does not pay before it is paid")]
     NotLent,
     /// A venue that is called may pay our contract, and must know it.
@@ -149,6 +149,12 @@ impl Run<'_> {
         }
         data.extend_from_slice(&self.amount_in.to_be_bytes());
         data.extend_from_slice(self.steps.bytes());
+        // Behind the last step is nobody to measure for or to send to: its venue has paid our contract.
+        if let Some(kind) =
+            data.len().checked_sub(STEP).and_then(|last| data.get_mut(last)).filter(|_| !self.steps.lends())
+        {
+            *kind |= DIRECT;
+        }
         Ok(())
     }
 
@@ -187,7 +193,7 @@ fn check(steps: &Steps) -> Result<(), EncodeError> {
     if steps.nobodys() {
         return Err(EncodeError::Nobody);
     }
-    if steps.last().is_some_and(|last| last.lends()) { Ok(()) } else { Err(EncodeError::NotLent) }
+    if steps.lends() || steps.start().is_none() { Ok(()) } else { Err(EncodeError::NotLent) }
 }
 
 /// Creation code for one set of opcodes.

@@ -153,7 +153,16 @@ fn what_our_contract_cannot_go_is_not_encoded() {
     steps.begin();
     steps.exact_out(hop(1, 0xaa, 7), true);
     steps.call(hop(2, 0xbb, 8), &call(&[0; 4], Input::Held, Output::Here));
+    // Our contract has what it begins with, and the last venue pays it: nobody behind is to be paid.
+    let due = encode(&steps).unwrap();
+    assert_eq!((steps.bytes()[57 + 6], due[due.len() - 57]), (128 + 4, 128 + 4 + 16));
+    // What it begins with and does not end with is lent.
+    steps.begin_with(Address::repeat_byte(0xaa));
+    steps.call(hop(2, 0xbb, 8), &call(&[0; 4], Input::Held, Output::Here));
     assert_eq!(encode(&steps), Err(EncodeError::NotLent));
+    steps.begin();
+    steps.exact_out(hop(1, 0xaa, 7), true);
+    steps.call(hop(2, 0xbb, 8), &call(&[0; 4], Input::Held, Output::Here));
     steps.exact_out(hop(3, 0xcc, 7), true);
     assert!(encode(&steps).is_ok());
     steps.begin();

@@ -136,6 +136,16 @@ impl Sizer {
         self.refine.run(path, None, grid, start)
     }
 
+    /// The best input of no more than `most`. Where the best of all is beyond: that much, for the curve climbs until there but for
+    /// roundings.
+    pub fn best_within<P: Amm>(&mut self, path: &Path<'_, P>, effort: Effort, most: u128) -> Option<Best> {
+        let best = self.best(path, effort)?;
+        if best.amounts()[0] <= most {
+            return Some(best);
+        }
+        self.refine.only(path, most, best.profit().saturating_add(best.gap()))
+    }
+
     fn bounded<P: Amm>(&mut self, path: &Path<'_, P>) -> Option<Best> {
         if !self.curve.trace(path, Reach::Peak) {
             let (grid, start) = bracket::peak(path, &mut self.refine);

@@ -207,6 +207,13 @@ impl Refine {
         self.end(path, most.saturating_sub(self.best_profit() as u128))
     }
 
+    /// This input and no other, where none leaves more than `most`. `None` when it leaves nothing.
+    pub fn only<P: Amm>(&mut self, path: &Path<'_, P>, input: u128, most: u128) -> Option<Best> {
+        self.best = None;
+        self.walk(path, input)?;
+        self.found(path, most)
+    }
+
     fn end<P: Amm>(&self, path: &Path<'_, P>, gap: u128) -> Option<Best> {
         let best = self.best?;
         Some(Best { amounts: best.amounts, hops: path.hops().len() as u8, gap, evaluations: self.evaluations })

@@ -4,6 +4,8 @@
 //! - It is asked and never assumed: without the contract no proof succeeds, so a searcher would find nothing and not say why.
 //! - What is said names what is wrong and what mends it.
 
+pub mod capital;
+
 use std::fmt;
 
 use alloy_primitives::Address;

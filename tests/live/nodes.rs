@@ -39,7 +39,8 @@ impl Two {
         let anvil = rig.net.node.http();
         let requests = config.node[0].http.clone().unwrap();
         let gates = [vec![Gate::before(&anvil).await], vec![Gate::before(&anvil).await, Gate::before(&requests).await]];
-        config.ingest.timeout_ms = 1_000;
+        // More than a late node takes, both ways: that one is slow, and not one that does not answer.
+        config.ingest.timeout_ms = 2_000;
         config.node = vec![
             row("first", gates[0][0].ws(), gates[0][0].http()),
             row("second", gates[1][0].ws(), gates[1][1].http()),

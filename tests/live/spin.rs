@@ -32,7 +32,7 @@ async fn sends(rig: &Rig, searcher: &Searcher, bundles: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_spinning_thread_hears_and_sends_by_itself_and_earns_what_was_predicted() {
-    spun(Rig::start(120).await).await;
+    spun(Rig::start_alone(120).await).await;
 }
 
 /// Until it has heard, sent and landed.
@@ -61,7 +61,7 @@ pub async fn spun(rig: Rig) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_port_that_breaks_is_dialled_anew_and_nothing_is_sent_twice() {
-    let rig = Rig::start(121).await;
+    let rig = Rig::start_alone(121).await;
     let searcher = rig.search_as(&spinning(&rig)).await;
     sends(&rig, &searcher, 1).await;
     for act in [Act::CutMidFrame, Act::FallSilent, Act::CutMidFrame] {
@@ -80,7 +80,7 @@ async fn a_port_that_breaks_is_dialled_anew_and_nothing_is_sent_twice() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_sent_on_maths_before_the_evm_has_spoken_is_confirmed_or_taken_back() {
-    let rig = Rig::start(122).await;
+    let rig = Rig::start_alone(122).await;
     let mut config = spinning(&rig);
     config.forecast.enabled = true;
     let searcher = rig.search_as(&config).await;

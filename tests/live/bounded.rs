@@ -113,7 +113,7 @@ async fn whoever_sits_at_the_address_of_the_numbers_they_are_served() {
 async fn a_node_that_hangs_and_comes_back_costs_no_more_connections_than_may_be_under_way() {
     let _alone = rig::alone().await;
     let folder = tempfile::tempdir().unwrap();
-    let world = world(151, 60.0).await;
+    let world = world(151, 20.0).await;
     let node = requests::Proxy::before(&world.node_http(), |_, reply| reply).await;
     node.idle(true);
     let mut run = Run::start(&world, (folder.path(), false), "", |text| text.replace(&world.node_http(), &node.url));

@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::config::Config;
+use crate::edge::chain::Chain;
 use crate::edge::ingest;
 use crate::edge::ingest::Node;
 use crate::edge::rpc::Rpc;
@@ -60,8 +61,7 @@ pub fn all(config: &Config) -> eyre::Result<Vec<Answer>> {
             node(row, config.chain.id, timeout, &mut answers).await;
         }
         if let Some(executor) = &config.executor {
-            answers.push(contract(config, executor, timeout).await);
-            answers.extend(held(config, executor, timeout).await);
+            answers.extend(on_chain(config, executor, timeout).await);
         }
         for row in &config.relay {
             answers.push(relay(row).await);
@@ -94,16 +94,22 @@ fn answer(of: &str, said: String, good: bool) -> Answer {
     Answer { of: of.to_owned(), said, good }
 }
 
-/// Asked of the nodes that the searcher would load from.
-async fn contract(config: &Config, executor: &Executor, timeout: Duration) -> Answer {
-    let owner = keys::read(&executor.owner).ok().map(|key| key.address());
-    let due = Due { address: executor.address, owner, weth: config.chain.wrapped_native };
-    let of = "executor.address";
+/// The contract and what it holds: asked of the nodes that the searcher would load from.
+async fn on_chain(config: &Config, executor: &Executor, timeout: Duration) -> Vec<Answer> {
     let chain = ingest::chain(&config.node, timeout, Some(config.chain.id));
     if chain.check().await.len() == chain.nodes().len() {
-        return answer(of, "no node answers".to_owned(), false);
+        return vec![answer(CONTRACT, "no node answers".to_owned(), false)];
     }
-    match due.look(&chain).await {
+    let contract = contract(config, executor, &chain).await;
+    std::iter::once(contract).chain(held(config, executor, &chain).await).collect()
+}
+
+const CONTRACT: &str = "executor.address";
+
+async fn contract(config: &Config, executor: &Executor, chain: &Chain) -> Answer {
+    let owner = keys::read(&executor.owner).ok().map(|key| key.address());
+    let (of, due) = (CONTRACT, Due { address: executor.address, owner, weth: config.chain.wrapped_native });
+    match due.look(chain).await {
         Ok(None) if owner.is_some() => answer(of, format!("{}, the contract, and ours", due.address), true),
         Ok(None) => answer(of, format!("{}, the contract; whose, is not known", due.address), false),
         Ok(Some(wrong)) => answer(of, due.say(wrong).to_string(), false),
@@ -112,13 +118,12 @@ async fn contract(config: &Config, executor: &Executor, timeout: Duration) -> An
 }
 
 /// What the executor is to spend of its own; nothing where it is to spend nothing.
-async fn held(config: &Config, executor: &Executor, timeout: Duration) -> Option<Answer> {
+async fn held(config: &Config, executor: &Executor, chain: &Chain) -> Option<Answer> {
     let (of, capital) = ("search.capital", &config.search.capital);
-    let chain = ingest::chain(&config.node, timeout, Some(config.chain.id));
-    if capital.is_empty() || chain.check().await.len() == chain.nodes().len() {
+    if capital.is_empty() {
         return None;
     }
-    Some(match capital::short(&chain, executor.address, capital).await {
+    Some(match capital::short(chain, executor.address, capital).await {
         Ok(short) if short.is_empty() => answer(of, "the executor holds it".to_owned(), true),
         Ok(short) => answer(of, short.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "), false),
         Err(error) => answer(of, error.to_string(), false),

@@ -136,9 +136,9 @@ impl Replayer {
         let bases = &self.options.search.base_tokens;
         for token in bases.iter().filter(|token| pools.find_token(**token).is_some()) {
             own.mark_balance_slots(&mut machine, *token);
-            for held in self.options.search.capital.iter().filter(|held| held.token == *token) {
-                own.hold(&mut machine, held.token, held.most);
-            }
+        }
+        for held in self.options.search.capital.iter().filter(|held| pools.find_token(held.token).is_some()) {
+            own.hold(&mut machine, held.token, held.most);
         }
         let unknown = if self.options.strict { Unknown::Refuse } else { Unknown::AssumeEmpty };
         let prover = Prover::new(own, OWNER_NONCE, unknown, Bid::Wei(Wei(U256::ZERO)));

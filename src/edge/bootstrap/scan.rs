@@ -3,7 +3,7 @@
 //! # Invariants
 //! - A page is kept before the next one is asked for, so that a scan that was broken off goes on where it was; the blocks
 //!   near the tip are read again, since they may be undone.
-//! - A page that a node refuses is halved, down to one block; what it refuses then is an error.
+//! - A page that a node refuses, or does not answer in time, is halved, down to one block; what it refuses then is an error.
 
 use alloy_primitives::{Address, B256};
 

@@ -6,11 +6,10 @@ use peregrine::hot::search::config::Capital;
 
 use crate::rig::Rig;
 use crate::venues::balancer_v2::{Code, Vault};
-use crate::venues::deployer::{Deployer, view};
+use crate::venues::deployer::{Deployer, transferCall, view};
 use crate::venues::{SWAP, WETH, ends, factory, lands_such, turned};
 
 alloy::sol! {
-    function transfer(address to, uint256 amount) external returns (bool);
     function balanceOf(address holder) external view returns (uint256);
 }
 

@@ -150,8 +150,8 @@ impl Run<'_> {
         data.extend_from_slice(&self.amount_in.to_be_bytes());
         data.extend_from_slice(self.steps.bytes());
         // Behind the last step is nobody to measure for or to send to: its venue has paid our contract.
-        if let Some(kind) =
-            data.len().checked_sub(STEP).and_then(|last| data.get_mut(last)).filter(|_| !self.steps.lends())
+        if !self.steps.lends()
+            && let Some([kind, ..]) = data.last_chunk_mut::<STEP>()
         {
             *kind |= DIRECT;
         }

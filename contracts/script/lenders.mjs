@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Compiles what npm's packages hold as source only: Morpho Blue, Chainlink's FluxAggregator and its proxy, Aerodrome's pools of both
-// kinds and their factories, solmate's and OpenZeppelin's vaults, and vaults of our tests' own on OpenZeppelin's code. Each with the
+// kinds and their factories, solmate's and OpenZeppelin's vaults, and vaults and a token of our tests' own on OpenZeppelin's code. Each with the
 // settings of its authors, and with their compiler or the oldest one that the package's source takes, as creation code, in
 // node_modules/.peregrine/, where it goes when the packages go. Each source once, whatever is wanted of it.
 // Nothing of it is committed: some of it is BUSL-1.1. Does nothing for what is there already.
@@ -29,6 +29,7 @@ const WANTED = [
   { source: `${V4_LIB}/solmate/src/test/utils/mocks/MockERC4626.sol`, name: "MockERC4626", as: "SolmateVault", ...VAULT },
   { source: `${V4_LIB}/openzeppelin-contracts/contracts/mocks/token/ERC4626Mock.sol`, name: "ERC4626Mock", ...VAULT },
   { source: `${VAULTS}/FeeVault.sol`, name: "FeeVault", ...VAULT },
+  { source: `${VAULTS}/MintedToken.sol`, name: "MintedToken", ...VAULT },
   ...["Offset", "Limited", "Managed", "Streaming", "Asynchronous", "Stingy", "Odd", "Hostile"].map((kind) => ours(`${kind}Vault`)),
   { source: `${AERODROME}/Pool.sol`, name: "Pool", as: "SolidlyPool", ...SOLIDLY },
   { source: `${AERODROME}/factories/PoolFactory.sol`, name: "PoolFactory", as: "SolidlyFactory", ...SOLIDLY },

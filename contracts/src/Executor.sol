@@ -5,8 +5,9 @@ import {Nest} from "./Nest.sol";
 
 /// Runs one path of swaps and other calls, keeps the profit, pays the builder: a cycle of Uniswap V2 and V3 family swaps, of these, pools
 /// of Uniswap V4 and venues that pull or are prepaid, or one that begins with a liquidation. What the path begins with is lent by its
-/// last pool; where that is a call, which lends nothing, it is what this contract holds, and has again at the end. Knows no venue's or
-/// lender's words but `swap` and those of V4's manager: what else is said, whoever it is said to has written into the payload.
+/// last pool, or by a lender behind it; where that is a call, which lends nothing, it is what this contract holds, and has again at the
+/// end. Knows no venue's or lender's words but `swap` and those of V4's manager: what else is said, whoever it is said to has written
+/// into the payload.
 ///
 /// # Calldata of `run()`: 4 selector bytes 0xc0406226, then packed big-endian fields
 ///
@@ -29,8 +30,9 @@ import {Nest} from "./Nest.sol";
 ///         terms, 66 bytes   a managed swap's alone: u160 currency0 (0: ether), u160 currency1, u24 fee, i24 tickSpacing, u160 hooks
 ///         +0  u8    kind
 ///         +1  u160  target      the pool, its manager, or who is called; a stop: not read
-///        +21  u160  token_in    plain form, step 0: == token. Long form: of a call that is not step 0 and is paid here, and of what
-///                               comes behind a call that is measured (its token). Else not read; zeros are cheapest
+///        +21  u160  token_in    plain form, step 0: == token. Long form: of a call that is not step 0 and is paid here (WETH where it
+///                               is called with ether), and of what comes behind a call that is measured (its token), but for
+///                               ether. Else not read; zeros are cheapest
 ///        +41  u128  amount_out  V2: exact output. V3: what the next step will spend, and must get at least. Managed: the same, and
 ///                               less is refused. A call that is measured: what it must give and what goes on. A stop: what goes on
 ///
@@ -47,10 +49,18 @@ import {Nest} from "./Nest.sol";
 /// | + 4 | HELD: what it spends is here when it is called. Without: SENT, the step before pays the target |
 /// | + 8 | with HELD, ALLOWED: the target may take what it spends, and not more, now and not later |
 /// | + 16 | DIRECT: the target pays the next step itself, by its data. Without: it pays here, is measured, and amount_out is sent on |
+/// | + 2 | ETHER OUT: what it gives is ether, which is measured and wrapped. DIRECT then: all of it stays here |
+/// | + 32 | ETHER IN, with HELD and not ALLOWED: what it spends is WETH, unwrapped, and the target is called with the ether |
+/// | 196 | a loan, the last step: the target lends what the path begins with, plus what follows. amount_out: what it is due |
+/// | + 8 | TAKEN: it is allowed to take what it is due, and not more, now and not later. Without: it is sent that |
+/// | + 16 | HASHED: its callback is answered as ERC-3156 has it. Without: by 1 |
+///
+/// A loan's data are the lender's call up to where the bytes that it echoes begin, their length not included: those must be the call's
+/// last, and the last of what it calls back with. They are appended here.
 ///
 /// What a step spends is the 16 bytes before it, its data or terms included: amount_in, or the amount_out of the step before.
-/// In the plain form bits of kind beyond the first two are not read. The last step is a swap, or in the long form a call that is DIRECT
-/// and pays here; the first is no stop.
+/// In the plain form bits of kind beyond the first two are not read. The last step is a swap, or in the long form a loan or a call that
+/// is DIRECT and pays here; the first is no stop.
 ///
 /// # Calldata of `runAll()`: 4 selector bytes 0x34ba89a6, then for each run, at least one
 ///
@@ -68,7 +78,7 @@ import {Nest} from "./Nest.sol";
 /// an intermediate token only where a call or a stop asks for it.
 ///
 /// A path that ends with a call is gone front to back, but for V3 pools and managers on it, which bring their input as ever: step 0 is
-/// paid out of what this contract holds.
+/// paid out of what this contract holds. One that ends with a loan likewise, out of what the lender has paid here before it called back.
 ///
 /// A manager is unlocked, and calls back with who is to be paid behind the bytes that it echoes. In its callback the swap is made, what
 /// it gives is taken and paid on, and what it costs is brought and settled. Steps before it are made inside: one manager, one
@@ -87,13 +97,14 @@ import {Nest} from "./Nest.sol";
 /// - A callback is obeyed only if it comes from the pool in flight and echoes the bytes that this contract sent to it, the pool's own
 ///   address among them: `_due` holds their hash. Obeying uses the hash up, so there is no second time. Idle, nothing hashes to `_due`.
 /// - While a callback is due nothing but it is heard; while a call runs none is due. Then the owner alone would be obeyed. While a
-///   manager swaps and pays out nobody is: `_due` holds the manager, whose ether alone is then taken.
-/// - An allowance is given to a call's target alone, for what it spends, and is zero after the call, whatever it took.
+///   manager swaps and pays out, or a call gives ether, nobody is: `_due` holds who that is, whose ether alone is then taken.
+/// - An allowance is given to a call's target alone, for what it spends, and is zero after the call, whatever it took. To a lender, for
+///   what it is due of what the path begins with, likewise.
 /// - No call says transfer, approve or transferFrom: an encoder's mistake moves nothing by a token's own entrances.
-/// - ETH leaves to `block.coinbase` (at most the bid), by `sweep`, and to a manager, for whom as much WETH is unwrapped, inside that
-///   token's window. What a manager pays is measured, and wrapped: ETH that was here is not spent by a path. Else WETH is unwrapped out
-///   of this run's profit only. msg.value is read nowhere: each bid in wei is paid out of the ETH that is still here, so none is
-///   counted twice.
+/// - ETH leaves to `block.coinbase` (at most the bid), by `sweep`, and to a manager or a call's target, for whom as much WETH is
+///   unwrapped, inside that token's window. What they pay is measured, and wrapped: ETH that was here is not spent by a path. Else WETH
+///   is unwrapped out of this run's profit only. msg.value is read nowhere: each bid in wei is paid out of the ETH that is still
+///   here, so none is counted twice.
 /// - A run among several can do what it can do alone: it is this code called by itself in the owner's name, and only `run()` of it,
 ///   begun when the run before has ended with no callback due. What one has earned the next one may not lose.
 /// - No delegatecall but that, no creation, no selfdestruct, no upgrade.
@@ -123,6 +134,9 @@ contract Executor is Nest {
     uint256 private constant RUN_ALL = 0x34ba89a6;
     uint256 private constant SWEEP = 0x62c06767;
 
+    /// What ERC-3156 wants to hear: keccak256("ERC3156FlashBorrower.onFlashLoan").
+    uint256 private constant LENT_HASH = uint256(keccak256("ERC3156FlashBorrower.onFlashLoan"));
+
     uint256 private constant FLAG_BPS = 1;
     uint256 private constant FLAG_LONG = 2;
 
@@ -135,7 +149,7 @@ contract Executor is Nest {
         WETH = weth;
     }
 
-    /// WETH pays here when it is unwrapped, with 2300 gas; a manager, while it is in flight; the owner may add ETH for bids.
+    /// WETH pays here when it is unwrapped, with 2300 gas; a manager or who is called for ether, while in flight; the owner, for bids.
     receive() external payable {
         if (msg.sender != WETH && msg.sender != OWNER && _due != _onlyEtherOf(msg.sender)) revert NotOwner();
     }
@@ -175,8 +189,29 @@ contract Executor is Nest {
         }
     }
 
+    /// A lender has lent. Whatever it calls this by, the bytes that it was given come last; the last word of them says how many are
+    /// the echo.
+    function _lent(uint256 due) private {
+        uint256 said = 1; // as Aave has it, and who looks at nothing
+        unchecked {
+            uint256 end = msg.data.length - 32;
+            uint256 size = _word(end);
+            uint256 base = end - ((size + 31) & ~uint256(31));
+            if (_echoHash(base, size, LENT) != due) revert NotDue();
+            uint256 step = base + size - STEP;
+            if (msg.sender != _pool(step)) revert NotDue();
+            _onLent(base, step);
+            if (_kind(step) & HASHED != 0) said = LENT_HASH;
+        }
+        assembly ("memory-safe") {
+            mstore(0x00, said)
+            return(0x00, 0x20)
+        }
+    }
+
     /// A manager is unlocked: unlockCallback(bytes), and whoever is to be paid lies behind the step. It wants bytes in return.
     function _unlocked(uint256 due) private {
+        if (due & KIND_V3 != 0) return _lent(due);
         unchecked {
             uint256 base = 4 + 2 * 32;
             uint256 size = _word(base - 32);

@@ -30,12 +30,33 @@ abstract contract Nest is Manager {
             uint256 last = msg.data.length - STEP;
             if (_isV3(last)) _swapV3(base, last, address(this), form);
             else if (form == 0 || _kind(last) & (MANAGED | CALL) == 0) _swapV2(last, address(this), base, form);
-            else if (_kind(last) & MANAGED != 0) _managed(base, last, address(this));
+            else if (_kind(last) & CALL == 0) _managed(base, last, address(this));
+            else if (_kind(last) & MANAGED != 0) _onLoan(base, last);
             else _bring(base, msg.data.length, msg.data.length); // a call: nothing lends, and nothing comes behind it
             if (_due != IDLE) revert CallbackMissing();
             uint256 holds = _balance(token);
             if (holds < held) revert Unprofitable();
             return holds - held;
+        }
+    }
+
+    /// A loan: the path is gone in the lender's callback. What it was allowed and has not taken is not left.
+    function _onLoan(uint256 base, uint256 step) private {
+        _borrow(base, step);
+        if (_kind(step) & TAKEN == 0) return;
+        (address start, address lender) = (_start(base), _pool(step));
+        if (_allowance(start, lender) != 0) _approve(start, lender, 0);
+    }
+
+    /// The lender has paid: all steps before the loan, front to back, and what it is due.
+    function _onLent(uint256 base, uint256 step) internal {
+        unchecked {
+            _bring(base, step - SIZE - _size(step), step);
+            // A pool that has not called back yet could do so while the lender takes what it is due.
+            if (_due != IDLE) revert CallbackMissing();
+            address start = _start(base);
+            if (_kind(step) & TAKEN != 0) _approve(start, _pool(step), _amountOut(step));
+            else _transfer(start, _pool(step), _amountOut(step));
         }
     }
 
@@ -168,7 +189,10 @@ abstract contract Nest is Manager {
     }
 
     function _callAndSend(address token, uint256 at, uint256 step, uint256 next, uint256 kind) private {
-        if (kind & DIRECT != 0) return _callAllowed(token, at, step, kind);
+        if (kind & (DIRECT | ETHER_OUT) != 0) {
+            if (kind & ETHER_OUT != 0) return _callForEther(token, at, step, next, kind);
+            return _callAllowed(token, at, step, kind);
+        }
         unchecked {
             address got = _tokenIn(next);
             uint256 due = _amountOut(step);
@@ -180,11 +204,36 @@ abstract contract Nest is Manager {
         }
     }
 
+    /// What comes is ether, from the target and from nobody else. It is wrapped, and stays where the next step wants it here.
+    function _callForEther(address token, uint256 at, uint256 step, uint256 next, uint256 kind) private {
+        unchecked {
+            uint256 due = _amountOut(step);
+            uint256 held = address(this).balance;
+            _due = _onlyEtherOf(_pool(step));
+            _callAllowed(token, at, step, kind);
+            _due = IDLE;
+            uint256 holds = address(this).balance;
+            if (holds < held || holds - held < due) revert GotTooLittle();
+            address weth = _weth();
+            _wrap(weth, holds - held);
+            if (kind & DIRECT == 0 && _kind(next) & HELD == 0) _transfer(weth, _pool(next), due);
+        }
+    }
+
     function _callAllowed(address token, uint256 at, uint256 step, uint256 kind) private {
         address target = _pool(step);
-        if (kind & ALLOWED != ALLOWED) return _callTarget(target, at, step);
+        if (kind & ALLOWED != ALLOWED) {
+            uint256 value;
+            if (kind & ETHER_IN != 0) {
+                // What leaves as ether is measured as this token.
+                if (token != _weth()) revert BadPayload();
+                value = _amountBefore(at);
+                _unwrap(token, value);
+            }
+            return _callTarget(target, at, step, value);
+        }
         _approve(token, target, _amountBefore(at));
-        _callTarget(target, at, step);
+        _callTarget(target, at, step, 0);
         if (_allowance(token, target) != 0) _approve(token, target, 0);
     }
 }

@@ -34,19 +34,36 @@ abstract contract Steps is Tokens {
     uint256 internal constant ALLOWED = 8 | HELD;
     /// The target pays the next step itself, so nothing is measured or sent here.
     uint256 internal constant DIRECT = 16;
+    /// Of a call: what it gives is ether, which comes here and is wrapped.
+    uint256 internal constant ETHER_OUT = 2;
+    /// Of a call, with HELD: what it spends is WETH, unwrapped, and it is called with the ether.
+    uint256 internal constant ETHER_IN = 32;
     uint256 internal constant CALL = 128;
+    /// A lender is called for what the path begins with, and calls back: CALL and MANAGED, and HELD, as the step before pays here.
+    uint256 internal constant LOAN = 196;
+    /// Of a loan: the lender takes what it is due by an allowance. Else it is sent there.
+    uint256 internal constant TAKEN = 8;
+    /// Of a loan: it is told that all went well as ERC-3156 has it. Else by 1.
+    uint256 internal constant HASHED = 16;
     /// A swap in a pool of a manager, the terms of the pool before the record.
     uint256 internal constant MANAGED = 64;
     /// Of a managed swap: what it spends is what the step before, of the same manager, has left in the manager's books.
     uint256 internal constant NETTED = 8;
     /// Of a managed swap: a later step has unlocked its manager.
     uint256 internal constant INSIDE = 16;
+    /// The kinds of calls that there are, a bit each, by what they are beside CALL: no bit but those above, no ALLOWED without HELD, and
+    /// ether for a call that is HELD and not ALLOWED.
+    uint256 private constant CALLS = 0x50005050555055;
+    /// The same of loans.
+    uint256 private constant LOANS = 0x101010100000000000000000;
     /// Bytes of a pool's terms: currency0, currency1, u24 fee, i24 tickSpacing, hooks.
     uint256 internal constant TERMS = 66;
 
     // How a callback is due, beside KIND_V3.
     uint256 internal constant LONG = 2;
     uint256 internal constant UNLOCKED = 4;
+    /// A lender's callback: with LONG and UNLOCKED.
+    uint256 internal constant LENT = KIND_V3 | LONG | UNLOCKED;
 
     /// TickMath.MIN_SQRT_RATIO + 1 and MAX_SQRT_RATIO - 1: no price limit, the amounts are the limit.
     uint256 private constant MIN_LIMIT = 4295128740;
@@ -118,14 +135,36 @@ abstract contract Steps is Tokens {
         if (asked > most) revert AskedTooMuch();
     }
 
-    /// Calls what a CALL names with the bytes from `at` to its size. Says what the target says; what it should have done is checked
-    /// by balances.
-    function _callTarget(address target, uint256 at, uint256 step) internal {
+    /// Calls what a CALL names with the bytes from `at` to its size, and with ether. Says what the target says; what it should have
+    /// done is checked by balances.
+    function _callTarget(address target, uint256 at, uint256 step, uint256 value) internal {
         uint256 size = _size(step);
         assembly ("memory-safe") {
             let m := mload(0x40)
             calldatacopy(m, at, size)
-            if iszero(call(gas(), target, 0, m, size, 0, 0)) {
+            if iszero(call(gas(), target, value, m, size, 0, 0)) {
+                returndatacopy(m, 0, returndatasize())
+                revert(m, returndatasize())
+            }
+        }
+    }
+
+    /// Asks a lender for what the path begins with: its step's data, which end where the bytes that it shall echo are due; their size,
+    /// themselves, padded, and how many of them are read. It calls back before it returns.
+    function _borrow(uint256 base, uint256 step) internal {
+        address lender = _pool(step);
+        uint256 size = step + STEP - base;
+        uint256 data = _size(step);
+        _due = _echoHash(base, size, LENT);
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            calldatacopy(m, sub(sub(step, SIZE), data), data)
+            let echo := add(m, data)
+            let padded := and(add(size, 31), not(31))
+            mstore(echo, add(padded, 32))
+            calldatacopy(add(echo, 32), base, size)
+            mstore(add(add(echo, 32), padded), size)
+            if iszero(call(gas(), lender, 0, m, add(add(data, 64), padded), 0, 0)) {
                 returndatacopy(m, 0, returndatasize())
                 revert(m, returndatasize())
             }
@@ -141,9 +180,9 @@ abstract contract Steps is Tokens {
         }
     }
 
-    /// Walks the steps of the long form back to `first`: kinds that there are, sizes that end there, and at the end a swap, which lends,
-    /// or a call that pays here itself. A call's data are never a token's own words: what leaves here leaves by this code, whatever an
-    /// encoder wrote.
+    /// Walks the steps of the long form back to `first`: kinds that there are, sizes that end there, and at the end a swap or a loan,
+    /// which lend, or a call that pays here itself. A call's data are never a token's own words: what leaves here leaves by this code,
+    /// whatever an encoder wrote.
     function _checkSteps(uint256 first) internal pure {
         uint256 bad;
         // Assembly: a dozen conditions, one branch. A walk that goes below `first` ends there, and is refused for not having met it.
@@ -151,8 +190,13 @@ abstract contract Steps is Tokens {
             let end := calldatasize()
             bad := lt(end, add(first, STEP))
             let kind := byte(0, calldataload(sub(end, STEP)))
+            let fine := CALLS
             if gt(kind, 3) {
-                bad := or(bad, iszero(or(eq(and(kind, 0xe1), MANAGED), eq(and(kind, 0x90), or(CALL, DIRECT)))))
+                // A swap in a manager, or a call that pays here; else it must be a loan, which no other step is.
+                if iszero(or(eq(and(kind, 0xe1), MANAGED), eq(and(kind, 0xd0), or(CALL, DIRECT)))) {
+                    bad := or(bad, lt(kind, CALL))
+                    fine := LOANS
+                }
             }
             for {} gt(end, first) {} {
                 end := sub(end, STEP)
@@ -170,7 +214,8 @@ abstract contract Steps is Tokens {
                     let size := shr(240, calldataload(sub(end, SIZE)))
                     let whole := add(size, SIZE)
                     let selector := shr(224, calldataload(sub(end, whole)))
-                    bad := or(bad, or(and(kind, 0x63), eq(and(kind, 12), 8))) // other bits, or ALLOWED and not HELD
+                    bad := or(bad, iszero(and(shr(and(kind, 127), fine), 1)))
+                    fine := CALLS
                     bad := or(bad, or(lt(size, 4), eq(selector, 0xa9059cbb))) // transfer
                     bad := or(bad, or(eq(selector, 0x095ea7b3), eq(selector, 0x23b872dd))) // approve, transferFrom
                     end := mul(sub(end, whole), lt(whole, end))

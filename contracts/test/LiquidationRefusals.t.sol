@@ -3,7 +3,7 @@ pragma solidity ^0.8.26;
 
 import {IExecutor} from "./support/Interfaces.sol";
 import {IAave, IApprove, IMorpho} from "./support/LenderInterfaces.sol";
-import {Order, Payload} from "./support/Payload.sol";
+import {Kind, Order, Payload} from "./support/Payload.sol";
 import {Lend, Sale, SalePayload} from "./support/Sale.sol";
 import {Keep, Sales} from "./support/Sales.sol";
 
@@ -65,7 +65,7 @@ contract LiquidationRefusalsTest is Sales {
         // Those of the call and of the pool behind it.
         uint256 pool = payload.length - 57;
         (uint8 called, uint8 swaps) = (uint8(payload[pool - 57]), uint8(payload[pool]));
-        vm.assume(kind & 0xe0 != 0x80 || kind & 3 != 0 || kind & 12 == 8);
+        vm.assume(!Kind.isCall(kind));
         vm.assume(kind > 4);
         payload[pool - 57] = bytes1(kind);
         _refuses(payload, IExecutor.BadPayload.selector);

@@ -25,6 +25,9 @@ interface IAave {
     function setReserveBorrowing(address, bool) external;
     function enableBorrowingOnReserve(address, bool) external;
     function setLiquidationProtocolFee(address, uint256) external;
+    function setReserveFlashLoaning(address, bool) external;
+    function updateFlashloanPremiumTotal(uint128) external;
+    function ADDRESSES_PROVIDER() external view returns (address);
     // Of the pools.
     function supply(address, uint256, address, uint16) external;
     function deposit(address, uint256, address, uint16) external;

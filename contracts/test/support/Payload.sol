@@ -38,7 +38,23 @@ library Kind {
     uint8 internal constant ALLOWED = 12;
     uint8 internal constant HERE = 0;
     uint8 internal constant DIRECT = 16;
+    uint8 internal constant ETHER_OUT = 2;
+    uint8 internal constant ETHER_IN = 32;
     uint8 internal constant CALL = 128;
+    // A loan's, and what else of it.
+    uint8 internal constant LOAN = 68;
+    uint8 internal constant TAKEN = 8;
+    uint8 internal constant HASHED = 16;
+
+    /// A call that there is, as the header's table has it.
+    function isCall(uint8 kind) internal pure returns (bool) {
+        bool ether_ = kind & ETHER_IN == 0 || kind & ALLOWED == HELD;
+        return kind & 0xc1 == CALL && kind & ALLOWED != 8 && ether_;
+    }
+
+    function isLoan(uint8 kind) internal pure returns (bool) {
+        return kind & ~(TAKEN | HASHED) == CALL | LOAN;
+    }
 }
 
 /// Encodes as the header of Executor.sol says, written from that text and not from the contract's code.

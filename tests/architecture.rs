@@ -125,7 +125,8 @@ const ROOMS: &[Room] = &[
     // How a swap is made in a venue is said in the venue's own words, by the traits.
     Room { at: "protocols::amm", may: &["protocols::types", "protocols::math", "protocols::execution", "protocols::discover",
         "protocols::site"], doors: &[], crates: ABI, bans: PURE },
-    Room { at: "protocols::execution", may: &["protocols::types", "protocols::amm"], doors: &[], crates: Only(&["alloy_primitives"]), bans: PURE },
+    Room { at: "protocols::execution", may: &["protocols::types", "protocols::amm", "protocols::flash"], doors: &[],
+        crates: Only(&["alloy_primitives"]), bans: PURE },
     // What a log or a slot meant is said in the same words of a pool and of a market, and both are asked through the same probe.
     Room { at: "protocols::lending", may: &["protocols::types", "protocols::math", "protocols::amm",
         "protocols::discover", "protocols::execution", "protocols::site"], doors: &[], crates: ABI, bans: PURE },

@@ -34,7 +34,8 @@ pub enum Refused {
     Ours,
     /// Our owner holds too little ether for its gas.
     Unfunded,
-    /// Nothing lends what the path begins with, and the executor holds less of it: less than `search.capital` says.
+    /// No pool lends what the path begins with, and who is to have it has less: the executor than `search.capital` says, or a lender
+    /// than `search.lenders` does.
     NoCapital,
     /// The proof rests on more guessed slots than is allowed to be sent.
     Assumed,

@@ -141,7 +141,8 @@ impl Replayer {
             own.hold(&mut machine, held.token, held.most);
         }
         let unknown = if self.options.strict { Unknown::Refuse } else { Unknown::AssumeEmpty };
-        let prover = Prover::new(own, OWNER_NONCE, unknown, Bid::Wei(Wei(U256::ZERO)));
+        let prover =
+            Prover::new(own, OWNER_NONCE, unknown, Bid::Wei(Wei(U256::ZERO))).funded(self.options.search.fundings());
         let bases: Vec<_> = bases.iter().map(|token| pools.intern(*token)).collect();
         let search = &self.options.search;
         let capital = search.capital(|token| pools.intern(token));

@@ -16,11 +16,12 @@ use peregrine::hot::state::pools::Pools;
 use peregrine::protocols;
 use peregrine::protocols::amm::Amm;
 use peregrine::protocols::executor::Bid;
+use peregrine::protocols::flash::Funding;
 use peregrine::protocols::{AnyPool, DiscoveryCache};
 use peregrine::types::amount::Wei;
 use peregrine::types::pool_key::PoolKey;
 
-use crate::common::chain::{Chain, USER, depositCall};
+use crate::common::chain::{Chain, USER, depositCall, transferCall};
 use crate::world::{Code, PER_CENT, WINDOWS, World, legs};
 
 const ETHER: u128 = 1_000_000_000_000_000_000;
@@ -60,11 +61,20 @@ impl Market {
     }
 
     fn engine(self) -> Engine {
-        self.spending(None)
+        self.begun_by(None, None)
     }
 
     /// The same, where our contract holds so much wrapped ether and may spend so much of it.
-    fn spending(self, capital: Option<(u128, u128)>) -> Engine {
+    fn spending(self, capital: (u128, u128)) -> Engine {
+        self.begun_by(Some(capital), None)
+    }
+
+    /// The same, where somebody who is asked so lends so much wrapped ether at most.
+    fn lent_by(self, lender: (&str, Address), most: u128) -> Engine {
+        self.begun_by(None, Some((lender, most)))
+    }
+
+    fn begun_by(self, capital: Option<(u128, u128)>, lender: Option<((&str, Address), u128)>) -> Engine {
         let mut machine = self.world.chain.machine;
         let mut pools: Pools<AnyPool> = Pools::default();
         let mut cache = DiscoveryCache::default();
@@ -82,8 +92,14 @@ impl Market {
             assert!(own.hold(&mut machine, self.weth, U256::from(holds)));
             search = search.spending(&[(bases[0], most)]);
         }
+        let mut fundings = Vec::new();
+        if let Some(((protocol, at), most)) = lender {
+            let lender = protocols::flash_lender(protocol).expect("a lender");
+            fundings.push(Funding { token: self.weth, most, lender: Some((lender, at)) });
+            search = search.spending(&[(bases[0], most)]);
+        }
         search.extend(&pools);
-        let prover = Prover::new(own, 1, Unknown::AssumeEmpty, Bid::Wei(Wei(U256::ZERO)));
+        let prover = Prover::new(own, 1, Unknown::AssumeEmpty, Bid::Wei(Wei(U256::ZERO))).funded(fundings);
         Engine::new(machine, pools, search, prover, Wei(U256::from(1)))
     }
 }
@@ -132,26 +148,36 @@ fn between_two_pairs_a_pool_is_paid_by_our_contract_and_pays_the_pair_behind_it(
     assert!(outcome.rejected.is_empty(), "{:?}", outcome.rejected);
 }
 
+/// Two weighted pools of one vault out of line, and no pair that could lend.
+fn of_two_that_pull() -> Market {
+    let mut market = Market::new(Code::First, &[50, 50], &[1_100, 1_000]);
+    let held = [1_000 * ETHER; 2];
+    market.keys.push(market.world.filled(Code::Third, &[50, 50], 3 * PER_CENT / 10, &held));
+    market.pairs.clear();
+    market
+}
+
+/// What the one proven path begins with, and what it earns.
+fn begun(mut engine: Engine) -> (U256, U256) {
+    let outcome = engine.on_event(Event::Head);
+    assert!(outcome.rejected.is_empty(), "{:?}", outcome.rejected);
+    let [proof] = &outcome.proven[..] else { panic!("{:?}", paths(&engine, &outcome)) };
+    let path = proof.opportunity().path(engine.pools());
+    (path.hops[0].amount_in, path.gross)
+}
+
+/// Nothing is proven, and why.
+fn refused(mut engine: Engine) -> Vec<Refused> {
+    let outcome = engine.on_event(Event::Head);
+    assert!(outcome.proven.is_empty());
+    outcome.rejected.iter().map(|(_, reason)| *reason).collect()
+}
+
 /// No pool lends what such a path begins with: it begins with what our contract holds, and with no more than may be spent.
 #[test]
 fn where_nothing_lends_a_path_begins_with_what_our_contract_holds() {
-    let market = || {
-        let mut market = Market::new(Code::First, &[50, 50], &[1_100, 1_000]);
-        let held = [1_000 * ETHER; 2];
-        market.keys.push(market.world.filled(Code::Third, &[50, 50], 3 * PER_CENT / 10, &held));
-        // No pair is left that could lend.
-        market.pairs.clear();
-        market
-    };
-    assert!(market().engine().on_event(Event::Head).proven.is_empty(), "nothing could begin it");
-    let spent = |capital| {
-        let mut engine = market().spending(Some(capital));
-        let outcome = engine.on_event(Event::Head);
-        assert!(outcome.rejected.is_empty(), "{:?}", outcome.rejected);
-        let [proof] = &outcome.proven[..] else { panic!("{:?}", paths(&engine, &outcome)) };
-        let path = proof.opportunity().path(engine.pools());
-        (path.hops[0].amount_in, path.gross)
-    };
+    assert!(of_two_that_pull().engine().on_event(Event::Head).proven.is_empty(), "nothing could begin it");
+    let spent = |capital| begun(of_two_that_pull().spending(capital));
     let (best, gross) = spent((100 * ETHER, 100 * ETHER));
     assert!(best > U256::from(5 * ETHER) && best < U256::from(50 * ETHER), "{best}");
     // What may be spent, to the wei, and less is earned with it.
@@ -159,10 +185,30 @@ fn where_nothing_lends_a_path_begins_with_what_our_contract_holds() {
     assert!(less == U256::from(5 * ETHER) && earned < gross && !earned.is_zero(), "{less} {earned} {gross}");
     assert_eq!(spent((best.to(), u128::MAX)), (best, gross), "all that it holds");
     // It holds a wei less than is spent: refused, and no pool is blamed.
-    let mut engine = market().spending(Some((best.to::<u128>() - 1, u128::MAX)));
-    let outcome = engine.on_event(Event::Head);
-    let why: Vec<Refused> = outcome.rejected.iter().map(|(_, reason)| *reason).collect();
-    assert!(outcome.proven.is_empty() && why == [Refused::NoCapital], "{why:?}");
+    let less = best.to::<u128>() - 1;
+    assert_eq!(refused(of_two_that_pull().spending((less, u128::MAX))), [Refused::NoCapital]);
+}
+
+/// Somebody lends it, and our contract holds nothing of it: the same path, to the wei.
+#[test]
+fn where_nothing_lends_a_lender_begins_a_path_and_lends_no_more_than_it_has() {
+    let (best, gross) = begun(of_two_that_pull().spending((100 * ETHER, 100 * ETHER)));
+    let lent = |stock: U256, most: u128| {
+        let mut market = of_two_that_pull();
+        let morpho = market.world.chain.deploy(".peregrine/Morpho.json", &USER.abi_encode());
+        let sent = transferCall { to: morpho, amount: stock }.abi_encode();
+        market.world.chain.send(TxKind::Call(market.weth), sent, U256::ZERO);
+        market.lent_by(("morpho_blue", morpho), most)
+    };
+    assert_eq!(begun(lent(best, u128::MAX)), (best, gross), "all that it has");
+    let (less, earned) = begun(lent(best, 5 * ETHER));
+    assert!(less == U256::from(5 * ETHER) && earned < gross && !earned.is_zero(), "{less} {earned} {gross}");
+    // It has a wei less: refused, and no pool is blamed.
+    assert_eq!(refused(lent(best - U256::ONE, u128::MAX)), [Refused::NoCapital]);
+    // The vault is on the path: it swaps for nobody while it lends.
+    let market = of_two_that_pull();
+    let vault = market.keys[0].contract;
+    assert_eq!(refused(market.lent_by(("balancer_v2", vault), u128::MAX)), [Refused::NoCapital]);
 }
 
 #[test]

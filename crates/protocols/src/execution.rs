@@ -6,7 +6,7 @@
 //! - A step is written by the venue that it swaps in: nobody else knows its form, and there is no form by default.
 //! - The layout is the one that the header of `contracts/src/Executor.sol` describes.
 //! - A path ends at a venue that pays before it is paid, and what that pays is what the path begins with; or it begins with what our
-//!   contract holds.
+//!   contract holds, or with what a lender lends who stands behind its last step.
 //!
 //! # Cost
 //! [`Steps`] is used again: no allocation once its buffers have grown.
@@ -14,6 +14,7 @@
 use alloy_primitives::{Address, U256};
 
 use crate::amm::Leg;
+use crate::flash::{Funding, LoanRequest, Repaid};
 use crate::types::pool_key::PoolKey;
 
 /// How a venue is paid for what it pays out.
@@ -59,6 +60,8 @@ pub enum Input {
     Held,
     /// The step before pays the target.
     Sent,
+    /// Our contract has it as WETH, and calls with the ether that this stands for.
+    Ether,
 }
 
 /// Where what a call gives goes.
@@ -68,6 +71,8 @@ pub enum Output {
     Here,
     /// To whoever the data name, which must be the step's `recipient`. Nothing is measured: the next step cannot be made without it.
     Direct,
+    /// It is ether, to our contract, which measures it, has it as WETH from then on, and sends on as much as is due.
+    Ether,
 }
 
 /// A call that a venue or a lending market has written itself.
@@ -152,10 +157,17 @@ const STOP: u8 = HELD;
 const ALLOWED: u8 = 8;
 /// Bit of a call's kind: the target pays the next step, or, behind the last one, our contract.
 pub(crate) const DIRECT: u8 = 16;
+/// Bit of a call's kind: it gives ether. And beside [`HELD`]: it is called with ether.
+const ETHER_OUT: u8 = 2;
+const ETHER_IN: u8 = 32;
 /// Bit of a step's kind: a call.
 const CALL: u8 = 128;
 /// Bit of a step's kind: a swap in a pool of a manager.
 const MANAGED: u8 = 64;
+/// A loan, the last step, and what else of it: the lender takes what it is due; it hears what ERC-3156 has it hear.
+const LOAN: u8 = CALL | MANAGED | HELD;
+const TAKEN: u8 = 8;
+const HASHED: u8 = 16;
 /// Bit of a managed swap's kind: what it spends has been left in the manager's books by the step before.
 const NETTED: u8 = 8;
 /// Bit of a managed swap's kind: a later step has unlocked its manager.
@@ -186,6 +198,8 @@ pub struct Steps {
     oversize: Option<usize>,
     /// A venue was called for a contract of ours that nobody has named.
     nobodys: bool,
+    /// Out of what a path can begin that nothing on it lends for, the cheapest first.
+    fundings: Vec<Funding>,
 }
 
 impl Steps {
@@ -193,6 +207,43 @@ impl Steps {
     #[must_use]
     pub fn of(own: Address) -> Self {
         Self { own, ..Self::default() }
+    }
+
+    /// Paths that nothing on them lends for begin out of these, the first that can: our contract's own before anybody's.
+    #[must_use]
+    pub fn funded(mut self, fundings: Vec<Funding>) -> Self {
+        self.fundings = fundings;
+        self
+    }
+
+    /// Who is asked for so much that the path begins with. `None`: a venue on it lends that, or our contract has it.
+    #[must_use]
+    pub fn funding(&self, token: Address, amount: u128) -> Option<&Funding> {
+        if self.lends() {
+            return None;
+        }
+        // A contract that swaps on the path may be locked while it lends.
+        let is_free = |at: Address| self.hops.iter().all(|hop| hop.pool.contract != at);
+        let can = |of: &&Funding| of.token == token && of.most >= amount && of.lender.is_none_or(|(_, at)| is_free(at));
+        self.fundings.iter().find(can).filter(|funding| funding.lender.is_some())
+    }
+
+    /// Writes the loan of `amount` that stands behind the last step.
+    pub(crate) fn write_loan(&self, funding: &Funding, amount: u128, data: &mut Vec<u8>) -> Result<(), usize> {
+        let Some((lender, at)) = funding.lender else { return Ok(()) };
+        let before = data.len();
+        (lender.ask)(&LoanRequest { lender: at, own: self.own, token: funding.token, amount }, data);
+        let size = data.len() - before;
+        data.extend_from_slice(&u16::try_from(size).map_err(|_| size)?.to_be_bytes());
+        let kind = match lender.repaid {
+            Repaid::Sent => LOAN,
+            Repaid::Taken => LOAN | TAKEN,
+            Repaid::Hashed => LOAN | TAKEN | HASHED,
+        };
+        // Nothing before it is measured for it, so its token is not read.
+        let loan = Hop { pool: at.into(), token_in: Address::ZERO, amount_out: amount };
+        data.extend_from_slice(&record(kind, loan, false));
+        Ok(())
     }
 
     /// Our contract.
@@ -220,9 +271,9 @@ impl Steps {
 
     /// Another path, that begins with the steps of `begun`.
     pub fn begin_as(&mut self, begun: &Self) {
-        let own = self.own;
+        let (own, fundings) = (self.own, std::mem::take(&mut self.fundings));
         self.clone_from(begun);
-        self.own = own;
+        (self.own, self.fundings) = (own, fundings);
     }
 
     /// [`Execution::Callback`], `swap(uint256,uint256,address,bytes)`: told what comes out, paid in advance or in the callback.
@@ -280,8 +331,13 @@ impl Steps {
             Input::Allowed => HELD | ALLOWED,
             Input::Held => HELD,
             Input::Sent => 0,
+            Input::Ether => HELD | ETHER_IN,
         };
-        let direct = if call.output == Output::Direct { DIRECT } else { 0 };
+        let paid = match call.output {
+            Output::Here => 0,
+            Output::Direct => DIRECT,
+            Output::Ether => ETHER_OUT,
+        };
         let first = self.bytes.is_empty();
         match u16::try_from(call.data.len()) {
             Ok(size) => {
@@ -291,7 +347,7 @@ impl Steps {
             Err(_) => self.oversize = Some(call.data.len()),
         }
         let named = self.start.is_none() || self.measured || (held != 0 && !first);
-        self.record(CALL | held | direct, asked, named);
+        self.record(CALL | held | paid, asked, named);
         self.measured = call.output == Output::Here;
         self.direct = call.output == Output::Direct;
         self.last = Some(if held == 0 { Execution::Prepaid } else { Execution::Pull });
@@ -305,14 +361,7 @@ impl Steps {
     }
 
     fn record(&mut self, kind: u8, hop: Hop, named: bool) {
-        let mut record = [0; STEP];
-        record[0] = kind;
-        record[1..TOKEN.start].copy_from_slice(hop.pool.contract.as_slice());
-        if named {
-            record[TOKEN].copy_from_slice(hop.token_in.as_slice());
-        }
-        record[TOKEN.end..].copy_from_slice(&hop.amount_out.to_be_bytes());
-        self.bytes.extend_from_slice(&record);
+        self.bytes.extend_from_slice(&record(kind, hop, named));
         // Of the step that was the last until now.
         (self.measured, self.left, self.direct) = (false, None, false);
     }
@@ -370,4 +419,16 @@ impl Steps {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+}
+
+/// A step's record. A token that is not read is zeros, which are cheapest.
+fn record(kind: u8, hop: Hop, named: bool) -> [u8; STEP] {
+    let mut record = [0; STEP];
+    record[0] = kind;
+    record[1..TOKEN.start].copy_from_slice(hop.pool.contract.as_slice());
+    if named {
+        record[TOKEN].copy_from_slice(hop.token_in.as_slice());
+    }
+    record[TOKEN.end..].copy_from_slice(&hop.amount_out.to_be_bytes());
+    record
 }

@@ -1,7 +1,8 @@
 //! Sans-IO knowledge of protocols: one folder a protocol, and THE registry of them.
 //!
 //! To add a DEX: its folder, and here a `pub mod` and a line in `each!`. Its pool type is an [`Amm`] and a [`Venue`]: the compiler
-//! asks for what is due. To add a lending protocol: its folder, and here a `pub mod` and a line in `lenders!`.
+//! asks for what is due. To add a lending protocol: its folder, and here a `pub mod` and a line in `lenders!`. Who lends for the length
+//! of a run: a line in [`FLASH_LENDERS`].
 //!
 //! # Invariants
 //! - No I/O, no clock, no lock and no sleep; neither tokio nor revm is among what it is built from. Discovery describes what to
@@ -23,9 +24,11 @@ pub mod compound_v3;
 pub mod curve_crypto;
 pub mod curve_stable;
 pub mod discover;
+pub mod erc3156;
 pub mod erc4626;
 pub mod execution;
 pub mod executor;
+pub mod flash;
 pub mod lending;
 pub mod math;
 pub mod morpho_blue;
@@ -57,6 +60,7 @@ use crate::discover::Probe;
 use crate::discover::Venue;
 use crate::discover::View;
 use crate::execution::{Execution, PlannedSwap, Steps};
+use crate::flash::FlashLender;
 use crate::lending::Call;
 use crate::lending::Health;
 use crate::lending::Holding;
@@ -500,4 +504,13 @@ lenders! {
     AaveV2(aave_v2::Market),
     AaveV3(aave_v3::Market),
     MorphoBlue(morpho_blue::Market),
+}
+
+/// Who lends what a path begins with, and asks nothing for it: a line a protocol.
+pub const FLASH_LENDERS: &[FlashLender] = &[balancer_v2::FLASH, erc3156::FLASH, morpho_blue::FLASH];
+
+/// The one of this name.
+#[must_use]
+pub fn flash_lender(protocol: &str) -> Option<&'static FlashLender> {
+    FLASH_LENDERS.iter().find(|lender| lender.protocol == protocol)
 }

@@ -32,6 +32,7 @@ use crate::protocols::AnyPool;
 use crate::protocols::execution::Steps;
 use crate::protocols::executor;
 use crate::protocols::executor::Run;
+use crate::protocols::flash::Funding;
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
 use crate::types::amount::WeiPerGas;
@@ -104,6 +105,13 @@ impl BundleSigner {
         let buffers = Buffers { steps: Steps::of(executor.address), ..Buffers::default() };
         let signed = limits::BlockLimits::default();
         Self { key, chain_id, executor, bid, limits, signed, nonces: None, buffers }
+    }
+
+    /// Begins out of these what no pool lends for.
+    #[must_use]
+    pub fn funded(mut self, fundings: Vec<Funding>) -> Self {
+        self.buffers.steps = self.buffers.steps.funded(fundings);
+        self
     }
 
     /// Signs with nonces prepared ahead, as long as there are any.

@@ -97,7 +97,9 @@ impl Plan {
             .spending(&capital);
         cycles.extend(&pools);
         let share = Share { bps: self.bid.share_bps, floor: self.bid.floor_wei, cap: self.bid.cap_wei };
-        let prover = Prover::new(self.own, 0, Unknown::Refuse, Bid::Wei(Wei(U256::from(1)))).bidding(share);
+        let prover = Prover::new(self.own, 0, Unknown::Refuse, Bid::Wei(Wei(U256::from(1))))
+            .bidding(share)
+            .funded(self.search.fundings());
         let tip = Tip::new(head, self.rules, self.slot_seconds);
         let min_profit = Wei(self.search.min_profit_wei);
         let engine = Engine::running(strategies, (machine, pools), cycles, prover, min_profit)

@@ -8,6 +8,8 @@ use crate::hot::search::Budget;
 use crate::hot::search::DEFAULT_HOPS;
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::sizing::Effort;
+use crate::protocols;
+use crate::protocols::flash::Funding;
 use crate::types::id::TokenId;
 use crate::types::wei_text;
 
@@ -31,6 +33,21 @@ pub struct Capital {
     pub most: U256,
 }
 
+/// Who lends a token for the length of a run, and asks nothing for it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lender {
+    /// How it is asked: a name of [`FLASH_LENDERS`](crate::protocols::FLASH_LENDERS).
+    pub protocol: String,
+    /// The contract.
+    pub address: Address,
+    /// One of the base tokens.
+    pub token: Address,
+    /// The most of it that one run borrows, in its smallest unit.
+    #[serde(with = "wei_text")]
+    pub most: U256,
+}
+
 /// Settings of the search.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -42,6 +59,8 @@ pub struct Config {
     pub base_tokens: Vec<Address>,
     /// What the executor holds itself. Where no pool of a cycle lends what it begins with, it begins with this; else it is not spent.
     pub capital: Vec<Capital>,
+    /// Who lends what no pool of a cycle does, and what the executor may not spend: the first that can is asked.
+    pub lenders: Vec<Lender>,
     /// Least gross profit, in wei of ether before gas. Cycles below it are counted and dropped.
     #[serde(with = "wei_text")]
     pub min_profit_wei: U256,
@@ -60,12 +79,33 @@ pub struct Config {
     pub sizing_budget: u64,
 }
 
+/// What of a token one run can move.
+const AMOUNT: &str = "1 to 2^128 - 1";
+
+fn is_amount(most: &U256) -> bool {
+    u128::try_from(*most).is_ok_and(|most| most != 0)
+}
+
+impl Lender {
+    /// As [`Config::out_of_range`].
+    fn out_of_range(&self, bases: &[Address]) -> Option<(&'static str, String, &'static str)> {
+        if protocols::flash_lender(&self.protocol).is_none() {
+            return Some(("search.lenders.protocol", self.protocol.clone(), "balancer_v2, erc3156 or morpho_blue"));
+        }
+        if !bases.contains(&self.token) {
+            return Some(("search.lenders.token", self.token.to_string(), "a base token"));
+        }
+        (!is_amount(&self.most)).then(|| ("search.lenders.most", self.most.to_string(), AMOUNT))
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             max_hops: DEFAULT_HOPS,
             base_tokens: chain::DEFAULT.base_tokens.to_vec(),
             capital: Vec::new(),
+            lenders: Vec::new(),
             min_profit_wei: U256::from(1),
             evaluations: Effort::USUAL.evaluations,
             tolerance_bits: Effort::USUAL.tolerance_bits,
@@ -104,9 +144,12 @@ impl Config {
             if is_held || !self.base_tokens.contains(token) {
                 return Some(("search.capital.token", token.to_string(), "a base token, each once"));
             }
-            if u128::try_from(*most).is_err() || most.is_zero() {
-                return Some(("search.capital.most", most.to_string(), "1 to 2^128 - 1"));
+            if !is_amount(most) {
+                return Some(("search.capital.most", most.to_string(), AMOUNT));
             }
+        }
+        if let Some(wrong) = self.lenders.iter().find_map(|lender| lender.out_of_range(&self.base_tokens)) {
+            return Some(wrong);
         }
         let twice = |(at, token): &(usize, &Address)| self.base_tokens[..*at].contains(token);
         let (_, token) =
@@ -115,10 +158,23 @@ impl Config {
         Some(("search.base_tokens", found, "each token once"))
     }
 
-    /// What the executor holds itself, by the tokens of a table.
+    /// Out of what cycles can begin that nothing on them lends for: what the executor holds first.
+    #[must_use]
+    pub fn fundings(&self) -> Vec<Funding> {
+        let held = self.capital.iter().map(|held| (held.token, held.most, None));
+        let lent = self.lenders.iter().filter_map(|row| {
+            let lender = (protocols::flash_lender(&row.protocol)?, row.address);
+            Some((row.token, row.most, Some(lender)))
+        });
+        held.chain(lent).map(|(token, most, lender)| Funding { token, most: most.saturating_to(), lender }).collect()
+    }
+
+    /// The most that such a cycle begins with, by the tokens of a table.
     #[must_use]
     pub fn capital(&self, mut id: impl FnMut(Address) -> TokenId) -> Vec<(TokenId, u128)> {
-        self.capital.iter().map(|held| (id(held.token), held.most.saturating_to())).collect()
+        let fundings = self.fundings();
+        let most = |token: Address| fundings.iter().filter(|of| of.token == token).map(|of| of.most).max();
+        self.base_tokens.iter().filter_map(|token| Some((id(*token), most(*token)?))).collect()
     }
 
     /// How much work an event is worth.

@@ -31,6 +31,7 @@ use crate::protocols::execution::{Hop, Steps};
 use crate::protocols::executor;
 use crate::protocols::executor::Bid;
 use crate::protocols::executor::Run;
+use crate::protocols::flash::{Funding, LoanRequest};
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
 use crate::types::amount::WeiPerGas;
@@ -148,6 +149,13 @@ impl Prover {
         self
     }
 
+    /// Begins out of these what no pool lends for.
+    #[must_use]
+    pub fn funded(mut self, fundings: Vec<Funding>) -> Self {
+        self.steps = self.steps.funded(fundings);
+        self
+    }
+
     /// Another event: on the base state, or behind a pending transaction.
     pub fn begin(&mut self, base: bool) {
         self.suspicion.begin(base);
@@ -226,8 +234,7 @@ impl Prover {
         let gain = (opportunity.gross(), swaps.amount_in());
         let tx = self.transaction(machine, (token, bid), gain, steps)?;
         let between = self.run(machine, tx, (token, self.look.clone()))?;
-        let held = own::number(between.before.output()).unwrap_or_default();
-        let answer = match steps.lends() || held >= U256::from(swaps.amount_in()) {
+        let answer = match self.was_begun(machine, (token, swaps.amount_in()), steps, &between) {
             true => self.answer(machine, opportunity, &between, (token, steps.hops())),
             // It reverted, and no pool is to be blamed.
             false => Err(Refused::NoCapital),
@@ -330,6 +337,26 @@ impl Prover {
             return Err(self.suspicion.investigate(machine, hops, symptom));
         }
         Err(symptom)
+    }
+
+    /// What the path begins with was there. Whoever lends it is asked only where the run has failed.
+    fn was_begun(
+        &self,
+        machine: &mut Machine,
+        (token, amount): (Address, u128),
+        steps: &Steps,
+        between: &Between,
+    ) -> bool {
+        if steps.lends() || between.executed.is_success() {
+            return true;
+        }
+        let Some((lender, at)) = steps.funding(token, amount).and_then(|funding| funding.lender) else {
+            return own::number(between.before.output()).unwrap_or_default() >= U256::from(amount);
+        };
+        let (asked, data) = (lender.stock)(&LoanRequest { lender: at, own: self.own.executor, token, amount });
+        let said = machine.call(self.own.owner, asked, Bytes::copy_from_slice(&data));
+        let stock = said.ok().and_then(|said| own::number(said.result.output()));
+        stock.unwrap_or_default() >= U256::from(amount)
     }
 
     fn transaction(

@@ -112,7 +112,7 @@ impl WorkerSet<'_> {
         let threads = &self.config.threads;
         let nonces = reconnector::nonces(if threads.spin { threads.owner_nonces } else { 0 })?;
         let builder = BundleSigner::new(key, self.config.chain.id, self.executor.clone(), bid, limits);
-        Ok(builder.with_nonces(nonces))
+        Ok(builder.funded(self.config.search.fundings()).with_nonces(nonces))
     }
 }
 

@@ -94,7 +94,8 @@ pub fn signer(setup: &Setup) -> Result<BundleSigner, String> {
         gas_margin_bps: setup.gas_margin_bps,
     };
     let key = Key::from_bytes(&STAND_IN).map_err(|error| error.to_string())?;
-    Ok(BundleSigner::new(key, setup.chain.id, executor, setup.bid.clone(), setup.limits.clone()))
+    let signer = BundleSigner::new(key, setup.chain.id, executor, setup.bid.clone(), setup.limits.clone());
+    Ok(signer.funded(setup.search.fundings()))
 }
 
 impl Thread {

@@ -6,11 +6,11 @@
 
 mod balancer_v1;
 mod balancer_v2;
+mod begun;
 mod curve;
 mod deployer;
 mod erc4626;
 mod five_hops;
-mod held;
 mod records;
 mod solidly;
 mod uniswap_v4;

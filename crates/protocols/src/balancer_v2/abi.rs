@@ -45,6 +45,8 @@ alloy::sol! {
     /// Of the vault.
     function swap(SingleSwap singleSwap, FundManagement funds, uint256 limit, uint256 deadline) external payable
         returns (uint256 amountCalculated);
+    /// Of the vault: it lends what it has.
+    function flashLoan(address recipient, address[] tokens, uint256[] amounts, bytes userData) external;
     /// Of the vault, and of a pool.
     function getPausedState() external view returns (bool paused, uint256 pauseWindowEndTime, uint256 bufferPeriodEndTime);
 

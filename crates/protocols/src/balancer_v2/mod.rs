@@ -8,7 +8,7 @@
 //! - `storage`: where balances, fee and pause are kept. `logs`: what changes them.
 //! - `pool`: the state, and [`Amm`](crate::amm::Amm) over it. `snapshot`: the state, written down and read back.
 //! - `discover`, and its `learn` and `rig`: is it a pool, where is its state, does its code swap so.
-//! - `step`: how our contract swaps here. `abi`: selectors and topics.
+//! - `step`: how our contract swaps here, and how the vault lends to it. `abi`: selectors and topics.
 //!
 //! - `stable`: the arithmetic of stable pools, which nothing here swaps by yet.
 //!
@@ -32,6 +32,7 @@ mod tests;
 pub use curve::Powers;
 pub use pool::Pool;
 pub use pool::Terms;
+pub use step::FLASH;
 pub use storage::Balance;
 pub use storage::Field;
 pub use storage::Layout;

@@ -149,13 +149,16 @@ impl Run<'_> {
         }
         data.extend_from_slice(&self.amount_in.to_be_bytes());
         data.extend_from_slice(self.steps.bytes());
+        if self.steps.lends() {
+            return Ok(());
+        }
         // Behind the last step is nobody to measure for or to send to: its venue has paid our contract.
-        if !self.steps.lends()
-            && let Some([kind, ..]) = data.last_chunk_mut::<STEP>()
-        {
+        if let Some([kind, ..]) = data.last_chunk_mut::<STEP>() {
             *kind |= DIRECT;
         }
-        Ok(())
+        let start = self.steps.start().unwrap_or(self.token);
+        let Some(funding) = self.steps.funding(start, self.amount_in) else { return Ok(()) };
+        self.steps.write_loan(funding, self.amount_in, data).map_err(EncodeError::Data)
     }
 
     /// What every run begins with, in the place of what `data` holds.

@@ -1,9 +1,10 @@
 //! The calldata of paths with calls, byte for byte as the header of `contracts/src/Executor.sol` has it.
 
-use alloy_primitives::{Address, U256, hex};
+use alloy_primitives::{Address, Bytes, U256, hex};
 
 use crate::execution::{CallStep, Execution, Hop, Input, ManagedStep, Output, Steps, TERMS};
 use crate::executor::{Bid, EncodeError, Run};
+use crate::flash::Funding;
 use crate::types::amount::Wei;
 
 const OWN: Address = Address::repeat_byte(0x77);
@@ -184,4 +185,73 @@ fn whoever_takes_what_goes_in_from_us_has_it_paid_to_us() {
     {
         assert_eq!(execution.payee(venue, OWN), payee);
     }
+}
+
+fn funding(most: u128, lender: Option<(&'static str, Address)>) -> Funding {
+    let lender = lender.map(|(name, at)| (crate::flash_lender(name).expect("a lender"), at));
+    Funding { token: TOKEN, most, lender }
+}
+
+/// A path that nothing on it lends for, and what is written behind its record of amount 8.
+fn behind(fundings: Vec<Funding>, pool: u8) -> Vec<u8> {
+    let mut steps = Steps::of(OWN).funded(fundings);
+    steps.begin();
+    steps.call(hop(pool, 0xaa, 8), &call(&[0; 4], Input::Allowed, Output::Here));
+    let head = [head(2), vec![0; 20], 9_u128.to_be_bytes().to_vec(), vec![0, 0, 0, 0, 0, 4]].concat();
+    let path = [head, record(128 + 12 + 16, pool, 0xaa, 8)].concat();
+    let whole = encode(&steps).expect("fits");
+    assert_eq!(whole[..path.len()], path);
+    whole[path.len()..].to_vec()
+}
+
+/// In the lender's own words, up to where the length of what it echoes is due; then their size and the record.
+#[test]
+fn a_loan_stands_behind_a_path_that_nothing_on_it_lends_for() {
+    use alloy::sol_types::SolCall;
+    alloy::sol! {
+        function flashLoan(address recipient, address[] tokens, uint256[] amounts, bytes userData) external;
+    }
+    mod morpho {
+        alloy::sol! { function flashLoan(address token, uint256 assets, bytes data) external; }
+    }
+    mod erc3156 {
+        alloy::sol! { function flashLoan(address receiver, address token, uint256 amount, bytes data) external; }
+    }
+    let (lender, nine) = (Address::repeat_byte(6), U256::from(9));
+    let (token, recipient, data) = (TOKEN, OWN, Bytes::new());
+    let vault =
+        flashLoanCall { recipient, tokens: vec![token], amounts: vec![nine], userData: data.clone() }.abi_encode();
+    let minted = erc3156::flashLoanCall { receiver: OWN, token, amount: nine, data: data.clone() }.abi_encode();
+    let words = [
+        ("balancer_v2", 196, vault),
+        ("morpho_blue", 196 + 8, morpho::flashLoanCall { token, assets: nine, data }.abi_encode()),
+        ("erc3156", 196 + 8 + 16, minted),
+    ];
+    assert_eq!(words.len(), crate::FLASH_LENDERS.len());
+    for (name, kind, words) in words {
+        let words = &words[..words.len() - 32];
+        let size = u16::try_from(words.len()).expect("short").to_be_bytes();
+        let due = [words, &size, &record(kind, 6, 0, 9)].concat();
+        assert_eq!(behind(vec![funding(9, Some((name, lender)))], 1), due, "{name}");
+    }
+}
+
+#[test]
+fn the_first_that_can_begins_a_path_and_none_that_is_on_it() {
+    let [one, other] = [6, 7].map(Address::repeat_byte);
+    let lent = |most, at| funding(most, Some(("morpho_blue", at)));
+    let lends = |fundings, pool| behind(fundings, pool).last_chunk::<57>().map(|record| record[1]);
+    assert_eq!(lends(vec![funding(9, None), lent(100, one)], 1), None, "our contract has it");
+    assert_eq!(lends(vec![funding(8, None), lent(100, one)], 1), Some(6), "it may spend less");
+    assert_eq!(lends(vec![lent(8, one), lent(9, other)], 1), Some(7), "the first may lend less");
+    assert_eq!(lends(vec![lent(9, one), lent(9, other)], 6), Some(7), "the first is swapped at");
+    assert_eq!(lends(vec![lent(9, one)], 6), None);
+    let elsewhere = Funding { token: START, ..lent(9, one) };
+    assert_eq!(lends(vec![elsewhere, lent(9, other)], 1), Some(7), "the first lends another token");
+    // What a pool lends nobody is asked for, whoever could.
+    let mut steps = Steps::of(OWN).funded(vec![lent(9, one)]);
+    steps.begin();
+    steps.exact_out(hop(1, 0xaa, 7), true);
+    let due = [head(0), 9_u128.to_be_bytes().to_vec(), record(2, 1, 0xaa, 7)].concat();
+    assert_eq!(encode(&steps), Ok(due));
 }

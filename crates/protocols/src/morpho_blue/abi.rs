@@ -18,6 +18,7 @@ alloy::sol! {
         uint128 fee;
     }
 
+    function flashLoan(address token, uint256 assets, bytes data) external;
     function price() external view returns (uint256);
     function borrowRateView(MarketParams marketParams, Totals market) external view returns (uint256);
     function idToMarketParams(bytes32 id) external view returns (MarketParams);

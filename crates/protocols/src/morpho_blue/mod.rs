@@ -8,6 +8,7 @@
 //!   rebuilt here, they are asked through the EVM. It matters only from the market's last accrual to that block.
 
 mod abi;
+mod flash;
 mod market;
 
 use alloy::sol_types::SolCall;
@@ -35,6 +36,7 @@ use crate::site::Logs;
 use crate::site::Slots;
 use crate::site::StateSite;
 
+pub use flash::FLASH;
 pub use market::Market;
 pub use market::Params;
 pub use market::Ready;

@@ -108,6 +108,12 @@ impl Invariant {
         Some(product)
     }
 
+    /// Balance of coin `j` that makes the invariant `d`, while no other moves. `None`: the contract would revert.
+    pub(super) fn y_alone(&self, j: usize, xp: &Scaled, d: U256) -> Option<U256> {
+        let other = usize::from(j == 0);
+        self.y((other, j), xp[other], xp, d)
+    }
+
     /// Balance of coin `j` that keeps `d` when coin `i` has `x`. `None`: the contract would revert.
     pub(super) fn y(&self, (i, j): (usize, usize), x: U256, xp: &Scaled, d: U256) -> Option<U256> {
         let (n, ann) = (self.n(), self.ann()?);

@@ -5,6 +5,7 @@
 //!
 //! - `invariant`: `D` and `y`, in the contract's own steps. `swap`: what is paid for what, and what that leaves. `inverse`: the
 //!   smallest input that pays so much. `bound`: the same curve in floats, which only steer.
+//! - `meta`: pools one of whose coins is another pool's share, and swaps that go through that pool.
 //! - `layout`: where the state is kept. `pool`: the state, and [`Amm`](crate::amm::Amm) over it. `snapshot`: written down.
 //! - `discover`: is it a pool, where are its slots, which version is it.
 //! - `abi`: selectors and topics.
@@ -19,6 +20,7 @@ mod discover;
 mod invariant;
 mod inverse;
 mod layout;
+pub mod meta;
 mod pool;
 mod snapshot;
 mod swap;

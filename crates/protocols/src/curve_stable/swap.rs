@@ -22,7 +22,7 @@ use crate::curve_stable::invariant::Scaled;
 pub const WHOLE: u64 = 10_000_000_000;
 
 /// What a rate is a multiple of.
-const RATE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
+pub(super) const RATE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
 
 /// How a contract writes down what a swap leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -113,7 +113,7 @@ pub struct Exchanged {
 }
 
 /// `None` is a revert: of the contract's arithmetic, which is checked.
-fn due<T>(value: Option<T>) -> Result<T, QuoteError> {
+pub(super) fn due<T>(value: Option<T>) -> Result<T, QuoteError> {
     value.ok_or(QuoteError::TooLarge)
 }
 
@@ -136,17 +136,31 @@ impl Terms {
         Some(Standing { xp, d })
     }
 
-    /// Scaled balance of coin `i` with `dx` more, and what coin `j` then has.
-    fn moved(&self, state: &State, now: &Standing, (i, j): (usize, usize), dx: U256) -> Result<[U256; 2], QuoteError> {
+    /// Scaled balance of coin `i` with `dx` more.
+    fn with(&self, now: &Standing, i: usize, dx: U256) -> Result<U256, QuoteError> {
         let more = due(dx.checked_mul(self.rates[i]))? / RATE;
-        let x = due(now.xp[i].checked_add(more))?;
+        due(now.xp[i].checked_add(more))
+    }
+
+    /// What coin `j` has once coin `i` has come to `x`, and the whole of what it gave, both scaled.
+    fn moved(
+        &self,
+        (state, now): (&State, &Standing),
+        (i, j): (usize, usize),
+        x: U256,
+        less_one: bool,
+    ) -> Result<[U256; 2], QuoteError> {
         let y = due(self.invariant(state).y((i, j), x, &now.xp, now.d))?;
         // Later versions write a price down, and cannot where nothing is left.
-        if y.is_zero() { Err(QuoteError::TooLarge) } else { Ok([x, y]) }
+        if y.is_zero() {
+            return Err(QuoteError::TooLarge);
+        }
+        let whole = now.xp[j].checked_sub(y).and_then(|dy| dy.checked_sub(U256::from(u8::from(less_one))));
+        Ok([y, whole.ok_or(QuoteError::TooSmall)?])
     }
 
     /// Scaled units in the token's.
-    fn units(&self, place: usize, scaled: U256) -> Result<U256, QuoteError> {
+    pub(super) fn units(&self, place: usize, scaled: U256) -> Result<U256, QuoteError> {
         due(due(scaled.checked_mul(RATE))?.checked_div(self.rates[place]))
     }
 
@@ -161,9 +175,8 @@ impl Terms {
         (i, j): (usize, usize),
         dx: U256,
     ) -> Result<Exchanged, QuoteError> {
-        let [x, y] = self.moved(state, now, (i, j), dx)?;
-        let whole = now.xp[j].checked_sub(y).and_then(|dy| dy.checked_sub(U256::from(u8::from(self.less_one))));
-        let whole = whole.ok_or(QuoteError::TooSmall)?;
+        let x = self.with(now, i, dx)?;
+        let [y, whole] = self.moved((state, now), (i, j), x, self.less_one)?;
         let rate = if state.offpeg > WHOLE {
             due(grown(state, [now.xp[i], x], [now.xp[j], y]))?
         } else {
@@ -240,9 +253,18 @@ impl Terms {
         (i, j): (usize, usize),
         dx: U256,
     ) -> Result<U256, QuoteError> {
-        let [_, y] = self.moved(state, now, (i, j), dx)?;
-        let whole = now.xp[j].checked_sub(y).and_then(|dy| dy.checked_sub(U256::from(u8::from(said.less_one))));
-        let whole = whole.ok_or(QuoteError::TooSmall)?;
+        self.get_dy_at(said, (state, now), (i, j), self.with(now, i, dx)?)
+    }
+
+    /// The same once coin `i` has come to `x`, scaled.
+    pub(super) fn get_dy_at(
+        &self,
+        said: Said,
+        (state, now): (&State, &Standing),
+        (i, j): (usize, usize),
+        x: U256,
+    ) -> Result<U256, QuoteError> {
+        let [_, whole] = self.moved((state, now), (i, j), x, said.less_one)?;
         let less = |amount: U256| {
             let fee = amount.checked_mul(U256::from(state.fee))? / U256::from(WHOLE);
             amount.checked_sub(fee)

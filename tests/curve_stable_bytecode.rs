@@ -2,15 +2,22 @@
 //! states of it, the recorded swaps, and a recorded arbitrage through one of them.
 //!
 //! Curve publishes no bytecode in a package, so this code is what the records hold. `bench`: a pool between plain tokens.
-//! `recorded`: swaps of mainnet. `arbitrage`: a cycle that others took.
+//! `recorded`: swaps of mainnet. `arbitrage`: a cycle that others took. `shares`: deposits and withdrawals. `meta`: a metapool over the
+//! pool of three dollars. `landed`: cycles through it.
 
 #[path = "curve_stable_bytecode/arbitrage.rs"]
 mod arbitrage;
 #[path = "curve_stable_bytecode/bench.rs"]
 mod bench;
 mod common;
+#[path = "curve_stable_bytecode/landed.rs"]
+mod landed;
+#[path = "curve_stable_bytecode/meta.rs"]
+mod meta;
 #[path = "curve_stable_bytecode/recorded.rs"]
 mod recorded;
+#[path = "curve_stable_bytecode/shares.rs"]
+mod shares;
 #[path = "curve_stable_bytecode/states.rs"]
 mod states;
 

@@ -253,11 +253,8 @@ fn check_curve_meta(case: &Case) -> Vec<String> {
     let base = Base::new(base_pool.state.terms(&base_pool.tokens, true), base_pool.state.state(), supply);
     let base = base.expect("a base pool that swaps");
     assert_eq!(base.virtual_price(), Some(base_pool.virtual_price));
-    let remembered = Remembered {
-        price: base_virtual_price,
-        updated: state.base_cache_updated,
-        lasts: state.base_cache_expires,
-    };
+    let remembered =
+        Remembered { price: base_virtual_price, updated: state.base_cache_updated, lasts: state.base_cache_expires };
     let remembered = remembered.at(&base, case.timestamp.expect("a time")).expect("a price");
     let mut terms = own.terms(&case.tokens, false);
     terms.rates[0] = redemption_price;
@@ -270,10 +267,7 @@ fn check_curve_meta(case: &Case) -> Vec<String> {
 }
 
 /// Where what a pool says of two places and an amount is not what its contract answered.
-fn differences_of(
-    case: &Case,
-    says: impl Fn(&str, (usize, usize), U256) -> Result<U256, QuoteError>,
-) -> Vec<String> {
+fn differences_of(case: &Case, says: impl Fn(&str, (usize, usize), U256) -> Result<U256, QuoteError>) -> Vec<String> {
     let mut differences = Vec::new();
     for answer in &case.answers {
         let way = (answer.i.expect("i"), answer.j.expect("j"));

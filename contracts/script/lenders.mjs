@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // Compiles what npm's packages hold as source only: Morpho Blue, Chainlink's FluxAggregator and its proxy, Aerodrome's pools of both
-// kinds and their factories, solmate's and OpenZeppelin's vaults, and vaults and a token of our tests' own on OpenZeppelin's code. Each with the
-// settings of its authors, and with their compiler or the oldest one that the package's source takes, as creation code, in
-// node_modules/.peregrine/, where it goes when the packages go. Each source once, whatever is wanted of it.
+// kinds and their factories, solmate's and OpenZeppelin's vaults, vaults and a token of our tests' own on OpenZeppelin's code, and
+// metapools of our tests' own. Each with the settings of its authors, and with their compiler or the oldest one that the package's
+// source takes, as creation code, in node_modules/.peregrine/, where it goes when the packages go. Each source once, whatever is
+// wanted of it.
 // Nothing of it is committed: some of it is BUSL-1.1. Does nothing for what is there already.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -25,7 +26,10 @@ const VAULTS = "tests/erc4626_bytecode";
 const V4_LIB = "@uniswap/v4-core/lib";
 const VAULT = { solc: "solc", optimizer: { enabled: true, runs: 200 } };
 const ours = (name) => ({ source: `${VAULTS}/Vaults.sol`, name, ...VAULT });
+// They are put into a block of 2022, which does not know later opcodes.
+const METAPOOL = { source: "tests/curve_stable_bytecode/Metapool.sol", solc: "solc", optimizer: { enabled: true, runs: 200 }, evmVersion: "london" };
 const WANTED = [
+  ...["Metapool", "RememberingMetapool"].map((name) => ({ name, ...METAPOOL })),
   { source: `${V4_LIB}/solmate/src/test/utils/mocks/MockERC4626.sol`, name: "MockERC4626", as: "SolmateVault", ...VAULT },
   { source: `${V4_LIB}/openzeppelin-contracts/contracts/mocks/token/ERC4626Mock.sol`, name: "ERC4626Mock", ...VAULT },
   { source: `${VAULTS}/FeeVault.sol`, name: "FeeVault", ...VAULT },

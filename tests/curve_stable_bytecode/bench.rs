@@ -10,9 +10,9 @@ use peregrine::protocols::discover::{PLAIN_TOKEN, plain_balance_slot};
 use revm::state::{AccountInfo, Bytecode};
 
 /// Who swaps.
-const SWAPPER: Address = address!("0x7065726567726e650000000000000000000000c5");
+pub const SWAPPER: Address = address!("0x7065726567726e650000000000000000000000c5");
 /// What he has of each token, and what the pool has beyond what it counts.
-const PLENTY: U256 = U256::from_limbs([u64::MAX, u64::MAX, 0, 0]);
+pub const PLENTY: U256 = U256::from_limbs([u64::MAX, u64::MAX, 0, 0]);
 
 /// What an exchange did.
 pub struct Done {
@@ -49,8 +49,17 @@ impl Bench {
         Self { machine }
     }
 
+    /// Writes slots for good.
+    pub fn put(&mut self, slots: &[(Address, U256, U256)]) {
+        let _under = self.machine.db_mut().override_slots(slots);
+    }
+
+    pub const fn machine(&mut self) -> &mut Machine {
+        &mut self.machine
+    }
+
     /// Calls the pool in the state of `pool`. Nothing is kept.
-    fn call(&mut self, pool: &Pool, data: Vec<u8>) -> Executed {
+    pub fn call(&mut self, pool: &Pool, data: Vec<u8>) -> Executed {
         let at = pool.address();
         let mut overrides: Vec<_> =
             written(pool.layout(), pool.state()).into_iter().map(|(slot, value)| (at, slot, value)).collect();
@@ -77,8 +86,7 @@ impl Bench {
         };
         let [token_in, token_out] = [leg.token_in(), leg.token_out()].map(|token| pool.tokens()[token]);
         assert_eq!(now(token_in, SWAPPER), Some(PLENTY - dx), "it takes what it was told to");
-        let changes = done.diff[&pool.address()].changed_storage_slots();
-        let changes = changes.map(|(slot, value)| (*slot, value.present_value)).collect();
+        let changes = changes(&done, pool.address());
         let paid = now(token_out, SWAPPER).unwrap_or(PLENTY) - PLENTY;
         Some(Done { paid, gas: done.gas_used(), changes })
     }
@@ -87,7 +95,21 @@ impl Bench {
     pub fn get_dy(&mut self, pool: &Pool, leg: Leg, dx: U256) -> Option<U256> {
         let (i, j) = pool.places(leg);
         let done = self.call(pool, abi::get_dyCall { i: i as i128, j: j as i128, dx }.abi_encode());
-        let output = done.result.output().filter(|_| done.is_success())?;
-        (output.len() == 32).then(|| U256::from_be_slice(output))
+        word(&done)
     }
+}
+
+/// What a call answers in one word. `None`: it reverted.
+pub fn word(done: &Executed) -> Option<U256> {
+    let output = done.result.output().filter(|_| done.is_success())?;
+    (output.len() == 32).then(|| U256::from_be_slice(output))
+}
+
+/// The slots of a contract that a call changed.
+pub fn changes(done: &Executed, at: Address) -> Vec<(U256, U256)> {
+    let account = done.diff.get(&at).into_iter();
+    account
+        .flat_map(|account| account.changed_storage_slots())
+        .map(|(slot, value)| (*slot, value.present_value))
+        .collect()
 }

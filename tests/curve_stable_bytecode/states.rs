@@ -24,21 +24,21 @@ struct Tally {
 }
 
 /// Numbers that are the same in every run.
-struct Dice(U256);
+pub struct Dice(pub U256);
 
 impl Dice {
-    fn roll(&mut self) -> U256 {
+    pub fn roll(&mut self) -> U256 {
         self.0 = keccak256(self.0.to_be_bytes::<32>()).into();
         self.0
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         (self.roll() % U256::from(end)).to::<u64>()
     }
 }
 
 /// Balances from a thousand units to a billion coins, mostly within a hundredfold of one another; any `A` and any fees.
-fn state(pool: &Pool, dice: &mut Dice) -> State {
+pub fn state(pool: &Pool, dice: &mut Dice) -> State {
     let (terms, mut state) = (pool.terms(), *pool.state());
     let scaled = U256::from(1_000 + dice.below(1_000)) * U256::from(10).pow(U256::from(dice.below(25)));
     let apart = [2, 100, 100_000][dice.below(3) as usize];
@@ -97,7 +97,7 @@ fn compare(bench: &mut Bench, pool: &Pool, leg: Leg, dx: U256, tally: &mut Tally
 }
 
 /// From a unit to forty times what the pool holds.
-fn amount(pool: &Pool, leg: Leg, dice: &mut Dice) -> U256 {
+pub fn amount(pool: &Pool, leg: Leg, dice: &mut Dice) -> U256 {
     let most = U256::from(pool.state().held[pool.places(leg).0]) * U256::from(40);
     let cut = dice.below(most.bit_len() as u64 + 1) as usize / [1, 4][dice.below(2) as usize];
     ((dice.roll() % most) >> cut).max(U256::ONE)

@@ -12,8 +12,13 @@ alloy::sol! {
     function coins(uint256 place) external view returns (address);
     function balances(uint256 place) external view returns (uint256);
     function get_dy(int128 i, int128 j, uint256 dx) external view returns (uint256);
+    function get_virtual_price() external view returns (uint256);
+    function totalSupply() external view returns (uint256);
+    function balanceOf(address owner) external view returns (uint256);
+    function allowance(address owner, address spender) external view returns (uint256);
     function stored_rates() external view returns (uint256[] memory);
     function exchange(int128 i, int128 j, uint256 dx, uint256 min_dy) external returns (uint256);
+    function exchange_underlying(int128 i, int128 j, uint256 dx, uint256 min_dy) external returns (uint256);
 
     /// What the registry of pools says of a pool that it lists. A pool's factory does not name it.
     event PoolAdded(address indexed pool, bytes rate_method_id);

@@ -60,6 +60,11 @@ impl Curve {
         sound.then_some(Self { ann, d, x: xp[i], others, c, gamma, unit_in: unit(i), unit_out: unit(j) })
     }
 
+    /// The same curve with what goes in and what comes out counted in other units, each of which is so many of the coins' own.
+    pub(super) fn of_units(self, unit_in: f64, unit_out: f64) -> Self {
+        Self { unit_in: self.unit_in * unit_in, unit_out: self.unit_out * unit_out, ..self }
+    }
+
     fn at(&self, x: f64) -> Point {
         let (b, c) = (self.others + x + self.d / self.ann - self.d, self.c / x);
         let root = (b * b + 4.0 * c).sqrt();

@@ -1,12 +1,14 @@
 //! Is it a pool of this family, where does it keep its state, and which version of the contract is it.
 //!
-//! `getter`: the slots behind what it tells. `trial`: its own code against each version, at the balances of `stage`.
+//! `getter`: the slots behind what it tells. `trial`: its own code against each version, at the balances of `stage`. `backing`: is it
+//! a metapool, and of which base pool.
 //!
 //! # Invariants
 //! - `Ok(None)`: no such pool. `Err`: one, or what looks like one, that cannot be used, and why. `Ok(Some)`: its slots were written
 //!   and followed, and its own code paid what was foretold, and not one unit more, at many amounts and balances.
 //! - Nothing is taken from a list of pools or from the code's hash.
 
+mod backing;
 mod getter;
 mod stage;
 mod trial;
@@ -21,15 +23,20 @@ use crate::curve_stable::abi;
 use crate::curve_stable::abi::signed;
 use crate::curve_stable::discover::getter::Effect;
 use crate::curve_stable::discover::getter::Reading;
+use crate::curve_stable::discover::trial::Stage;
 use crate::curve_stable::discover::trial::Trial;
 use crate::curve_stable::invariant::MOST_COINS;
 use crate::curve_stable::layout::Layout;
 use crate::curve_stable::pool::Pool;
 use crate::curve_stable::swap::State;
+use crate::curve_stable::swap::Terms;
 use crate::discover::Creation;
 use crate::discover::Probe;
 use crate::discover::Venue;
 use crate::types::pool_key::PoolKey;
+
+/// Decimals that a coin may have which cannot tell.
+const DECIMALS: [u8; 3] = [18, 6, 8];
 
 /// How a pool names ether among its coins.
 const ETHER: Address = address!("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE");
@@ -45,7 +52,7 @@ pub enum Reason {
         /// The slot; `None` when the account itself is missing.
         slot: Option<U256>,
     },
-    /// What a quote depends on is kept by another contract: lent balances, rates, a metapool's base.
+    /// What a quote depends on is kept by another contract: lent balances, rates.
     #[error("what it pays hangs on storage of {at}")]
     Elsewhere {
         /// The contract.
@@ -57,9 +64,15 @@ pub enum Reason {
         /// The asset, or what it asks in turn.
         at: Address,
     },
-    /// One of its coins is the share of another pool, at that pool's price.
-    #[error("a metapool: its rates move with its base pool")]
+    /// One of its coins is the share of another pool, whose price it does not ask at each swap.
+    #[error("a metapool that remembers its base pool's price: its rates move with the clock")]
     Meta,
+    /// A metapool whose base pool is refused, or is none of this family.
+    #[error("its base pool {at} cannot be used")]
+    Base {
+        /// The base pool.
+        at: Address,
+    },
     /// More coins than are counted with here.
     #[error("more than {MOST_COINS} coins")]
     Many,
@@ -110,21 +123,34 @@ impl Venue for Pool {
 
 fn discover(probe: &mut dyn Probe, pool: Address) -> Result<Option<Pool>, Reason> {
     let Some(found) = Found::of(probe, pool)? else { return Ok(None) };
-    let tokens = found.coins.iter().flatten().count();
-    if tokens < 2 {
-        return Err(Reason::Coins);
+    if let Some((mut backing, behind)) = backing::learn(probe, pool, &found)? {
+        let terms = backing::terms(probe, (pool, &found), (&backing, &behind))?;
+        backing.coins = backing::routes(probe, (pool, &found), (&backing, &behind), terms)?;
+        return made(pool, found, terms)?.over(backing, behind).map(Some).ok_or(Reason::Empty);
     }
-    let decimals = found.coins.iter().map(|coin| decimals(probe, *coin)).collect();
-    let mut trial = Trial::new(probe, pool, &found, decimals);
-    let terms = trial.terms()?;
-    let Found { coins, signed, layout, state, .. } = found;
-    Pool::new(pool, (&coins, signed), terms, layout, state).map(Some).ok_or(Reason::Empty)
+    if getter::ask(probe, pool, &abi::base_poolCall {}.abi_encode())?.is_some() {
+        return Err(Reason::Meta);
+    }
+    plain(probe, pool, found).map(Some)
 }
 
-/// A coin's decimals, where the coin can tell.
-fn decimals(probe: &mut dyn Probe, coin: Option<Address>) -> Option<u8> {
-    let answer = probe.call(coin?, &abi::decimalsCall {}.abi_encode());
-    answer.word(0).and_then(|word| u8::try_from(word).ok()).filter(|decimals| *decimals <= 18)
+/// A pool whose rates follow from decimals alone.
+fn plain(probe: &mut dyn Probe, pool: Address, found: Found) -> Result<Pool, Reason> {
+    let terms = Trial::new(probe, pool, &found, Stage::plain(&found)).terms()?;
+    made(pool, found, terms)
+}
+
+fn made(pool: Address, found: Found, terms: Terms) -> Result<Pool, Reason> {
+    let Found { coins, signed, layout, state, .. } = found;
+    Pool::new(pool, (&coins, signed), terms, layout, state).ok_or(Reason::Empty)
+}
+
+/// The rate that follows from a coin's decimals, or those that it may have where it cannot tell.
+fn rates(probe: &mut dyn Probe, coin: Option<Address>) -> Vec<U256> {
+    let answer = coin.and_then(|coin| probe.call(coin, &abi::decimalsCall {}.abi_encode()).word(0));
+    let told = answer.and_then(|word| u8::try_from(word).ok()).filter(|decimals| *decimals <= 18);
+    let all = told.map_or_else(|| DECIMALS.to_vec(), |decimals| vec![decimals]);
+    all.into_iter().map(|decimals| U256::from(10).pow(U256::from(36 - decimals))).collect()
 }
 
 /// What a pool's getters tell.
@@ -132,6 +158,8 @@ fn decimals(probe: &mut dyn Probe, coin: Option<Address>) -> Option<u8> {
 pub(super) struct Found {
     /// By the contract's places.
     pub coins: Vec<Option<Address>>,
+    /// What may be each coin's rate: one, where the coin can tell its decimals.
+    pub rates: Vec<Vec<U256>>,
     /// Its lists are asked for by `int128`.
     pub signed: bool,
     pub layout: Layout,
@@ -151,12 +179,13 @@ impl Found {
         if getter::ask(probe, pool, &abi::gammaCall {}.abi_encode())?.is_some() {
             return Ok(None);
         }
-        if getter::ask(probe, pool, &abi::base_poolCall {}.abi_encode())?.is_some() {
-            return Err(Reason::Meta);
-        }
         let balances = balances(probe, pool, signed)?;
         let coins = coins(probe, pool, signed, balances.len());
-        Self::read(probe, pool, (coins, signed), &balances).map(Some)
+        let found = Self::read(probe, pool, (coins, signed), &balances)?;
+        if found.coins.iter().flatten().count() < 2 {
+            return Err(Reason::Coins);
+        }
+        Ok(Some(found))
     }
 
     fn read(
@@ -188,7 +217,8 @@ impl Found {
             known.push((slot, probe.slot(pool, slot).ok_or(Reason::Cold { at: pool, slot: Some(slot) })?));
         }
         let state = layout.fold(&state, &known).map_err(|_| Reason::Empty)?;
-        Ok(Self { coins, signed, layout, state, precision })
+        let rates = coins.iter().map(|coin| rates(probe, *coin)).collect();
+        Ok(Self { coins, rates, signed, layout, state, precision })
     }
 }
 

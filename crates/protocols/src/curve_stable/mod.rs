@@ -11,8 +11,10 @@
 //! - `abi`: selectors and topics.
 //!
 //! # Limits
-//! - Two to four coins, whose rates do not move. `A` stands still. No native ether. A metapool, a coin whose rate another
-//!   contract tells, and balances that another contract counts are refused. Where the fee grows, no input is named for an output.
+//! - Two to four coins, whose rates do not move, but for the share of a base pool that is asked at each swap. `A` stands still. No
+//!   native ether. A metapool that remembers its base pool's price for a while, a coin whose rate another contract tells, and balances
+//!   that another contract counts are refused. Where the fee grows, and through a base pool, no input is named for an output.
+//! - Through a base pool a metapool's first coin is swapped, where deposits of that pool are of the known kind.
 
 pub mod abi;
 mod bound;

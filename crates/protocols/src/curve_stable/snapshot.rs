@@ -9,7 +9,11 @@ use serde::Serialize;
 
 use crate::amm::Amm;
 use crate::curve_stable::layout::Layout;
+use crate::curve_stable::meta::Backing;
+use crate::curve_stable::meta::Behind;
+use crate::curve_stable::meta::SHARE;
 use crate::curve_stable::pool::Pool;
+use crate::curve_stable::swap::RATE;
 use crate::curve_stable::swap::State;
 use crate::curve_stable::swap::Terms;
 
@@ -25,13 +29,21 @@ pub(super) struct PoolSnapshot {
     terms: Terms,
     layout: Layout,
     state: State,
+    /// Of a metapool, its base pool and how that stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base: Option<(Backing, Behind)>,
 }
 
 impl From<Pool> for PoolSnapshot {
     fn from(pool: Pool) -> Self {
         let (coins, signed) = pool.coins();
-        let (terms, layout, state) = (*pool.terms(), pool.layout().clone(), *pool.state());
-        Self { address: pool.address(), coins, signed, terms, layout, state }
+        let (mut terms, layout, state) = (*pool.terms(), pool.layout().clone(), *pool.state());
+        let base = pool.backing().map(|(backing, behind)| (backing.clone(), *behind));
+        if base.is_some() {
+            // The base pool's state tells it, or that there is none.
+            terms.rates[SHARE] = RATE;
+        }
+        Self { address: pool.address(), coins, signed, terms, layout, state, base }
     }
 }
 
@@ -39,8 +51,12 @@ impl TryFrom<PoolSnapshot> for Pool {
     type Error = String;
 
     fn try_from(kept: PoolSnapshot) -> Result<Self, String> {
-        let PoolSnapshot { address, coins, signed, terms, layout, state } = kept;
+        let PoolSnapshot { address, coins, signed, terms, layout, state, base } = kept;
         let pool = Self::new(address, (&coins, signed), terms, layout, state);
+        let pool = pool.and_then(|pool| match base {
+            Some((backing, behind)) => pool.over(backing, behind),
+            None => Some(pool),
+        });
         pool.ok_or_else(|| format!("{address} is no curve_stable pool: its coins, terms or state cannot be"))
     }
 }

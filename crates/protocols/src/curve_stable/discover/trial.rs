@@ -19,6 +19,8 @@ use crate::curve_stable::discover::stage::Dice;
 use crate::curve_stable::invariant::MOST_COINS;
 use crate::curve_stable::invariant::Product;
 use crate::curve_stable::layout::Layout;
+use crate::curve_stable::meta::META;
+use crate::curve_stable::meta::Metapool;
 use crate::curve_stable::swap::Said;
 use crate::curve_stable::swap::Settle;
 use crate::curve_stable::swap::State;
@@ -28,8 +30,6 @@ use crate::discover::Answer;
 use crate::discover::Probe;
 use crate::discover::plain_balance_slot;
 
-/// Decimals that a coin may have which cannot tell.
-const DECIMALS: [u8; 3] = [18, 6, 8];
 /// Parts of what the pool holds of it that go in.
 const SHARES: [(u64, u64); 4] = [(1, 100_003), (1, 7), (3, 2), (40, 1)];
 /// Swaps among which one is looked for that two versions pay differently for.
@@ -37,26 +37,51 @@ const TRIES: usize = 3_000;
 /// A fee that leaves something to share, in a pool that has none.
 const SOME_FEE: u64 = 4_000_000;
 
+/// What stands around a pool under trial.
+#[derive(Clone, Debug)]
+pub(super) struct Stage {
+    /// Tokens that are played by a plain one.
+    pub tokens: Vec<Address>,
+    /// What may be each coin's rate, by place.
+    pub rates: Vec<Vec<U256>>,
+    /// Slots of others that are written over, too.
+    pub beside: Vec<(Address, U256, U256)>,
+}
+
+impl Stage {
+    /// All its coins are tokens and nothing more.
+    pub(super) fn plain(found: &Found) -> Self {
+        let tokens = found.coins.iter().flatten().copied().collect();
+        Self { tokens, rates: found.rates.clone(), beside: Vec::new() }
+    }
+}
+
+fn index(place: usize) -> i128 {
+    i128::try_from(place).unwrap_or_default()
+}
+
 /// A pool under trial.
 pub(super) struct Trial<'a> {
     probe: &'a mut dyn Probe,
     pool: Address,
-    tokens: Vec<Address>,
+    around: Stage,
     /// Places of the coins that are known.
     places: Vec<usize>,
-    /// By place; none where the coin cannot tell.
-    decimals: Vec<Option<u8>>,
     layout: &'a Layout,
     state: State,
     precision: u32,
 }
 
 impl<'a> Trial<'a> {
-    pub(super) fn new(probe: &'a mut dyn Probe, pool: Address, found: &'a Found, decimals: Vec<Option<u8>>) -> Self {
-        let tokens = found.coins.iter().flatten().copied().collect();
+    pub(super) fn new(probe: &'a mut dyn Probe, pool: Address, found: &'a Found, around: Stage) -> Self {
         let places = (0..found.coins.len()).filter(|place| found.coins[*place].is_some()).collect();
         let Found { layout, state, precision, .. } = found;
-        Self { probe, pool, tokens, places, decimals, layout, state: *state, precision: *precision }
+        Self { probe, pool, around, places, layout, state: *state, precision: *precision }
+    }
+
+    /// Writes other slots of others over.
+    pub(super) fn put(&mut self, beside: Vec<(Address, U256, U256)>) {
+        self.around.beside = beside;
     }
 
     /// The version that it is.
@@ -106,7 +131,7 @@ impl<'a> Trial<'a> {
         for rates in self.rates() {
             for product in Product::ALL {
                 for less_one in [true, false] {
-                    let (coins, precision, settle) = (self.decimals.len(), self.precision, Settle::Units);
+                    let (coins, precision, settle) = (self.around.rates.len(), self.precision, Settle::Units);
                     all.push(Terms { coins, rates, product, precision, less_one, settle, said: None });
                 }
             }
@@ -114,25 +139,33 @@ impl<'a> Trial<'a> {
         all
     }
 
-    /// Rates of all coins, for each way in which those that cannot tell may have decimals.
+    /// Rates of all coins, in each way in which they may be.
     fn rates(&self) -> Vec<[U256; MOST_COINS]> {
         let mut all = vec![[U256::ZERO; MOST_COINS]];
-        for (place, told) in self.decimals.iter().enumerate() {
-            let choices = told.map_or_else(|| DECIMALS.to_vec(), |decimals| vec![decimals]);
-            let with = |rates: [U256; MOST_COINS], decimals: u8| {
+        for (place, choices) in self.around.rates.iter().enumerate() {
+            let with = |rates: [U256; MOST_COINS], rate: U256| {
                 let mut rates = rates;
-                rates[place] = U256::from(10).pow(U256::from(36 - decimals));
+                rates[place] = rate;
                 rates
             };
-            all = all.iter().flat_map(|rates| choices.iter().map(|decimals| with(*rates, *decimals))).collect();
+            all = all.iter().flat_map(|rates| choices.iter().map(|rate| with(*rates, *rate))).collect();
         }
         all
     }
 
     /// Does the pool pay just what these terms foretell, wherever it is put?
     fn agrees(&mut self, terms: &Terms) -> bool {
+        self.agrees_in(terms, &stage::states(&self.state, terms))
+    }
+
+    /// Does it where it stands?
+    pub(super) fn agrees_as_it_stands(&mut self, terms: &Terms) -> bool {
+        self.agrees_in(terms, &[self.state])
+    }
+
+    fn agrees_in(&mut self, terms: &Terms, states: &[State]) -> bool {
         let mut tried = 0;
-        for (state, leg, dx) in self.swaps(terms) {
+        for (state, leg, dx) in self.swaps(states) {
             match self.holds(terms, &state, leg, dx) {
                 Some(true) => tried += 1,
                 Some(false) => return false,
@@ -142,10 +175,10 @@ impl<'a> Trial<'a> {
         tried > 0
     }
 
-    /// What it is tried with: in each state of the stage each leg, with some parts of what there is.
-    fn swaps(&self, terms: &Terms) -> Vec<(State, (usize, usize), U256)> {
+    /// What it is tried with: in each state each leg, with some parts of what there is.
+    fn swaps(&self, states: &[State]) -> Vec<(State, (usize, usize), U256)> {
         let mut all = Vec::new();
-        for state in stage::states(&self.state, terms) {
+        for &state in states {
             let held = |place: usize| U256::from(state.held[place] - state.admin_held[place]);
             let parts =
                 |leg: (usize, usize)| SHARES.map(|(part, of)| (leg, held(leg.0) * U256::from(part) / U256::from(of)));
@@ -186,16 +219,64 @@ impl<'a> Trial<'a> {
     }
 
     fn exchange(&mut self, (i, j): (usize, usize), dx: U256, least: U256, written: &[(U256, U256)]) -> Answer {
-        let index = |place: usize| i128::try_from(place).unwrap_or_default();
         let call = abi::exchangeCall { i: index(i), j: index(j), dx, min_dy: least };
+        self.call(&call.abi_encode(), written)
+    }
+
+    fn call(&mut self, data: &[u8], written: &[(U256, U256)]) -> Answer {
         let mut overrides: Vec<_> = written.iter().map(|(slot, value)| (self.pool, *slot, *value)).collect();
         // More than enough of everything, so that no token stands in the leg.
         let plenty = U256::from(u128::MAX);
-        for token in &self.tokens {
+        for token in &self.around.tokens {
             overrides.push((*token, plain_balance_slot(NOBODY), plenty));
             overrides.push((*token, plain_balance_slot(self.pool), plenty));
         }
-        self.probe.call_staged(NOBODY, self.pool, &call.abi_encode(), &overrides, &self.tokens)
+        overrides.extend(&self.around.beside);
+        self.probe.call_staged(NOBODY, self.pool, data, &overrides, &self.around.tokens)
+    }
+
+    /// Does it pay just what is foretold of swaps of its first coin for coins of its base pool, by their places there, where both stand?
+    pub(super) fn pays_through(&mut self, both: &Metapool, coins: &[usize]) -> bool {
+        let mut tried = 0;
+        for &place in coins {
+            let ways =
+                [((META, place + 1), both.state().held[META]), ((place + 1, META), both.base().state().held[place])];
+            let parts = |(way, held)| {
+                SHARES.map(|(part, of)| (way, U256::from::<u128>(held) * U256::from(part) / U256::from(of)))
+            };
+            for (way, dx) in ways.into_iter().flat_map(parts) {
+                match self.holds_through(both, way, dx) {
+                    Some(true) => tried += 1,
+                    Some(false) => return false,
+                    None => {}
+                }
+            }
+        }
+        tried > 0
+    }
+
+    /// As [`Self::holds`].
+    fn holds_through(&mut self, both: &Metapool, (i, j): (usize, usize), dx: U256) -> Option<bool> {
+        let due = both.exchange_underlying((i, j), dx).ok()?.paid;
+        let written = self.layout.written(both.state());
+        let mut pays = |min_dy| {
+            let call = abi::exchange_underlyingCall { i: index(i), j: index(j), dx, min_dy };
+            self.call(&call.abi_encode(), &written).output.is_some()
+        };
+        Some(pays(due) && !pays(due.saturating_add(U256::ONE)))
+    }
+
+    /// What such a swap reads of contracts that is not known: on a stage it would count as zero.
+    pub(super) fn unknown_through(&mut self, both: &Metapool, place: usize, at: &[Address]) -> Option<(Address, U256)> {
+        let written = self.layout.written(both.state());
+        let mut reads = Vec::new();
+        let ways = [(META, place + 1, both.state().held[META]), (place + 1, META, both.base().state().held[place])];
+        for (i, j, held) in ways {
+            let (i, j, dx) = (index(i), index(j), U256::from(held / 7));
+            let call = abi::exchange_underlyingCall { i, j, dx, min_dy: U256::ONE };
+            reads.extend(self.call(&call.abi_encode(), &written).reads);
+        }
+        reads.into_iter().find(|(contract, slot)| at.contains(contract) && self.probe.slot(*contract, *slot).is_none())
     }
 
     /// How it writes balances down. With an administrator's part that is larger than the fee the first pools revert: they subtract
@@ -231,7 +312,6 @@ impl<'a> Trial<'a> {
     }
 
     fn asked(&mut self, (i, j): (usize, usize), dx: U256) -> Option<U256> {
-        let index = |place: usize| i128::try_from(place).unwrap_or_default();
         let call = abi::get_dyCall { i: index(i), j: index(j), dx };
         let answer = self.probe.call(self.pool, &call.abi_encode());
         answer.word(0).filter(|_| !answer.cold)
@@ -239,12 +319,14 @@ impl<'a> Trial<'a> {
 
     /// Why no version fits: mostly a rate that is another contract's.
     fn why(&mut self) -> Reason {
+        if !self.around.beside.is_empty() {
+            return Reason::Formula;
+        }
         let rates = self.probe.call(self.pool, &abi::stored_ratesCall {}.abi_encode());
         if let Some((at, _)) = rates.reads.into_iter().find(|(at, _)| *at != self.pool) {
             return Reason::Rates { at };
         }
         let (i, j) = self.legs()[0];
-        let index = |place: usize| i128::try_from(place).unwrap_or_default();
         let call = abi::get_dyCall { i: index(i), j: index(j), dx: U256::from(self.state.held[i] / 7) };
         let reads = self.probe.call(self.pool, &call.abi_encode()).reads;
         reads.into_iter().find(|(at, _)| *at != self.pool).map_or(Reason::Formula, |(at, _)| Reason::Elsewhere { at })

@@ -2,12 +2,13 @@
 //!
 //! # Invariants
 //! - What `calc_token_amount` says of a deposit leaves its fees out, and [`Base::deposited`] takes them: the one is an estimate, the
-//!   other is made. Of a withdrawal both are the same.
+//!   other is made. Of a withdrawal both are the same. Later pools say of a deposit what is made, too.
 //! - A deposit and a withdrawal pay a fee for what they put out of proportion, coin by coin, in units; the administrator's part of
 //!   it leaves the balances.
 //!
 //! # Limits
-//! - Pools that write down what came and went ([`Settle::Units`]), and whose fee does not grow. The first deposit is none of ours.
+//! - Deposits and withdrawals are known of pools that write down what came and went ([`Settle::Units`]) and whose fee does not grow;
+//!   what a share is worth is known of any. The first deposit is none of ours.
 //!
 //! # Cost
 //! A deposit solves `D` twice; a withdrawal solves the invariant twice.
@@ -43,13 +44,11 @@ fn narrow(units: U256) -> Result<u128, QuoteError> {
 }
 
 impl Base {
-    /// `supply`: shares that there are. `None` when there are none, a coin is missing, or the pool is of a version whose deposits
-    /// are not known.
+    /// `supply`: shares that there are. `None` when there are none, or a coin is missing.
     #[must_use]
     pub fn new(terms: Terms, state: State, supply: u128) -> Option<Self> {
-        let known = terms.settle == Settle::Units && state.offpeg <= WHOLE;
         let sound = (2..=MOST_COINS).contains(&terms.coins) && state.fee < WHOLE && supply > 0;
-        let now = if known && sound { terms.standing(&state)? } else { return None };
+        let now = if sound { terms.standing(&state)? } else { return None };
         Some(Self { terms, state, supply, now })
     }
 
@@ -77,6 +76,26 @@ impl Base {
         self.now.d.checked_mul(RATE)?.checked_div(U256::from(self.supply))
     }
 
+    /// Shares for a unit of a coin at the margin, without a fee: more than any deposit makes, and fewer than any withdrawal takes. May
+    /// only steer.
+    pub(in crate::curve_stable) fn shares_of_unit(&self, place: usize) -> Option<f64> {
+        let (n, d) = (self.terms.coins as f64, f64::from(self.now.d));
+        let ann = self.state.amp as f64 * n / f64::from(self.terms.precision);
+        let x = f64::from(*self.now.xp.get(place).filter(|_| place < self.terms.coins)?);
+        let others = self.now.xp.iter().take(self.terms.coins);
+        let product = others.fold(d, |product, x| product * (d / (n * f64::from(*x))));
+        // How fast `D` grows with the coin: the invariant differentiated.
+        let slope = (ann + product / x) / (ann - 1.0 + (n + 1.0) * product / d);
+        let shares = slope * f64::from(self.terms.rates[place]) / 1e18 * (self.supply as f64 / d);
+        (shares > 0.0 && shares.is_finite()).then_some(shares)
+    }
+
+    /// Its deposits and withdrawals are of the known kind, and it has this coin.
+    fn trades(&self, place: usize) -> Result<(), QuoteError> {
+        let known = self.terms.settle == Settle::Units && self.state.offpeg <= WHOLE;
+        due((known && place < self.terms.coins).then_some(()))
+    }
+
     /// The fee on what is put out of proportion.
     fn imbalance_fee(&self) -> u64 {
         let coins = self.terms.coins as u64;
@@ -85,9 +104,9 @@ impl Base {
 
     /// The state with so much more of a coin.
     fn richer(&self, place: usize, amount: U256) -> Result<State, QuoteError> {
+        self.trades(place)?;
         let mut state = self.state;
-        let held = due(state.held.get_mut(place).filter(|_| place < self.terms.coins))?;
-        *held = due(held.checked_add(narrow(amount)?))?;
+        state.held[place] = due(state.held[place].checked_add(narrow(amount)?))?;
         Ok(state)
     }
 
@@ -101,7 +120,7 @@ impl Base {
         due(due(grown.checked_mul(U256::from(self.supply)))?.checked_div(self.now.d))
     }
 
-    /// What `calc_token_amount` says of a deposit of one coin: the shares, were there no fees.
+    /// What `calc_token_amount` of the first pools says of a deposit of one coin: the shares, were there no fees.
     ///
     /// # Errors
     /// It would revert.
@@ -141,7 +160,7 @@ impl Base {
     /// What so many shares pay in one coin, and the fee that is taken of it.
     fn one_coin(&self, place: usize, shares: U256) -> Result<[U256; 2], QuoteError> {
         let (xp, d, supply) = (self.now.xp, self.now.d, U256::from(self.supply));
-        due((place < self.terms.coins).then_some(()))?;
+        self.trades(place)?;
         let invariant = self.terms.invariant(&self.state);
         let less = due(d.checked_sub(due(shares.checked_mul(d))? / supply))?;
         let reached = due(invariant.y_alone(place, &xp, less))?;

@@ -1,5 +1,7 @@
 //! Metapools over base pools of made-up balances: what must hold of any.
 
+mod routes;
+
 use alloy_primitives::U256;
 use proptest::prelude::*;
 
@@ -14,6 +16,7 @@ use crate::curve_stable::WHOLE;
 use crate::curve_stable::meta::Base;
 use crate::curve_stable::meta::Metapool;
 use crate::curve_stable::meta::Remembered;
+use crate::curve_stable::meta::Through;
 
 const ETHER: u128 = 1_000_000_000_000_000_000;
 
@@ -43,7 +46,7 @@ fn any_base() -> impl Strategy<Value = Base> {
 }
 
 /// Any metapool over it, which holds less than a half of its shares.
-fn any_pool() -> impl Strategy<Value = Metapool> {
+pub(super) fn any_pool() -> impl Strategy<Value = Metapool> {
     let own = (1_000..100_000u64, prop::sample::select(vec![2u8, 6, 18]), 1_000..40_000u64);
     (any_base(), own, 1..2_000u64, 0..40_000_000u64).prop_map(|(base, (coins, decimals, shares), amp, fee)| {
         let (terms, state) = parts(&[(coins, decimals), (shares, 18)], Product::Each, amp, fee);
@@ -74,17 +77,16 @@ fn amount() -> impl Strategy<Value = u64> {
 }
 
 /// The same pool after a swap, at the same rate.
-fn after(pool: &Metapool, left: (State, Base)) -> Metapool {
-    Metapool::new(*pool.terms(), left.0, left.1, pool.price()).expect("what a swap leaves swaps on")
+fn after(pool: &Metapool, left: &Through) -> Metapool {
+    Metapool::new(*pool.terms(), left.state, left.base, pool.price()).expect("what a swap leaves swaps on")
 }
 
-/// What ten units of each coin of a way are worth of the one that comes out, about: what roundings, of which each coin has its own,
-/// may come to.
-fn roundings(pool: &Metapool, (i, j): (usize, usize)) -> U256 {
+/// What roundings may come to in units of the coin that comes out, of which each coin has its own.
+fn roundings(pool: &Metapool, j: usize) -> U256 {
     let rate = |place: usize| place.checked_sub(1).map_or(pool.terms().rates[0], |at| pool.base().terms().rates[at]);
-    let coarsest = (0..=pool.base().terms().coins).map(rate).max().unwrap_or_default().max(rate(i));
-    // Balances lie within tenfold of one another, and the price with them within a thousandfold.
-    U256::from(10_000) * (coarsest / rate(j) + U256::ONE)
+    let coarsest = (1..=pool.base().terms().coins).map(rate).max().unwrap_or_default().max(U256::from(ETHER));
+    // Fees are cut off in units of the base pool's coins, and prices within the pools lie within some thousandfold of one another.
+    U256::from(100) * (coarsest / rate(j) + U256::ONE)
 }
 
 proptest! {
@@ -96,7 +98,7 @@ proptest! {
         let [less, more] = [a.min(b), a.max(b)].map(|of| pool.exchange_underlying(to, units(&pool, to.0, of)));
         prop_assume!(less.is_ok() && more.is_ok());
         let [less, more] = [less, more].map(|made| made.expect("both are made").paid);
-        prop_assert!(less <= more + roundings(&pool, to), "{less} {more}");
+        prop_assert!(less <= more + roundings(&pool, to.1), "{less} {more}");
     }
 
     /// Neither who holds the base pool's shares nor who holds the metapool's is worse off.
@@ -109,7 +111,7 @@ proptest! {
         let price = |base: &Base| base.virtual_price().expect("a price");
         // The two solutions of the invariant are a unit apart from the real ones, and the price is cut off.
         prop_assert!(price(&made.base) + U256::from(3) >= price(pool.base()), "{:?}", made.base);
-        let left = after(&pool, (made.state, made.base));
+        let left = after(&pool, &made);
         prop_assert!(left.invariant() + U256::from(3) >= pool.invariant(), "{left:?}");
     }
 
@@ -120,11 +122,11 @@ proptest! {
         let there = pool.exchange_underlying((i, j), dx);
         prop_assume!(there.is_ok());
         let there = there.expect("it is made");
-        let back = after(&pool, (there.state, there.base)).exchange_underlying((j, i), there.paid);
+        let back = after(&pool, &there).exchange_underlying((j, i), there.paid);
         prop_assume!(back.is_ok());
         let back = back.expect("it is made").paid;
         // Without a fee all that stands between the two are roundings, mostly in favour of the pools.
-        prop_assert!(back <= dx + roundings(&pool, (j, i)), "{dx} {} {back}", there.paid);
+        prop_assert!(back <= dx + roundings(&pool, i), "{dx} {} {back}", there.paid);
     }
 
     /// Where the meta coin goes in, the contract says just what it pays; where it comes out, it guesses at the deposit's fees.
@@ -140,7 +142,7 @@ proptest! {
         } else {
             // Fees are four thousandths at most, and the guess takes a half of one.
             let apart = said.abs_diff(paid);
-            let most = said.max(paid) / U256::from(50) + roundings(&pool, to);
+            let most = said.max(paid) / U256::from(50) + roundings(&pool, to.1);
             prop_assert!(apart <= most, "{said} {paid}");
         }
     }
@@ -163,7 +165,7 @@ proptest! {
     }
 }
 
-fn pool() -> Metapool {
+pub(super) fn pool() -> Metapool {
     let (terms, state) = parts(&[(300_000, 18), (310_000, 6), (290_000, 6)], Product::Each, 2_000, 1_000_000);
     let base = Base::new(terms, state, 880_000 * ETHER).expect("a base pool");
     let (terms, state) = parts(&[(5_000, 18), (5_100, 18)], Product::Each, 100, 4_000_000);
@@ -188,15 +190,26 @@ fn what_cannot_be_swapped_is_refused() {
 }
 
 #[test]
-fn a_base_pool_whose_deposits_are_not_known_is_none() {
+fn a_base_pool_without_shares_or_a_coin_is_none_and_unknown_deposits_are_refused() {
     let (pool, supply) = (pool(), 880_000 * ETHER);
     let (terms, state) = (*pool.base().terms(), *pool.base().state());
-    assert!(Base::new(terms, state, supply).is_some());
     assert_eq!(Base::new(terms, state, 0), None);
-    assert_eq!(Base::new(terms, State { offpeg: 2 * WHOLE, ..state }, supply), None);
     assert_eq!(Base::new(terms, State { held: [0; MOST_COINS], ..state }, supply), None);
-    for settle in [Settle::Scaled, Settle::Apart] {
-        assert_eq!(Base::new(Terms { settle, ..terms }, state, supply), None);
+    let (coin, share) = (U256::from(ETHER), U256::from(ETHER));
+    let known = Base::new(terms, state, supply).expect("a base pool");
+    assert!(known.deposited(0, coin).is_ok() && known.withdrawn(0, share).is_ok());
+    let grows = Base::new(terms, State { offpeg: 2 * WHOLE, ..state }, supply);
+    let of = |settle: Settle| {
+        let mut terms = terms;
+        terms.settle = settle;
+        Base::new(terms, state, supply)
+    };
+    let others = [Settle::Scaled, Settle::Apart].map(of);
+    for base in [grows, others[0], others[1]].map(|base| base.expect("it has a price")) {
+        assert_eq!(base.virtual_price(), known.virtual_price());
+        assert_eq!(base.deposited(0, coin).err(), Some(QuoteError::TooLarge));
+        assert_eq!(base.withdrawn(0, share).err(), Some(QuoteError::TooLarge));
+        assert_eq!(base.calc_token_amount(0, coin).err(), Some(QuoteError::TooLarge));
     }
 }
 

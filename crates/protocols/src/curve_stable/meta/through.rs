@@ -7,12 +7,18 @@
 //! - The estimate is what is paid where the meta coin goes in. Where it comes out, the deposit's fees are guessed at: half of the
 //!   base pool's fee, of all that is put in.
 //!
+//! # Cost
+//! A solution of the invariant beside the base pool's two.
+//!
 //! # Limits
 //! - One coin beside the share, as in all metapools. A token that keeps a part of a transfer for itself pays less than is quoted.
 
 use alloy_primitives::U256;
 
 use crate::amm::QuoteError;
+use crate::curve_stable::bound::Curve;
+use crate::curve_stable::meta::META;
+use crate::curve_stable::meta::SHARE;
 use crate::curve_stable::meta::base::Base;
 use crate::curve_stable::swap::RATE;
 use crate::curve_stable::swap::Said;
@@ -21,10 +27,6 @@ use crate::curve_stable::swap::State;
 use crate::curve_stable::swap::Terms;
 use crate::curve_stable::swap::WHOLE;
 use crate::curve_stable::swap::due;
-
-/// Places of the meta coin and of the share among the pool's own two.
-const META: usize = 0;
-const SHARE: usize = 1;
 
 /// How every metapool rounds what it says of a swap.
 const SAID: Said = Said { less_one: true, in_units: false };
@@ -110,6 +112,27 @@ impl Metapool {
     #[must_use]
     pub const fn invariant(&self) -> U256 {
         self.now.d
+    }
+
+    /// What follows of the state of its own two coins.
+    pub(in crate::curve_stable) const fn standing(&self) -> &Standing {
+        &self.now
+    }
+
+    /// The curve of its own two coins, with what goes into the base pool or comes out of it worth what the first unit is: behind it
+    /// is a fee, and each further unit makes fewer shares, or is paid for more.
+    pub(in crate::curve_stable) fn curve(&self, (i, j): (usize, usize)) -> Option<Curve> {
+        match (Self::base_place(i), Self::base_place(j)) {
+            (Some(from), None) => {
+                let curve = Curve::new(&self.terms, &self.state, &self.now, (SHARE, META))?;
+                Some(curve.of_units(self.base.shares_of_unit(from)?, 1.0))
+            }
+            (None, Some(to)) => {
+                let curve = Curve::new(&self.terms, &self.state, &self.now, (META, SHARE))?;
+                Some(curve.of_units(1.0, self.base.shares_of_unit(to)?))
+            }
+            _ => None,
+        }
     }
 
     /// The place of a coin in the base pool; `None` is the meta coin.

@@ -29,7 +29,7 @@ const ours = (name) => ({ source: `${VAULTS}/Vaults.sol`, name, ...VAULT });
 // They are put into a block of 2022, which does not know later opcodes.
 const METAPOOL = { source: "tests/curve_stable_bytecode/Metapool.sol", solc: "solc", optimizer: { enabled: true, runs: 200 }, evmVersion: "london" };
 const WANTED = [
-  ...["Metapool", "RememberingMetapool"].map((name) => ({ name, ...METAPOOL })),
+  ...["Metapool", "FedMetapool", "RememberingMetapool"].map((name) => ({ name, ...METAPOOL })),
   { source: `${V4_LIB}/solmate/src/test/utils/mocks/MockERC4626.sol`, name: "MockERC4626", as: "SolmateVault", ...VAULT },
   { source: `${V4_LIB}/openzeppelin-contracts/contracts/mocks/token/ERC4626Mock.sol`, name: "ERC4626Mock", ...VAULT },
   { source: `${VAULTS}/FeeVault.sol`, name: "FeeVault", ...VAULT },

@@ -181,6 +181,19 @@ contract Metapool {
     }
 }
 
+/// Asks somebody else, too, what its share is worth: a part that is the whole, as yet.
+contract FedMetapool is Metapool {
+    IToken private constant FEED = IToken(address(uint160(0xfeed)));
+
+    constructor(address coin, address share, IBasePool base_, uint256 rate_, uint256 amp_)
+        Metapool(coin, share, base_, rate_, amp_)
+    {}
+
+    function quoted() internal view override returns (uint256) {
+        return base.get_virtual_price() * FEED.balanceOf(address(0)) / 1e18;
+    }
+}
+
 /// Remembers the price for ten minutes, as the first metapools do.
 contract RememberingMetapool is Metapool {
     uint256 private price;

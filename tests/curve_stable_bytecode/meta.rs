@@ -42,13 +42,15 @@ pub const SHARE: Address = address!("0x6c3F90f043a72FA612cbac8115EE7e52BDe6E490"
 /// The coin that only the metapool has, and who deploys.
 const COIN: Address = Address::repeat_byte(0x4d);
 const DEPLOYER: Address = Address::repeat_byte(0xde);
+/// Whom one of them asks besides.
+const FEED: Address = address!("0x000000000000000000000000000000000000fEED");
 
-/// Answers eighteen decimals: a plain token answers out of its first slot what it does not know.
-fn plain_coin(machine: &mut Machine) {
+/// A plain token, which answers out of its first slot what it does not know.
+fn plain(machine: &mut Machine, at: Address, answer: U256) {
     let code = Bytecode::new_legacy(Bytes::from_static(&PLAIN_TOKEN));
     let plain = AccountInfo { nonce: 1, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() };
-    machine.db_mut().tell_whole_account(COIN, plain);
-    machine.db_mut().tell_slot(COIN, U256::ZERO, U256::from(18));
+    machine.db_mut().tell_whole_account(at, plain);
+    machine.db_mut().tell_slot(at, U256::ZERO, answer);
 }
 
 /// The record's machine with all coins of the base pool, and a metapool in it.
@@ -58,8 +60,10 @@ fn deployed(name: &str) -> Option<(Machine, Address)> {
     for (place, coin) in DOLLARS.into_iter().enumerate() {
         machine.db_mut().tell_slot(THREE.pool, COINS + U256::from(place), coin.into_word().into());
     }
-    plain_coin(&mut machine);
     let rate = U256::from(10).pow(U256::from(18));
+    // It has eighteen decimals.
+    plain(&mut machine, COIN, U256::from(18));
+    plain(&mut machine, FEED, rate);
     let arguments = (COIN, SHARE, THREE.pool, rate, U256::from(120)).abi_encode();
     let code = [creation_code(&format!(".peregrine/{name}.json")), arguments].concat();
     let rich = AccountInfo { balance: U256::from(10).pow(U256::from(30)), ..AccountInfo::default() };
@@ -288,6 +292,15 @@ fn a_metapool_is_found_with_its_base_pool_and_read_back() {
     }
     let base = discovered(&mut machine, THREE.pool).expect("usable").expect("a pool");
     assert!(base.backing().is_none());
+}
+
+#[test]
+fn a_metapool_that_asks_a_fourth_contract_names_it() {
+    let Some((mut machine, at)) = deployed("FedMetapool") else { return };
+    let found = discovered(&mut machine, at);
+    let Err(why) = found else { panic!("{found:?}") };
+    println!("{why}");
+    assert!(why.contains(&format!("its rates are asked of {FEED}")), "{why}");
 }
 
 #[test]

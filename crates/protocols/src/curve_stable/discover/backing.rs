@@ -4,7 +4,7 @@
 //! - The base pool is found by what the metapool reads, and is held to all that a pool of its own is. What it answers to
 //!   `get_virtual_price` is ours in other states of it, too, and the metapool pays by it.
 //! - Whatever stands in slots of the metapool's that are not understood, it asks the base pool: a price that it might remember for a
-//!   while would be another one some blocks on. Neither does what it says move with the clock.
+//!   while would be another one some blocks on. Neither does what it says move with the clock, nor does a swap read a fourth contract.
 //!
 //! - Coins of the base pool are ways through where the metapool pays for them, and for its own first coin, what is foretold, and not
 //!   one unit more, in several states of both pools.
@@ -150,6 +150,9 @@ pub(super) fn terms(
     let held = shares(probe, pool, backing.share)?;
     let mut trial = Trial::new(probe, pool, found, stage_of(found, &[], price, held.clone()));
     let terms = trial.terms()?;
+    if let Some(at) = trial.stranger(&[backing.pool, backing.share]) {
+        return Err(Reason::Rates { at });
+    }
     for behind in states(backing, behind) {
         let terms = at_price(terms, backing.price(&behind))?;
         trial.put([held.clone(), backing.written(&behind)].concat());

@@ -218,6 +218,14 @@ impl<'a> Trial<'a> {
         unknown.map_or(Ok(()), |(at, slot)| Err(Reason::Cold { at, slot: Some(slot) }))
     }
 
+    /// A contract besides these, the pool and plain tokens that a swap reads: what is paid may hang on it, though it does not show now.
+    pub(super) fn stranger(&mut self, known: &[Address]) -> Option<Address> {
+        let (leg, written) = (self.legs()[0], self.layout.written(&self.state));
+        let reads = self.exchange(leg, U256::from(self.state.held[leg.0] / 7), U256::ONE, &written).reads;
+        let known = [&[self.pool], &self.around.tokens[..], known].concat();
+        reads.into_iter().map(|(at, _)| at).find(|at| !known.contains(at))
+    }
+
     fn exchange(&mut self, (i, j): (usize, usize), dx: U256, least: U256, written: &[(U256, U256)]) -> Answer {
         let call = abi::exchangeCall { i: index(i), j: index(j), dx, min_dy: least };
         self.call(&call.abi_encode(), written)

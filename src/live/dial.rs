@@ -117,14 +117,14 @@ async fn contract(config: &Config, executor: &Executor, chain: &Chain) -> Answer
     }
 }
 
-/// What the executor is to spend of its own; nothing where it is to spend nothing.
+/// What a run may begin with where no pool lends it: the executor's own, and lenders'. Nothing where there is neither.
 async fn held(config: &Config, executor: &Executor, chain: &Chain) -> Option<Answer> {
-    let (of, capital) = ("search.capital", &config.search.capital);
-    if capital.is_empty() {
+    let (of, search) = ("search.capital, search.lenders", &config.search);
+    if search.capital.is_empty() && search.lenders.is_empty() {
         return None;
     }
-    Some(match capital::short(chain, executor.address, capital).await {
-        Ok(short) if short.is_empty() => answer(of, "the executor holds it".to_owned(), true),
+    Some(match capital::short(chain, executor.address, search).await {
+        Ok(short) if short.is_empty() => answer(of, "it is there".to_owned(), true),
         Ok(short) => answer(of, short.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "), false),
         Err(error) => answer(of, error.to_string(), false),
     })

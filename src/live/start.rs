@@ -74,7 +74,7 @@ pub async fn start(config: &Config, how: How, seed: u64, progress: Hear<'_>) -> 
     let ledger = ledger(config)?;
     let chain = dial(config).await?;
     deployed(&chain, own, how).await?;
-    capital::say(&chain, own.executor, &config.search.capital).await;
+    capital::say(&chain, own.executor, &config.search).await;
     let source = StateLoader::new(chain, config, own);
     let loaded = source.load(progress).await?;
     behind(config, Begun { submitter, how, seed, source, ledger, loaded }).await

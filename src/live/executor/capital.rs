@@ -1,7 +1,8 @@
-//! Does the executor hold what `search.capital` says that a run may spend of it? Asked by `check --dial`, and before anything is loaded.
+//! Is there what a run may begin with where no pool lends it: does the executor hold what `search.capital` says that it may spend, and
+//! has a lender of `search.lenders` as much as may be borrowed? Asked by `check --dial`, and before anything is loaded.
 //!
 //! # Invariants
-//! - Nothing hangs on it: a path that begins with more than is held is refused (`no_capital`), and nobody is blamed. So it is said and
+//! - Nothing hangs on it: a path that begins with more than there is is refused (`no_capital`), and nobody is blamed. So it is said and
 //!   not refused.
 
 use std::fmt;
@@ -10,29 +11,38 @@ use alloy_primitives::{Address, Bytes, U256};
 
 use crate::edge::chain::Chain;
 use crate::hot::evm::own;
-use crate::hot::search::config::Capital;
+use crate::hot::search::config::Config;
 use crate::live::executor::LookError;
+use crate::protocols::flash::{Funding, LoanRequest};
 
-/// A token of which the executor holds less than it may spend.
+/// A token of which there is less than a run may begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Short {
-    due: Capital,
+    due: Funding,
     executor: Address,
-    /// `None`: the token does not say.
-    holds: Option<U256>,
+    /// `None`: whoever was asked does not say.
+    has: Option<U256>,
 }
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { due: Capital { token, most }, executor, holds } = self;
-        write!(f, "search.capital has {most} of token {token} spent at most, and executor {executor} ")?;
-        match holds {
-            Some(holds) => write!(f, "holds {holds}")?,
-            None => f.write_str("holds none that the token tells of")?,
+        let Self { due: Funding { token, most, lender }, executor, has } = self;
+        match lender {
+            None => write!(f, "search.capital has {most} of token {token} spent at most, and executor {executor} ")?,
+            Some((by, at)) => {
+                let protocol = by.protocol;
+                write!(f, "search.lenders has {most} of token {token} borrowed at most, and {protocol} at {at} ")?;
+            }
         }
-        f.write_str(
-            ": what would begin with more is refused as no_capital; send it there, or lower search.capital.most",
-        )
+        match has {
+            Some(has) => write!(f, "has {has}")?,
+            None => f.write_str("does not say that it has any")?,
+        }
+        f.write_str(": what would begin with more is refused as no_capital; ")?;
+        f.write_str(match lender {
+            None => "send it there, or lower search.capital.most",
+            Some(_) => "look at its address, or lower search.lenders.most",
+        })
     }
 }
 
@@ -40,22 +50,29 @@ impl fmt::Display for Short {
 ///
 /// # Errors
 /// The node does not say.
-pub async fn short(chain: &Chain, executor: Address, capital: &[Capital]) -> Result<Vec<Short>, LookError> {
-    if capital.is_empty() {
+pub async fn short(chain: &Chain, executor: Address, search: &Config) -> Result<Vec<Short>, LookError> {
+    let fundings = search.fundings();
+    if fundings.is_empty() {
         return Ok(Vec::new());
     }
     let head = chain.latest().await?.ok_or_else(|| LookError::NoBlock(chain.host().to_owned()))?;
-    let looks: Vec<(Address, Bytes)> = capital.iter().map(|due| (due.token, own::balance_of(executor))).collect();
-    let holds = chain.views(head.hash, &looks).await?;
-    let said = capital.iter().zip(&holds).map(|(due, said)| (*due, own::number(Some(said))));
-    let short = said.filter(|(due, holds)| holds.is_none_or(|holds| holds < due.most));
-    Ok(short.map(|(due, holds)| Short { due, executor, holds }).collect())
+    let looks: Vec<(Address, Bytes)> = fundings.iter().map(|due| question(due, executor)).collect();
+    let said = chain.views(head.hash, &looks).await?;
+    let all = fundings.into_iter().zip(&said).map(|(due, said)| Short { due, executor, has: own::number(Some(said)) });
+    Ok(all.filter(|short| short.has.is_none_or(|has| has < U256::from(short.due.most))).collect())
+}
+
+/// Who is asked how much there is, and what.
+fn question(due: &Funding, own: Address) -> (Address, Bytes) {
+    let Some((by, lender)) = due.lender else { return (due.token, own::balance_of(own)) };
+    let (asked, data) = (by.stock)(&LoanRequest { lender, own, token: due.token, amount: due.most });
+    (asked, Bytes::copy_from_slice(&data))
 }
 
 /// Says what is short.
-pub async fn say(chain: &Chain, executor: Address, capital: &[Capital]) {
-    match short(chain, executor, capital).await {
+pub async fn say(chain: &Chain, executor: Address, search: &Config) {
+    match short(chain, executor, search).await {
         Ok(short) => short.iter().for_each(|short| tracing::warn!("{short}")),
-        Err(error) => tracing::warn!(%error, "whether the executor holds search.capital is not known"),
+        Err(error) => tracing::warn!(%error, "whether there is search.capital, and what lenders have, is not known"),
     }
 }

@@ -25,8 +25,10 @@ use std::path::PathBuf;
 
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, U256, address};
+use peregrine::chain;
 use peregrine::hot::evm::machine::Machine;
 use peregrine::hot::evm::probe::EvmProbe;
+use peregrine::protocols::amm::Amm;
 use peregrine::protocols::curve_stable::{Pool, Product, Settle};
 use peregrine::protocols::discover::{Probe, Venue};
 use peregrine::replay::execute;
@@ -54,11 +56,14 @@ const THREE: At = older("12520364", address!("0xbebc44782c7db0a1a60cb6fe97d0b483
 const USDP: At = older("19933597", address!("0xca978a0528116dda3cba9acd3e68bc6191ca53d0"));
 const GHO: At = At { newer: true, block: "24171384", pool: address!("0x670a72e6d22b0956c0d2573288f82dcc5d6e3a61") };
 
+/// Two coins, the first of them ether.
+const SETH: At = older("12300570", address!("0xc5424b857f758e906013f3555dad202e4bdb4567"));
+
 /// Stableswap-NG, one of whose coins is sUSDe.
 const VESTING: At = At { newer: true, block: "24628607", pool: address!("0x4b5e827f4c0a1042272a11857a355da1f4ceebae") };
 
 /// All that can be used.
-const POOLS: [At; 4] = [SUSD, THREE, USDP, GHO];
+const POOLS: [At; 5] = [SUSD, THREE, SETH, USDP, GHO];
 
 impl At {
     fn dir(&self) -> Option<PathBuf> {
@@ -90,6 +95,7 @@ fn each_version_of_the_contract_is_told_by_what_it_does() {
     let due = [
         (SUSD, Product::Guarded, 1, false, Settle::Scaled),
         (THREE, Product::Each, 1, true, Settle::Units),
+        (SETH, Product::Whole, 100, true, Settle::Units),
         (USDP, Product::Whole, 100, true, Settle::Units),
         (GHO, Product::Whole, 100, true, Settle::Apart),
     ];
@@ -106,11 +112,22 @@ fn each_version_of_the_contract_is_told_by_what_it_does() {
     }
 }
 
+/// Of a pool whose coin is ether the token that stands for it is a way through; a file keeps which coin that is.
+#[test]
+fn ether_is_shown_as_the_token_that_stands_for_it() {
+    let Some((_, pool)) = SETH.start() else { return };
+    assert_eq!((pool.ether(), pool.tokens()[0]), (Some(0), chain::RECORDED.wrapped_native));
+    let kept = serde_json::to_value(&pool).expect("it is written down");
+    let read: Pool = serde_json::from_value(kept.clone()).expect("and read back");
+    assert!(read.agrees(&pool) && read.ether() == Some(0));
+    let mut elsewhere = kept;
+    elsewhere["ether"] = 2.into();
+    assert!(serde_json::from_value::<Pool>(elsewhere).is_err(), "there is no such coin");
+}
+
 #[test]
 fn a_pool_that_cannot_be_used_says_why() {
     let refused = [
-        // Two coins, one of them ether.
-        (older("12300570", address!("0xc5424b857f758e906013f3555dad202e4bdb4567")), "fewer than two of its coins"),
         // A rate that another contract tells.
         (older("12047794", address!("0x7fc77b5c7614e1533320ea6ddc2eb61fa00a9714")), "hangs on storage of"),
         // Balances that another contract counts.

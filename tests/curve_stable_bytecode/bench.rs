@@ -42,7 +42,7 @@ impl Bench {
         let plain = AccountInfo { nonce: 1, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() };
         let db = machine.db_mut();
         db.set_unknown(Unknown::AssumeEmpty);
-        db.tell_whole_account(SWAPPER, AccountInfo::default());
+        db.tell_whole_account(SWAPPER, AccountInfo { balance: PLENTY, ..AccountInfo::default() });
         for token in tokens {
             let _aside = db.replace_account(*token, plain.clone());
         }
@@ -60,15 +60,22 @@ impl Bench {
 
     /// Calls the pool in the state of `pool`. Nothing is kept.
     pub fn call(&mut self, pool: &Pool, data: Vec<u8>) -> Executed {
+        self.call_paying(pool, data, U256::ZERO)
+    }
+
+    /// The same, with ether, of which the pool has plenty.
+    fn call_paying(&mut self, pool: &Pool, data: Vec<u8>, value: U256) -> Executed {
         let at = pool.address();
+        let poor = self.machine.db_mut().endow(at, PLENTY);
         let mut overrides: Vec<_> =
             written(pool.layout(), pool.state()).into_iter().map(|(slot, value)| (at, slot, value)).collect();
         for token in pool.tokens() {
             overrides.extend([SWAPPER, at].map(|owner| (*token, plain_balance_slot(owner), PLENTY)));
         }
         let under = self.machine.db_mut().override_slots(&overrides);
-        let outcome = self.machine.call(SWAPPER, at, Bytes::from(data));
+        let outcome = self.machine.call_paying(SWAPPER, at, Bytes::from(data), value);
         self.machine.db_mut().restore_slots(under);
+        self.machine.db_mut().restore_account(poor);
         outcome.unwrap_or_else(|error| panic!("{at}: nothing is refused on the bench, yet {error}"))
     }
 
@@ -76,18 +83,20 @@ impl Bench {
     pub fn exchange(&mut self, pool: &Pool, leg: Leg, dx: U256) -> Option<Done> {
         let (i, j) = pool.places(leg);
         let data = abi::exchangeCall { i: i as i128, j: j as i128, dx, min_dy: U256::ZERO }.abi_encode();
-        let done = self.call(pool, data);
+        let done = self.call_paying(pool, data, if pool.ether() == Some(i) { dx } else { U256::ZERO });
         if !done.is_success() {
             return None;
         }
-        let now = |token: Address, owner: Address| {
-            let slot = done.diff.get(&token)?.storage.get(&plain_balance_slot(owner))?;
+        let has = |place: usize, token: usize| {
+            if pool.ether() == Some(place) {
+                return done.diff.get(&SWAPPER).map(|swapper| swapper.info.balance);
+            }
+            let slot = done.diff.get(&pool.tokens()[token])?.storage.get(&plain_balance_slot(SWAPPER))?;
             Some(slot.present_value)
         };
-        let [token_in, token_out] = [leg.token_in(), leg.token_out()].map(|token| pool.tokens()[token]);
-        assert_eq!(now(token_in, SWAPPER), Some(PLENTY - dx), "it takes what it was told to");
+        assert_eq!(has(i, leg.token_in()), Some(PLENTY - dx), "it takes what it was told to");
         let changes = changes(&done, pool.address());
-        let paid = now(token_out, SWAPPER).unwrap_or(PLENTY) - PLENTY;
+        let paid = has(j, leg.token_out()).unwrap_or(PLENTY) - PLENTY;
         Some(Done { paid, gas: done.gas_used(), changes })
     }
 

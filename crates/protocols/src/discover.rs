@@ -118,6 +118,19 @@ pub trait Probe {
         tokens: &[Address],
     ) -> Answer;
 
+    /// As [`Probe::call_staged`], with so much ether; caller and callee have plenty of it. Of a probe that has none to give: no answer.
+    fn call_paying(
+        &mut self,
+        _from: Address,
+        _to: Address,
+        _data: &[u8],
+        _overrides: &[(Address, U256, U256)],
+        _tokens: &[Address],
+        _value: U256,
+    ) -> Answer {
+        Answer::default()
+    }
+
     /// As [`Probe::call_with`], in a block so many seconds later. Of a probe without a clock: now.
     fn call_later(
         &mut self,

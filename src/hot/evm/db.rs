@@ -293,7 +293,15 @@ impl Db {
         Replaced { address, entry: self.base.insert(address, stage) }
     }
 
-    /// Undoes [`Db::replace_account`].
+    /// Sets what ether an account has, until it is restored.
+    pub fn endow(&mut self, address: Address, balance: U256) -> Replaced {
+        self.version += 1;
+        let entry = self.base.get(&address).cloned();
+        self.base.entry(address).or_default().info.balance = balance;
+        Replaced { address, entry }
+    }
+
+    /// Undoes [`Db::replace_account`] and [`Db::endow`].
     pub fn restore_account(&mut self, replaced: Replaced) {
         self.version += 1;
         match replaced.entry {

@@ -219,7 +219,18 @@ impl Machine {
 
     /// A read-only look: sender, nonce, balance and fees do not matter. Nothing is kept.
     pub fn call(&mut self, from: Address, to: Address, data: Bytes) -> Result<Executed, ExecuteError> {
-        let tx = self.look(from, to, data);
+        self.call_paying(from, to, data, U256::ZERO)
+    }
+
+    /// The same, with ether.
+    pub fn call_paying(
+        &mut self,
+        from: Address,
+        to: Address,
+        data: Bytes,
+        value: U256,
+    ) -> Result<Executed, ExecuteError> {
+        let tx = TxEnv { value, ..self.look(from, to, data) };
         self.looking(|evm| {
             let outcome = evm.transact_one(tx);
             let diff = evm.finalize();

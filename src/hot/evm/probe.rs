@@ -5,6 +5,7 @@ use revm::context::result::ExecutionResult;
 use revm::state::{AccountInfo, Bytecode};
 
 use crate::hot::evm::db::Cold;
+use crate::hot::evm::db::Replaced;
 use crate::hot::evm::db::Unknown;
 use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
@@ -19,6 +20,9 @@ pub const PROBER: Address = address!("0x000000000000000000000000506572656772696e
 
 /// Seconds between blocks, for looks at what is to come: a guess at a number that only has to grow.
 const SLOT: u64 = 12;
+
+/// Ether of whoever is asked with some: more than a pool's amounts, and far from the end of a word.
+const PLENTY: U256 = U256::from_limbs([0, 0, 1, 0]);
 
 /// A machine lent to discovery.
 pub struct EvmProbe<'a> {
@@ -42,12 +46,16 @@ impl<'a> EvmProbe<'a> {
     }
 
     fn ask(&mut self, from: Address, to: Address, data: &[u8], unknown: Unknown) -> Answer {
+        self.ask_paying(from, to, data, (unknown, U256::ZERO))
+    }
+
+    fn ask_paying(&mut self, from: Address, to: Address, data: &[u8], (unknown, value): (Unknown, U256)) -> Answer {
         let db = self.machine.db_mut();
         let before = db.unknown();
         db.set_unknown(unknown);
         db.clear_notes();
         db.record_reads(true);
-        let outcome = self.machine.call(from, to, Bytes::copy_from_slice(data));
+        let outcome = self.machine.call_paying(from, to, Bytes::copy_from_slice(data), value);
         let db = self.machine.db_mut();
         db.record_reads(false);
         db.set_unknown(before);
@@ -62,6 +70,23 @@ impl<'a> EvmProbe<'a> {
             Ok(ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. }) | Err(_) => None,
         };
         Answer { output, cold, reads }
+    }
+}
+
+impl EvmProbe<'_> {
+    /// Makes each of `tokens` a plain one.
+    fn stage(&mut self, tokens: &[Address]) -> Vec<Replaced> {
+        let code = Bytecode::new_legacy(Bytes::from_static(&PLAIN_TOKEN));
+        let plain = AccountInfo { nonce: 1, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() };
+        let db = self.machine.db_mut();
+        tokens.iter().map(|token| db.replace_account(*token, plain.clone())).collect()
+    }
+
+    /// Puts back what stood there before.
+    fn strike(&mut self, aside: Vec<Replaced>) {
+        for replaced in aside.into_iter().rev() {
+            self.machine.db_mut().restore_account(replaced);
+        }
     }
 }
 
@@ -85,14 +110,27 @@ impl Probe for EvmProbe<'_> {
         overrides: &[(Address, U256, U256)],
         tokens: &[Address],
     ) -> Answer {
-        let code = Bytecode::new_legacy(Bytes::from_static(&PLAIN_TOKEN));
-        let plain = AccountInfo { nonce: 1, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() };
-        let db = self.machine.db_mut();
-        let aside: Vec<_> = tokens.iter().map(|token| db.replace_account(*token, plain.clone())).collect();
+        let aside = self.stage(tokens);
         let answer = self.call_with(from, to, data, overrides);
-        for replaced in aside.into_iter().rev() {
-            self.machine.db_mut().restore_account(replaced);
-        }
+        self.strike(aside);
+        answer
+    }
+
+    fn call_paying(
+        &mut self,
+        from: Address,
+        to: Address,
+        data: &[u8],
+        overrides: &[(Address, U256, U256)],
+        tokens: &[Address],
+        value: U256,
+    ) -> Answer {
+        let mut aside = self.stage(tokens);
+        aside.extend([from, to].map(|at| self.machine.db_mut().endow(at, PLENTY)));
+        let under = self.machine.db_mut().override_slots(overrides);
+        let answer = self.ask_paying(from, to, data, (Unknown::AssumeEmpty, value));
+        self.machine.db_mut().restore_slots(under);
+        self.strike(aside);
         answer
     }
 

@@ -76,8 +76,8 @@ pub enum Reason {
     /// More coins than are counted with here.
     #[error("more than {MOST_COINS} coins")]
     Many,
-    /// Fewer than two coins that are known tokens.
-    #[error("fewer than two of its coins are tokens that are known (ether is none)")]
+    /// Fewer than two coins that are known tokens, or ether where it is known what stands for that.
+    #[error("fewer than two of its coins are tokens that are known")]
     Coins,
     /// A balance is zero, or out of range.
     #[error("a balance is zero or out of range")]
@@ -141,8 +141,9 @@ fn plain(probe: &mut dyn Probe, pool: Address, found: Found) -> Result<Pool, Rea
 }
 
 fn made(pool: Address, found: Found, terms: Terms) -> Result<Pool, Reason> {
-    let Found { coins, signed, layout, state, .. } = found;
-    Pool::new(pool, (&coins, signed), terms, layout, state).ok_or(Reason::Empty)
+    let Found { coins, ether, signed, layout, state, .. } = found;
+    let pool = Pool::new(pool, (&coins, signed), terms, layout, state).ok_or(Reason::Empty)?;
+    Ok(pool.paid_in_ether(ether))
 }
 
 /// The rate that follows from a coin's decimals, or those that it may have where it cannot tell.
@@ -158,6 +159,8 @@ fn rates(probe: &mut dyn Probe, coin: Option<Address>) -> Vec<U256> {
 pub(super) struct Found {
     /// By the contract's places.
     pub coins: Vec<Option<Address>>,
+    /// The place of the coin that is ether.
+    pub ether: Option<usize>,
     /// What may be each coin's rate: one, where the coin can tell its decimals.
     pub rates: Vec<Vec<U256>>,
     /// Its lists are asked for by `int128`.
@@ -180,8 +183,8 @@ impl Found {
             return Ok(None);
         }
         let balances = balances(probe, pool, signed)?;
-        let coins = coins(probe, pool, signed, balances.len());
-        let found = Self::read(probe, pool, (coins, signed), &balances)?;
+        let (coins, ether) = coins(probe, pool, signed, balances.len());
+        let found = Self { ether, ..Self::read(probe, pool, (coins, signed), &balances)? };
         if found.coins.iter().flatten().count() < 2 {
             return Err(Reason::Coins);
         }
@@ -218,7 +221,7 @@ impl Found {
         }
         let state = layout.fold(&state, &known).map_err(|_| Reason::Empty)?;
         let rates = coins.iter().map(|coin| rates(probe, *coin)).collect();
-        Ok(Self { coins, rates, signed, layout, state, precision })
+        Ok(Self { coins, ether: None, rates, signed, layout, state, precision })
     }
 }
 
@@ -298,12 +301,16 @@ fn balances(probe: &mut dyn Probe, pool: Address, signed: bool) -> Result<Vec<Re
     Ok(all)
 }
 
-/// The coins that are known and are tokens.
-fn coins(probe: &mut dyn Probe, pool: Address, signed: bool, count: usize) -> Vec<Option<Address>> {
+/// The coins that are known and are tokens, and which of them is ether: it is shown as the token that stands for it, where that is known.
+fn coins(probe: &mut dyn Probe, pool: Address, signed: bool, count: usize) -> (Vec<Option<Address>>, Option<usize>) {
     let mut one = |place| {
         let word = probe.call(pool, &coin(signed, place)).word(0)?;
         let fits = !word.is_zero() && word >> 160 == U256::ZERO;
-        fits.then(|| Address::from_word(word.into())).filter(|token| *token != ETHER && *token != pool)
+        fits.then(|| Address::from_word(word.into())).filter(|token| *token != pool)
     };
-    (0..count).map(&mut one).collect()
+    let mut coins: Vec<Option<Address>> = (0..count).map(&mut one).collect();
+    let ether = coins.iter().position(|coin| *coin == Some(ETHER));
+    let wrapped = probe.wrapped_native();
+    coins.iter_mut().filter(|coin| **coin == Some(ETHER)).for_each(|coin| *coin = wrapped);
+    (coins, ether.filter(|_| wrapped.is_some()))
 }

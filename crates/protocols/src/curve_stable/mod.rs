@@ -11,9 +11,10 @@
 //! - `abi`: selectors and topics.
 //!
 //! # Limits
-//! - Two to four coins, whose rates do not move, but for the share of a base pool that is asked at each swap. `A` stands still. No
-//!   native ether. A metapool that remembers its base pool's price for a while, a coin whose rate another contract tells, and balances
-//!   that another contract counts are refused. Where the fee grows, and through a base pool, no input is named for an output.
+//! - Two to four coins, whose rates do not move, but for the share of a base pool that is asked at each swap. `A` stands still. A
+//!   metapool that remembers its base pool's price for a while, a coin whose rate another contract tells, and balances that another
+//!   contract counts are refused. Where the fee grows, and through a base pool, no input is named for an output.
+//! - Ether is swapped as the token that stands for it, where that is known; through a base pool it is not.
 //! - Through a base pool a metapool's first coin is swapped, where deposits of that pool are of the known kind.
 
 pub mod abi;

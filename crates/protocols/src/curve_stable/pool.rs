@@ -62,6 +62,9 @@ const MOST_TOKENS: usize = 2 + MOST_COINS;
 const ASKED: u64 = 40_000;
 const THROUGH: u64 = 70_000;
 
+/// Gas of wrapping ether, or unwrapping it: what a pool of Uniswap V4 costs more with it (`contracts/README.md`, `v3 v4-eth`).
+const WRAPPED: u64 = 8_000;
+
 /// How a swap is made, and between which places.
 #[derive(Clone, Copy, Debug)]
 enum Route {
@@ -121,6 +124,8 @@ struct Fixed {
     /// Of a metapool's share not the rate: see [`Over`].
     terms: Terms,
     layout: Layout,
+    /// The place of the coin that is ether. It is shown as the token that stands for it.
+    ether: Option<usize>,
     /// Of a metapool, whose share its second coin is.
     backing: Option<Backing>,
 }
@@ -195,8 +200,18 @@ impl Pool {
         // What is held against storage is held against here, too.
         let state = layout.fold(&state, &layout.written(&state)).ok().filter(|_| fits)?;
         let now = terms.standing(&state);
-        let fixed = Fixed { address, coins: Coins::new(coins)?, signed, terms, layout, backing: None };
+        let fixed = Fixed { address, coins: Coins::new(coins)?, signed, terms, layout, ether: None, backing: None };
         Some(Self { fixed: Arc::new(fixed), live: Box::new(Live { state, now, over: None }) })
+    }
+
+    /// The pool as one whose coin in this place is ether.
+    #[must_use]
+    pub fn paid_in_ether(mut self, place: Option<usize>) -> Self {
+        let coins = self.terms().coins;
+        if let Some(fixed) = Arc::get_mut(&mut self.fixed) {
+            fixed.ether = place.filter(|place| *place < coins);
+        }
+        self
     }
 
     /// The pool as a metapool, the second of whose two coins is the share of a base pool. `None` when it is not.
@@ -209,8 +224,9 @@ impl Pool {
             return None;
         }
         let coins = Coins::new(&[&coins[..], &backing.coins[..]].concat())?;
-        let Fixed { address, terms, ref layout, .. } = *self.fixed;
-        let fixed = Fixed { address, coins, signed, terms, layout: layout.clone(), backing: Some(backing) };
+        let Fixed { address, terms, ref layout, ether, .. } = *self.fixed;
+        let layout = layout.clone();
+        let fixed = Fixed { address, coins, signed, terms, layout, ether, backing: Some(backing) };
         let mut pool = Self { fixed: Arc::new(fixed), live: self.live };
         pool.live.over = Some(Box::new(Over { behind, terms, through: None }));
         pool.stand();
@@ -244,6 +260,21 @@ impl Pool {
     /// Its coins by the contract's places, and whether these are `int128`.
     pub(super) fn coins(&self) -> (Vec<Option<Address>>, bool) {
         (self.fixed.coins.by_place(self.fixed.terms.coins), self.fixed.signed)
+    }
+
+    /// The place of the coin that is ether.
+    #[must_use]
+    pub fn ether(&self) -> Option<usize> {
+        self.fixed.ether
+    }
+
+    /// Its coins by the contract's places, but for ether.
+    pub(super) fn tokens_alone(&self) -> Vec<Option<Address>> {
+        let mut coins = self.coins().0;
+        if let Some(coin) = self.fixed.ether.and_then(|place| coins.get_mut(place)) {
+            *coin = None;
+        }
+        coins
     }
 
     /// The contract's places of what goes in and what comes out. Those of a base pool's coins are behind its own.
@@ -372,7 +403,9 @@ impl Amm for Pool {
         let words = [U256::from(i), U256::from(j), U256::from(swap.amount_in), U256::from(swap.amount_out)];
         let data: [u8; 4 + 4 * 32] = call_data(selector, words);
         let hop = Hop { pool: self.key(), token_in: swap.token_in, amount_out: swap.amount_out };
-        steps.call(hop, &CallStep { data: &data, input: Input::Allowed, output: Output::Here });
+        let input = if self.fixed.ether == Some(i) { Input::Ether } else { Input::Allowed };
+        let output = if self.fixed.ether == Some(j) { Output::Ether } else { Output::Here };
+        steps.call(hop, &CallStep { data: &data, input, output });
     }
 
     /// It is told what goes in, and takes exactly that.
@@ -513,7 +546,7 @@ impl Amm for Pool {
 
     fn gas(&self, leg: Leg) -> u64 {
         // Measured on four versions between plain tokens: 64k to 130k, less the transaction's own 21k.
-        let own = 90_000;
+        let own = 90_000 + if self.fixed.ether.is_some() { WRAPPED } else { 0 };
         match self.route(leg) {
             Some(Route::Through(_)) => own + ASKED + THROUGH,
             _ if self.fixed.backing.is_some() => own + ASKED,

@@ -26,6 +26,9 @@ pub(super) struct PoolSnapshot {
     coins: Vec<Option<Address>>,
     /// Its lists are asked for by `int128`.
     signed: bool,
+    /// The place of the coin that is ether.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ether: Option<usize>,
     terms: Terms,
     layout: Layout,
     state: State,
@@ -43,7 +46,8 @@ impl From<Pool> for PoolSnapshot {
             // The base pool's state tells it, or that there is none.
             terms.rates[SHARE] = RATE;
         }
-        Self { address: pool.address(), coins, signed, terms, layout, state, base }
+        let (address, ether) = (pool.address(), pool.ether());
+        Self { address, coins, signed, ether, terms, layout, state, base }
     }
 }
 
@@ -51,8 +55,9 @@ impl TryFrom<PoolSnapshot> for Pool {
     type Error = String;
 
     fn try_from(kept: PoolSnapshot) -> Result<Self, String> {
-        let PoolSnapshot { address, coins, signed, terms, layout, state, base } = kept;
+        let PoolSnapshot { address, coins, signed, ether, terms, layout, state, base } = kept;
         let pool = Self::new(address, (&coins, signed), terms, layout, state);
+        let pool = pool.map(|pool| pool.paid_in_ether(ether)).filter(|pool| pool.ether() == ether);
         let pool = pool.and_then(|pool| match base {
             Some((backing, behind)) => pool.over(backing, behind),
             None => Some(pool),

@@ -87,6 +87,21 @@ fn a_path_that_begins_with_another_token_names_tokens_where_they_are_read() {
     assert_eq!(encode(&steps), Ok([head(0), 9_u128.to_be_bytes().to_vec(), record(2, 1, 0xaa, 7)].concat()));
 }
 
+/// Ether is had as the wrapped token: what spends it finds it here and names it, what gives it is measured without a name.
+#[test]
+fn a_call_in_ether_is_told_from_others_by_two_bits() {
+    let mut steps = Steps::of(OWN);
+    steps.begin();
+    steps.call(hop(1, 0xaa, 7), &call(&[0; 4], Input::Allowed, Output::Ether));
+    steps.call(hop(2, 0xbb, 8), &call(&[0; 4], Input::Ether, Output::Here));
+    steps.exact_out(hop(3, 0xcc, 6), true);
+    let size = vec![0, 0, 0, 0, 0, 4];
+    let first = [size.clone(), record(128 + 12 + 2, 1, 0xaa, 7)].concat();
+    let second = [size, record(128 + 4 + 32, 2, 0xbb, 8)].concat();
+    let head = [head(2), vec![0; 20], 9_u128.to_be_bytes().to_vec()].concat();
+    assert_eq!(encode(&steps), Ok([head, first, second, record(2, 3, 0xcc, 6)].concat()));
+}
+
 fn terms(zero: u8, one: u8) -> [u8; TERMS] {
     let mut terms = [0x11; TERMS];
     terms[..20].fill(zero);

@@ -59,7 +59,7 @@ pub(super) fn learn(probe: &mut dyn Probe, pool: Address, found: &Found) -> Resu
     let counted = getter::learn(probe, share, &abi::totalSupplyCall {}.abi_encode(), U256::ONE)?;
     let counted = counted.ok_or(Reason::Unread("shares"))?;
     let supply = counted.only(Effect::Adds).ok_or(Reason::Unread("shares"))?;
-    let (terms, layout, coins) = (*of_base.terms(), of_base.layout().clone(), of_base.coins().0);
+    let (terms, layout, coins) = (*of_base.terms(), of_base.layout().clone(), of_base.tokens_alone());
     let backing = Backing { pool: base, terms, layout, coins, share, supply };
     let there = u128::try_from(counted.value).map_err(|_| Reason::Empty)?;
     let behind = Behind { state: *of_base.state(), supply: there };

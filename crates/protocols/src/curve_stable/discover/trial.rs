@@ -67,6 +67,8 @@ pub(super) struct Trial<'a> {
     around: Stage,
     /// Places of the coins that are known.
     places: Vec<usize>,
+    /// The place of the coin that is ether.
+    ether: Option<usize>,
     layout: &'a Layout,
     state: State,
     precision: u32,
@@ -75,8 +77,8 @@ pub(super) struct Trial<'a> {
 impl<'a> Trial<'a> {
     pub(super) fn new(probe: &'a mut dyn Probe, pool: Address, found: &'a Found, around: Stage) -> Self {
         let places = (0..found.coins.len()).filter(|place| found.coins[*place].is_some()).collect();
-        let Found { layout, state, precision, .. } = found;
-        Self { probe, pool, around, places, layout, state: *state, precision: *precision }
+        let Found { ether, layout, state, precision, .. } = found;
+        Self { probe, pool, around, places, ether: *ether, layout, state: *state, precision: *precision }
     }
 
     /// Writes other slots of others over.
@@ -228,10 +230,11 @@ impl<'a> Trial<'a> {
 
     fn exchange(&mut self, (i, j): (usize, usize), dx: U256, least: U256, written: &[(U256, U256)]) -> Answer {
         let call = abi::exchangeCall { i: index(i), j: index(j), dx, min_dy: least };
-        self.call(&call.abi_encode(), written)
+        self.call(&call.abi_encode(), (i, dx), written)
     }
 
-    fn call(&mut self, data: &[u8], written: &[(U256, U256)]) -> Answer {
+    /// So much of a coin goes in.
+    fn call(&mut self, data: &[u8], (i, dx): (usize, U256), written: &[(U256, U256)]) -> Answer {
         let mut overrides: Vec<_> = written.iter().map(|(slot, value)| (self.pool, *slot, *value)).collect();
         // More than enough of everything, so that no token stands in the leg.
         let plenty = U256::from(u128::MAX);
@@ -240,7 +243,11 @@ impl<'a> Trial<'a> {
             overrides.push((*token, plain_balance_slot(self.pool), plenty));
         }
         overrides.extend(&self.around.beside);
-        self.probe.call_staged(NOBODY, self.pool, data, &overrides, &self.around.tokens)
+        if self.ether.is_none() {
+            return self.probe.call_staged(NOBODY, self.pool, data, &overrides, &self.around.tokens);
+        }
+        let value = if self.ether == Some(i) { dx } else { U256::ZERO };
+        self.probe.call_paying(NOBODY, self.pool, data, &overrides, &self.around.tokens, value)
     }
 
     /// Does it pay just what is foretold of swaps of its first coin for coins of its base pool, by their places there, where both stand?
@@ -269,7 +276,7 @@ impl<'a> Trial<'a> {
         let written = self.layout.written(both.state());
         let mut pays = |min_dy| {
             let call = abi::exchange_underlyingCall { i: index(i), j: index(j), dx, min_dy };
-            self.call(&call.abi_encode(), &written).output.is_some()
+            self.call(&call.abi_encode(), (i, dx), &written).output.is_some()
         };
         Some(pays(due) && !pays(due.saturating_add(U256::ONE)))
     }
@@ -280,9 +287,9 @@ impl<'a> Trial<'a> {
         let mut reads = Vec::new();
         let ways = [(META, place + 1, both.state().held[META]), (place + 1, META, both.base().state().held[place])];
         for (i, j, held) in ways {
-            let (i, j, dx) = (index(i), index(j), U256::from(held / 7));
-            let call = abi::exchange_underlyingCall { i, j, dx, min_dy: U256::ONE };
-            reads.extend(self.call(&call.abi_encode(), &written).reads);
+            let dx = U256::from(held / 7);
+            let call = abi::exchange_underlyingCall { i: index(i), j: index(j), dx, min_dy: U256::ONE };
+            reads.extend(self.call(&call.abi_encode(), (i, dx), &written).reads);
         }
         reads.into_iter().find(|(contract, slot)| at.contains(contract) && self.probe.slot(*contract, *slot).is_none())
     }

@@ -5,7 +5,7 @@
 //! own code when it is discovered.
 
 use alloy::sol_types::{SolCall, SolValue};
-use alloy_primitives::{Address, Bytes, TxKind, U256, address, uint};
+use alloy_primitives::{Address, Bytes, TxKind, U256, address, hex, uint};
 use peregrine::hot::evm::machine::{Executed, Machine};
 use peregrine::hot::evm::probe::EvmProbe;
 use peregrine::protocols::amm::{Amm, Exact, Leg, QuoteError};
@@ -42,14 +42,16 @@ pub const SHARE: Address = address!("0x6c3F90f043a72FA612cbac8115EE7e52BDe6E490"
 /// The coin that only the metapool has, and who deploys.
 const COIN: Address = Address::repeat_byte(0x4d);
 const DEPLOYER: Address = Address::repeat_byte(0xde);
+/// Answers a question of one word out of its first slot, and no other.
+const OF_ONE_WORD: [u8; 23] = hex!("36602414600b57600080fd5b60005460005260206000f3");
 /// Whom one of them asks besides.
 const FEED: Address = address!("0x000000000000000000000000000000000000fEED");
 
-/// A plain token, which answers out of its first slot what it does not know.
-fn plain(machine: &mut Machine, at: Address, answer: U256) {
-    let code = Bytecode::new_legacy(Bytes::from_static(&PLAIN_TOKEN));
-    let plain = AccountInfo { nonce: 1, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() };
-    machine.db_mut().tell_whole_account(at, plain);
+/// Puts a contract there that answers out of its first slot.
+fn answering(machine: &mut Machine, (at, code): (Address, &'static [u8]), answer: U256) {
+    let code = Bytecode::new_legacy(Bytes::from_static(code));
+    let info = AccountInfo { nonce: 1, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() };
+    machine.db_mut().tell_whole_account(at, info);
     machine.db_mut().tell_slot(at, U256::ZERO, answer);
 }
 
@@ -61,9 +63,9 @@ fn deployed(name: &str) -> Option<(Machine, Address)> {
         machine.db_mut().tell_slot(THREE.pool, COINS + U256::from(place), coin.into_word().into());
     }
     let rate = U256::from(10).pow(U256::from(18));
-    // It has eighteen decimals.
-    plain(&mut machine, COIN, U256::from(18));
-    plain(&mut machine, FEED, rate);
+    // A plain token answers so what it does not know: it has eighteen decimals.
+    answering(&mut machine, (COIN, &PLAIN_TOKEN), U256::from(18));
+    answering(&mut machine, (FEED, &OF_ONE_WORD), rate);
     let arguments = (COIN, SHARE, THREE.pool, rate, U256::from(120)).abi_encode();
     let code = [creation_code(&format!(".peregrine/{name}.json")), arguments].concat();
     let rich = AccountInfo { balance: U256::from(10).pow(U256::from(30)), ..AccountInfo::default() };

@@ -95,7 +95,7 @@ fn each_version_of_the_contract_is_told_by_what_it_does() {
     let due = [
         (SUSD, Product::Guarded, 1, false, Settle::Scaled),
         (THREE, Product::Each, 1, true, Settle::Units),
-        (SETH, Product::Whole, 100, true, Settle::Units),
+        (SETH, Product::Each, 100, true, Settle::Units),
         (USDP, Product::Whole, 100, true, Settle::Units),
         (GHO, Product::Whole, 100, true, Settle::Apart),
     ];
@@ -117,12 +117,11 @@ fn each_version_of_the_contract_is_told_by_what_it_does() {
 fn ether_is_shown_as_the_token_that_stands_for_it() {
     let Some((_, pool)) = SETH.start() else { return };
     assert_eq!((pool.ether(), pool.tokens()[0]), (Some(0), chain::RECORDED.wrapped_native));
-    let kept = serde_json::to_value(&pool).expect("it is written down");
-    let read: Pool = serde_json::from_value(kept.clone()).expect("and read back");
+    let kept = serde_json::to_string(&pool).expect("it is written down");
+    let read: Pool = serde_json::from_str(&kept).expect("and read back");
     assert!(read.agrees(&pool) && read.ether() == Some(0));
-    let mut elsewhere = kept;
-    elsewhere["ether"] = 2.into();
-    assert!(serde_json::from_value::<Pool>(elsewhere).is_err(), "there is no such coin");
+    let elsewhere = kept.replace("\"ether\":0", "\"ether\":2");
+    assert!(elsewhere != kept && serde_json::from_str::<Pool>(&elsewhere).is_err(), "there is no such coin");
 }
 
 #[test]

@@ -152,7 +152,7 @@ impl Terms {
     ) -> Result<[U256; 2], QuoteError> {
         let y = due(self.invariant(state).y((i, j), x, &now.xp, now.d))?;
         // Later versions write a price down, and cannot where nothing is left.
-        if y.is_zero() {
+        if y.is_zero() && self.product == Product::Whole {
             return Err(QuoteError::TooLarge);
         }
         let whole = now.xp[j].checked_sub(y).and_then(|dy| dy.checked_sub(U256::from(u8::from(less_one))));

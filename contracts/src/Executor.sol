@@ -110,8 +110,8 @@ import {Nest} from "./Nest.sol";
 /// - No delegatecall but that, no creation, no selfdestruct, no upgrade.
 ///
 /// # Limits
-/// - A pool can be in a path once. The last one lends, as every Uniswap V2 pair, V3 pool and V4 manager does, or what this contract holds
-///   of the start token is all that the first can be paid.
+/// - A pool can be in a path once. The last one lends, as every Uniswap V2 pair, V3 pool and V4 manager does, or a lender behind it, or
+///   what this contract holds of the start token is all that the first can be paid.
 /// - A V3 or managed swap that gives more than its amount_out leaves the surplus to the next step, a gift unless that is a stop, HELD
 ///   or managed. Predict exactly. The last step's amount_out is not read if it is V3: min_profit is what protects it.
 /// - Tokens that take a fee on transfer make the next pool revert.

@@ -69,8 +69,8 @@ abstract contract Steps is Tokens {
     uint256 private constant MIN_LIMIT = 4295128740;
     uint256 private constant MAX_LIMIT = 1461446703485210103287273052203988822378723970341;
 
-    /// The one callback that is due: hash of the data it must echo, the three lowest bits KIND_V3, LONG and UNLOCKED. While a manager
-    /// swaps and pays: the manager, whose ether alone is taken.
+    /// The one callback that is due: hash of the data it must echo, the three lowest bits KIND_V3, LONG and UNLOCKED; all three of a
+    /// lender's. While a manager swaps and pays, or a call gives ether: who that is, whose ether alone is taken.
     /// Never zero, so that a run pays for a change of a slot and not for its creation.
     uint256 internal _due = IDLE;
 

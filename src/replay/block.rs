@@ -145,9 +145,9 @@ impl Replayer {
             Prover::new(own, OWNER_NONCE, unknown, Bid::Wei(Wei(U256::ZERO))).funded(self.options.search.fundings());
         let bases: Vec<_> = bases.iter().map(|token| pools.intern(*token)).collect();
         let search = &self.options.search;
-        let capital = search.capital(|token| pools.intern(token));
+        let fundings = search.fundings_by(|token| pools.intern(token));
         let mut cycles =
-            Search::new(&bases, search.max_hops, search.effort()).within(search.budget()).spending(&capital);
+            Search::new(&bases, search.max_hops, search.effort()).within(search.budget()).funded(&fundings);
         cycles.extend(&pools);
         let unusable = found.unusable.into_iter().map(|(pool, reason)| Unusable { pool, reason }).collect();
         Ok((Engine::new(machine, pools, cycles, prover, Wei(search.min_profit_wei)), unusable))

@@ -61,20 +61,21 @@ impl Market {
     }
 
     fn engine(self) -> Engine {
-        self.begun_by(None, None)
+        self.begun_by(0, &[])
     }
 
     /// The same, where our contract holds so much wrapped ether and may spend so much of it.
-    fn spending(self, capital: (u128, u128)) -> Engine {
-        self.begun_by(Some(capital), None)
+    fn spending(self, (holds, most): (u128, u128)) -> Engine {
+        self.begun_by(holds, &[(None, most)])
     }
 
     /// The same, where somebody who is asked so lends so much wrapped ether at most.
     fn lent_by(self, lender: (&str, Address), most: u128) -> Engine {
-        self.begun_by(None, Some((lender, most)))
+        self.begun_by(0, &[(Some(lender), most)])
     }
 
-    fn begun_by(self, capital: Option<(u128, u128)>, lender: Option<((&str, Address), u128)>) -> Engine {
+    /// The same, where our contract holds so much wrapped ether, and who may begin a path with how much: our contract, or a lender.
+    fn begun_by(self, holds: u128, rows: &[(Option<(&str, Address)>, u128)]) -> Engine {
         let mut machine = self.world.chain.machine;
         let mut pools: Pools<AnyPool> = Pools::default();
         let mut cache = DiscoveryCache::default();
@@ -87,17 +88,14 @@ impl Market {
         for token in [self.weth, self.others[0], self.others[1]] {
             own.mark_balance_slots(&mut machine, token);
         }
-        let mut search = Search::new(&bases, 4, Effort::EXACT);
-        if let Some((holds, most)) = capital {
-            assert!(own.hold(&mut machine, self.weth, U256::from(holds)));
-            search = search.spending(&[(bases[0], most)]);
-        }
-        let mut fundings = Vec::new();
-        if let Some(((protocol, at), most)) = lender {
-            let lender = protocols::flash_lender(protocol).expect("a lender");
-            fundings.push(Funding { token: self.weth, most, lender: Some((lender, at)) });
-            search = search.spending(&[(bases[0], most)]);
-        }
+        assert!(holds == 0 || own.hold(&mut machine, self.weth, U256::from(holds)));
+        let funding = |(lender, most): &(Option<(&str, Address)>, u128)| {
+            let lender = lender.map(|(protocol, at)| (protocols::flash_lender(protocol).expect("a lender"), at));
+            Funding { token: self.weth, most: *most, lender }
+        };
+        let fundings: Vec<Funding> = rows.iter().map(funding).collect();
+        let by_token: Vec<_> = fundings.iter().map(|funding| (bases[0], *funding)).collect();
+        let mut search = Search::new(&bases, 4, Effort::EXACT).funded(&by_token);
         search.extend(&pools);
         let prover = Prover::new(own, 1, Unknown::AssumeEmpty, Bid::Wei(Wei(U256::ZERO))).funded(fundings);
         Engine::new(machine, pools, search, prover, Wei(U256::from(1)))
@@ -205,10 +203,38 @@ fn where_nothing_lends_a_lender_begins_a_path_and_lends_no_more_than_it_has() {
     assert!(less == U256::from(5 * ETHER) && earned < gross && !earned.is_zero(), "{less} {earned} {gross}");
     // It has a wei less: refused, and no pool is blamed.
     assert_eq!(refused(lent(best - U256::ONE, u128::MAX)), [Refused::NoCapital]);
-    // The vault is on the path: it swaps for nobody while it lends.
-    let market = of_two_that_pull();
-    let vault = market.keys[0].contract;
-    assert_eq!(refused(market.lent_by(("balancer_v2", vault), u128::MAX)), [Refused::NoCapital]);
+}
+
+/// The vault is on the path: it swaps for nobody while it lends. What our contract holds and may not spend is not spent in its place.
+#[test]
+fn a_lender_that_is_on_the_path_begins_nothing_and_neither_does_what_may_not_be_spent() {
+    let by = |holds, rows: &[(bool, u128)]| {
+        let market = of_two_that_pull();
+        let vault = ("balancer_v2", market.keys[0].contract);
+        let rows: Vec<_> = rows.iter().map(|(lent, most)| (lent.then_some(vault), *most)).collect();
+        market.begun_by(holds, &rows)
+    };
+    let lends = (true, u128::MAX);
+    assert!(refused(by(100 * ETHER, &[lends])).is_empty(), "no cycle is worth a look");
+    // As much as may be spent is.
+    let (spent, _) = begun(by(100 * ETHER, &[(false, 5 * ETHER), lends]));
+    assert_eq!(spent, U256::from(5 * ETHER));
+}
+
+/// Whoever has it and does not lend it is at fault, and none of the pools: they are not distrusted behind it.
+#[test]
+fn a_lender_that_reverts_has_no_pool_suspected() {
+    let mut market = of_two_that_pull();
+    let morpho = market.world.chain.deploy(".peregrine/Morpho.json", &USER.abi_encode());
+    let sent = transferCall { to: morpho, amount: U256::from(1_000 * ETHER) }.abi_encode();
+    market.world.chain.send(TxKind::Call(market.weth), sent, U256::ZERO);
+    // Asked in another's words.
+    let mut engine = market.lent_by(("balancer_v2", morpho), u128::MAX);
+    for _ in 0..2 {
+        let outcome = engine.on_event(Event::Head);
+        let why: Vec<Refused> = outcome.rejected.iter().map(|(_, reason)| *reason).collect();
+        assert!(outcome.proven.is_empty() && why == [Refused::Reverted], "{why:?}");
+    }
 }
 
 #[test]

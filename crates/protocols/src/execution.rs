@@ -141,6 +141,10 @@ pub struct Hop {
     pub amount_out: u128,
 }
 
+/// Nothing on a path lends what it begins with, and none of its fundings goes so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfunded;
+
 /// Bytes of a callback's step.
 pub const STEP: usize = 1 + 20 + 20 + 16;
 /// Bytes of a managed pool's terms: two currencies, fee, tick spacing, hooks.
@@ -209,23 +213,25 @@ impl Steps {
         Self { own, ..Self::default() }
     }
 
-    /// Paths that nothing on them lends for begin out of these, the first that can: our contract's own before anybody's.
+    /// Paths that nothing on them lends for begin out of these, the first that can, or not at all. Without any of these: with what our
+    /// contract has.
     #[must_use]
     pub fn funded(mut self, fundings: Vec<Funding>) -> Self {
         self.fundings = fundings;
         self
     }
 
-    /// Who is asked for so much that the path begins with. `None`: a venue on it lends that, or our contract has it.
-    #[must_use]
-    pub fn funding(&self, token: Address, amount: u128) -> Option<&Funding> {
-        if self.lends() {
-            return None;
+    /// Out of what the path begins with so much. `None`: a venue on it lends that, or our contract has it and nothing bounds what it spends.
+    ///
+    /// # Errors
+    /// None of its fundings goes so far.
+    pub fn funding(&self, token: Address, amount: u128) -> Result<Option<&Funding>, Unfunded> {
+        if self.lends() || self.fundings.is_empty() {
+            return Ok(None);
         }
-        // A contract that swaps on the path may be locked while it lends.
-        let is_free = |at: Address| self.hops.iter().all(|hop| hop.pool.contract != at);
-        let can = |of: &&Funding| of.token == token && of.most >= amount && of.lender.is_none_or(|(_, at)| is_free(at));
-        self.fundings.iter().find(can).filter(|funding| funding.lender.is_some())
+        let is_on = |at| self.hops.iter().any(|hop| hop.pool.contract == at);
+        let can = |of: &&Funding| of.token == token && of.most >= amount && of.is_free(is_on);
+        self.fundings.iter().find(can).map(Some).ok_or(Unfunded)
     }
 
     /// Writes the loan of `amount` that stands behind the last step.

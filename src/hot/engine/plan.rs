@@ -91,10 +91,10 @@ impl Plan {
             let _known = pools.add(pool.clone());
         }
         let bases: Vec<_> = self.search.base_tokens.iter().map(|token| pools.intern(*token)).collect();
-        let capital = self.search.capital(|token| pools.intern(token));
+        let fundings = self.search.fundings_by(|token| pools.intern(token));
         let mut cycles = Search::new(&bases, self.search.max_hops, self.search.effort())
             .within(self.search.budget())
-            .spending(&capital);
+            .funded(&fundings);
         cycles.extend(&pools);
         let share = Share { bps: self.bid.share_bps, floor: self.bid.floor_wei, cap: self.bid.cap_wei };
         let prover = Prover::new(self.own, 0, Unknown::Refuse, Bid::Wei(Wei(U256::from(1))))

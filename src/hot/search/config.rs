@@ -92,6 +92,9 @@ impl Lender {
         if protocols::flash_lender(&self.protocol).is_none() {
             return Some(("search.lenders.protocol", self.protocol.clone(), "balancer_v2, erc3156 or morpho_blue"));
         }
+        if self.address.is_zero() {
+            return Some(("search.lenders.address", self.address.to_string(), "the lender's contract"));
+        }
         if !bases.contains(&self.token) {
             return Some(("search.lenders.token", self.token.to_string(), "a base token"));
         }
@@ -169,12 +172,10 @@ impl Config {
         held.chain(lent).map(|(token, most, lender)| Funding { token, most: most.saturating_to(), lender }).collect()
     }
 
-    /// The most that such a cycle begins with, by the tokens of a table.
+    /// The same, by the tokens of a table.
     #[must_use]
-    pub fn capital(&self, mut id: impl FnMut(Address) -> TokenId) -> Vec<(TokenId, u128)> {
-        let fundings = self.fundings();
-        let most = |token: Address| fundings.iter().filter(|of| of.token == token).map(|of| of.most).max();
-        self.base_tokens.iter().filter_map(|token| Some((id(*token), most(*token)?))).collect()
+    pub fn fundings_by(&self, mut id: impl FnMut(Address) -> TokenId) -> Vec<(TokenId, Funding)> {
+        self.fundings().into_iter().map(|funding| (id(funding.token), funding)).collect()
     }
 
     /// How much work an event is worth.

@@ -3,7 +3,8 @@
 //! # Invariants
 //! - A cycle uses no pool twice and no token twice, has 2 to `max_hops` hops, and is kept once a direction, starting at
 //!   the base token of highest priority that a pool on it lends: the last pool pays before it is paid. Without such a token: at
-//!   the one of highest priority that the executor holds itself. A cycle without either is not kept: nothing could start it.
+//!   the one of highest priority that the executor holds itself or somebody else lends. A cycle without either is not kept: nothing could
+//!   start it.
 //! - All of them are kept; there is no cap.
 //! - Cycles lie in rows of one width, the longest's; a shorter one is filled up with [`EdgeId::NONE`], whose rate is one:
 //!   a screen goes over rows without asking how long they are. Nearly all cycles are of the longest kind, so that a table a
@@ -15,6 +16,8 @@
 //! two hops are an intersection of two sorted lists, by the shorter. Memory: 4 bytes
 //! times the longest cycle's hops for the row, and 4 a hop to find it by its pools.
 
+use alloy_primitives::Address;
+
 use crate::hot::search::MAX_HOPS;
 use crate::hot::search::graph::Graph;
 use crate::hot::search::graph::OutEdge;
@@ -22,6 +25,7 @@ use crate::hot::state::pools::Edge;
 use crate::hot::state::pools::EdgeId;
 use crate::hot::state::pools::Pools;
 use crate::protocols::amm::Amm;
+use crate::protocols::flash::Funding;
 use crate::types::id::PoolId;
 use crate::types::id::TokenId;
 
@@ -50,8 +54,8 @@ pub struct Cycles {
     graph: Graph,
     /// Highest priority first.
     bases: Vec<TokenId>,
-    /// What the executor holds itself, and the most of it that a cycle may begin with.
-    capital: Vec<(TokenId, u128)>,
+    /// Out of what cycles can begin that no pool lends for.
+    fundings: Vec<(TokenId, Funding)>,
     max_hops: usize,
     /// `max_hops` a cycle.
     rows: Vec<EdgeId>,
@@ -65,27 +69,30 @@ impl Cycles {
         Self {
             graph: Graph::default(),
             bases: bases.to_vec(),
-            capital: Vec::new(),
+            fundings: Vec::new(),
             max_hops: max_hops.clamp(2, MAX_HOPS),
             rows: Vec::new(),
             by_pool: Vec::new(),
         }
     }
 
-    /// Keeps as well, of the pools that are added from now on, cycles that begin with what the executor holds itself: base tokens, and
-    /// the most of each.
-    pub fn spend(&mut self, capital: &[(TokenId, u128)]) {
-        self.capital = capital.to_vec();
+    /// Keeps as well, of the pools that are added from now on, cycles that no pool lends for and that can begin out of these.
+    pub fn fund(&mut self, fundings: &[(TokenId, Funding)]) {
+        self.fundings = fundings.to_vec();
     }
 
-    /// The most that a cycle may begin with: what the executor holds, where no pool lends it.
+    /// The most that a cycle may begin with: out of what is not itself on it, where no pool lends it. `is_on`: whether a contract is.
     #[must_use]
-    pub fn most<P: Amm>(&self, last: &P, start: TokenId) -> u128 {
-        if last.execution().lends() { u128::MAX } else { self.held(start).unwrap_or(0) }
+    pub fn most<P: Amm>(&self, last: &P, start: TokenId, is_on: impl Fn(Address) -> bool) -> u128 {
+        if last.execution().lends() {
+            return u128::MAX;
+        }
+        let free = self.fundings.iter().filter(|(token, funding)| *token == start && funding.is_free(&is_on));
+        free.map(|(_, funding)| funding.most).max().unwrap_or(0)
     }
 
-    fn held(&self, token: TokenId) -> Option<u128> {
-        self.capital.iter().find(|(held, _)| *held == token).map(|(_, most)| *most)
+    fn is_funded(&self, token: TokenId) -> bool {
+        self.fundings.iter().any(|(funded, _)| *funded == token)
     }
 
     /// Adds every pool of the table that is not in yet.
@@ -131,12 +138,12 @@ impl Cycles {
     fn push<P: Amm>(&mut self, pools: &Pools<P>, cycle: impl Iterator<Item = EdgeId>) {
         let (from, id) = (self.rows.len(), CycleId::new(self.len()));
         self.rows.extend(cycle);
-        // The token that a pool pays out, where it does so before it is paid or we have it ourselves.
+        // The token that a pool pays out, where it does so before it is paid or there is some to begin with.
         let rank = |edge: &EdgeId| {
             let Edge { pool, token_out, .. } = pools.edge(*edge);
             let rank = self.bases.iter().position(|base| *base == token_out)?;
             let lends = pools.pool(pool).execution().lends();
-            (lends || self.held(token_out).is_some()).then_some((!lends, rank))
+            (lends || self.is_funded(token_out)).then_some((!lends, rank))
         };
         let hops = self.rows[from..].iter().enumerate();
         let Some((_, last)) = hops.filter_map(|(at, edge)| Some((rank(edge)?, at))).min() else {

@@ -38,6 +38,7 @@ use crate::hot::search::value::Bound;
 use crate::hot::state::pools::Pools;
 use crate::hot::state::view::View;
 use crate::protocols::amm::Amm;
+use crate::protocols::flash::Funding;
 use crate::types::id::PoolId;
 use crate::types::id::TokenId;
 
@@ -116,10 +117,10 @@ impl Search {
         }
     }
 
-    /// Cycles of the pools that are added from now on may begin with what the executor holds itself, of each token no more than this.
+    /// Cycles of the pools that are added from now on may begin out of these where no pool lends, of each with no more than its most.
     #[must_use]
-    pub fn spending(mut self, capital: &[(TokenId, u128)]) -> Self {
-        self.cycles.spend(capital);
+    pub fn funded(mut self, fundings: &[(TokenId, Funding)]) -> Self {
+        self.cycles.fund(fundings);
         self
     }
 
@@ -236,7 +237,8 @@ impl Search {
         let edges = self.cycles.hops(id);
         let best = Path::of(view, edges).and_then(|path| {
             let (last, _) = path.hops().last()?;
-            let most = self.cycles.most(*last, view.tables().edge(edges[0]).token_in);
+            let is_on = |at| path.hops().iter().any(|(pool, _)| pool.key().contract == at);
+            let most = self.cycles.most(*last, view.tables().edge(edges[0]).token_in, is_on);
             self.sizer.best_within(&path, self.effort, most)
         });
         let counts = &mut self.counts;

@@ -27,11 +27,13 @@ use crate::hot::simulate::proof_cache::At;
 use crate::hot::simulate::proof_cache::ProofCache;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;
+use crate::protocols::amm::Amm;
 use crate::protocols::execution::{Hop, Steps};
 use crate::protocols::executor;
 use crate::protocols::executor::Bid;
 use crate::protocols::executor::Run;
 use crate::protocols::flash::{Funding, LoanRequest};
+use crate::protocols::site::{Slots, StateSite};
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
 use crate::types::amount::WeiPerGas;
@@ -211,14 +213,15 @@ impl Prover {
         };
         let mut steps = std::mem::take(&mut self.steps);
         swaps.write(pools, &mut steps);
-        let answer = self.prove_steps(machine, (opportunity, swaps), bid, (pools.token(opportunity.token()), &steps));
+        let path = (pools.token(opportunity.token()), &steps);
+        let answer = self.prove_steps((machine, pools), (opportunity, swaps), bid, path);
         self.steps = steps;
         answer
     }
 
     fn prove_steps(
         &mut self,
-        machine: &mut Machine,
+        (machine, pools): (&mut Machine, &Pools<AnyPool>),
         (opportunity, swaps): (&Opportunity, &Swaps),
         bid: Bid,
         (token, steps): (Address, &Steps),
@@ -226,6 +229,7 @@ impl Prover {
         if self.suspicion.on(steps.hops()) {
             return Err(Refused::Distrusted);
         }
+        let funding = steps.funding(token, swaps.amount_in()).map_err(|_| Refused::NoCapital)?;
         let at = At::of(machine, self.nonce);
         if let Some(proof) = self.proofs.find(&at, swaps, bid) {
             self.suspicion.clear(steps.hops());
@@ -234,11 +238,12 @@ impl Prover {
         let gain = (opportunity.gross(), swaps.amount_in());
         let tx = self.transaction(machine, (token, bid), gain, steps)?;
         let between = self.run(machine, tx, (token, self.look.clone()))?;
-        let answer = match self.was_begun(machine, (token, swaps.amount_in()), steps, &between) {
-            true => self.answer(machine, opportunity, &between, (token, steps.hops())),
-            // It reverted, and no pool is to be blamed.
-            false => Err(Refused::NoCapital),
+        // Where it could not be begun it reverted, and no pool is to be blamed.
+        let begun = match between.executed.is_success() || steps.lends() {
+            true => Ok(()),
+            false => self.begun(machine, (token, swaps.amount_in()), funding, &between),
         };
+        let answer = begun.and_then(|()| self.answer((machine, pools), opportunity, &between, (token, steps.hops())));
         machine.take_back(between.executed.diff);
         if let Ok(proof) = &answer {
             self.proofs.keep(at, proof, bid);
@@ -321,7 +326,7 @@ impl Prover {
     /// What a run of swaps says of what was believed.
     fn answer(
         &mut self,
-        machine: &mut Machine,
+        (machine, pools): (&mut Machine, &Pools<AnyPool>),
         opportunity: &Opportunity,
         between: &Between,
         (token, hops): (Address, &[Hop]),
@@ -333,30 +338,32 @@ impl Prover {
         }
         let symptom = symptom(between);
         let theirs = matches!(symptom, Refused::Mismatch | Refused::Reverted);
-        if theirs && self.only_own_assumed(machine) {
+        if theirs && self.only_own_assumed(machine) && !entangled(pools, hops) {
             return Err(self.suspicion.investigate(machine, hops, symptom));
         }
         Err(symptom)
     }
 
-    /// What the path begins with was there. Whoever lends it is asked only where the run has failed.
-    fn was_begun(
-        &self,
+    /// A path that no pool lends for has failed: was there what it begins with?
+    ///
+    /// # Errors
+    /// There was not. Or a lender had it, and why the run failed may be its own doing: no pool is to be blamed for that.
+    fn begun(
+        &mut self,
         machine: &mut Machine,
         (token, amount): (Address, u128),
-        steps: &Steps,
+        funding: Option<&Funding>,
         between: &Between,
-    ) -> bool {
-        if steps.lends() || between.executed.is_success() {
-            return true;
-        }
-        let Some((lender, at)) = steps.funding(token, amount).and_then(|funding| funding.lender) else {
-            return own::number(between.before.output()).unwrap_or_default() >= U256::from(amount);
+    ) -> Result<(), Refused> {
+        let Some((lender, at)) = funding.and_then(|funding| funding.lender) else {
+            let held = own::number(between.before.output()).unwrap_or_default();
+            return if held < U256::from(amount) { Err(Refused::NoCapital) } else { Ok(()) };
         };
         let (asked, data) = (lender.stock)(&LoanRequest { lender: at, own: self.own.executor, token, amount });
         let said = machine.call(self.own.owner, asked, Bytes::copy_from_slice(&data));
-        let stock = said.ok().and_then(|said| own::number(said.result.output()));
-        stock.unwrap_or_default() >= U256::from(amount)
+        let said = said.map_err(|error| self.refusal(&error))?;
+        let stock = own::number(said.result.output()).unwrap_or_default();
+        Err(if stock < U256::from(amount) { Refused::NoCapital } else { symptom(between) })
     }
 
     fn transaction(
@@ -426,6 +433,23 @@ impl Prover {
         let db = machine.db();
         db.assumed().iter().all(|cold| matches!(cold, Cold::Slot(at, slot) if db.is_own_slot(*at, *slot)))
     }
+}
+
+/// Two pools of the path hang on the same slots, a metapool and its base: the first swap moves the second, which was quoted unmoved. Whoever
+/// fails there is not to be blamed.
+fn entangled(pools: &Pools<AnyPool>, hops: &[Hop]) -> bool {
+    let slots = |hop: &Hop| -> Vec<(Address, U256)> {
+        let sites = pools.find(hop.pool).map(|id| Amm::sites(pools.pool(id))).unwrap_or_default();
+        let listed = |site: StateSite| match site.slots {
+            Slots::Listed(slots) => slots.into_iter().map(|slot| (site.at, slot)).collect(),
+            Slots::None | Slots::All | Slots::Only(_) => Vec::new(),
+        };
+        sites.into_iter().flat_map(listed).collect()
+    };
+    let all: Vec<Vec<(Address, U256)>> = hops.iter().map(slots).collect();
+    let pairs = all.iter().enumerate().flat_map(|(at, one)| all[at + 1..].iter().map(move |other| (one, other)));
+    // Two pools of one address are one, or hang on what their contract says of all of them.
+    pairs.into_iter().any(|(one, other)| one.iter().any(|slot| other.contains(slot)))
 }
 
 /// What a run that did not end as predicted shows: the pools at fault, or ourselves.

@@ -116,8 +116,9 @@ pub enum EncodeError {
     /// A stop is between two hops.
     #[error("a stop before hop {0} of {1}, between two hops is due")]
     Stop(usize, usize),
-    /// What a path begins with and does not end with is lent by its last venue, which pays before it is paid.
-    #[error("the last venue of the path does not pay before it is paid")]
+    /// What a path begins with and does not end with is lent by its last venue, which pays before it is paid. Else what it may begin out
+    /// of has to go so far.
+    #[error("the last venue of the path does not pay before it is paid, and nobody else lends what it begins with")]
     NotLent,
     /// A venue that is called may pay our contract, and must know it.
     #[error("a venue is called for a contract of ours that is not named")]
@@ -157,7 +158,8 @@ impl Run<'_> {
             *kind |= DIRECT;
         }
         let start = self.steps.start().unwrap_or(self.token);
-        let Some(funding) = self.steps.funding(start, self.amount_in) else { return Ok(()) };
+        let funding = self.steps.funding(start, self.amount_in).map_err(|_| EncodeError::NotLent)?;
+        let Some(funding) = funding else { return Ok(()) };
         self.steps.write_loan(funding, self.amount_in, data).map_err(EncodeError::Data)
     }
 

@@ -207,16 +207,19 @@ fn funding(most: u128, lender: Option<(&'static str, Address)>) -> Funding {
     Funding { token: TOKEN, most, lender }
 }
 
-/// A path that nothing on it lends for, and what is written behind its record of amount 8.
-fn behind(fundings: Vec<Funding>, pool: u8) -> Vec<u8> {
+/// A path that nothing on it lends for, and what is written behind its record of amount 8. `None`: it cannot be begun.
+fn behind(fundings: Vec<Funding>, pool: u8) -> Option<Vec<u8>> {
     let mut steps = Steps::of(OWN).funded(fundings);
     steps.begin();
     steps.call(hop(pool, 0xaa, 8), &call(&[0; 4], Input::Allowed, Output::Here));
     let head = [head(2), vec![0; 20], 9_u128.to_be_bytes().to_vec(), vec![0, 0, 0, 0, 0, 4]].concat();
     let path = [head, record(128 + 12 + 16, pool, 0xaa, 8)].concat();
-    let whole = encode(&steps).expect("fits");
+    let whole = match encode(&steps) {
+        Err(EncodeError::NotLent) => return None,
+        whole => whole.expect("fits"),
+    };
     assert_eq!(whole[..path.len()], path);
-    whole[path.len()..].to_vec()
+    Some(whole[path.len()..].to_vec())
 }
 
 /// In the lender's own words, up to where the length of what it echoes is due; then their size and the record.
@@ -247,7 +250,7 @@ fn a_loan_stands_behind_a_path_that_nothing_on_it_lends_for() {
         let words = &words[..words.len() - 32];
         let size = u16::try_from(words.len()).expect("short").to_be_bytes();
         let due = [words, &size, &record(kind, 6, 0, 9)].concat();
-        assert_eq!(behind(vec![funding(9, Some((name, lender)))], 1), due, "{name}");
+        assert_eq!(behind(vec![funding(9, Some((name, lender)))], 1), Some(due), "{name}");
     }
 }
 
@@ -255,14 +258,19 @@ fn a_loan_stands_behind_a_path_that_nothing_on_it_lends_for() {
 fn the_first_that_can_begins_a_path_and_none_that_is_on_it() {
     let [one, other] = [6, 7].map(Address::repeat_byte);
     let lent = |most, at| funding(most, Some(("morpho_blue", at)));
-    let lends = |fundings, pool| behind(fundings, pool).last_chunk::<57>().map(|record| record[1]);
-    assert_eq!(lends(vec![funding(9, None), lent(100, one)], 1), None, "our contract has it");
-    assert_eq!(lends(vec![funding(8, None), lent(100, one)], 1), Some(6), "it may spend less");
-    assert_eq!(lends(vec![lent(8, one), lent(9, other)], 1), Some(7), "the first may lend less");
-    assert_eq!(lends(vec![lent(9, one), lent(9, other)], 6), Some(7), "the first is swapped at");
-    assert_eq!(lends(vec![lent(9, one)], 6), None);
+    let lends = |fundings, pool| behind(fundings, pool).map(|loan| loan.last_chunk::<57>().map(|record| record[1]));
+    let ours = Some(None);
+    assert_eq!(lends(vec![funding(9, None), lent(100, one)], 1), ours, "our contract has it");
+    assert_eq!(lends(vec![lent(8, one), funding(9, None)], 1), ours);
+    assert_eq!(lends(vec![funding(8, None), lent(100, one)], 1), Some(Some(6)), "it may spend less");
+    assert_eq!(lends(vec![lent(8, one), lent(9, other)], 1), Some(Some(7)), "the first may lend less");
+    assert_eq!(lends(vec![lent(9, one), lent(9, other)], 6), Some(Some(7)), "the first is swapped at");
+    // What may not be spent is not, whatever our contract has.
+    assert_eq!(lends(vec![lent(9, one)], 6), None, "it is swapped at");
+    assert_eq!(lends(vec![lent(8, one), funding(8, None)], 1), None, "neither goes so far");
+    assert_eq!(lends(Vec::new(), 1), ours, "nothing bounds what our contract spends");
     let elsewhere = Funding { token: START, ..lent(9, one) };
-    assert_eq!(lends(vec![elsewhere, lent(9, other)], 1), Some(7), "the first lends another token");
+    assert_eq!(lends(vec![elsewhere, lent(9, other)], 1), Some(Some(7)), "the first lends another token");
     // What a pool lends nobody is asked for, whoever could.
     let mut steps = Steps::of(OWN).funded(vec![lent(9, one)]);
     steps.begin();

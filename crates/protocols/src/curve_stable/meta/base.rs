@@ -11,7 +11,7 @@
 //!   what a share is worth is known of any. The first deposit is none of ours.
 //!
 //! # Cost
-//! A deposit solves `D` twice; a withdrawal solves the invariant twice.
+//! A deposit solves `D` three times and a withdrawal once, and the invariant once and three times, with what they leave.
 
 use alloy_primitives::U256;
 

@@ -16,6 +16,8 @@ const ABOVE: f64 = 1e-7;
 const STRETCH: f64 = 1.0 / 256.0;
 /// The least share of `D` that the contract lets a coin fall to.
 const LEAST: f64 = 0.01;
+/// Steps to a balance: eight or nine are usual, ten times as many halve what is left to nothing.
+const STEPS: usize = 80;
 /// So large a virtual reserve makes a stretch a straight line.
 const STRAIGHT: f64 = 1e45;
 
@@ -87,11 +89,23 @@ impl Bound {
     /// The pool behind a swap of so large a share of `D`.
     fn behind(mut self, share: f64) -> Option<Self> {
         let [by_in, by_out] = self.slopes();
+        let out = self.token_out;
+        // Where it is: below what there is, as some goes in. Where the curve turns sharply, at the peg, Newton's steps alone go astray.
+        let (mut low, mut high) = (0.0, self.x[out]);
         self.x[self.token_in] += share;
-        self.x[self.token_out] -= share * by_in / by_out;
-        for _ in 0..8 {
-            let step = self.invariant() / self.slopes()[1];
-            self.x[self.token_out] -= step;
+        self.x[out] -= share * by_in / by_out;
+        for _ in 0..STEPS {
+            if self.x[out] <= low || self.x[out] >= high {
+                self.x[out] = f64::midpoint(low, high);
+            }
+            let off = self.invariant();
+            if off > 0.0 {
+                high = self.x[out];
+            } else {
+                low = self.x[out];
+            }
+            let step = off / self.slopes()[1];
+            self.x[out] -= step;
             if step.abs() < 1e-15 {
                 break;
             }
@@ -123,6 +137,51 @@ impl Bound {
             }
             let Some(next) = self.behind(share) else { return };
             self = next;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::curve_crypto::state::{State, Terms, Version};
+
+    /// A state of tricrypto-NG from which WETH goes in across the peg of its coins: the third stretch began at less than half of what it
+    /// pays there, for Newton's steps had not ended.
+    #[test]
+    fn no_swap_across_the_peg_pays_more_than_the_stretches() {
+        let number = |text: &str| text.parse::<U256>().expect("a number");
+        let balances = ["4029539718924925088071286", "1037442897478104570721", "8738835064944932437054397"].map(number);
+        let prices = ["3807405531937711715369", "457235647292622900"].map(number);
+        let d = number("11974900215790229132731853");
+        let state = State { balances, prices, d, fees: [U256::ZERO, U256::ZERO, U256::from(350_000_000_000_000_u64)] };
+        let terms = Terms {
+            version: Version::ThreeByRoot,
+            precisions: [U256::ONE; MOST_COINS],
+            ann: U256::from(2_700_000),
+            multiplier: U256::from(10_000),
+            gamma: U256::from(1_300_000_000_000_u64),
+        };
+        let units = state.scales(&terms).map(|scale| f64::from(d) / scale);
+        for (token_in, token_out) in [(1, 0), (0, 1), (1, 2), (2, 1), (0, 2), (2, 0)] {
+            let x = std::array::from_fn(|at| f64::from(balances[at]) / units[at]);
+            let amplification = 2_700_000.0 / 10_000.0 / 27.0;
+            let bound = Bound { coins: 3, x, token_in, token_out, amplification, gamma: 1.3e-6, units, fee: 0.0 };
+            let (mut at, mut most, mut seen) = (U256::ZERO, 0.0, 0);
+            bound.stretches(|stretch| {
+                at += stretch.in_max;
+                most += f64::from(stretch.in_max) * stretch.reserve_out / stretch.reserve_in;
+                let paid = state.paid(&terms, [token_in, token_out], at).map_or(0.0, f64::from);
+                assert!(
+                    paid <= most * (1.0 + 1e-6) + 1.0,
+                    "{token_in} {token_out}: {at} pays {paid}, bounded by {most}"
+                );
+                // Nor is it held far too high where the curve is as good as straight.
+                assert!(seen > 8 || paid > most * 0.95, "{token_in} {token_out}: {at} pays {paid}, bounded by {most}");
+                seen += 1;
+                seen < 60
+            });
+            assert!(seen == 60, "{seen} stretches");
         }
     }
 }

@@ -10,6 +10,7 @@ use peregrine::hot::event::Event;
 use peregrine::hot::evm::db::Unknown;
 use peregrine::hot::evm::own::Own;
 use peregrine::hot::evm::probe::EvmProbe;
+use peregrine::hot::refused::Refused;
 use peregrine::hot::search::Search;
 use peregrine::hot::search::sizing::Effort;
 use peregrine::hot::simulate::Prover;
@@ -99,6 +100,12 @@ impl Market {
         Some(Self { chain, tokens: [weth, dollar, coin, SHARE], pools })
     }
 
+    /// The same, with the metapool's base pool among the pools.
+    fn with_base(mut self) -> Self {
+        self.pools.push(THREE.pool);
+        self
+    }
+
     fn engine(self) -> Engine {
         let mut machine = self.chain.machine;
         let (mut cache, mut pools) = (DiscoveryCache::default(), Pools::<AnyPool>::default());
@@ -141,4 +148,21 @@ fn cycles_through_a_metapool_are_proven_to_the_wei_each_way() {
         }
         seen.clear();
     }
+}
+
+/// Out of the base pool through the metapool, and on through the base pool itself, which that has moved: it does not end as quoted, and
+/// neither of the two is at fault.
+#[test]
+fn a_metapool_and_its_base_on_one_path_are_not_suspected() {
+    let mut failed = 0;
+    for hundredths in [80, 125] {
+        let Some(market) = Market::new(hundredths) else { return };
+        let mut engine = market.with_base().engine();
+        for _ in 0..2 {
+            let why: Vec<Refused> = engine.on_event(Event::Head).rejected.iter().map(|(_, reason)| *reason).collect();
+            assert!(!why.contains(&Refused::Distrusted), "{hundredths}: {why:?}");
+            failed += why.iter().filter(|why| matches!(why, Refused::Mismatch | Refused::Reverted)).count();
+        }
+    }
+    assert!(failed > 0, "no path goes through both");
 }

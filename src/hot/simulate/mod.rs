@@ -441,15 +441,13 @@ fn entangled(pools: &Pools<AnyPool>, hops: &[Hop]) -> bool {
     let slots = |hop: &Hop| -> Vec<(Address, U256)> {
         let sites = pools.find(hop.pool).map(|id| Amm::sites(pools.pool(id))).unwrap_or_default();
         let listed = |site: StateSite| match site.slots {
-            Slots::Listed(slots) => slots.into_iter().map(|slot| (site.at, slot)).collect(),
-            Slots::None | Slots::All | Slots::Only(_) => Vec::new(),
+            Slots::Listed(slots) | Slots::Only(slots) => slots.into_iter().map(|slot| (site.at, slot)).collect(),
+            Slots::None | Slots::All => Vec::new(),
         };
         sites.into_iter().flat_map(listed).collect()
     };
     let all: Vec<Vec<(Address, U256)>> = hops.iter().map(slots).collect();
-    let pairs = all.iter().enumerate().flat_map(|(at, one)| all[at + 1..].iter().map(move |other| (one, other)));
-    // Two pools of one address are one, or hang on what their contract says of all of them.
-    pairs.into_iter().any(|(one, other)| one.iter().any(|slot| other.contains(slot)))
+    all.iter().enumerate().any(|(at, one)| all[at + 1..].iter().flatten().any(|slot| one.contains(slot)))
 }
 
 /// What a run that did not end as predicted shows: the pools at fault, or ourselves.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
-import {Vm} from "forge-std/Vm.sol";
 import {BareSwaps} from "./support/BareSwaps.sol";
 import {Order, Payload} from "./support/Payload.sol";
 import {World} from "./support/World.sol";
@@ -72,12 +71,7 @@ contract GasTest is World {
     }
 
     function _record(string memory name, Order memory order, uint256 value) private {
-        bytes memory payload = Payload.encode(order);
-        _succeeds(payload, value);
-        Vm.Gas memory gas = vm.lastCallGas();
-        uint256 refunded = uint256(uint64(gas.gasRefunded));
-        vm.snapshotValue("gas", string.concat(name, ": run"), gas.gasTotalUsed + refunded - _intrinsic(payload));
-        vm.snapshotValue("gas", string.concat(name, ": paid"), gas.gasTotalUsed);
+        _snapshot(name, Payload.encode(order), value);
     }
 
     /// The pools were made in the block before: the first swap of a block also writes their oracles.

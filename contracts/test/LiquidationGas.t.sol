@@ -43,7 +43,7 @@ contract LiquidationGasTest is Plans {
         vm.warp(block.timestamp + 12);
         if (lend == Lend.MORPHO) (first.sale.repay, second.sale.repay) = (first.sale.repay + 1e15, second.sale.repay + 1e15);
         _fund(debt, executor, 1);
-        _send(name, _both(first, second));
+        _snapshot(name, _both(first, second), 0);
     }
 
     function _measure(string memory name, Lend lend, uint256 hops, uint256 kinds, Keep keep) private {
@@ -56,15 +56,7 @@ contract LiquidationGasTest is Plans {
         _keep(order, sale, seized, keep);
         _fund(order.token, executor, 1);
         _floor(name, order, sale);
-        _send(name, SalePayload.encode(order, sale));
-    }
-
-    function _send(string memory name, bytes memory payload) private {
-        _succeeds(payload, 0);
-        Vm.Gas memory gas = vm.lastCallGas();
-        uint256 refunded = uint256(uint64(gas.gasRefunded));
-        vm.snapshotValue("gas", string.concat(name, ": run"), gas.gasTotalUsed + refunded - _intrinsic(payload));
-        vm.snapshotValue("gas", string.concat(name, ": paid"), gas.gasTotalUsed);
+        _snapshot(name, SalePayload.encode(order, sale), 0);
     }
 
     function _floor(string memory name, Order memory order, Sale memory sale) private {

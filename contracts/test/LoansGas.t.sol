@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
-import {Vm} from "forge-std/Vm.sol";
 import {Mix} from "./support/Calls.sol";
 import {From, Loans} from "./support/Loans.sol";
 import {Kind, Order, Payload} from "./support/Payload.sol";
@@ -19,20 +18,12 @@ contract LoansGasTest is Loans {
             vm.warp(block.timestamp + 12);
             _fund(order.token, executor, 1);
             bytes memory payload = _encodeLent(order, mix, _loan(loan, order.token, order.amountIn));
-            _record(string.concat("v2 call, lent by ", names[from]), payload);
+            _snapshot(string.concat("v2 call, lent by ", names[from]), payload, 0);
         }
         (Order memory own,) = _lentPath(From.BALANCER_V2, 2, 0, mix);
         vm.warp(block.timestamp + 12);
         _fund(own.token, executor, own.amountIn);
-        _record("v2 call, of our own", _encode(own, mix));
-    }
-
-    function _record(string memory name, bytes memory payload) private {
-        _succeeds(payload, 0);
-        Vm.Gas memory gas = vm.lastCallGas();
-        uint256 refunded = uint256(uint64(gas.gasRefunded));
-        vm.snapshotValue("gas", string.concat(name, ": run"), gas.gasTotalUsed + refunded - _intrinsic(payload));
-        vm.snapshotValue("gas", string.concat(name, ": paid"), gas.gasTotalUsed);
+        _snapshot("v2 call, of our own", _encode(own, mix), 0);
     }
 
     function _venue() internal override returns (address) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
-import {Vm} from "forge-std/Vm.sol";
 import {ManagedWorld, Path} from "./support/Managed.sol";
 
 /// What paths through the manager of Uniswap V4 cost, in the terms of GasTest. `eth`: a pool of ether in the place of WETH.
@@ -32,11 +31,6 @@ contract ManagedGasTest is ManagedWorld {
     }
 
     function _record(string memory name, Path memory path) private {
-        bytes memory payload = _encode(path);
-        _succeeds(payload, 0);
-        Vm.Gas memory gas = vm.lastCallGas();
-        uint256 refunded = uint256(uint64(gas.gasRefunded));
-        vm.snapshotValue("gas", string.concat(name, ": run"), gas.gasTotalUsed + refunded - _intrinsic(payload));
-        vm.snapshotValue("gas", string.concat(name, ": paid"), gas.gasTotalUsed);
+        _snapshot(name, _encode(path), 0);
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.26;
 
 import {Test} from "forge-std/Test.sol";
+import {Vm} from "forge-std/Vm.sol";
 import {MockERC20} from "solmate/test/utils/mocks/MockERC20.sol";
 import {IFactoryV2, IFactoryV3, IToken, IWeth} from "./Interfaces.sol";
 import {Liquidity} from "./Liquidity.sol";
@@ -181,6 +182,15 @@ abstract contract World is Test {
 
     function _held(address token) internal view returns (uint256) {
         return IToken(token).balanceOf(executor);
+    }
+
+    /// Runs it and writes down what it cost: the run itself, and what the transaction is billed.
+    function _snapshot(string memory name, bytes memory payload, uint256 value) internal {
+        _succeeds(payload, value);
+        Vm.Gas memory gas = vm.lastCallGas();
+        uint256 refunded = uint256(uint64(gas.gasRefunded));
+        vm.snapshotValue("gas", string.concat(name, ": run"), gas.gasTotalUsed + refunded - _intrinsic(payload));
+        vm.snapshotValue("gas", string.concat(name, ": paid"), gas.gasTotalUsed);
     }
 
     /// What a transaction with this payload costs before it runs.

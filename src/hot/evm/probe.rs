@@ -45,11 +45,7 @@ impl<'a> EvmProbe<'a> {
         self.missed
     }
 
-    fn ask(&mut self, from: Address, to: Address, data: &[u8], unknown: Unknown) -> Answer {
-        self.ask_paying(from, to, data, (unknown, U256::ZERO))
-    }
-
-    fn ask_paying(&mut self, from: Address, to: Address, data: &[u8], (unknown, value): (Unknown, U256)) -> Answer {
+    fn ask(&mut self, (from, to): (Address, Address), data: &[u8], (unknown, value): (Unknown, U256)) -> Answer {
         let db = self.machine.db_mut();
         let before = db.unknown();
         db.set_unknown(unknown);
@@ -74,6 +70,20 @@ impl<'a> EvmProbe<'a> {
 }
 
 impl EvmProbe<'_> {
+    /// With these slots in the place of what is there; what is not known counts as zero.
+    fn ask_over(
+        &mut self,
+        (from, to): (Address, Address),
+        data: &[u8],
+        overrides: &[(Address, U256, U256)],
+        value: U256,
+    ) -> Answer {
+        let under = self.machine.db_mut().override_slots(overrides);
+        let answer = self.ask((from, to), data, (Unknown::AssumeEmpty, value));
+        self.machine.db_mut().restore_slots(under);
+        answer
+    }
+
     /// Makes each of `tokens` a plain one.
     fn stage(&mut self, tokens: &[Address]) -> Vec<Replaced> {
         let code = Bytecode::new_legacy(Bytes::from_static(&PLAIN_TOKEN));
@@ -92,14 +102,11 @@ impl EvmProbe<'_> {
 
 impl Probe for EvmProbe<'_> {
     fn call(&mut self, to: Address, data: &[u8]) -> Answer {
-        self.ask(PROBER, to, data, Unknown::Refuse)
+        self.ask((PROBER, to), data, (Unknown::Refuse, U256::ZERO))
     }
 
     fn call_with(&mut self, from: Address, to: Address, data: &[u8], overrides: &[(Address, U256, U256)]) -> Answer {
-        let under = self.machine.db_mut().override_slots(overrides);
-        let answer = self.ask(from, to, data, Unknown::AssumeEmpty);
-        self.machine.db_mut().restore_slots(under);
-        answer
+        self.ask_over((from, to), data, overrides, U256::ZERO)
     }
 
     fn call_staged(
@@ -127,9 +134,7 @@ impl Probe for EvmProbe<'_> {
     ) -> Answer {
         let mut aside = self.stage(tokens);
         aside.extend([from, to].map(|at| self.machine.db_mut().endow(at, PLENTY)));
-        let under = self.machine.db_mut().override_slots(overrides);
-        let answer = self.ask_paying(from, to, data, (Unknown::AssumeEmpty, value));
-        self.machine.db_mut().restore_slots(under);
+        let answer = self.ask_over((from, to), data, overrides, value);
         self.strike(aside);
         answer
     }

@@ -73,14 +73,6 @@ pub(crate) fn balance(request: &LoanRequest) -> StockQuestion {
     (request.token, data)
 }
 
-impl Funding {
-    /// Whoever has it is not itself on the path: a contract that swaps on it may be locked while it lends.
-    #[must_use]
-    pub fn is_free(&self, is_on: impl Fn(Address) -> bool) -> bool {
-        self.lender.is_none_or(|(_, at)| !is_on(at))
-    }
-}
-
 /// Out of what a path that nothing on it lends for can begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Funding {
@@ -90,4 +82,12 @@ pub struct Funding {
     pub most: u128,
     /// Who has it; `None`: our contract itself.
     pub lender: Option<(&'static FlashLender, Address)>,
+}
+
+impl Funding {
+    /// Whoever has it is not itself on the path: a contract that swaps on it may be locked while it lends.
+    #[must_use]
+    pub fn is_free(&self, is_on: impl Fn(Address) -> bool) -> bool {
+        self.lender.is_none_or(|(_, at)| !is_on(at))
+    }
 }

@@ -509,6 +509,9 @@ lenders! {
 /// Who lends what a path begins with, and asks nothing for it: a line a protocol.
 pub const FLASH_LENDERS: &[FlashLender] = &[balancer_v2::FLASH, erc3156::FLASH, morpho_blue::FLASH];
 
+/// Their names, for a sentence.
+pub const FLASH_LENDER_NAMES: &str = "balancer_v2, erc3156 or morpho_blue";
+
 /// The one of this name.
 #[must_use]
 pub fn flash_lender(protocol: &str) -> Option<&'static FlashLender> {

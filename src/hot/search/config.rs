@@ -90,7 +90,7 @@ impl Lender {
     /// As [`Config::out_of_range`].
     fn out_of_range(&self, bases: &[Address]) -> Option<(&'static str, String, &'static str)> {
         if protocols::flash_lender(&self.protocol).is_none() {
-            return Some(("search.lenders.protocol", self.protocol.clone(), "balancer_v2, erc3156 or morpho_blue"));
+            return Some(("search.lenders.protocol", self.protocol.clone(), protocols::FLASH_LENDER_NAMES));
         }
         if self.address.is_zero() {
             return Some(("search.lenders.address", self.address.to_string(), "the lender's contract"));

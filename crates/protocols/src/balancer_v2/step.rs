@@ -2,7 +2,6 @@
 //!
 //! # Invariants
 //! - The vault takes exactly what goes in from our contract, and pays the recipient itself: no less than what is due, or it reverts.
-//!
 //! - It asks nothing for a loan while its fee for that is zero, as it has been on Ethereum since it was made; were it raised, a proof
 //!   would say so before anything is sent.
 //!

@@ -28,7 +28,7 @@ fn token(place: usize) -> Address {
 }
 
 /// Balances from slot 0, then `A`, what says that it stands still, and both fees.
-fn layout(coins: usize) -> Layout {
+pub(super) fn layout(coins: usize) -> Layout {
     let slot = U256::from;
     Layout {
         held: (0..coins).map(slot).collect(),

@@ -246,6 +246,8 @@ fn a_loan_stands_behind_a_path_that_nothing_on_it_lends_for() {
         ("erc3156", 196 + 8 + 16, minted),
     ];
     assert_eq!(words.len(), crate::FLASH_LENDERS.len());
+    let names = crate::FLASH_LENDER_NAMES.replace(" or ", ", ");
+    assert!(names.split(", ").eq(crate::FLASH_LENDERS.iter().map(|lender| lender.protocol)), "{names}");
     for (name, kind, words) in words {
         let words = &words[..words.len() - 32];
         let size = u16::try_from(words.len()).expect("short").to_be_bytes();

@@ -11,7 +11,6 @@ use crate::amm::ApplyError;
 use crate::amm::Exact;
 use crate::amm::Leg;
 use crate::amm::QuoteError;
-use crate::curve_stable::Layout;
 use crate::curve_stable::Pool;
 use crate::curve_stable::abi;
 use crate::curve_stable::meta::Backing;
@@ -19,6 +18,7 @@ use crate::curve_stable::meta::Behind;
 use crate::curve_stable::meta::Metapool;
 use crate::curve_stable::meta::tests::any_pool;
 use crate::curve_stable::meta::tests::pool;
+use crate::curve_stable::tests::layout;
 use crate::execution::PlannedSwap;
 use crate::execution::Steps;
 
@@ -30,19 +30,6 @@ const SUPPLY: U256 = U256::from_limbs([77, 0, 0, 0]);
 /// The metapool's first coin is zero, those of the base pool come behind it.
 fn coin(place: usize) -> Address {
     Address::with_last_byte(place as u8 + 1)
-}
-
-fn layout(coins: usize) -> Layout {
-    let slot = U256::from;
-    Layout {
-        held: (0..coins).map(slot).collect(),
-        admin_held: Vec::new(),
-        amp: slot(10),
-        still: Some((slot(11), slot(1_600_000_000))),
-        fee: slot(12),
-        admin_fee: Some(slot(13)),
-        offpeg: None,
-    }
 }
 
 /// The same as a pool of the engine's.

@@ -11,6 +11,8 @@ mod lies;
 mod misses;
 #[path = "common/requests.rs"]
 mod proxy;
+#[path = "bootstrap/resume.rs"]
+mod resume;
 #[path = "common/traces.rs"]
 mod traces;
 #[path = "bootstrap/world.rs"]

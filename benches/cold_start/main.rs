@@ -73,8 +73,9 @@ async fn measure(v2: u64, v3: u64) {
         assert_eq!(loaded.pools.len() as u64, v2 + v3, "usable: {:?}", loaded.unusable.first());
         assert!(loaded.unusable.is_empty());
     }
-    let size = std::fs::metadata(&snapshot).map_or(0, |file| file.len());
-    println!("the snapshot is {:.1} MB", size as f64 / 1e6);
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len()) as f64 / 1e6;
+    let state = folder.path().join("snapshot.state");
+    println!("the snapshot is {:.1} MB, the state beside it {:.1} MB", size(&snapshot), size(&state));
 }
 
 /// One start, and what it took.
@@ -100,6 +101,8 @@ async fn start(name: &str, node: &Node, snapshot: &Path) -> Loaded {
         let line = match progress {
             Progress::Scanning { factory, pools, .. } => format!("scanning {factory}, {pools} pools"),
             Progress::Reading { accounts, slots } => format!("reading {accounts} accounts, {slots} slots"),
+            Progress::Following { of, .. } => format!("following {of} blocks"),
+            Progress::Read { .. } => return,
             Progress::Asking { round, open, missing } => format!("round {round}: {open} open, {missing} missing"),
             other => format!("{other:?}"),
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, address, hex, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, address, hex};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use revm::context::TxEnv;
@@ -59,8 +59,9 @@ fn made(tag: u8, index: u64) -> Address {
 struct Made {
     v2: u64,
     v3: u64,
-    token: Bytes,
-    pair: Bytes,
+    /// As its EVM takes them: a node holds codes with their hashes.
+    token: Bytecode,
+    pair: Bytecode,
     pool: Bytes,
     /// Where in the pool's code its own address and its tokens' stand.
     named: [Vec<usize>; 3],
@@ -94,7 +95,7 @@ impl Made {
         let named = [world.pool, world.tokens[0], world.tokens[1]].map(places);
         assert!(named.iter().all(|places| !places.is_empty()), "immutables stand in the code");
         let pair = runtime("@uniswap/v2-core/build/UniswapV2Pair.json");
-        let token = world.code(world.tokens[0]);
+        let [pair, token] = [pair, world.code(world.tokens[0])].map(Bytecode::new_legacy);
         let pool_slots = world.storage(world.pool).into_iter().collect();
         Self { v2, v3, token, pair, pool, named, pool_slots, counts: Mutex::default() }
     }
@@ -112,8 +113,8 @@ impl Made {
 
     fn code(&self, at: Address) -> Bytes {
         match self.place(at) {
-            Place::Token => self.token.clone(),
-            Place::Pair(_) => self.pair.clone(),
+            Place::Token => self.token.original_bytes(),
+            Place::Pair(_) => self.pair.original_bytes(),
             Place::Pool(index) => {
                 let mut code = self.pool.to_vec();
                 for (places, name) in self.named.iter().zip([at, WETH, token(index)]) {
@@ -278,13 +279,13 @@ impl Database for Over<'_> {
     type Error = Never;
 
     fn basic(&mut self, at: Address) -> Result<Option<AccountInfo>, Never> {
-        if matches!(self.0.place(at), Place::Nothing) {
-            return Ok(None);
-        }
-        let code = self.0.code(at);
-        let code_hash = if code.is_empty() { KECCAK256_EMPTY } else { keccak256(&code) };
-        let code = (!code.is_empty()).then(|| Bytecode::new_legacy(code));
-        Ok(Some(AccountInfo { nonce: 1, code_hash, code, ..AccountInfo::default() }))
+        let code = match self.0.place(at) {
+            Place::Nothing => return Ok(None),
+            Place::Token => self.0.token.clone(),
+            Place::Pair(_) => self.0.pair.clone(),
+            Place::Pool(_) | Place::Factory => Bytecode::new_legacy(self.0.code(at)),
+        };
+        Ok(Some(AccountInfo { nonce: 1, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() }))
     }
 
     fn code_by_hash(&mut self, _: B256) -> Result<Bytecode, Never> {

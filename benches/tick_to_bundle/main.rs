@@ -12,9 +12,11 @@
 //! - A canary says what the host itself takes from a thread that spins: [`canary`].
 //! - The worker I/O's own socket gets a frame first; the edge's slower one, when the bundle has come.
 //!
-//! Writes `target/bench/tick_to_bundle.json`. `TICK_EVENTS` sets the events of a round, `TICK_ROUNDS` the rounds.
+//! Writes `target/bench/tick_to_bundle.json`. `TICK_EVENTS` sets the events of a round, `TICK_ROUNDS` the rounds. With `TICK_POOLS` the
+//! product is run again with so many pools more: see [`crowd`].
 
 mod canary;
+mod crowd;
 mod drive;
 mod floor;
 mod node;
@@ -107,8 +109,10 @@ fn main() {
     let world = runtime.block_on(World::start(&node.url(), &relay.url()));
     let (mut runs, mut floors) = (Vec::new(), Vec::new());
     let (mut told, mut canary) = (Vec::new(), Canary::new());
-    for slots in [0, 6_000] {
-        let state = world.state(slots);
+    let crowd = number("TICK_POOLS", 0);
+    let (tiny, crowded) = (world.state(0).slots, (crowd > 0).then_some((0, crowd as u64)));
+    for (slots, pools) in [(0, 0), (6_000, 0)].into_iter().chain(crowded) {
+        let state = crowd::with(world.state(slots), pools);
         println!(
             "\n{} slots of state, {} victims, {rounds} rounds of {events} events a path",
             state.slots,
@@ -116,7 +120,8 @@ fn main() {
         );
         let mut samples: Vec<(Path, &str, Vec<Sample>)> = Vec::new();
         for round in 0..rounds {
-            for path in Path::ALL {
+            // The usual pipeline looks at all pools it knows: it is not what is asked there.
+            for path in Path::ALL.into_iter().filter(|path| pools == 0 || *path != Path::Peer) {
                 let (apart, runner) = match path {
                     Path::Share | Path::Peer => (None, world.run(&runtime, path, &state)),
                     _ => spinning(&world, path, &state),
@@ -143,6 +148,9 @@ fn main() {
         runs.extend(samples.iter().map(|(path, mode, samples)| Run::of(*path, mode, state.slots, samples)));
         let floor = floor::measure(&world, &state);
         report::print(&runs, state.slots, &floor, &canary);
+        if pools > 0 {
+            report::against(&runs, tiny, state.slots);
+        }
         floors.push((state.slots, floor));
     }
     drive::compare(&told);

@@ -112,6 +112,16 @@ fn ratios(runs: &[Run], slots: usize, floor: &Floor) {
     }
 }
 
+/// One state's paths against another's.
+pub fn against(runs: &[Run], few: usize, many: usize) {
+    println!();
+    for run in runs.iter().filter(|run| (run.slots, run.mode) == (many, "idle")) {
+        let Some(before) = find(runs, run.path, few) else { continue };
+        let [p50, p99] = [0.5, 0.99].map(|quantile| run.us(quantile) / before.us(quantile));
+        println!("{}: {many} slots / {few} slots: p50 {p50:.2}, p99 {p99:.2}", run.path);
+    }
+}
+
 /// Runs, and the floors by number of slots.
 pub fn write(runs: &[Run], floors: &[(usize, Floor)], canary: &Canary) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");

@@ -37,7 +37,7 @@ alloy::sol! {
     function swapExactETHForTokens(uint256 minOut, address[] path, address to, uint256 deadline) external payable;
 }
 
-const WETH: Address = address!("C02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2");
+pub const WETH: Address = address!("C02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2");
 
 /// A pending transaction, as it is announced.
 #[derive(Clone, Debug)]

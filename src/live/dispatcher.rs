@@ -181,7 +181,7 @@ impl Dispatcher {
 
     /// Keeps on until it is stopped, or the feed ends.
     pub async fn run(
-        self,
+        mut self,
         ingest: Arc<Ingest>,
         feed: Outlet,
         reports: mpsc::UnboundedReceiver<Report>,
@@ -194,9 +194,14 @@ impl Dispatcher {
             _ = stopped.changed() => (),
             () = self.keep_on(feed, reports) => (),
         }
+        // Nothing is fetched any more while it is written, and the hot threads have ended: they do with their feeders.
+        self.fetches.shutdown().await;
+        let (source, keep) = (self.source.clone(), Arc::clone(&self.keep));
+        drop(self);
+        source.save(keep).await;
     }
 
-    async fn keep_on(mut self, mut feed: Outlet, mut reports: mpsc::UnboundedReceiver<Report>) {
+    async fn keep_on(&mut self, mut feed: Outlet, mut reports: mpsc::UnboundedReceiver<Report>) {
         loop {
             tokio::select! {
                 biased;
@@ -526,7 +531,7 @@ impl Dispatcher {
         self.meters.edge().counters.add(Counter::Reloads);
         let mut tries = 0;
         let loaded = loop {
-            match self.source.load(&mut |progress| tracing::debug!(?progress, "loading anew")).await {
+            match self.source.reload(&mut |progress| tracing::debug!(?progress, "loading anew")).await {
                 Ok(loaded) => break loaded,
                 Err(error) => {
                     self.meters.edge().counters.add(Counter::EdgeErrors);

@@ -294,7 +294,7 @@ impl Prepared<'_> {
             meters: meters.clone(),
             stats: stats.clone(),
             ingest: ingest.clone(),
-            loaded: self.loaded.clone(),
+            pools: quiet::Pools::of(&self.loaded),
             payer: (self.source.chain().clone(), self.source.owner()),
         }
     }

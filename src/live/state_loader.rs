@@ -1,5 +1,7 @@
 //! Where the state comes from: what is loaded for a configuration. Whose logs are due from then on is `watchlist`'s to say.
 
+use std::sync::Arc;
+
 use alloy_primitives::Address;
 
 use crate::config::Config;
@@ -45,11 +47,13 @@ async fn load(
     hear: Hear<'_>,
 ) -> Result<Loaded, BootstrapError> {
     let mut tries = 1;
+    let mut wanted = wanted.clone();
     loop {
-        match bootstrap::load(chain, config, rules, wanted, hear).await {
+        match bootstrap::load(chain, config, rules, &wanted, hear).await {
             Err(wrong @ BootstrapError::Wrong { .. }) if tries < TRIES => {
                 tracing::warn!(%wrong, tries, "read again");
                 tries += 1;
+                wanted.anew = true;
             }
             loaded => return loaded,
         }
@@ -79,6 +83,7 @@ impl StateLoader {
             lending: config.lending.clone(),
             accounts: [own.owner, own.executor].into_iter().chain(tokens()).collect(),
             looks: tokens().map(balance).collect(),
+            anew: false,
         };
         Self { chain, config: config.bootstrap.clone(), rules: Rules::of(&config.chain), wanted, own }
     }
@@ -108,6 +113,24 @@ impl StateLoader {
     /// The node does not answer as due, or what it answers is not right three times.
     pub async fn load(&self, hear: Hear<'_>) -> Result<Loaded, BootstrapError> {
         load(&self.chain, &self.config, self.rules, &self.wanted, hear).await
+    }
+
+    /// Loads all of it anew: what the chain told of blocks since the last load is in doubt, or was not had.
+    ///
+    /// # Errors
+    /// As [`StateLoader::load`].
+    pub async fn reload(&self, hear: Hear<'_>) -> Result<Loaded, BootstrapError> {
+        let wanted = Wanted { anew: true, ..self.wanted.clone() };
+        load(&self.chain, &self.config, self.rules, &wanted, hear).await
+    }
+
+    /// Brings what is kept for the next start up to date, at an orderly end.
+    pub async fn save(&self, keep: Arc<Keep>) {
+        let Some(path) = self.config.snapshot.clone() else { return };
+        let saved = tokio::task::spawn_blocking(move || keep.save(&path)).await;
+        if let Ok(Some(unsaved)) = saved {
+            tracing::warn!("{unsaved}");
+        }
     }
 
     /// Keeps what was loaded current.

@@ -1,4 +1,4 @@
-//! Code is asked for once a hash, by whatever way a node has, and is the chain's whatever it says.
+//! Code is asked for once a hash, by whatever way a node has, and is the chain's whatever it says. So are balances and nonces.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use alloy_primitives::{Bytes, keccak256};
 use peregrine::edge::chain::Chain;
+use peregrine::hot::event::AccountUpdate;
 use serde_json::{Value, json};
 
 use crate::proxy::{Proxy, refusal};
@@ -39,6 +40,11 @@ fn answers(manner: Manner, call: &Value, reply: Value) -> Value {
 async fn code_is_asked_for_once_a_hash_by_whatever_way_a_node_has() {
     let world = World::start(35).await;
     let due = world.load(&world.chain(), &world.config(None), &mut |_| ()).await.unwrap();
+    let addresses: Vec<_> = due.accounts.iter().map(|account| account.address).collect();
+    let mut each = Vec::new();
+    for few in addresses.chunks(32) {
+        each.extend(world.chain().accounts(due.head.hash, few).await.unwrap());
+    }
     for manner in [Manner::ByCall, Manner::ByProof, Manner::NotAtAll, Manner::Wrongly] {
         let asked = Arc::<Mutex<Vec<Value>>>::default();
         let noted = asked.clone();
@@ -52,10 +58,10 @@ async fn code_is_asked_for_once_a_hash_by_whatever_way_a_node_has() {
         let chain = Chain::new(&proxy.url, Duration::from_secs(30)).unwrap();
         let loaded = world.load(&chain, &world.config(None), &mut |_| ()).await.unwrap();
         assert_eq!(loaded.pools.len(), world.net.pools.len(), "{manner:?}");
-        let codes = |loaded: &peregrine::edge::bootstrap::Loaded| -> Vec<_> {
-            loaded.accounts.iter().map(|account| (account.address, account.code.clone())).collect()
-        };
-        assert_eq!(codes(&loaded), codes(&due), "{manner:?}");
+        for (found, due) in loaded.accounts.iter().zip(&each) {
+            assert_eq!(AccountUpdate { slots: Vec::new(), ..found.clone() }, *due, "{manner:?}");
+        }
+        assert_eq!(loaded.accounts, due.accounts, "{manner:?}");
         let asked = asked.lock().unwrap().len();
         let hashes: BTreeSet<_> =
             due.accounts.iter().filter_map(|account| account.code.as_ref()).map(keccak256).collect();

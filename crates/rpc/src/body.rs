@@ -1,6 +1,8 @@
 //! A batch's body as it is written, and as it mostly comes back: without a tree of values between text and types, for starts ask for
 //! millions of words.
 
+use std::fmt::{Display, Write as _};
+
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
@@ -8,16 +10,28 @@ use serde_json::Value;
 /// Bytes that a call takes, roughly, to begin with.
 const CALL: usize = 200;
 
-/// Calls of one method, numbered from 0.
-pub fn of_batch(method: &str, params: &[Value]) -> String {
+/// Calls of one method, numbered from 0. What is shown of parameters is their JSON.
+pub fn of_batch(method: &str, params: &[impl Display]) -> String {
     let method = Value::from(method).to_string();
     let mut body = String::with_capacity(params.len() * CALL);
     for (id, params) in params.iter().enumerate() {
         body.push(if id == 0 { '[' } else { ',' });
-        body.push_str(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{method},"params":{params}}}"#));
+        call(&mut body, id, &method, params);
     }
     body.push(']');
     body
+}
+
+/// One call. What is shown of its parameters is their JSON.
+pub fn of_call(method: &str, params: impl Display) -> String {
+    let mut body = String::with_capacity(CALL);
+    call(&mut body, 1, &Value::from(method).to_string(), params);
+    body
+}
+
+fn call(body: &mut String, id: usize, method: &str, params: impl Display) {
+    // Writing to a string does not fail.
+    let _written = write!(body, r#"{{"jsonrpc":"2.0","id":{id},"method":{method},"params":{params}}}"#);
 }
 
 /// An answer as it is due. Whatever else stands there makes it another one.
@@ -49,7 +63,7 @@ pub fn plain<T: DeserializeOwned>(body: &[u8], due: usize) -> Option<Vec<T>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{of_batch, plain};
+    use super::{of_batch, of_call, plain};
     use serde_json::{Value, json};
 
     #[test]
@@ -57,6 +71,8 @@ mod tests {
         let body: Value = serde_json::from_str(&of_batch("a\"b", &[json!([1]), json!(["x"])])).unwrap();
         let call = |id, params| json!({"jsonrpc": "2.0", "id": id, "method": "a\"b", "params": params});
         assert_eq!(body, json!([call(0, json!([1])), call(1, json!(["x"]))]));
+        let one: Value = serde_json::from_str(&of_call("a\"b", json!([1]))).unwrap();
+        assert_eq!(one, call(1, json!([1])));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod body;
 pub mod limit;
 mod reply;
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::Once;
 use std::sync::atomic::AtomicU64;
@@ -181,18 +182,18 @@ impl Rpc {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// One call.
-    pub async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, RpcError> {
-        let body = serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let mut replies = self.replies(method, self.post(method, &body).await?)?;
+    /// One call. What is shown of `params` is their JSON, as of a [`Value`].
+    pub async fn call<T: DeserializeOwned>(&self, method: &str, params: impl Display) -> Result<T, RpcError> {
+        let (status, bytes) = self.send(method, body::of_call(method, params)).await?;
+        let mut replies = self.replies(method, self.read(method, status, &bytes)?)?;
         // What comes back on the request's own connection is its answer, whether it names it or not.
         replies.retain(|reply| matches!(reply.to, Answered::Request(1) | Answered::Unsaid));
         let reply = replies.pop().ok_or_else(|| self.shape(method, "no answer to what was asked".to_owned()))?;
         self.open(method, reply)
     }
 
-    /// Many calls of one method in one request; answers in the order of `params`.
-    pub async fn batch<T: DeserializeOwned>(&self, method: &str, params: &[Value]) -> Result<Vec<T>, RpcError> {
+    /// Many calls of one method in one request; answers in the order of `params`, of which what is shown is their JSON.
+    pub async fn batch<T: DeserializeOwned>(&self, method: &str, params: &[impl Display]) -> Result<Vec<T>, RpcError> {
         if params.is_empty() {
             return Ok(Vec::new());
         }
@@ -234,11 +235,6 @@ impl Rpc {
             Some(refusal) => Err(self.no(method, refusal.clone())),
             None => Ok(replies),
         }
-    }
-
-    async fn post(&self, method: &str, body: &Value) -> Result<Value, RpcError> {
-        let (status, bytes) = self.send(method, body.to_string()).await?;
-        self.read(method, status, &bytes)
     }
 
     /// Sends a body, and what comes back: its status and its bytes.

@@ -6,18 +6,22 @@
 //! - A round asks everything that is open, then reads all that was missed at once, so that there are as many rounds as
 //!   the longest chain of reads that depend on each other, and not as many as there are reads.
 
+use std::collections::BTreeSet;
 use std::num::NonZero;
 
 use alloy_primitives::{Address, Bytes};
 use futures_util::future::join_all;
 
 use crate::edge::bootstrap::BootstrapError;
+use crate::edge::bootstrap::Hear;
 use crate::edge::bootstrap::Look;
+use crate::edge::bootstrap::Progress;
 use crate::edge::bootstrap::Rules;
 use crate::edge::bootstrap::state_cache;
 use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::Chain;
 use crate::edge::chain::Head;
+use crate::hot::event::FetchedState;
 use crate::hot::evm::block::BlockFields;
 use crate::hot::evm::db::Cold;
 use crate::hot::evm::db::Db;
@@ -54,9 +58,6 @@ fn machines(questions: usize) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     (questions / SHARE).clamp(1, cores.min(MOST_MACHINES))
 }
-
-/// What a round of asking tells of itself: its number, how many questions are open, how much was missed.
-pub(super) type OnRound<'a> = &'a mut (dyn FnMut(usize, usize, usize) + Send);
 
 /// One question's answer and what it did without.
 pub(super) type Asked<T> = (T, Vec<Cold>);
@@ -120,43 +121,54 @@ impl Discovery {
         Ok(answers)
     }
 
-    /// Asks until nothing is missing; what is missed is read behind this block.
+    /// Asks until nothing is missing; what is missed is read behind this block. Few questions are told what they miss, many have all that
+    /// is known before them.
     pub(super) async fn settle<I, S, T>(
         &self,
         known: &mut StateCache,
         mut open: Vec<I>,
         ask: Ask<I, S, T>,
-        fetched: OnRound<'_>,
+        hear: Hear<'_>,
     ) -> Result<Vec<(I, T)>, BootstrapError>
     where
         I: Send + 'static,
         S: Default + Send + 'static,
         T: Send + 'static,
     {
-        let mut machines: Vec<_> = (0..machines(open.len())).map(|_| (known.db(), S::default())).collect();
-        let mut settled = Vec::with_capacity(open.len());
-        for round in 1..=MOST_ROUNDS {
-            let asked = self.ask_all(&mut machines, std::mem::take(&mut open), ask).await?;
+        let few = open.len() < SHARE;
+        let db = || if few { known.db_of_nothing() } else { known.db() };
+        let mut machines: Vec<_> = (0..machines(open.len())).map(|_| (db(), S::default())).collect();
+        let (mut settled, mut told) = (Vec::with_capacity(open.len()), BTreeSet::new());
+        let mut round = 1;
+        while !open.is_empty() {
             let mut state_keys = Vec::new();
-            for (item, (answer, missed)) in asked {
+            for (item, (answer, missed)) in self.ask_all(&mut machines, std::mem::take(&mut open), ask).await? {
                 let missed = state_cache::state_keys(missed);
-                if round == MOST_ROUNDS || known.missing(missed.iter().copied()).is_empty() {
+                let untold = few && missed.iter().any(|key| !told.contains(key));
+                if !untold && (round > MOST_ROUNDS || known.missing(missed.iter().copied()).is_empty()) {
                     settled.push((item, answer));
                 } else {
                     state_keys.extend(missed);
                     open.push(item);
                 }
             }
-            if open.is_empty() {
-                break;
-            }
-            let missing = known.missing(state_keys);
-            let size = missing.accounts.len() + missing.slots.len();
-            fetched(round, open.len(), size);
-            let read = missing.read(&self.chain, self.head.hash).await?;
+            let missing = known.missing(state_keys.iter().copied());
+            let read = if missing.is_empty() {
+                FetchedState::default()
+            } else {
+                let size = missing.accounts.len() + missing.slots.len();
+                hear(Progress::Asking { round, open: open.len(), missing: size });
+                round += 1;
+                missing.read_heard(&self.chain, self.head.hash, hear).await?
+            };
             known.learn(&read.accounts);
             known.hashes.extend(read.hashes.iter().copied());
-            machines.iter_mut().for_each(|(db, _)| known.tell(db, &read));
+            for (db, _) in &mut machines {
+                if few { known.tell_of(db, &state_keys) } else { known.tell(db, &read) }
+            }
+            if few {
+                told.extend(state_keys);
+            }
         }
         Ok(settled)
     }
@@ -166,9 +178,9 @@ impl Discovery {
         &self,
         known: &mut StateCache,
         keys: Vec<PoolKey>,
-        fetched: OnRound<'_>,
+        hear: Hear<'_>,
     ) -> Result<Vec<(PoolKey, Result<AnyPool, String>)>, BootstrapError> {
-        self.settle(known, keys, ask_pool, fetched).await
+        self.settle(known, keys, ask_pool, hear).await
     }
 
     /// What contracts answer on our machine, in the order asked. `None`: one reverts.
@@ -176,10 +188,10 @@ impl Discovery {
         &self,
         known: &mut StateCache,
         calls: Vec<(Address, Bytes)>,
-        fetched: OnRound<'_>,
+        hear: Hear<'_>,
     ) -> Result<Vec<Option<Bytes>>, BootstrapError> {
         let open = calls.into_iter().enumerate().map(|(place, (to, data))| (place, to, data)).collect();
-        let mut answers = self.settle(known, open, ask_view, fetched).await?;
+        let mut answers = self.settle(known, open, ask_view, hear).await?;
         answers.sort_unstable_by_key(|((place, ..), _)| *place);
         Ok(answers.into_iter().map(|(_, answer)| answer).collect())
     }
@@ -189,9 +201,9 @@ impl Discovery {
         &self,
         known: &mut StateCache,
         looks: Vec<Look>,
-        fetched: OnRound<'_>,
+        hear: Hear<'_>,
     ) -> Result<(), BootstrapError> {
-        self.settle(known, looks, ask_look, fetched).await.map(drop)
+        self.settle(known, looks, ask_look, hear).await.map(drop)
     }
 }
 

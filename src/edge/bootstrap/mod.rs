@@ -1,20 +1,24 @@
 //! From a node and a list of factories and lending contracts to a warm state: which pools and positions there are, all that
 //! they and the proofs read, as it is behind one block; and from there on what each block changes of it.
 //!
-//! - `scan`: pools and borrowers by logs. `lending`: markets, and what they ask. `discovery`: asking and reading until nothing is missing. `state_cache`: what is read.
-//! - `verify`: our answers held against the node's. `snapshot`: what makes the next start a matter of seconds.
+//! - `scan`: pools and borrowers by logs. `lending`: markets, and what they ask. `discovery`: asking and reading until nothing is missing.
+//!   `alike`: what many pools of one code will read. `state_cache`: what is read.
+//! - `verify`: our answers held against the node's. `snapshot`: what makes the next start a matter of seconds. `resume`: the state of the
+//!   last run brought to the tip.
 //! - `keep`: changes block by block, misses, pools found wrong.
 //!
 //! # Invariants
-//! - All values of a [`Loaded`] are of one block, named by its hash. None of them comes from the snapshot, which holds
-//!   keys, and code that is held against its hash.
+//! - All values of a [`Loaded`] are of one block, named by its hash: read there, or of an older block of the chain and followed from
+//!   block to block.
 //! - A pool that cannot be used is listed with the reason; none is dropped in silence.
 //! - Everything in [`Loaded`] is `Send`: each hot thread makes its own machine of it.
 
+mod alike;
 mod config;
 mod discovery;
 mod keep;
 mod lending;
+mod resume;
 mod scan;
 mod snapshot;
 mod state_cache;
@@ -22,13 +26,16 @@ mod verify;
 
 use std::collections::BTreeSet;
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes};
 
 use crate::chain;
 use crate::edge::bootstrap::discovery::Discovery;
+use crate::edge::bootstrap::resume::Resumed;
 use crate::edge::bootstrap::snapshot::Snapshot;
+use crate::edge::bootstrap::snapshot::state;
 use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
@@ -82,6 +89,12 @@ impl Rules {
     }
 }
 
+impl From<Rules> for state::Of {
+    fn from(rules: Rules) -> Self {
+        Self { chain_id: rules.chain_id, wrapped_native: rules.wrapped_native }
+    }
+}
+
 /// A call that is run so that all it reads is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
@@ -106,6 +119,8 @@ pub struct Wanted {
     pub accounts: Vec<Address>,
     /// What else is to be run warm.
     pub looks: Vec<Look>,
+    /// Every value is read, whatever was kept of the last run: what was told since is in doubt.
+    pub anew: bool,
 }
 
 /// State, warm.
@@ -156,12 +171,26 @@ pub enum Progress<'a> {
         /// Its borrowers so far, those of each of its markets.
         accounts: usize,
     },
-    /// State known by the snapshot is being read again.
+    /// The state of the last run is being brought to the tip: blocks followed of all.
+    Following {
+        /// Blocks followed.
+        done: usize,
+        /// Blocks to follow.
+        of: usize,
+    },
+    /// What is known of and has no value is being read.
     Reading {
         /// Accounts.
         accounts: usize,
         /// Slots.
         slots: usize,
+    },
+    /// Of what is being read, so much has been.
+    Read {
+        /// Accounts and slots answered.
+        done: usize,
+        /// Accounts and slots asked for.
+        of: usize,
     },
     /// Pools are being asked, positions read, or calls run, and what they miss is being read.
     Asking {
@@ -291,42 +320,72 @@ async fn behind(
 ) -> Result<Loaded, BootstrapError> {
     scan::scan(chain, config, wanted, head.number, snapshot, hear).await?;
     let discovery = Discovery::new(chain, rules, head.clone())?;
-    let mut known = snapshot.known();
     let announced = Announced { wrapped_native: rules.wrapped_native, pools: snapshot.announced() };
-    known.announced = Arc::new(announced);
+    let Resumed { mut known, pools: mut kept, is_current, note } =
+        resume::at((chain, rules), config, (wanted, Arc::new(announced)), head, hear).await?;
     let listed = wanted.pools.iter().map(|row| row.address);
     let keys: BTreeSet<PoolKey> = snapshot.pools(&wanted.factories).chain(listed).collect();
     read_base(&discovery, &mut known, wanted, &keys, hear).await?;
-    let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
-    let asked = discovery.pools(&mut known, keys.into_iter().collect(), &mut rounds).await?;
-    let (mut pools, mut unusable) = (Vec::new(), Vec::new());
-    for (key, answer) in asked {
+    let (mut pools, mut open) = (Vec::with_capacity(keys.len()), Vec::new());
+    for key in keys {
+        match kept.remove(&key) {
+            Some(pool) => pools.push(pool),
+            None => open.push(key),
+        }
+    }
+    let (taken_over, mut unusable) = (pools.len(), Vec::new());
+    alike::expect(&discovery, &mut known, &open, hear).await?;
+    read_lost(&discovery, &mut known, hear).await?;
+    for (key, answer) in discovery.pools(&mut known, open, hear).await? {
         match answer {
             Ok(pool) => pools.push(pool),
             Err(reason) => unusable.push((key, reason)),
         }
     }
-    pools.sort_unstable_by_key(Amm::key);
     unusable.sort_unstable();
-    discovery.warm(&mut known, looks(&pools, wanted), &mut rounds).await?;
+    // What a pool that was taken over reads is known.
+    discovery.warm(&mut known, looks(pools.get(taken_over..).unwrap_or_default(), wanted), hear).await?;
+    pools.sort_unstable_by_key(Amm::key);
     verify::pools(&discovery, &mut known, &pools, config.verify_pools, hear).await?;
     let lent = (wanted.lending.as_slice(), config.verify_pools);
     let found = lending::load(&discovery, &mut known, lent, snapshot, hear).await?;
     let mut notes = found.notes();
     unusable.extend(found.unusable.into_iter().map(|(contract, reason)| (contract.into(), reason)));
-    snapshot.keep(&known, chain, head).await?;
+    snapshot.anchor(chain, head).await?;
     snapshot.write(config);
-    notes.extend(snapshot.note());
+    let unwritten = snapshot.note();
+    // A file that serves is not written for the sake of some pools: it would take longer than asking them.
+    let serves = is_current && (pools.len() - taken_over) * WORTH_WRITING <= pools.len();
+    if let Some(path) = config.snapshot.as_deref().filter(|_| unwritten.is_none() && !serves) {
+        notes.extend(write_state(path, rules, head, &known, (&pools, &found.whole)));
+    }
+    notes.extend(unwritten.into_iter().chain(note));
     let hashes = known.hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
-    let (head, accounts, announced) = (Head::from(head), known.all(), known.announced);
+    let (head, announced, accounts) = (Head::from(head), Arc::clone(&known.announced), known.into_all());
     Ok(Loaded { head, accounts, hashes, pools, markets: found.specs, whole: found.whole, unusable, notes, announced })
+}
+
+/// The state is written down once so many of the pools were asked, as one in this many.
+const WORTH_WRITING: usize = 8;
+
+/// What the operator should hear of its being written.
+fn write_state(
+    snapshot: &Path,
+    rules: Rules,
+    head: &ChainHead,
+    known: &StateCache,
+    of: (&[AnyPool], &[Address]),
+) -> Option<String> {
+    let path = state::path(snapshot);
+    let unwritten = state::write(&path, rules.into(), (head.number, head.hash), known, of).err()?;
+    Some(format!("{}: the state is not written ({unwritten}): the next start reads everything anew", path.display()))
 }
 
 async fn latest(chain: &Chain) -> Result<ChainHead, BootstrapError> {
     chain.latest().await?.ok_or_else(|| BootstrapError::NoBlock { host: chain.host().to_owned() })
 }
 
-/// Reads what the snapshot knows of, the pools, and the accounts that every transaction may touch.
+/// Reads what is known of and has no value, the pools, and the accounts that every transaction may touch.
 async fn read_base(
     discovery: &Discovery,
     known: &mut StateCache,
@@ -338,10 +397,22 @@ async fn read_base(
     let named = wanted.accounts.iter().copied().chain(pools.iter().map(|pool| pool.contract));
     let all = named.chain(precompiles).chain([discovery.head.beneficiary]).map(StateKey::Account);
     known.expect(&all.collect::<Vec<_>>());
+    // Of ours nothing is taken on trust: by it we sign.
+    for address in &wanted.accounts {
+        known.accounts.entry(*address).or_default().holding = None;
+    }
+    read_lost(discovery, known, hear).await
+}
+
+/// Reads all that is known of and has no value.
+async fn read_lost(discovery: &Discovery, known: &mut StateCache, hear: Hear<'_>) -> Result<(), BootstrapError> {
     let lost = known.lost();
+    if lost.is_empty() {
+        return Ok(());
+    }
     let accounts = lost.accounts.len() + lost.holdings.len();
     hear(Progress::Reading { accounts, slots: lost.slots.len() });
-    let read = lost.read(&discovery.chain, discovery.head.hash).await?;
+    let read = lost.read_heard(&discovery.chain, discovery.head.hash, hear).await?;
     known.learn(&read.accounts);
     Ok(())
 }

@@ -8,12 +8,15 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alloy_primitives::map::AddressMap;
 use alloy_primitives::{Address, B256, U256};
 use revm::state::AccountInfo;
 use revm::state::Bytecode;
 
+use crate::edge::bootstrap::Hear;
+use crate::edge::bootstrap::Progress;
 use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
 use crate::hot::event::AccountUpdate;
@@ -47,15 +50,23 @@ impl Account {
 
     /// All of it but its slots, as news; if it is known.
     fn update(&self, address: Address) -> Option<AccountUpdate> {
-        let info = self.info()?;
-        let code = Some(info.code.map(|code| code.original_bytes()).unwrap_or_default());
-        let (balance, nonce) = (Some(info.balance), Some(info.nonce));
+        let ((balance, nonce), code) = (self.holding?, self.code.as_ref()?.original_bytes());
+        let (balance, nonce, code) = (Some(balance), Some(nonce), Some(code));
         Some(AccountUpdate { address, balance, nonce, code, ..AccountUpdate::default() })
     }
 
     /// The slots that have a value.
     fn values(&self) -> impl Iterator<Item = (U256, U256)> {
         self.slots.iter().filter_map(|(slot, value)| Some((*slot, (*value)?)))
+    }
+
+    /// Forgets all values and keeps the keys; code that cannot change stays.
+    pub(super) fn forget(&mut self) {
+        self.holding = None;
+        self.slots.values_mut().for_each(|value| *value = None);
+        if !self.has_fixed_code() {
+            self.code = None;
+        }
     }
 
     /// Its code cannot change any more: a contract's, that is no delegation.
@@ -115,6 +126,28 @@ impl Missing {
     }
 }
 
+/// Between two words of how far a reading has come.
+const EVERY: Duration = Duration::from_millis(500);
+
+impl Missing {
+    /// The same, and tells how far it has come where it takes its time.
+    pub(super) async fn read_heard(&self, chain: &Chain, at: B256, hear: Hear<'_>) -> Result<FetchedState, ChainError> {
+        let (before, of) = (chain.answered(), self.len());
+        let read = self.read(chain, at);
+        tokio::pin!(read);
+        loop {
+            match tokio::time::timeout(EVERY, &mut read).await {
+                Ok(read) => return read,
+                // Of an account there may be more answers than one.
+                Err(_) => {
+                    let done = usize::try_from(chain.answered() - before).unwrap_or(usize::MAX);
+                    hear(Progress::Read { done: done.min(of), of });
+                }
+            }
+        }
+    }
+}
+
 impl StateCache {
     /// The slots of a contract that are known of.
     pub(super) fn slots_of(&self, at: Address) -> Vec<U256> {
@@ -166,9 +199,13 @@ impl StateCache {
 
     /// Everything known that has no value.
     pub(super) fn lost(&self) -> Missing {
-        let accounts = self.accounts.keys().map(|address| StateKey::Account(*address));
-        let slots = self.accounts.iter().flat_map(|(a, account)| account.slots.keys().map(|s| StateKey::Slot(*a, *s)));
-        self.missing(accounts.chain(slots))
+        let mut missing = Missing::default();
+        for (address, account) in &self.accounts {
+            self.miss(&mut missing, *address);
+            let slots = account.slots.iter().filter(|(_, value)| value.is_none());
+            missing.slots.extend(slots.map(|(slot, _)| (*address, *slot)));
+        }
+        missing
     }
 
     /// Makes keys known, without values.
@@ -208,27 +245,47 @@ impl StateCache {
     /// Forgets all values and keeps the keys; code that cannot change stays.
     pub(super) fn forget(&mut self) {
         self.hashes.clear();
-        for account in self.accounts.values_mut() {
-            account.holding = None;
-            account.slots.values_mut().for_each(|value| *value = None);
-            if !account.has_fixed_code() {
-                account.code = None;
-            }
-        }
+        self.accounts.values_mut().for_each(Account::forget);
+    }
+
+    /// A machine's state that is told what it asks for, by [`Self::tell_of`].
+    pub(super) fn db_of_nothing(&self) -> Db {
+        let mut db = Db::default();
+        db.set_unknown(Unknown::Refuse);
+        db.tell_announced(Arc::clone(&self.announced));
+        db
     }
 
     /// A machine's state: all that has a value, and nothing else.
     pub(super) fn db(&self) -> Db {
-        let mut db = Db::default();
-        db.set_unknown(Unknown::Refuse);
+        let mut db = self.db_of_nothing();
         for (address, account) in &self.accounts {
             put(&mut db, *address, account, account.values());
         }
         for (number, hash) in &self.hashes {
             db.tell_block_hash(*number, *hash);
         }
-        db.tell_announced(Arc::clone(&self.announced));
         db
+    }
+
+    /// Tells a machine's state what it was not told yet of `state_keys`, as far as it is known.
+    pub(super) fn tell_of(&self, db: &mut Db, state_keys: &[StateKey]) {
+        for key in state_keys {
+            let (address, slot) = match *key {
+                StateKey::Account(address) => (address, None),
+                StateKey::Slot(address, slot) => (address, Some(slot)),
+                StateKey::BlockHash(number) => {
+                    self.hashes.get(&number).into_iter().for_each(|hash| db.tell_block_hash(number, *hash));
+                    continue;
+                }
+            };
+            let Some(account) = self.accounts.get(&address) else { continue };
+            let value = slot.and_then(|slot| Some((slot, (*account.slots.get(&slot)?)?)));
+            match db.known_account(address) {
+                None => put(db, address, account, value.into_iter()),
+                Some(_) => value.into_iter().for_each(|(slot, value)| db.tell_slot(address, slot, value)),
+            }
+        }
     }
 
     /// Tells a machine's state what has been learnt of `read`.
@@ -247,11 +304,11 @@ impl StateCache {
     }
 
     /// All of it, in order of address.
-    pub(super) fn all(&self) -> Vec<AccountUpdate> {
-        let update = |(address, account): (&Address, &Account)| {
-            Some(AccountUpdate { slots: account.values().collect(), ..account.update(*address)? })
+    pub(super) fn into_all(self) -> Vec<AccountUpdate> {
+        let update = |(address, account): (Address, Account)| {
+            Some(AccountUpdate { slots: account.values().collect(), ..account.update(address)? })
         };
-        let mut all: Vec<AccountUpdate> = self.accounts.iter().filter_map(update).collect();
+        let mut all: Vec<AccountUpdate> = self.accounts.into_iter().filter_map(update).collect();
         all.sort_unstable_by_key(|account| account.address);
         all
     }

@@ -75,9 +75,8 @@ async fn hold(
     let calls: Vec<(Address, Bytes)> =
         asked.iter().map(|asked| (asked.to, Bytes::from(asked.view.data.clone()))).collect();
     let theirs = discovery.chain.views(discovery.head.hash, &calls).await?;
-    let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
     // A getter may read more than the state does.
-    let ours = discovery.answers(known, calls, &mut rounds).await?;
+    let ours = discovery.answers(known, calls, hear).await?;
     for ((asked, theirs), ours) in asked.iter().zip(&theirs).zip(&ours) {
         let whose = asked.account.map(|account| format!("of account {account} ")).unwrap_or_default();
         let wrong =

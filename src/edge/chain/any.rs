@@ -122,6 +122,12 @@ impl Chain {
         self.nodes.all.iter().map(Endpoint::requests).sum()
     }
 
+    /// Accounts, slots and the like answered so far, by all nodes.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        self.nodes.all.iter().map(Endpoint::answered).sum()
+    }
+
     /// Where the node leads that is asked first now, without anything secret.
     #[must_use]
     pub fn host(&self) -> &str {

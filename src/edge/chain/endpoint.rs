@@ -1,8 +1,9 @@
 //! One node: its HTTP, in typed calls. What is said of the chain's answers in `mod.rs` holds for each.
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::fmt::Display;
 use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ pub enum Out {
     Stranger(Stranger),
 }
 
-impl fmt::Display for Out {
+impl Display for Out {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silent(why) => f.write_str(why),
@@ -71,6 +72,8 @@ pub struct Endpoint {
     pub(super) pace: Arc<Pace>,
     /// Whether its traces are believed. Shared likewise.
     traces: Arc<Vetting>,
+    /// How much it has answered. Shared likewise.
+    answered: Arc<AtomicU64>,
 }
 
 impl Endpoint {
@@ -86,6 +89,7 @@ impl Endpoint {
             by_number: Arc::default(),
             pace: Arc::default(),
             traces: Arc::default(),
+            answered: Arc::default(),
         })
     }
 
@@ -136,6 +140,17 @@ impl Endpoint {
         self.rpc.requests()
     }
 
+    /// Accounts, slots and the like answered so far, those of all clones together.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// So many more were.
+    pub(super) fn has_answered(&self, more: usize) {
+        self.answered.fetch_add(more as u64, Ordering::Relaxed);
+    }
+
     /// Where it leads, without anything secret.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -143,11 +158,11 @@ impl Endpoint {
     }
 
     /// One call; waited for as the node asks where it is too fast.
-    pub(super) async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, ChainError> {
+    pub(super) async fn call<T: DeserializeOwned>(&self, method: &str, params: impl Display) -> Result<T, ChainError> {
         let mut waits = Waits::default();
         loop {
             self.pace.turn().await;
-            match self.rpc.call(method, params.clone()).await {
+            match self.rpc.call(method, &params).await {
                 Err(ChainError::Busy { after, .. }) if self.pace.slow_down(&mut waits, after, &self.name) => (),
                 outcome => return outcome,
             }
@@ -158,7 +173,7 @@ impl Endpoint {
     pub(super) async fn batch<T: DeserializeOwned>(
         &self,
         method: &str,
-        params: &[Value],
+        params: &[impl Display],
     ) -> Result<Vec<T>, ChainError> {
         let mut waits = Waits::default();
         loop {

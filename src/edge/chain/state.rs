@@ -8,9 +8,10 @@
 
 mod codes;
 
+use std::fmt::Display;
 use std::sync::atomic::Ordering;
 
-use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use alloy_primitives::{Address, B256, Bytes, U64, U256, hex};
 use futures_util::StreamExt;
 use futures_util::TryStreamExt;
 use serde::de::DeserializeOwned;
@@ -31,11 +32,16 @@ const INVALID_PARAMS: i64 = -32602;
 const WORDS: usize = 512;
 /// Calls that are written out at once: a start asks for millions.
 const AT_ONCE: usize = 16_384;
+/// Characters that parameters take without the block: an address and a word, mostly.
+const PARAMS: usize = 116;
 
 impl Endpoint {
     /// Balance, nonce and code of each.
     pub async fn accounts(&self, at: B256, addresses: &[Address]) -> Result<Vec<AccountUpdate>, ChainError> {
-        let (mut accounts, codes) = tokio::try_join!(self.holdings(at, addresses), self.codes(at, addresses))?;
+        if let Some(accounts) = self.surveyed(at, addresses).await? {
+            return Ok(accounts);
+        }
+        let (mut accounts, codes) = tokio::try_join!(self.holdings(at, addresses), self.each_code(at, addresses))?;
         for (account, code) in accounts.iter_mut().zip(codes) {
             account.code = Some(code);
         }
@@ -44,54 +50,70 @@ impl Endpoint {
 
     /// Balance and nonce of each; of code nothing is said.
     pub async fn holdings(&self, at: B256, addresses: &[Address]) -> Result<Vec<AccountUpdate>, ChainError> {
-        let params = |address: &Address| vec![json!(address)];
-        let balances = self.asked_of::<_, U256>(at, "eth_getBalance", addresses, params);
-        let nonces = self.asked_of::<_, U64>(at, "eth_getTransactionCount", addresses, params);
-        let (balances, nonces) = tokio::try_join!(balances, nonces)?;
-        let account = |((address, balance), nonce): ((&Address, U256), U64)| AccountUpdate {
+        let (balances, nonces) = tokio::try_join!(self.balances(at, addresses), self.nonces(at, addresses))?;
+        let account = |((address, balance), nonce): ((&Address, U256), u64)| AccountUpdate {
             address: *address,
             balance: Some(balance),
-            nonce: Some(nonce.to()),
+            nonce: Some(nonce),
             ..AccountUpdate::default()
         };
         Ok(addresses.iter().zip(balances).zip(nonces).map(account).collect())
     }
 
+    async fn balances(&self, at: B256, addresses: &[Address]) -> Result<Vec<U256>, ChainError> {
+        self.asked_of(at, "eth_getBalance", addresses, of_account).await
+    }
+
+    async fn nonces(&self, at: B256, addresses: &[Address]) -> Result<Vec<u64>, ChainError> {
+        let nonces: Vec<U64> = self.asked_of(at, "eth_getTransactionCount", addresses, of_account).await?;
+        Ok(nonces.iter().map(U64::to).collect())
+    }
+
     /// What each slot holds.
     pub async fn slots(&self, at: B256, slots: &[(Address, U256)]) -> Result<Vec<U256>, ChainError> {
-        let params = |(address, slot): &(Address, U256)| vec![json!(address), json!(B256::from(*slot))];
+        let params = |(address, slot): &(Address, U256), text: &mut String| {
+            quote(text, address.as_slice());
+            text.push(',');
+            quote(text, &slot.to_be_bytes::<32>());
+        };
         self.asked_of(at, "eth_getStorageAt", slots, params).await
     }
 
     /// What each contract answers to each calldata.
     pub async fn views(&self, at: B256, calls: &[(Address, Bytes)]) -> Result<Vec<Bytes>, ChainError> {
-        let params = |(to, data): &(Address, Bytes)| vec![json!({"to": to, "data": data})];
-        let params: Vec<Vec<Value>> = calls.iter().map(params).collect();
+        let params: Vec<String> = calls.iter().map(|(to, data)| json!({"to": to, "data": data}).to_string()).collect();
         self.pinned(at, "eth_call", &params).await
     }
 
-    /// Calls of one method whose last parameter is the block, with so much in memory at once and no more.
+    /// Calls of one method whose last parameter is the block, with so much in memory at once and no more. `params` writes all
+    /// others.
     pub(super) async fn asked_of<K, T: DeserializeOwned>(
         &self,
         at: B256,
         method: &str,
         keys: &[K],
-        params: impl Fn(&K) -> Vec<Value>,
+        params: impl Fn(&K, &mut String),
     ) -> Result<Vec<T>, ChainError> {
+        let written = |key: &K| {
+            let mut text = String::with_capacity(PARAMS);
+            params(key, &mut text);
+            text
+        };
         let mut answers = Vec::with_capacity(keys.len());
         for part in keys.chunks(AT_ONCE) {
-            let params: Vec<Vec<Value>> = part.iter().map(&params).collect();
+            let params: Vec<String> = part.iter().map(written).collect();
             answers.extend(self.pinned::<T>(at, method, &params).await?);
+            self.has_answered(part.len());
         }
         Ok(answers)
     }
 
-    /// Calls of one method whose last parameter is the block.
+    /// Calls of one method whose last parameter is the block; all others stand in `params` as JSON has them in a list.
     pub(super) async fn pinned<T: DeserializeOwned>(
         &self,
         at: B256,
         method: &str,
-        params: &[Vec<Value>],
+        params: &[String],
     ) -> Result<Vec<T>, ChainError> {
         if params.is_empty() {
             return Ok(Vec::new());
@@ -127,7 +149,11 @@ impl Endpoint {
     }
 
     /// Calls of one method, in as many requests as it takes, a few of them at a time.
-    pub(super) async fn many<T: DeserializeOwned>(&self, method: &str, params: &[Value]) -> Result<Vec<T>, ChainError> {
+    pub(super) async fn many<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &[impl Display],
+    ) -> Result<Vec<T>, ChainError> {
         let batch = self.bounds.batch.min(self.pace.most()).max(1);
         let requests: Vec<_> = params.chunks(batch).map(|part| self.part(method, part)).collect();
         let parts: Vec<Vec<T>> =
@@ -135,13 +161,13 @@ impl Endpoint {
         Ok(parts.into_iter().flatten().collect())
     }
 
-    async fn part<T: DeserializeOwned>(&self, method: &str, mut params: &[Value]) -> Result<Vec<T>, ChainError> {
+    async fn part<T: DeserializeOwned>(&self, method: &str, mut params: &[impl Display]) -> Result<Vec<T>, ChainError> {
         let mut answers = Vec::with_capacity(params.len());
         let (mut size, mut late) = (params.len(), 0);
         while !params.is_empty() {
             let (now, later) = params.split_at(size.min(params.len()));
             let answered = match now {
-                [alone] => self.call(method, alone.clone()).await.map(|answer| vec![answer]),
+                [alone] => self.call(method, alone).await.map(|answer| vec![answer]),
                 many => self.batch(method, many).await,
             };
             match answered {
@@ -182,7 +208,19 @@ fn is_too_much(error: &ChainError) -> bool {
     }
 }
 
-fn placed(params: &[Vec<Value>], place: &Value) -> Vec<Value> {
-    let placed = |params: &Vec<Value>| params.iter().chain([place]).cloned().collect();
-    params.iter().map(placed).collect()
+fn of_account(address: &Address, text: &mut String) {
+    quote(text, address.as_slice());
+}
+
+/// Bytes as JSON-RPC writes them.
+fn quote(text: &mut String, bytes: &[u8]) {
+    text.push('"');
+    text.push_str(&hex::encode_prefixed(bytes));
+    text.push('"');
+}
+
+/// Lists of parameters, the block behind all others.
+fn placed(params: &[String], place: &Value) -> Vec<String> {
+    let place = place.to_string();
+    params.iter().map(|params| format!("[{params},{place}]")).collect()
 }

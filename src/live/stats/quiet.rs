@@ -129,6 +129,23 @@ impl Track {
     }
 }
 
+/// What was loaded of pools: the state itself is gigabytes, and the threads have it.
+pub struct Pools {
+    usable: u64,
+    unusable: usize,
+    /// Some that cannot be used, and why.
+    named: Vec<String>,
+}
+
+impl Pools {
+    /// Of what was loaded.
+    #[must_use]
+    pub fn of(loaded: &Loaded) -> Self {
+        let each = loaded.unusable.iter().map(|(pool, reason)| format!("{pool} cannot be used: {reason}"));
+        Self { usable: loaded.pools.len() as u64, unusable: loaded.unusable.len(), named: each.take(NAMED).collect() }
+    }
+}
+
 /// Who is asked.
 pub struct Watch {
     /// The run's numbers.
@@ -138,7 +155,7 @@ pub struct Watch {
     /// Its sources.
     pub ingest: Arc<Ingest>,
     /// What it began with.
-    pub loaded: Arc<Loaded>,
+    pub pools: Pools,
     /// The chain, and who pays for our gas.
     pub payer: (Chain, Address),
 }
@@ -212,7 +229,7 @@ impl Watch {
         match lack {
             // A spinning thread may hear what the edge does not.
             Lack::Pending => count(Counter::Pending) + count(Counter::Heard),
-            Lack::Pool => self.loaded.pools.len() as u64 + count(Counter::Reseeded),
+            Lack::Pool => self.pools.usable + count(Counter::Reseeded),
             Lack::Opportunity => count(Counter::Opportunities),
             Lack::Ether => self.meters.refused(Refused::Unfunded),
         }
@@ -221,10 +238,10 @@ impl Watch {
     fn why(&self, lack: Lack) -> String {
         match lack {
             Lack::Pending => join(self.ingest.stats().iter().map(unheard)),
-            Lack::Pool if self.loaded.unusable.is_empty() => "the configuration's rows lead to none".to_owned(),
+            Lack::Pool if self.pools.unusable == 0 => "the configuration's rows lead to none".to_owned(),
             Lack::Pool => {
-                let each = self.loaded.unusable.iter().map(|(pool, reason)| format!("{pool} cannot be used: {reason}"));
-                format!("{} of them cannot be used: {}", self.loaded.unusable.len(), join(each.take(NAMED)))
+                let Pools { unusable, named, .. } = &self.pools;
+                format!("{unusable} of them cannot be used: {}", join(named.iter().cloned()))
             }
             Lack::Opportunity | Lack::Ether => self.fruitless(),
         }

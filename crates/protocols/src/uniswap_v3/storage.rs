@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - A slot is `keccak256(abi.encode(key, mapping slot))`; it depends on the layout and the key, never on the pool.
-//! - [`Slots`] is immutable and shared: one per layout and spacing, handed out by [`Layouts`].
+//! - [`Slots`] is immutable and shared: one per layout and spacing, handed out by [`Layouts`] or [`Slots::of`].
 //! - Within one batch of changes words go before ticks, so a new tick's slot is recognised whatever the order given.
 //!
 //! # Cost
@@ -22,7 +22,7 @@ use alloy_primitives::Address;
 use alloy_primitives::U256;
 use serde::Deserialize;
 use serde::Serialize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Numbers of the slots a pool's state lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
@@ -90,6 +90,21 @@ pub struct Slots {
 }
 
 impl Slots {
+    /// The slots of a layout at a spacing. Of published layouts at common spacings they are made once a process: a start reads pools back
+    /// by the thousand. `None` for a spacing no pool can have.
+    #[must_use]
+    pub fn of(layout: Layout, tick_spacing: i32) -> Option<Arc<Self>> {
+        const LAYOUTS: [Layout; 3] = [Layout::UNISWAP, Layout::PANCAKE, Layout::SLIPSTREAM];
+        const SPACINGS: [i32; 6] = [1, 10, 50, 60, 100, 200];
+        static SHARED: [[OnceLock<Option<Arc<Slots>>>; 6]; 3] = [const { [const { OnceLock::new() }; 6] }; 3];
+        let layouts = LAYOUTS.iter().position(|known| *known == layout).and_then(|at| SHARED.get(at));
+        let shared = SPACINGS.iter().position(|common| *common == tick_spacing).and_then(|at| layouts?.get(at));
+        match shared {
+            Some(cell) => cell.get_or_init(|| Self::new(layout, tick_spacing)).clone(),
+            None => Self::new(layout, tick_spacing),
+        }
+    }
+
     /// `None` for a spacing no pool can have.
     #[must_use]
     pub fn new(layout: Layout, tick_spacing: i32) -> Option<Arc<Self>> {
@@ -128,7 +143,7 @@ impl Layouts {
         if let Some(slots) = held {
             return Some(Arc::clone(slots));
         }
-        let slots = Slots::new(layout, tick_spacing)?;
+        let slots = Slots::of(layout, tick_spacing)?;
         self.0.push(Arc::clone(&slots));
         Some(slots)
     }

@@ -47,7 +47,7 @@ struct Run {
 /// What the block changed. `None`: it cannot be executed to its header. Where what is known leads elsewhere it is run afresh: a
 /// value may be wrong that a trace told, or that a node gave while it made the next block.
 pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
-    match executed(keep, head, keep.behind(head.parent)).await? {
+    match executed(keep, head, Values::Known).await? {
         Some(changes) => Ok(Some(changes)),
         None => afresh(keep, head).await,
     }
@@ -55,54 +55,107 @@ pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Option<Vec<Accou
 
 /// What the block changed, without anything that is known: all values are read anew at the parent.
 pub(super) async fn afresh(keep: &Keep, head: &Head) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
-    let mut known = keep.behind(head.parent);
-    known.forget();
-    executed(keep, head, known).await
+    executed(keep, head, Values::Anew).await
 }
 
-async fn executed(keep: &Keep, head: &Head, known: StateCache) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
-    let Some(run) = attempt(keep, head, known).await? else { return Ok(None) };
+async fn executed(keep: &Keep, head: &Head, values: Values) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
+    let Some(run) = attempt(keep, head, values).await? else { return Ok(None) };
     if !run.verdict.is_some_and(Verdict::is_exact) {
         return Ok(None);
     }
     let listing = keep.chain.listing(head.hash).await?;
     let rest = keep.unowned(&listing).read(&keep.chain, head.hash).await?;
-    let mut update = keep.behind(head.parent).concern(run.update);
+    let touched = run.update.iter().map(|update| update.address);
+    let mut update = keep.behind(head.parent, touched).concern(run.update);
     update.extend(rest.accounts);
     Ok(Some(update))
 }
 
 /// Whom the block touches when it is executed, to its header or not.
 pub(super) async fn touched(keep: &Keep, head: &Head) -> Result<Vec<Address>, ChainError> {
-    let run = attempt(keep, head, keep.behind(head.parent)).await?;
+    let run = attempt(keep, head, Values::Known).await?;
     Ok(run.into_iter().flat_map(|run| run.update).map(|update| update.address).collect())
 }
 
+/// What is not known already is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Values {
+    Known,
+    /// Only codes are.
+    Anew,
+}
+
+/// What a block is run on: as much of what is known as it asks for.
+struct BlockState<'a> {
+    keep: &'a Keep,
+    values: Values,
+    discovery: Discovery,
+    known: StateCache,
+    shared: BTreeSet<Address>,
+}
+
+impl BlockState<'_> {
+    /// Takes whole accounts, with every slot that is known of them: few runs ask for them all. What the system's own contracts held at
+    /// the parent is not what the block reads, since they are written before its first transaction.
+    fn share(&mut self, state_keys: &[StateKey]) {
+        let address = |key: &StateKey| match key {
+            StateKey::Account(address) | StateKey::Slot(address, _) => Some(*address),
+            StateKey::BlockHash(_) => None,
+        };
+        let asked: BTreeSet<Address> = state_keys.iter().filter_map(address).collect();
+        let new: Vec<Address> = asked.difference(&self.shared).copied().collect();
+        let wanted = (self.discovery.head.parent, self.values == Values::Known);
+        self.keep.share(&mut self.known, wanted, new.iter().copied());
+        for address in new.iter().filter(|address| SYSTEM.contains(address)) {
+            let Some(account) = self.known.accounts.get_mut(address) else { continue };
+            account.slots.values_mut().for_each(|value| *value = None);
+        }
+        self.shared.extend(new);
+    }
+
+    /// Reads what is wanted and nobody knows: the system's contracts at the block, all else at its parent.
+    async fn read(&mut self, state_keys: Vec<StateKey>) -> Result<(), ChainError> {
+        let is_system = |want: &StateKey| matches!(want, StateKey::Slot(address, _) if SYSTEM.contains(address));
+        let (system, rest): (Vec<StateKey>, Vec<StateKey>) = state_keys.into_iter().partition(is_system);
+        for (at, state_keys) in [(self.discovery.head.parent, rest), (self.discovery.head.hash, system)] {
+            let missing = self.known.missing(state_keys);
+            if !missing.is_empty() {
+                let read = missing.read(&self.discovery.chain, at).await?;
+                self.known.learn(&read.accounts);
+                self.known.hashes.extend(read.hashes);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Runs the block until nothing is missed. `None`: there is no end to it, or its rules are not known.
-async fn attempt(keep: &Keep, head: &Head, mut known: StateCache) -> Result<Option<Run>, ChainError> {
+async fn attempt(keep: &Keep, head: &Head, values: Values) -> Result<Option<Run>, ChainError> {
     let Some(mut block) = keep.chain.full(head.hash).await? else {
         return Err(keep.chain.missing(head.hash));
     };
     let Ok(discovery) = Discovery::new(&keep.chain, keep.rules, head.clone()) else { return Ok(None) };
-    known.hashes.insert(head.number.saturating_sub(1), head.parent);
-    // Written before the first transaction: what they held at the parent is not what the block reads.
-    for address in SYSTEM {
-        let Some(account) = known.accounts.get_mut(&address) else { continue };
-        account.slots.values_mut().for_each(|value| *value = None);
+    let mut known = keep.behind(head.parent, []);
+    if values == Values::Anew {
+        known.hashes.clear();
     }
-    let ends = ends(&block).map(StateKey::Account).collect();
-    read(&discovery, &mut known, ends).await?;
+    known.hashes.insert(head.number.saturating_sub(1), head.parent);
+    let mut state = BlockState { keep, values, discovery, known, shared: BTreeSet::new() };
+    let ends: Vec<StateKey> = ends(&block).map(StateKey::Account).collect();
+    state.share(&ends);
+    state.read(ends).await?;
     for _ in 0..MOST_RUNS {
-        let state = known.db();
-        let Ok((_, (run, back))) = discovery.run(state, move |machine| (run(machine, &block), block)).await else {
+        let db = state.known.db();
+        let Ok((_, (run, back))) = state.discovery.run(db, move |machine| (run(machine, &block), block)).await else {
             return Ok(None);
         };
         block = back;
         let missed = state_cache::state_keys(run.missed.iter().copied());
-        if known.missing(missed.iter().copied()).is_empty() {
+        if state.known.missing(missed.iter().copied()).is_empty() {
             return Ok(Some(run));
         }
-        read(&discovery, &mut known, missed).await?;
+        state.share(&missed);
+        state.read(missed).await?;
     }
     Ok(None)
 }
@@ -113,21 +166,6 @@ fn ends(block: &Block) -> impl Iterator<Item = Address> {
     let txs = block.transactions.as_transactions().unwrap_or_default();
     let ends = txs.iter().flat_map(|tx| [Some(tx.inner.signer()), tx.inner.inner().to()]).flatten();
     ends.chain([block.header.beneficiary])
-}
-
-/// Reads what is wanted: the system's contracts at the block, all else at its parent.
-async fn read(discovery: &Discovery, known: &mut StateCache, state_keys: Vec<StateKey>) -> Result<(), ChainError> {
-    let is_system = |want: &StateKey| matches!(want, StateKey::Slot(address, _) if SYSTEM.contains(address));
-    let (system, rest): (Vec<StateKey>, Vec<StateKey>) = state_keys.into_iter().partition(is_system);
-    for (at, state_keys) in [(discovery.head.parent, rest), (discovery.head.hash, system)] {
-        let missing = known.missing(state_keys);
-        if !missing.is_empty() {
-            let read = missing.read(&discovery.chain, at).await?;
-            known.learn(&read.accounts);
-            known.hashes.extend(read.hashes);
-        }
-    }
-    Ok(())
 }
 
 /// Executes the block; what is not known counts as empty and is listed.

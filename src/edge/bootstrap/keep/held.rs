@@ -32,7 +32,8 @@ pub(super) async fn stands(
 ) -> Result<bool, ChainError> {
     let (finding, why) = match execute::afresh(keep, head).await {
         Ok(Some(executed)) => {
-            let mut known = keep.behind(head.parent);
+            let told = executed.iter().chain(traced).map(|update| update.address);
+            let mut known = keep.behind(head.parent, told);
             let executed = known.concern(executed);
             if executed.iter().all(|update| update.slots.is_empty()) {
                 // Nothing that matters has changed: it says nothing of the tracer either.

@@ -25,7 +25,9 @@ mod held;
 mod reread;
 mod wanted;
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -42,6 +44,7 @@ use crate::edge::bootstrap::Loaded;
 use crate::edge::bootstrap::Rules;
 use crate::edge::bootstrap::keep::absent::Absent;
 use crate::edge::bootstrap::keep::followed::Followed;
+use crate::edge::bootstrap::snapshot::state;
 use crate::edge::bootstrap::state_cache::Missing;
 use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::Chain;
@@ -55,6 +58,7 @@ use crate::hot::event::AccountUpdate;
 use crate::hot::event::BlockUpdate;
 use crate::hot::event::LogUpdate;
 use crate::hot::event::StateKey;
+use crate::protocols::AnyPool;
 use crate::types::pool_key::PoolKey;
 
 pub use wanted::{Allow, Opened, Reseeded};
@@ -92,6 +96,8 @@ struct Inner {
     followed: Followed,
     /// What was read since the last block.
     fetched: BTreeSet<StateKey>,
+    /// Contracts that have changed since the state was loaded.
+    moved: BTreeSet<Address>,
     /// Behind which block it is so.
     at: B256,
     /// Number and timestamp of that block; after a reorg they are not known before the next block.
@@ -134,23 +140,61 @@ impl Keep {
         known.learn(&loaded.accounts);
         known.hashes.extend(loaded.hashes.iter().copied());
         known.announced = Arc::clone(&loaded.announced);
+        let keep = Self::over((chain, rules), known, (&loaded.pools, &loaded.whole), loaded.head.hash);
+        keep.lock().numbered = Some((loaded.head.number, loaded.head.timestamp));
+        keep
+    }
+
+    /// Goes on from what is known behind the block `at`. `whole`: contracts that prices are read from.
+    pub(super) fn over(
+        (chain, rules): (Chain, Rules),
+        mut known: StateCache,
+        (pools, whole): (&[AnyPool], &[Address]),
+        at: B256,
+    ) -> Self {
         let mut followed = Followed::default();
-        loaded.pools.iter().for_each(|pool| followed.add(&mut known, pool));
-        for contract in &loaded.whole {
+        pools.iter().for_each(|pool| followed.add(&mut known, pool));
+        for contract in whole {
             known.accounts.entry(*contract).or_default().whole = true;
         }
-        let numbered = Some((loaded.head.number, loaded.head.timestamp));
         let inner = Mutex::new(Inner {
             known,
             followed,
             fetched: BTreeSet::new(),
-            at: loaded.head.hash,
-            numbered,
+            moved: BTreeSet::new(),
+            at,
+            numbered: None,
             learnt_by: None,
             learning: false,
         });
         let (no_trace, no_call_trace) = (Absent::default(), Absent::default());
         Self { chain, rules, own: Vec::new(), desynced: AtomicBool::new(false), inner, no_trace, no_call_trace }
+    }
+
+    /// What is known behind the tip, and which contracts have changed meanwhile.
+    pub(super) fn into_known(self) -> (StateCache, BTreeSet<Address>) {
+        let inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (inner.known, inner.moved)
+    }
+
+    /// Brings what is kept for the next start behind the tip: at an orderly end, when no block is being learnt. What the operator
+    /// should hear.
+    #[must_use]
+    pub fn save(&self, snapshot: &Path) -> Option<String> {
+        let inner = self.lock();
+        // Between a reorg and the block behind it nothing is known that would be worth it.
+        let (number, _) = inner.numbered?;
+        let path = state::path(snapshot);
+        // What was fetched may be ahead of the tip: the block that brings it will not say that it has changed.
+        let fetched = inner.fetched.iter().filter_map(|key| match key {
+            StateKey::Account(address) | StateKey::Slot(address, _) => Some(*address),
+            StateKey::BlockHash(_) => None,
+        });
+        let moved = fetched.chain(inner.moved.iter().copied()).collect();
+        let outcome = state::rewrite(&path, self.rules.into(), (number, inner.at), &inner.known, &moved);
+        outcome
+            .err()
+            .map(|what| format!("{}: the state kept there {what}: the next start takes longer", path.display()))
     }
 
     /// A log has announced a pool: whoever asks for it later asks with what the log said.
@@ -213,7 +257,9 @@ impl Keep {
     /// for this block.
     pub async fn changes(&self, way: ChangeSource, head: &Head) -> Result<Option<Vec<AccountUpdate>>, ChainError> {
         let changes = self.learn(way, head).await?;
-        Ok(changes.map(|changes| self.behind(head.parent).sift(changes, &BTreeSet::new())))
+        Ok(changes.map(|changes| {
+            self.behind(head.parent, changes.iter().map(|update| update.address)).sift(changes, &BTreeSet::new())
+        }))
     }
 
     /// The chain has gone back: this is the tip. Values are read anew when they are wanted.
@@ -241,14 +287,28 @@ impl Keep {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known, with values if they are of `block`.
-    fn behind(&self, block: B256) -> StateCache {
+    /// What is known of these accounts, with values if they are of `block`. Never of all: they may be of every pool there is.
+    fn behind(&self, block: B256, addresses: impl IntoIterator<Item = Address>) -> StateCache {
+        let mut part = {
+            let inner = self.lock();
+            let hashes = if inner.at == block { inner.known.hashes.clone() } else { BTreeMap::new() };
+            StateCache { hashes, announced: Arc::clone(&inner.known.announced), ..StateCache::default() }
+        };
+        self.share(&mut part, (block, true), addresses);
+        part
+    }
+
+    /// Adds what is known of accounts, with values if they are wanted and of the block.
+    fn share(&self, to: &mut StateCache, (block, values): (B256, bool), addresses: impl IntoIterator<Item = Address>) {
         let inner = self.lock();
-        let mut known = inner.known.clone();
-        if inner.at != block {
-            known.forget();
+        for address in addresses {
+            let Some(account) = inner.known.accounts.get(&address) else { continue };
+            let shared = to.accounts.entry(address).or_default();
+            shared.clone_from(account);
+            if !values || inner.at != block {
+                shared.forget();
+            }
         }
-        known
     }
 
     /// Makes `head` the tip, and of its changes what is to be told.
@@ -263,6 +323,7 @@ impl Keep {
             ChangeSource::Execute | ChangeSource::Reread => inner.known.sift(changes, &inner.fetched),
         };
         inner.known.learn(&update);
+        inner.moved.extend(update.iter().map(|account| account.address));
         inner.fetched.clear();
         inner.known.hashes.insert(head.number.saturating_sub(1), head.parent);
         (inner.at, inner.numbered) = (head.hash, Some((head.number, head.timestamp)));

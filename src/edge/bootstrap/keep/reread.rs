@@ -32,10 +32,10 @@ pub(super) async fn changes(keep: &Keep, head: &Head) -> Result<Vec<AccountUpdat
     touched.extend(logs.iter().map(|log| log.address));
     // A node that cannot serve the parent any more still serves the block itself.
     touched.extend(execute::touched(keep, head).await.unwrap_or_default());
-    let known = keep.behind(head.parent);
+    let pools = keep.lock().followed.at(&touched);
+    let known = keep.behind(head.parent, touched.union(&pools.1).copied());
     add(&mut open, &known, &touched);
     let read = open.read(&keep.chain, head.hash).await?;
-    let pools = keep.lock().followed.at(&touched);
     let mut changes = read.accounts;
     changes.extend(grown(keep, head, known, &changes, pools).await?);
     Ok(changes)
@@ -80,7 +80,7 @@ async fn grown(
     known.learn(changes);
     let Ok(discovery) = Discovery::new(&keep.chain, keep.rules, head.clone()) else { return Ok(Vec::new()) };
     let pools = pools.into_iter().collect();
-    if discovery.pools(&mut known, pools, &mut |_, _, _| ()).await.is_err() {
+    if discovery.pools(&mut known, pools, &mut |_| ()).await.is_err() {
         return Err(keep.chain.missing(head.hash));
     }
     let new = |address: &Address| {

@@ -115,9 +115,9 @@ impl Keep {
         let head = self.chain.block(at).await?;
         let head = head.ok_or_else(|| BootstrapError::NoBlock { host: self.chain.host().to_owned() })?;
         let discovery = Discovery::new(&self.chain, self.rules, head)?;
-        let mut answers = discovery.pools(&mut known, vec![pool], &mut |_, _, _| ()).await?;
+        let mut answers = discovery.pools(&mut known, vec![pool], &mut |_| ()).await?;
         let answer = answers.pop().map_or_else(|| Err("gave no answer".to_owned()), |(_, answer)| answer);
-        let mut fetched = FetchedState { at, accounts: known.all(), hashes: known.hashes.into_iter().collect() };
+        let mut fetched = fetched(at, known);
         let state_keys: Vec<StateKey> = fetched.accounts.iter().flat_map(state_keys_of).collect();
         if self.expect(at, &state_keys).is_some() {
             self.follow(pool, answer.as_ref().ok());
@@ -145,7 +145,7 @@ impl Keep {
         let (mut known, nothing) = (StateCache::default(), Snapshot::default());
         let found =
             lending::load(&discovery, &mut known, (std::slice::from_ref(&row), 1), &nothing, &mut |_| ()).await?;
-        let mut fetched = FetchedState { at, accounts: known.all(), hashes: known.hashes.into_iter().collect() };
+        let mut fetched = fetched(at, known);
         let state_keys: Vec<StateKey> = fetched.accounts.iter().flat_map(state_keys_of).collect();
         if self.expect(at, &state_keys).is_some() {
             for contract in found.whole {
@@ -169,11 +169,13 @@ impl Keep {
     /// A pool as it was read, or `None`: it cannot be used.
     fn follow(&self, key: PoolKey, read: Option<&AnyPool>) {
         let mut inner = self.lock();
-        let Inner { known, followed, .. } = &mut *inner;
+        let Inner { known, followed, moved, .. } = &mut *inner;
         match read {
             Some(pool) => followed.add(known, pool),
             None => followed.remove(known, key),
         }
+        // Whatever it was taken for when the state was loaded, it is to be asked.
+        moved.insert(key.contract);
     }
 
     /// Notes wants as known, if `at` is the tip: what of them has no value yet.
@@ -230,6 +232,12 @@ impl Keep {
         let ends = [Some(tx.signer()), tx.inner().to()].into_iter().flatten().map(StateKey::Account);
         Ok(listed.into_iter().flat_map(item).chain(ends).collect())
     }
+}
+
+/// All of it.
+fn fetched(at: B256, mut known: StateCache) -> FetchedState {
+    let hashes = std::mem::take(&mut known.hashes).into_iter().collect();
+    FetchedState { at, accounts: known.into_all(), hashes }
 }
 
 fn state_keys_of(update: &AccountUpdate) -> Vec<StateKey> {

@@ -202,8 +202,7 @@ async fn open<'a>(
         let place = |market| (index, lender, Place { address: row.address, market, oracle: row.oracle });
         places.extend(markets.into_iter().map(place));
     }
-    let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
-    let mut asked = discovery.settle(known, places, ask_open, &mut rounds).await?;
+    let mut asked = discovery.settle(known, places, ask_open, hear).await?;
     asked.sort_by_key(|((index, _, place), _)| (*index, place.market));
     let opened = asked.into_iter().filter_map(|((index, _, place), outcome)| {
         let row = rows.get(index)?;
@@ -296,11 +295,10 @@ async fn ask(
     hear: Hear<'_>,
 ) -> Result<(), BootstrapError> {
     let asked: Vec<(usize, Question)> = questions(markets.iter().map(|open| &open.market));
-    let mut rounds = |round, open, missing| hear(Progress::Asking { round, open, missing });
     // What is not known counts as empty at first: fewer rounds than one read after the other.
     let look = |(_, question): &(_, Question)| Look { from: PROBER, to: question.to, data: question.data.clone() };
-    discovery.warm(known, asked.iter().map(look).collect(), &mut rounds).await?;
-    let answers = discovery.settle(known, asked, ask_question, &mut rounds).await?;
+    discovery.warm(known, asked.iter().map(look).collect(), hear).await?;
+    let answers = discovery.settle(known, asked, ask_question, hear).await?;
     let mut read = BTreeSet::new();
     for ((index, question), (answer, contracts)) in &answers {
         if matches!(question.about, About::Price(_)) {
@@ -317,7 +315,7 @@ async fn ask(
     }
     // What a token keeps of everyone is no business of ours, and nobody would forget it.
     let call = |contract: &Address| (*contract, own::balance_of(PROBER));
-    let balances = discovery.answers(known, read.iter().map(call).collect(), &mut rounds).await?;
+    let balances = discovery.answers(known, read.iter().map(call).collect(), hear).await?;
     let plain = read.into_iter().zip(balances).filter(|(_, balance)| own::number(balance.as_ref()).is_none());
     found.whole = plain.map(|(contract, _)| contract).collect();
     Ok(())

@@ -5,7 +5,7 @@
 //!   not.
 //!
 //! # Cost
-//! Reading makes the slots of the spacing anew for each pool ([`Slots`]): a replay has time for that.
+//! A keccak for each tick whose slot is recognised; the slots of the words are made once a process ([`Slots::of`]).
 
 use alloy_primitives::Address;
 use alloy_primitives::U256;
@@ -85,7 +85,7 @@ impl PoolSnapshot {
         pool.state = State { at: Standing { sqrt_price, tick, liquidity, ticks }, fee_protocol };
         pool.assume_empty = self.assume_empty;
         if let Some(layout) = self.layout {
-            pool.slots = Some(Slots::new(layout, tick_spacing)?);
+            pool.slots = Some(Slots::of(layout, tick_spacing)?);
             pool.tick_slots = self.indexed.iter().map(|tick| (layout.tick_slot(*tick), *tick)).collect();
             pool.tick_slots.sort_unstable();
         }

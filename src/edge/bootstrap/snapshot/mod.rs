@@ -1,20 +1,21 @@
 //! What makes the next start a matter of seconds: how far the factories and lending contracts have been read, the pools and
-//! borrowers found, which accounts and slots are needed, and code by its hash.
+//! borrowers found; and, in a file beside it (`state`), what stood in the state then.
 //!
 //! # Invariants
-//! - No value of the state is in it, so it cannot be stale. Code of a contract cannot change (EIP-6780), and each is held
-//!   against its hash when it is read; of an account without code, or with a delegation, nothing is kept.
 //! - It is of one chain: a block far enough below the tip not to be undone anchors it there.
 //! - Written whole or not at all. One that cannot be used is told in one sentence and made anew; one that cannot be written in
 //!   another, and the searcher begins without it.
 
+mod packed;
+pub(super) mod state;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::Read;
-use std::io::Write;
 use std::path::Path;
 
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B256};
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -25,22 +26,15 @@ use crate::edge::bootstrap::Hear;
 use crate::edge::bootstrap::LendingRow;
 use crate::edge::bootstrap::Progress;
 use crate::edge::bootstrap::SETTLED;
-use crate::edge::bootstrap::state_cache::Account;
-use crate::edge::bootstrap::state_cache::StateCache;
 use crate::edge::chain::Chain;
 use crate::edge::chain::Head;
 use crate::edge::chain::Log;
-use crate::hot::evm::code::Codes;
 use crate::protocols::discover::Announcement;
 use crate::protocols::lending::discover::Heard;
 use crate::types::pool_key::PoolKey;
 
 /// Raised whenever the format changes; an older file is made anew.
-const VERSION: u32 = 2;
-/// Fast, and half the size: it is mostly hashes.
-const ZSTD_LEVEL: i32 = 1;
-/// A small file must not unpack to all the memory there is.
-const MOST_BYTES: u64 = 1 << 32;
+const VERSION: u32 = 3;
 
 /// All of it.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -52,8 +46,6 @@ pub(super) struct Snapshot {
     anchor: Option<(u64, B256)>,
     factories: BTreeMap<Address, Scanned>,
     lenders: BTreeMap<Address, Lent>,
-    accounts: BTreeMap<Address, SavedAccount>,
-    codes: BTreeMap<B256, Bytes>,
     /// Why it was not written.
     #[serde(skip)]
     unwritten: Option<String>,
@@ -85,14 +77,6 @@ struct Lent {
     markets: BTreeMap<B256, BTreeSet<Address>>,
 }
 
-/// One account.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SavedAccount {
-    code: Option<B256>,
-    slots: Vec<U256>,
-}
-
 impl Snapshot {
     /// The file's, if there is one and it is of this chain; else an empty one. And what there is to say about it.
     pub(super) async fn open(
@@ -120,11 +104,10 @@ impl Snapshot {
     }
 
     fn read(path: &Path, chain_id: u64) -> Result<Self, String> {
-        let file = std::fs::File::open(path).map_err(|error| format!("cannot be read ({error})"))?;
+        let file = File::open(path).map_err(|error| format!("cannot be read ({error})"))?;
         let damaged = |what: String| format!("is damaged ({what})");
-        // The checksum is in the frame, and is held against what comes out.
         let mut text = Vec::new();
-        let mut unpack = |file| zstd::Decoder::new(file)?.take(MOST_BYTES).read_to_end(&mut text);
+        let mut unpack = |file| packed::read(file)?.read_to_end(&mut text);
         unpack(file).map_err(|error| damaged(error.to_string()))?;
         let version: Version = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
         if version.version != VERSION {
@@ -134,13 +117,7 @@ impl Snapshot {
         if snapshot.chain_id != chain_id {
             return Err(format!("is of chain {}, {chain_id} due", snapshot.chain_id));
         }
-        let wrong = snapshot.codes.iter().find(|(hash, code)| keccak256(code) != **hash);
-        wrong.map_or(Ok(()), |(hash, _)| Err(damaged(format!("code {hash} has another hash"))))?;
-        let used = snapshot.accounts.values().filter_map(|account| account.code);
-        match used.into_iter().find(|hash| !snapshot.codes.contains_key(hash)) {
-            Some(hash) => Err(damaged(format!("code {hash} is missing"))),
-            None => Ok(snapshot),
-        }
+        Ok(snapshot)
     }
 
     /// It, if its anchor is a block of this chain.
@@ -164,18 +141,8 @@ impl Snapshot {
     }
 
     fn put(&self, path: &Path) -> std::io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
         let text = serde_json::to_vec(self)?;
-        let mut packer = zstd::Encoder::new(&mut file, ZSTD_LEVEL)?;
-        packer.include_checksum(true)?;
-        packer.set_pledged_src_size(Some(text.len() as u64))?;
-        packer.write_all(&text)?;
-        packer.finish()?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        packed::write(path, |out| out.write_all(&text))
     }
 
     /// The first block of `factory` that is to be read.
@@ -264,31 +231,10 @@ impl Snapshot {
         accounts.map_or_else(Vec::new, |accounts| accounts.iter().copied().collect())
     }
 
-    /// Its keys and codes as what is known, without values.
-    pub(super) fn known(&self) -> StateCache {
-        let (mut known, mut codes) = (StateCache::default(), Codes::default());
-        for (address, kept) in &self.accounts {
-            let code = kept.code.and_then(|hash| self.codes.get(&hash)).map(|code| codes.of(code));
-            let slots = kept.slots.iter().map(|slot| (*slot, None)).collect();
-            known.accounts.insert(*address, Account { code, slots, ..Account::default() });
-        }
-        known
-    }
-
-    /// Takes the keys and codes of what is known behind `head`.
-    pub(super) async fn keep(&mut self, known: &StateCache, chain: &Chain, head: &Head) -> Result<(), BootstrapError> {
+    /// A block of the chain that stays: what is written from here on is of it.
+    pub(super) async fn anchor(&mut self, chain: &Chain, head: &Head) -> Result<(), BootstrapError> {
         let number = head.number.saturating_sub(SETTLED);
         self.anchor = chain.at(number).await?.map(|head| (head.number, head.hash));
-        (self.accounts, self.codes) = Default::default();
-        for (address, account) in &known.accounts {
-            let mut kept = SavedAccount { code: None, slots: account.slots.keys().copied().collect() };
-            if let Some(code) = account.code.as_ref().filter(|_| account.has_fixed_code()) {
-                let hash = code.hash_slow();
-                self.codes.entry(hash).or_insert_with(|| code.original_bytes());
-                kept.code = Some(hash);
-            }
-            self.accounts.insert(*address, kept);
-        }
         Ok(())
     }
 }

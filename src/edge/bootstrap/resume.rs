@@ -1,0 +1,142 @@
+//! The state of the last run brought to a block: what each block since has changed is learnt as while running.
+//!
+//! # Invariants
+//! - Nothing is taken from the file but of a block of this chain from which every block since is followed, each by its hash. Else its
+//!   keys and codes stay, and every value is read anew.
+//! - A pool whose contracts have changed is not taken over: it is asked anew.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use alloy_primitives::map::HashMap;
+use alloy_primitives::{Address, B256};
+
+use crate::edge::bootstrap::BootstrapError;
+use crate::edge::bootstrap::Config;
+use crate::edge::bootstrap::Hear;
+use crate::edge::bootstrap::Keep;
+use crate::edge::bootstrap::Progress;
+use crate::edge::bootstrap::Rules;
+use crate::edge::bootstrap::Wanted;
+use crate::edge::bootstrap::snapshot::state;
+use crate::edge::bootstrap::snapshot::state::Saved;
+use crate::edge::bootstrap::state_cache::StateCache;
+use crate::edge::chain::Chain;
+use crate::edge::chain::ChainError;
+use crate::edge::chain::Head;
+use crate::protocols::AnyPool;
+use crate::protocols::amm::Amm;
+use crate::protocols::discover::Announced;
+use crate::types::pool_key::PoolKey;
+
+/// Blocks that are followed to come to the tip: an hour's. Of more, reading everything anew takes less.
+const MOST_BLOCKS: u64 = 300;
+/// ... and so long at most: a node may be slow to tell of a block.
+const MOST_TIME: Duration = Duration::from_secs(30);
+
+/// What a start begins with.
+#[derive(Debug, Default)]
+pub(super) struct Resumed {
+    /// Keys and codes; with values where they are of the block.
+    pub(super) known: StateCache,
+    /// Pools that need not be asked.
+    pub(super) pools: HashMap<PoolKey, AnyPool>,
+    /// The values are of the block.
+    pub(super) is_current: bool,
+    /// What the operator should hear.
+    pub(super) note: Option<String>,
+}
+
+/// What was kept of the last run, as it is behind `head`.
+pub(super) async fn at(
+    (chain, rules): (&Chain, Rules),
+    config: &Config,
+    (wanted, announced): (&Wanted, Arc<Announced>),
+    head: &Head,
+    hear: Hear<'_>,
+) -> Result<Resumed, BootstrapError> {
+    let mut resumed = saved_state((chain, rules), config, (wanted, &announced), head, hear).await?;
+    resumed.known.announced = announced;
+    Ok(resumed)
+}
+
+async fn saved_state(
+    (chain, rules): (&Chain, Rules),
+    config: &Config,
+    (wanted, announced): (&Wanted, &Arc<Announced>),
+    head: &Head,
+    hear: Hear<'_>,
+) -> Result<Resumed, BootstrapError> {
+    let Some(path) = config.snapshot.as_deref().map(state::path) else { return Ok(Resumed::default()) };
+    let named = path.display().to_string();
+    let read = tokio::task::spawn_blocking(move || state::read(&path, rules.into()));
+    let mut saved = match read.await.map_err(|_| BootstrapError::Stopped)? {
+        Ok(None) => return Ok(Resumed::default()),
+        Ok(Some(saved)) => saved,
+        Err(what) => {
+            let note = format!("{named}: the state kept there {what}: it is made anew");
+            hear(Progress::Note(&note));
+            return Ok(Resumed { note: Some(note), ..Resumed::default() });
+        }
+    };
+    let way = if wanted.anew { None } else { blocks_since(chain, saved.at, head).await? };
+    // The pools may be of a block that was undone while the last run went on.
+    let pools_at = chain.at(saved.pools_at.0).await?.map(|head| head.hash);
+    let Some(way) = way.filter(|_| pools_at == Some(saved.pools_at.1)) else { return Ok(forgotten(saved.known)) };
+    saved.known.announced = Arc::clone(announced);
+    follow((chain, rules), saved, &way, hear).await
+}
+
+/// Its keys and codes.
+fn forgotten(mut known: StateCache) -> Resumed {
+    known.forget();
+    Resumed { known, ..Resumed::default() }
+}
+
+/// The blocks behind `from` up to `head`, in order. `None`: it is no block of this chain any more, or too far away.
+async fn blocks_since(chain: &Chain, from: (u64, B256), head: &Head) -> Result<Option<Vec<Head>>, ChainError> {
+    let Some(blocks) = head.number.checked_sub(from.0).filter(|blocks| *blocks <= MOST_BLOCKS) else { return Ok(None) };
+    let mut way = Vec::with_capacity(blocks as usize);
+    let mut next = head.clone();
+    for _ in 0..blocks {
+        let parent = next.parent;
+        way.push(next);
+        match chain.block(parent).await? {
+            Some(block) => next = block,
+            None => return Ok(None),
+        }
+    }
+    way.reverse();
+    Ok((next.hash == from.1).then_some(way))
+}
+
+/// Follows the blocks. Where one cannot be followed nothing that was kept is believed.
+async fn follow(
+    (chain, rules): (&Chain, Rules),
+    saved: Saved,
+    way: &[Head],
+    hear: Hear<'_>,
+) -> Result<Resumed, BootstrapError> {
+    let Saved { at, known, pools, mut moved, whole, .. } = saved;
+    let (mut known, begun) = (known, Instant::now());
+    if !way.is_empty() {
+        let keep = Keep::over((chain.clone(), rules), known, (&pools, &whole), at.1);
+        let mut behind = true;
+        for (done, head) in way.iter().enumerate() {
+            hear(Progress::Following { done, of: way.len() });
+            if begun.elapsed() > MOST_TIME || keep.update(head, &[]).await.is_err() {
+                behind = false;
+                break;
+            }
+        }
+        let news: BTreeSet<Address>;
+        (known, news) = keep.into_known();
+        if !behind {
+            return Ok(forgotten(known));
+        }
+        moved.extend(news);
+    }
+    let pools = state::unmoved(pools, &moved).into_iter().map(|pool| (pool.key(), pool)).collect();
+    Ok(Resumed { known, pools, is_current: true, note: None })
+}

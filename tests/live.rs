@@ -52,6 +52,8 @@ mod reorg;
 mod requests;
 #[path = "live/restart.rs"]
 mod restart;
+#[path = "live/resumed.rs"]
+mod resumed;
 #[path = "live/rig.rs"]
 mod rig;
 #[path = "live/run.rs"]

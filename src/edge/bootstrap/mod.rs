@@ -321,21 +321,17 @@ async fn behind(
     scan::scan(chain, config, wanted, head.number, snapshot, hear).await?;
     let discovery = Discovery::new(chain, rules, head.clone())?;
     let announced = Announced { wrapped_native: rules.wrapped_native, pools: snapshot.announced() };
-    let Resumed { mut known, pools: mut kept, is_current, note } =
+    let Resumed { mut known, pools: resumed, is_current, note } =
         resume::at((chain, rules), config, (wanted, Arc::new(announced)), head, hear).await?;
     let listed = wanted.pools.iter().map(|row| row.address);
     let keys: BTreeSet<PoolKey> = snapshot.pools(&wanted.factories).chain(listed).collect();
     read_base(&discovery, &mut known, wanted, &keys, hear).await?;
-    let (mut pools, mut open) = (Vec::with_capacity(keys.len()), Vec::new());
-    for key in keys {
-        match kept.remove(&key) {
-            Some(pool) => pools.push(pool),
-            None => open.push(key),
-        }
-    }
+    let (mut pools, open) = split(keys, resumed);
     let (taken_over, mut unusable) = (pools.len(), Vec::new());
-    alike::expect(&discovery, &mut known, &open, hear).await?;
-    read_lost(&discovery, &mut known, hear).await?;
+    if !open.is_empty() {
+        alike::expect(&discovery, &mut known, &open, hear).await?;
+        read_lost(&discovery, &mut known, hear).await?;
+    }
     for (key, answer) in discovery.pools(&mut known, open, hear).await? {
         match answer {
             Ok(pool) => pools.push(pool),
@@ -363,6 +359,20 @@ async fn behind(
     let hashes = known.hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
     let (head, announced, accounts) = (Head::from(head), Arc::clone(&known.announced), known.into_all());
     Ok(Loaded { head, accounts, hashes, pools, markets: found.specs, whole: found.whole, unusable, notes, announced })
+}
+
+/// The pools that are had already of those that are due, and the others. Both come in the order of their keys.
+fn split(due: BTreeSet<PoolKey>, had: Vec<AnyPool>) -> (Vec<AnyPool>, Vec<PoolKey>) {
+    let (mut pools, mut open) = (Vec::with_capacity(due.len()), Vec::new());
+    let mut had = had.into_iter().peekable();
+    for key in due {
+        while had.next_if(|pool| pool.key() < key).is_some() {}
+        match had.next_if(|pool| pool.key() == key) {
+            Some(pool) => pools.push(pool),
+            None => open.push(key),
+        }
+    }
+    (pools, open)
 }
 
 /// The state is written down once so many of the pools were asked, as one in this many.

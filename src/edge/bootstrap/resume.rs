@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use alloy_primitives::map::HashMap;
 use alloy_primitives::{Address, B256};
 
 use crate::edge::bootstrap::BootstrapError;
@@ -28,7 +27,6 @@ use crate::edge::chain::Head;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
 use crate::protocols::discover::Announced;
-use crate::types::pool_key::PoolKey;
 
 /// Blocks that are followed to come to the tip: an hour's. Of more, reading everything anew takes less.
 const MOST_BLOCKS: u64 = 300;
@@ -40,8 +38,8 @@ const MOST_TIME: Duration = Duration::from_secs(30);
 pub(super) struct Resumed {
     /// Keys and codes; with values where they are of the block.
     pub(super) known: StateCache,
-    /// Pools that need not be asked.
-    pub(super) pools: HashMap<PoolKey, AnyPool>,
+    /// Pools that need not be asked, in order of their keys.
+    pub(super) pools: Vec<AnyPool>,
     /// The values are of the block.
     pub(super) is_current: bool,
     /// What the operator should hear.
@@ -137,6 +135,8 @@ async fn follow(
         }
         moved.extend(news);
     }
-    let pools = state::unmoved(pools, &moved).into_iter().map(|pool| (pool.key(), pool)).collect();
+    let mut pools = state::unmoved(pools, &moved);
+    // They were written so.
+    pools.sort_unstable_by_key(Amm::key);
     Ok(Resumed { known, pools, is_current: true, note: None })
 }

@@ -7,6 +7,7 @@
 //!   does not answer in time, is halved, and so are all after it. One call alone is no batch: a node may take none.
 
 mod codes;
+mod nonce;
 
 use std::fmt::Display;
 use std::sync::atomic::Ordering;

@@ -49,6 +49,9 @@ pub(super) struct Snapshot {
     /// Why it was not written.
     #[serde(skip)]
     unwritten: Option<String>,
+    /// There is more in it than in the file.
+    #[serde(skip)]
+    has_grown: bool,
 }
 
 /// One factory.
@@ -85,7 +88,7 @@ impl Snapshot {
         chain_id: u64,
         hear: Hear<'_>,
     ) -> Result<(Self, Vec<String>), BootstrapError> {
-        let fresh = Self { version: VERSION, chain_id, ..Self::default() };
+        let fresh = Self { version: VERSION, chain_id, has_grown: true, ..Self::default() };
         let Some(path) = config.snapshot.as_deref().filter(|path| path.exists()) else {
             return Ok((fresh, Vec::new()));
         };
@@ -129,8 +132,10 @@ impl Snapshot {
 
     /// Writes the file, if there is to be one. That it was not is no reason not to begin: see [`Snapshot::note`].
     pub(super) fn write(&mut self, config: &Config) {
-        let Some(path) = config.snapshot.as_deref() else { return };
-        self.unwritten = self.put(path).err().map(|error| {
+        let Some(path) = config.snapshot.as_deref().filter(|_| self.has_grown) else { return };
+        let written = self.put(path);
+        self.has_grown = written.is_err();
+        self.unwritten = written.err().map(|error| {
             format!("{}: the snapshot is not written ({error}): the next start reads everything anew", path.display())
         });
     }
@@ -152,13 +157,14 @@ impl Snapshot {
 
     /// All before `next` is read for good.
     pub(super) fn read_to(&mut self, factory: &Factory, next: u64) {
-        self.factories.entry(factory.address).or_default().next = next;
+        let before = std::mem::replace(&mut self.factories.entry(factory.address).or_default().next, next);
+        self.has_grown |= before != next;
     }
 
     /// The factory has made a pool, and has said so by this log.
     pub(super) fn found(&mut self, factory: &Factory, pool: PoolKey, log: &Log) {
         let scanned = self.factories.entry(factory.address).or_default();
-        scanned.pools.insert(pool);
+        self.has_grown |= scanned.pools.insert(pool);
         if pool.id.is_some() {
             scanned.announced.insert(pool, log.announcement());
         }
@@ -190,20 +196,24 @@ impl Snapshot {
         let lent = self.lenders.entry(row.address).or_default();
         if lent.protocol != row.protocol {
             *lent = fresh();
+            self.has_grown = true;
         }
         if row.from_block < lent.from {
             (lent.from, lent.next) = (row.from_block, row.from_block);
+            self.has_grown = true;
         }
         lent.next
     }
 
     /// All of the contract before `next` is read for good.
     pub(super) fn read_of(&mut self, row: &LendingRow, next: u64) {
-        self.lenders.entry(row.address).or_default().next = next;
+        let before = std::mem::replace(&mut self.lenders.entry(row.address).or_default().next, next);
+        self.has_grown |= before != next;
     }
 
     /// The contract has said so.
     pub(super) fn heard(&mut self, row: &LendingRow, heard: Heard) {
+        self.has_grown = true;
         let markets = &mut self.lenders.entry(row.address).or_default().markets;
         match heard {
             Heard::Market(market) => {
@@ -234,7 +244,9 @@ impl Snapshot {
     /// A block of the chain that stays: what is written from here on is of it.
     pub(super) async fn anchor(&mut self, chain: &Chain, head: &Head) -> Result<(), BootstrapError> {
         let number = head.number.saturating_sub(SETTLED);
-        self.anchor = chain.at(number).await?.map(|head| (head.number, head.hash));
+        let anchor = chain.at(number).await?.map(|head| (head.number, head.hash));
+        self.has_grown |= self.anchor != anchor;
+        self.anchor = anchor;
         Ok(())
     }
 }

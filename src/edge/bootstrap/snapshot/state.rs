@@ -107,23 +107,27 @@ pub(in crate::edge::bootstrap) fn read(path: &Path, of: Of) -> Result<Option<Sav
     let ours = open.header.program.is_some() && open.header.program == program();
     let (codes, pools) = (open.header.codes, open.header.pools);
     std::thread::scope(|scope| {
-        // Analysing codes and reading pools takes as long as all the rest.
-        let (to_made, frames) = mpsc::sync_channel::<Vec<u8>>(AHEAD);
-        let made = scope.spawn(move || made(&frames, codes, ours));
-        for _ in 0..codes.saturating_add(pools) {
-            let frame = open.next()?.to_vec();
-            // One that cannot be read ends the reading: below is said which.
-            if to_made.send(frame).is_err() {
-                open.header.accounts = 0;
-                break;
+        // Analysing codes and reading pools takes longer than all the rest: each has a thread.
+        let (to_code, frames) = mpsc::sync_channel::<Vec<u8>>(AHEAD);
+        let made_codes = scope.spawn(move || frames.iter().map(|frame| code_of(&frame)).collect::<Result<Vec<_>, _>>());
+        let (to_pool, frames) = mpsc::sync_channel::<Vec<u8>>(AHEAD);
+        let made_pools = scope.spawn(move || frames.iter().map(|frame| pool_of(&frame)).collect::<Result<Vec<_>, _>>());
+        for (to, count, wanted) in [(to_code, codes, true), (to_pool, pools, ours)] {
+            for _ in 0..count {
+                let frame = open.next()?;
+                // One that cannot be read ends the reading: below is said which.
+                if wanted && to.send(frame.to_vec()).is_err() {
+                    open.header.accounts = 0;
+                    break;
+                }
             }
         }
-        drop(to_made);
         let mut accounts = Vec::new();
         for _ in 0..open.header.accounts {
             accounts.push(SavedAccount::read(open.next()?).map_err(damaged)?);
         }
-        let (codes, pools) = made.join().map_err(|_| damaged("a pool cannot be read"))?.map_err(damaged)?;
+        let codes = made_codes.join().map_err(|_| damaged("a code cannot be read"))?.map_err(damaged)?;
+        let pools = made_pools.join().map_err(|_| damaged("a pool cannot be read"))?.map_err(damaged)?;
         packed::end(&mut open.frames).map_err(damaged)?;
         let Header { at, pools_at, moved, hashes, whole, .. } = open.header;
         let mut known = StateCache { hashes: hashes.into_iter().collect(), ..StateCache::default() };
@@ -135,22 +139,15 @@ pub(in crate::edge::bootstrap) fn read(path: &Path, of: Of) -> Result<Option<Sav
     })
 }
 
-/// Codes and pools out of their frames.
-fn made(frames: &mpsc::Receiver<Vec<u8>>, codes: u64, ours: bool) -> Result<(Vec<Bytecode>, Vec<AnyPool>), String> {
-    let (mut made, mut pools) = (Vec::new(), Vec::new());
-    for (place, frame) in (0_u64..).zip(frames) {
-        if place < codes {
-            let (hash, bytes) = frame.split_first_chunk::<32>().ok_or("a code is cut off")?;
-            let code = bytecode(&bytes.to_vec().into());
-            if code.hash_slow() != *hash {
-                return Err(format!("code {} has another hash", B256::from(*hash)));
-            }
-            made.push(code);
-        } else if ours {
-            pools.push(serde_json::from_slice(&frame).map_err(|error| error.to_string())?);
-        }
-    }
-    Ok((made, pools))
+fn code_of(frame: &[u8]) -> Result<Bytecode, String> {
+    let (hash, bytes) = frame.split_first_chunk::<32>().ok_or("a code is cut off")?;
+    let code = bytecode(&bytes.to_vec().into());
+    let held = code.hash_slow() == *hash;
+    held.then_some(code).ok_or_else(|| format!("code {} has another hash", B256::from(*hash)))
+}
+
+fn pool_of(frame: &[u8]) -> Result<AnyPool, String> {
+    serde_json::from_slice(frame).map_err(|error| error.to_string())
 }
 
 /// Of pools those whose contracts have all stood still.

@@ -16,9 +16,9 @@ use serde_json::json;
 
 use crate::edge::chain::ChainError;
 use crate::edge::chain::endpoint::Endpoint;
+use crate::edge::chain::state::nonce::makes_contracts;
 use crate::edge::chain::state::quote;
 use crate::hot::event::AccountUpdate;
-use crate::hot::evm::code::makes_contracts;
 
 /// Fewer accounts are asked for as they are.
 const WORTH: usize = 64;

@@ -41,15 +41,16 @@ fn known() -> StateCache {
 }
 
 /// What of an account is written.
-fn said(account: &Account) -> (Option<(U256, u64)>, Option<&Bytecode>, Vec<(U256, Option<U256>)>) {
-    (account.holding, account.code.as_ref(), account.slots.iter().map(|(slot, value)| (*slot, *value)).collect())
+#[track_caller]
+fn same_account(one: &Account, other: &Account) {
+    assert_eq!((one.holding, &one.code, &one.slots), (other.holding, &other.code, &other.slots));
 }
 
 #[track_caller]
 fn same(saved: &Saved, due: &StateCache) {
     assert_eq!(saved.known.accounts.len(), due.accounts.len());
     for (address, account) in &due.accounts {
-        assert_eq!(said(&saved.known.accounts[address]), said(account), "{address}");
+        same_account(&saved.known.accounts[address], account);
     }
     assert_eq!(saved.known.hashes, due.hashes);
 }

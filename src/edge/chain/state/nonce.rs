@@ -1,0 +1,59 @@
+//! Whether an account's nonce can move, and so be of any use to whoever runs its code.
+
+use revm::bytecode::eip7702::EIP7702_MAGIC_BYTES;
+use revm::bytecode::opcode;
+
+/// Whether what runs there may make contracts, which moves its account's nonce: it holds a CREATE or CREATE2 that can be reached, or runs
+/// code of others as its own (CALLCODE, DELEGATECALL, EIP-7702), or is none. Behind what ends a run nothing is reached before the next
+/// JUMPDEST, so that a compiler's metadata count for nothing.
+pub(super) fn makes_contracts(code: &[u8]) -> bool {
+    if code.is_empty() || code.starts_with(EIP7702_MAGIC_BYTES) {
+        return true;
+    }
+    let (mut at, mut reached) = (0, true);
+    while let Some(op) = code.get(at) {
+        reached |= *op == opcode::JUMPDEST;
+        match *op {
+            opcode::CREATE | opcode::CREATE2 | opcode::CALLCODE | opcode::DELEGATECALL if reached => return true,
+            opcode::STOP | opcode::JUMP | opcode::RETURN | opcode::REVERT | opcode::INVALID | opcode::SELFDESTRUCT => {
+                reached = false;
+            }
+            opcode::PUSH1..=opcode::PUSH32 => at += usize::from(*op - opcode::PUSH1) + 1,
+            _ => (),
+        }
+        at += 1;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::makes_contracts;
+    use alloy_primitives::hex;
+
+    #[test]
+    fn code_makes_contracts_where_a_create_can_be_reached_or_others_code_runs_as_its_own() {
+        let makes = [
+            &hex!("f0")[..],         // CREATE
+            &hex!("5ff45b00"),       // DELEGATECALL
+            &hex!("00005bf2"),       // CALLCODE behind a JUMPDEST
+            &hex!("60f5f5"),         // CREATE2 behind a PUSH1 of the same byte
+            &hex!("ef0100aabbccdd"), // a delegation
+            &[],                     // whoever sends
+        ];
+        for code in makes {
+            assert!(makes_contracts(code), "{}", hex::encode(code));
+        }
+        let none = [
+            &hex!("60f0")[..],           // a number
+            &hex!("fef0f2f4"),           // metadata behind INVALID
+            &hex!("00615bf0"),           // 5b in a number is no JUMPDEST
+            &hex!("56f05b00f4"),         // JUMP and STOP
+            &hex!("7ff0f0f0f0f0"),       // cut off in a number
+            &hex!("fdf05b5ff3f0ffff00"), // REVERT, RETURN, SELFDESTRUCT
+        ];
+        for code in none {
+            assert!(!makes_contracts(code), "{}", hex::encode(code));
+        }
+    }
+}

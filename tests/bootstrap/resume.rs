@@ -128,6 +128,33 @@ async fn at_an_orderly_end_the_state_is_kept_as_it_is_then_without_what_stranger
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_moved_between_two_runs_is_remembered_though_the_second_wrote_no_state() {
+    let world = World::start(66).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("snapshot");
+    let config = world.config(Some(&path));
+    world.load(&world.chain(), &config, &mut |_| ()).await.unwrap();
+    let written = std::fs::read(state_of(&path)).unwrap();
+    // A trade or two: few of the pools.
+    let traffic = world.net.trade(200.0).unwrap();
+    assert!(traffic.reached(2).await);
+    traffic.stop().await;
+    world.net.mine().await.unwrap();
+    let second = world.load(&world.chain(), &config, &mut |_| ()).await.unwrap();
+    assert!(std::fs::read(state_of(&path)).unwrap() == written, "some pools are asked sooner than all is written");
+    assert!(!second.saved.as_ref().unwrap().moved.is_empty());
+    let keep = Keep::new(world.chain(), world.rules(), &second);
+    world.net.mine().await.unwrap();
+    let head = world.chain().latest().await.unwrap().unwrap();
+    keep.update(&head, &[]).await.unwrap();
+    assert_eq!(keep.save(&path), None);
+    let third = world.load(&world.chain(), &config, &mut |_| ()).await.unwrap();
+    as_anew(&world, &third).await;
+    // A file of another run is not what this one has followed the blocks from.
+    assert!(keep.save(&path).unwrap().contains("is another run's"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_block_that_was_undone_since_is_gone_on_from_by_nobody() {
     let world = World::start(63).await;
     let folder = tempfile::tempdir().unwrap();

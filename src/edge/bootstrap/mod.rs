@@ -144,6 +144,17 @@ pub struct Loaded {
     pub notes: Vec<String>,
     /// What lies in no contract's state: discovery asks for it whenever a pool is read anew.
     pub announced: Arc<Announced>,
+    /// The state that lies in the file, for whoever brings it up to date; `None`: there is none.
+    pub saved: Option<SavedState>,
+}
+
+/// What is known of a state that lies in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedState {
+    /// Number and hash of its block.
+    pub at: (u64, B256),
+    /// Contracts that have changed since.
+    pub moved: BTreeSet<Address>,
 }
 
 /// How far it has come.
@@ -321,7 +332,7 @@ async fn behind(
     scan::scan(chain, config, wanted, head.number, snapshot, hear).await?;
     let discovery = Discovery::new(chain, rules, head.clone())?;
     let announced = Announced { wrapped_native: rules.wrapped_native, pools: snapshot.announced() };
-    let Resumed { mut known, pools: resumed, is_current, note } =
+    let Resumed { mut known, pools: resumed, saved, note } =
         resume::at((chain, rules), config, (wanted, Arc::new(announced)), head, hear).await?;
     let listed = wanted.pools.iter().map(|row| row.address);
     let keys: BTreeSet<PoolKey> = snapshot.pools(&wanted.factories).chain(listed).collect();
@@ -351,14 +362,18 @@ async fn behind(
     snapshot.write(config);
     let unwritten = snapshot.note();
     // A file that serves is not written for the sake of some pools: it would take longer than asking them.
-    let serves = is_current && (pools.len() - taken_over) * WORTH_WRITING <= pools.len();
-    if let Some(path) = config.snapshot.as_deref().filter(|_| unwritten.is_none() && !serves) {
-        notes.extend(write_state(path, rules, head, &known, (&pools, &found.whole)));
+    let mut saved = saved.filter(|_| (pools.len() - taken_over) * WORTH_WRITING <= pools.len());
+    if let Some(path) = config.snapshot.as_deref().filter(|_| unwritten.is_none() && saved.is_none()) {
+        match write_state(path, rules, head, &known, (&pools, &found.whole)) {
+            Ok(written) => saved = Some(written),
+            Err(unwritten) => notes.push(unwritten),
+        }
     }
     notes.extend(unwritten.into_iter().chain(note));
     let hashes = known.hashes.iter().map(|(number, hash)| (*number, *hash)).collect();
     let (head, announced, accounts) = (Head::from(head), Arc::clone(&known.announced), known.into_all());
-    Ok(Loaded { head, accounts, hashes, pools, markets: found.specs, whole: found.whole, unusable, notes, announced })
+    let (markets, whole) = (found.specs, found.whole);
+    Ok(Loaded { head, accounts, hashes, pools, markets, whole, unusable, notes, announced, saved })
 }
 
 /// The pools that are had already of those that are due, and the others. Both come in the order of their keys.
@@ -378,17 +393,22 @@ fn split(due: BTreeSet<PoolKey>, had: Vec<AnyPool>) -> (Vec<AnyPool>, Vec<PoolKe
 /// The state is written down once so many of the pools were asked, as one in this many.
 const WORTH_WRITING: usize = 8;
 
-/// What the operator should hear of its being written.
+/// Writes it down, or says what the operator should hear.
 fn write_state(
     snapshot: &Path,
     rules: Rules,
     head: &ChainHead,
     known: &StateCache,
     of: (&[AnyPool], &[Address]),
-) -> Option<String> {
-    let path = state::path(snapshot);
-    let unwritten = state::write(&path, rules.into(), (head.number, head.hash), known, of).err()?;
-    Some(format!("{}: the state is not written ({unwritten}): the next start reads everything anew", path.display()))
+) -> Result<SavedState, String> {
+    let (path, at) = (state::path(snapshot), (head.number, head.hash));
+    match state::write(&path, rules.into(), at, known, of) {
+        Ok(()) => Ok(SavedState { at, moved: BTreeSet::new() }),
+        Err(error) => {
+            let path = path.display();
+            Err(format!("{path}: the state is not written ({error}): the next start reads everything anew"))
+        }
+    }
 }
 
 async fn latest(chain: &Chain) -> Result<ChainHead, BootstrapError> {

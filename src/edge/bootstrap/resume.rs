@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::B256;
 
 use crate::edge::bootstrap::BootstrapError;
 use crate::edge::bootstrap::Config;
@@ -17,6 +17,7 @@ use crate::edge::bootstrap::Hear;
 use crate::edge::bootstrap::Keep;
 use crate::edge::bootstrap::Progress;
 use crate::edge::bootstrap::Rules;
+use crate::edge::bootstrap::SavedState;
 use crate::edge::bootstrap::Wanted;
 use crate::edge::bootstrap::snapshot::state;
 use crate::edge::bootstrap::snapshot::state::Saved;
@@ -40,8 +41,8 @@ pub(super) struct Resumed {
     pub(super) known: StateCache,
     /// Pools that need not be asked, in order of their keys.
     pub(super) pools: Vec<AnyPool>,
-    /// The values are of the block.
-    pub(super) is_current: bool,
+    /// The file that the values are out of, if they are of the block.
+    pub(super) saved: Option<SavedState>,
     /// What the operator should hear.
     pub(super) note: Option<String>,
 }
@@ -116,8 +117,8 @@ async fn follow(
     way: &[Head],
     hear: Hear<'_>,
 ) -> Result<Resumed, BootstrapError> {
-    let Saved { at, known, pools, mut moved, whole, .. } = saved;
-    let (mut known, begun) = (known, Instant::now());
+    let Saved { at, known, pools, moved: before, whole, .. } = saved;
+    let (mut known, mut moved, begun) = (known, BTreeSet::new(), Instant::now());
     if !way.is_empty() {
         let keep = Keep::over((chain.clone(), rules), known, (&pools, &whole), at.1);
         let mut behind = true;
@@ -128,15 +129,13 @@ async fn follow(
                 break;
             }
         }
-        let news: BTreeSet<Address>;
-        (known, news) = keep.into_known();
+        (known, moved) = keep.into_known();
         if !behind {
             return Ok(forgotten(known));
         }
-        moved.extend(news);
     }
-    let mut pools = state::unmoved(pools, &moved);
+    let mut pools = state::unmoved(pools, &before.union(&moved).copied().collect());
     // They were written so.
     pools.sort_unstable_by_key(Amm::key);
-    Ok(Resumed { known, pools, is_current: true, note: None })
+    Ok(Resumed { known, pools, saved: Some(SavedState { at, moved }), note: None })
 }

@@ -81,6 +81,8 @@ pub struct Keep {
     rules: Rules,
     /// Our accounts.
     own: Vec<Address>,
+    /// The block of the state that lies in the file.
+    saved_at: Option<(u64, B256)>,
     /// What was told of blocks before may be wrong: there is no going on from here.
     desynced: AtomicBool,
     inner: Mutex<Inner>,
@@ -96,7 +98,7 @@ struct Inner {
     followed: Followed,
     /// What was read since the last block.
     fetched: BTreeSet<StateKey>,
-    /// Contracts that have changed since the state was loaded.
+    /// Contracts that have changed since the state that lies in the file.
     moved: BTreeSet<Address>,
     /// Behind which block it is so.
     at: B256,
@@ -141,8 +143,12 @@ impl Keep {
         known.hashes.extend(loaded.hashes.iter().copied());
         known.announced = Arc::clone(&loaded.announced);
         let keep = Self::over((chain, rules), known, (&loaded.pools, &loaded.whole), loaded.head.hash);
-        keep.lock().numbered = Some((loaded.head.number, loaded.head.timestamp));
-        keep
+        {
+            let mut inner = keep.lock();
+            inner.numbered = Some((loaded.head.number, loaded.head.timestamp));
+            inner.moved = loaded.saved.iter().flat_map(|saved| &saved.moved).copied().collect();
+        }
+        Self { saved_at: loaded.saved.as_ref().map(|saved| saved.at), ..keep }
     }
 
     /// Goes on from what is known behind the block `at`. `whole`: contracts that prices are read from.
@@ -168,7 +174,8 @@ impl Keep {
             learning: false,
         });
         let (no_trace, no_call_trace) = (Absent::default(), Absent::default());
-        Self { chain, rules, own: Vec::new(), desynced: AtomicBool::new(false), inner, no_trace, no_call_trace }
+        let (own, saved_at, desynced) = (Vec::new(), None, AtomicBool::new(false));
+        Self { chain, rules, own, saved_at, desynced, inner, no_trace, no_call_trace }
     }
 
     /// What is known behind the tip, and which contracts have changed meanwhile.
@@ -181,7 +188,7 @@ impl Keep {
     /// should hear.
     #[must_use]
     pub fn save(&self, snapshot: &Path) -> Option<String> {
-        let inner = self.lock();
+        let (inner, saved_at) = (self.lock(), self.saved_at?);
         // Between a reorg and the block behind it nothing is known that would be worth it.
         let (number, _) = inner.numbered?;
         let path = state::path(snapshot);
@@ -191,7 +198,8 @@ impl Keep {
             StateKey::BlockHash(_) => None,
         });
         let moved = fetched.chain(inner.moved.iter().copied()).collect();
-        let outcome = state::rewrite(&path, self.rules.into(), (number, inner.at), &inner.known, &moved);
+        let at = [saved_at, (number, inner.at)];
+        let outcome = state::rewrite(&path, self.rules.into(), at, &inner.known, &moved);
         outcome
             .err()
             .map(|what| format!("{}: the state kept there {what}: the next start takes longer", path.display()))

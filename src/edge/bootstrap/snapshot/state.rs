@@ -200,18 +200,21 @@ pub(in crate::edge::bootstrap) fn write(
 }
 
 /// Writes the file anew behind a later block: the same accounts and slots with what they hold now, and pools' new slots, but nothing else
-/// of what came to be known since. Its pools stay as they stand there, with the contracts `moved` since they were read.
+/// of what came to be known since. Its pools stay as they stand there, with the contracts `moved` since its block.
 ///
 /// # Errors
-/// There is no such file, or it is not of this chain and program.
+/// There is no such file, or it is not of this chain and program and of the block `was`.
 pub(in crate::edge::bootstrap) fn rewrite(
     path: &Path,
     of: Of,
-    at: (u64, B256),
+    [was, at]: [(u64, B256); 2],
     known: &StateCache,
     moved: &BTreeSet<Address>,
 ) -> Result<(), String> {
     let mut old = open(path, of)?.ok_or("is not there")?;
+    if old.header.at != was {
+        return Err("is another run's".to_owned());
+    }
     if old.header.program.is_none() || old.header.program != program() {
         return Err("is another program's".to_owned());
     }

@@ -74,7 +74,8 @@ fn what_is_written_is_read() {
 fn a_later_state_has_the_same_places_and_of_pools_all_and_says_what_has_moved() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
-    assert_eq!(rewrite(&path, OF, at(101), &known(), &BTreeSet::new()).unwrap_err(), "is not there");
+    let to = |was, now| [at(was), at(now)];
+    assert_eq!(rewrite(&path, OF, to(100, 101), &known(), &BTreeSet::new()).unwrap_err(), "is not there");
     write(&path, OF, at(100), &known(), (&[pair()], &[FEED])).unwrap();
     let mut now = known();
     // Strangers' accounts and slots; a balance that moved; a code that is another one; what a pool and a feed have come to hold.
@@ -85,7 +86,8 @@ fn a_later_state_has_the_same_places_and_of_pools_all_and_says_what_has_moved() 
     let feed = now.accounts.get_mut(&FEED).unwrap();
     (feed.whole, feed.code) = (true, Some(Bytecode::new_raw((&[0x60, 8]).into())));
     feed.slots.insert(U256::from(6), Some(U256::from(66)));
-    rewrite(&path, OF, at(101), &now, &BTreeSet::from([PAIR])).unwrap();
+    assert_eq!(rewrite(&path, OF, to(99, 101), &now, &BTreeSet::new()).unwrap_err(), "is another run's");
+    rewrite(&path, OF, to(100, 101), &now, &BTreeSet::from([PAIR])).unwrap();
 
     let saved = read(&path, OF).unwrap().unwrap();
     let mut due = now.clone();
@@ -99,7 +101,7 @@ fn a_later_state_has_the_same_places_and_of_pools_all_and_says_what_has_moved() 
     assert!(unmoved(saved.pools, &saved.moved).is_empty());
 
     // And again: what has moved before still has.
-    rewrite(&path, OF, at(102), &now, &BTreeSet::from([TOKEN])).unwrap();
+    rewrite(&path, OF, to(101, 102), &now, &BTreeSet::from([TOKEN])).unwrap();
     let saved = read(&path, OF).unwrap().unwrap();
     assert_eq!((saved.at, saved.moved), (at(102), BTreeSet::from([PAIR, TOKEN])));
     assert_eq!(unmoved(saved.pools, &BTreeSet::from([TOKEN])).len(), 1, "a pair keeps nothing at a token");

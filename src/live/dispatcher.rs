@@ -194,7 +194,7 @@ impl Dispatcher {
             _ = stopped.changed() => (),
             () = self.keep_on(feed, reports) => (),
         }
-        // Nothing is fetched any more while it is written, and the hot threads have ended: they do with their feeders.
+        // Nothing is fetched any more while it is written, and nothing judged: hot threads end with their feeders.
         self.fetches.shutdown().await;
         let (source, keep) = (self.source.clone(), Arc::clone(&self.keep));
         drop(self);
@@ -529,6 +529,8 @@ impl Dispatcher {
     /// Loads everything anew; tries until it succeeds, as without it nothing can be said.
     async fn reload(&mut self) {
         self.meters.edge().counters.add(Counter::Reloads);
+        // Should the run end meanwhile, it is nothing for the next one to go on from.
+        self.keep.distrust();
         let mut tries = 0;
         let loaded = loop {
             match self.source.reload(&mut |progress| tracing::debug!(?progress, "loading anew")).await {

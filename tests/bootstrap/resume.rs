@@ -98,7 +98,9 @@ async fn at_an_orderly_end_the_state_is_kept_as_it_is_then_without_what_stranger
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("snapshot");
     let config = world.config(Some(&path));
-    let loaded = world.load(&world.chain(), &config, &mut |_| ()).await.unwrap();
+    let (node, slots) = counted(&world, |_, reply| reply).await;
+    let loaded = world.load(&chain(&node), &config, &mut |_| ()).await.unwrap();
+    let read = slots.swap(0, Ordering::Relaxed);
     let keep = Keep::new(world.chain(), world.rules(), &loaded);
     world.busy_blocks(BLOCKS).await;
     let mut tip = loaded.head.hash;
@@ -112,7 +114,6 @@ async fn at_an_orderly_end_the_state_is_kept_as_it_is_then_without_what_stranger
     assert_eq!(keep.fetch(tip, &strangers).await.unwrap().accounts.len(), 2);
     assert_eq!(keep.save(&path), None);
 
-    let (node, slots) = counted(&world, |_, reply| reply).await;
     let mut followed = 0;
     let mut hear = |progress: Progress<'_>| followed += u64::from(matches!(progress, Progress::Following { .. }));
     let found = world.load(&chain(&node), &config, &mut hear).await.unwrap();
@@ -121,10 +122,10 @@ async fn at_an_orderly_end_the_state_is_kept_as_it_is_then_without_what_stranger
     let known = |address: Address| found.accounts.iter().find(|account| account.address == address);
     assert!(known(stranger).is_none());
     assert!(known(world.net.tokens[1].address).unwrap().slots.iter().all(|(slot, _)| *slot != U256::MAX));
-    // Of the pools that the blocks have moved what is asked is known.
+    // Of the pools that the blocks have moved all but what is new in them is known.
     let asked = slots.load(Ordering::Relaxed);
-    println!("{asked} slots asked for");
-    assert!(asked < 100, "{asked}");
+    println!("{asked} slots asked for, {read} at first");
+    assert!(asked * 20 < read, "{asked} of {read}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -152,6 +153,11 @@ async fn what_has_moved_between_two_runs_is_remembered_though_the_second_wrote_n
     as_anew(&world, &third).await;
     // A file of another run is not what this one has followed the blocks from.
     assert!(keep.save(&path).unwrap().contains("is another run's"));
+    // What is not believed any more is not left to the next one.
+    let (left, keep) = (std::fs::read(state_of(&path)).unwrap(), Keep::new(world.chain(), world.rules(), &third));
+    keep.distrust();
+    assert_eq!(keep.save(&path), None);
+    assert!(std::fs::read(state_of(&path)).unwrap() == left);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 //! asked, so that they are asked once and not again behind each slot.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use alloy_primitives::map::B256Map;
 use alloy_primitives::{B256, U256};
@@ -9,7 +10,7 @@ use alloy_primitives::{B256, U256};
 use crate::edge::bootstrap::BootstrapError;
 use crate::edge::bootstrap::Hear;
 use crate::edge::bootstrap::discovery::Discovery;
-use crate::edge::bootstrap::state_cache::StateCache;
+use crate::edge::bootstrap::state_cache::{Account, StateCache};
 use crate::hot::event::StateKey;
 use crate::types::pool_key::PoolKey;
 
@@ -34,8 +35,14 @@ pub(super) async fn expect(
     }
     for alike in of_code.into_values().filter(|alike| alike.len() >= WORTH) {
         let some: Vec<PoolKey> = alike.iter().step_by(alike.len() / ASKED).copied().collect();
-        discovery.pools(known, some.clone(), hear).await?;
-        let slots: BTreeSet<U256> = some.iter().flat_map(|pool| known.slots_of(pool.contract)).collect();
+        // What they read now, and not all that ever was read of them.
+        let mut codes = StateCache { announced: Arc::clone(&known.announced), ..StateCache::default() };
+        for pool in &some {
+            let code = known.accounts.get(&pool.contract).and_then(|account| account.code.clone());
+            codes.accounts.insert(pool.contract, Account { code, ..Account::default() });
+        }
+        discovery.pools(&mut codes, some.clone(), hear).await?;
+        let slots: BTreeSet<U256> = some.iter().flat_map(|pool| codes.slots_of(pool.contract)).collect();
         for pool in alike {
             known.expect(&slots.iter().map(|slot| StateKey::Slot(pool.contract, *slot)).collect::<Vec<_>>());
         }

@@ -145,7 +145,8 @@ impl Discovery {
             for (item, (answer, missed)) in self.ask_all(&mut machines, std::mem::take(&mut open), ask).await? {
                 let missed = state_cache::state_keys(missed);
                 let untold = few && missed.iter().any(|key| !told.contains(key));
-                if !untold && (round > MOST_ROUNDS || known.missing(missed.iter().copied()).is_empty()) {
+                let is_whole = !untold && known.missing(missed.iter().copied()).is_empty();
+                if is_whole || round > MOST_ROUNDS {
                     settled.push((item, answer));
                 } else {
                     state_keys.extend(missed);

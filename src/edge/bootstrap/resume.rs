@@ -3,7 +3,10 @@
 //! # Invariants
 //! - Nothing is taken from the file but of a block of this chain from which every block since is followed, each by its hash. Else its
 //!   keys and codes stay, and every value is read anew.
-//! - A pool whose contracts have changed is not taken over: it is asked anew.
+//! - A pool whose contracts have changed is not taken over: it is asked anew. So is each a day after it was read, since what a contract
+//!   hangs on need not be all ours to follow.
+//! - A block that was only read back may have changed what it does not name: from there nothing is gone on from.
+//! - Where everything is to be read anew the file is in doubt, and gone once it is read.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,6 +36,9 @@ use crate::protocols::discover::Announced;
 const MOST_BLOCKS: u64 = 300;
 /// ... and so long at most: a node may be slow to tell of a block.
 const MOST_TIME: Duration = Duration::from_secs(30);
+
+/// Blocks behind which pools are asked again: a day of twelve seconds each.
+const MOST_AGE: u64 = 7_200;
 
 /// What a start begins with.
 #[derive(Debug, Default)]
@@ -68,8 +74,15 @@ async fn saved_state(
     hear: Hear<'_>,
 ) -> Result<Resumed, BootstrapError> {
     let Some(path) = config.snapshot.as_deref().map(state::path) else { return Ok(Resumed::default()) };
-    let named = path.display().to_string();
-    let read = tokio::task::spawn_blocking(move || state::read(&path, rules.into()));
+    let (named, doubted) = (path.display().to_string(), wanted.anew);
+    let read = tokio::task::spawn_blocking(move || {
+        let read = state::read(&path, rules.into());
+        if doubted {
+            // Should this run end before it writes another one, the next has none.
+            let _gone = std::fs::remove_file(&path);
+        }
+        read
+    });
     let mut saved = match read.await.map_err(|_| BootstrapError::Stopped)? {
         Ok(None) => return Ok(Resumed::default()),
         Ok(Some(saved)) => saved,
@@ -79,12 +92,21 @@ async fn saved_state(
             return Ok(Resumed { note: Some(note), ..Resumed::default() });
         }
     };
-    let way = if wanted.anew { None } else { blocks_since(chain, saved.at, head).await? };
+    let way = if wanted.anew { None } else { known_or(blocks_since(chain, saved.at, head).await)?.flatten() };
     // The pools may be of a block that was undone while the last run went on.
-    let pools_at = chain.at(saved.pools_at.0).await?.map(|head| head.hash);
+    let pools_at = known_or(chain.at(saved.pools_at.0).await)?.flatten().map(|head| head.hash);
     let Some(way) = way.filter(|_| pools_at == Some(saved.pools_at.1)) else { return Ok(forgotten(saved.known)) };
     saved.known.announced = Arc::clone(announced);
     follow((chain, rules), saved, &way, hear).await
+}
+
+/// A node need not know old blocks, and may have any word for that.
+fn known_or<T>(answer: Result<T, ChainError>) -> Result<Option<T>, ChainError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(ChainError::Refused { .. } | ChainError::Shape { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Its keys and codes.
@@ -117,14 +139,14 @@ async fn follow(
     way: &[Head],
     hear: Hear<'_>,
 ) -> Result<Resumed, BootstrapError> {
-    let Saved { at, known, pools, moved: before, whole, .. } = saved;
+    let Saved { at, known, pools, pools_at, moved: before, whole } = saved;
     let (mut known, mut moved, begun) = (known, BTreeSet::new(), Instant::now());
     if !way.is_empty() {
         let keep = Keep::over((chain.clone(), rules), known, (&pools, &whole), at.1);
         let mut behind = true;
         for (done, head) in way.iter().enumerate() {
             hear(Progress::Following { done, of: way.len() });
-            if begun.elapsed() > MOST_TIME || keep.update(head, &[]).await.is_err() {
+            if begun.elapsed() > MOST_TIME || keep.update(head, &[]).await.is_err() || keep.is_doubtful() {
                 behind = false;
                 break;
             }
@@ -134,6 +156,8 @@ async fn follow(
             return Ok(forgotten(known));
         }
     }
+    let tip = way.last().map_or(at.0, |head| head.number);
+    let pools = if tip.saturating_sub(pools_at.0) > MOST_AGE { Vec::new() } else { pools };
     let mut pools = state::unmoved(pools, &before.union(&moved).copied().collect());
     // They were written so.
     pools.sort_unstable_by_key(Amm::key);

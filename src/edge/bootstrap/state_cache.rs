@@ -19,6 +19,7 @@ use crate::edge::bootstrap::Hear;
 use crate::edge::bootstrap::Progress;
 use crate::edge::chain::Chain;
 use crate::edge::chain::ChainError;
+use crate::edge::chain::moves_nonce;
 use crate::hot::event::AccountUpdate;
 use crate::hot::event::FetchedState;
 use crate::hot::event::StateKey;
@@ -46,6 +47,12 @@ impl Account {
     pub(super) fn info(&self) -> Option<AccountInfo> {
         let ((balance, nonce), code) = (self.holding?, self.code.clone()?);
         Some(AccountInfo { balance, nonce, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() })
+    }
+
+    /// Balance, nonce and code, as far as they can be told apart: a nonce that nothing moves may be known as another one.
+    pub(super) fn telling(&self) -> Option<(U256, Option<u64>, &Bytecode)> {
+        let ((balance, nonce), code) = (self.holding?, self.code.as_ref()?);
+        Some((balance, moves_nonce(code.original_byte_slice()).then_some(nonce), code))
     }
 
     /// All of it but its slots, as news; if it is known.
@@ -393,4 +400,30 @@ pub(super) fn state_keys(missed: impl IntoIterator<Item = Cold>) -> Vec<StateKey
         Cold::Code(_) => None,
     };
     missed.into_iter().filter_map(want).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::U256;
+    use revm::state::Bytecode;
+
+    use super::Account;
+
+    #[test]
+    fn a_nonce_that_nothing_moves_tells_no_account_from_another() {
+        let account = |code: &'static [u8], nonce| Account {
+            holding: Some((U256::ONE, nonce)),
+            code: Some(Bytecode::new_raw(code.into())),
+            ..Account::default()
+        };
+        // A contract that its constructor has made others for, and one of before EIP-161.
+        for nonce in [0, 2] {
+            assert_eq!(account(&[0x60, 1], 1).telling(), account(&[0x60, 1], nonce).telling());
+        }
+        // Whoever sends, and what can make others.
+        for code in [&[][..], &[0xf0]] {
+            assert_ne!(account(code, 1).telling(), account(code, 2).telling());
+        }
+        assert_eq!(Account::default().telling(), None);
+    }
 }

@@ -34,6 +34,7 @@ pub use blocks::Listing;
 pub use endpoint::{Bounds, Endpoint};
 pub use identity::Stranger;
 pub(in crate::edge) use pace::LATE;
+pub(in crate::edge) use state::moves_nonce;
 pub use trace::Trace;
 pub use trace::vetting::{Belief, Finding, Vetting};
 pub use transaction::{Shown, Unreadable, read_transaction, transaction_hash};

@@ -9,6 +9,8 @@
 mod codes;
 mod nonce;
 
+pub(in crate::edge) use nonce::moves_nonce;
+
 use std::fmt::Display;
 use std::sync::atomic::Ordering;
 

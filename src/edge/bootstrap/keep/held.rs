@@ -76,7 +76,7 @@ fn differing(known: &StateCache, traced: &[AccountUpdate], executed: &[AccountUp
     let mut places = BTreeSet::new();
     for (address, executed) in &by_execution.accounts {
         let Some(traced) = by_trace.accounts.get(address) else { continue };
-        let held = traced.info().zip(executed.info()).is_some_and(|(traced, executed)| traced != executed);
+        let held = traced.telling().zip(executed.telling()).is_some_and(|(traced, executed)| traced != executed);
         places.extend(held.then_some(StateKey::Account(*address)));
         let slots: BTreeSet<&U256> = traced.slots.keys().chain(executed.slots.keys()).collect();
         let told = |slot: &&U256| match (traced.slots.get(*slot), executed.slots.get(*slot)) {
@@ -99,8 +99,10 @@ async fn wrong(
     let all = StateCache::default().missing(places.iter().copied());
     for told in all.read(&keep.chain, head.hash).await?.accounts {
         let Some(account) = known.accounts.get(&told.address) else { continue };
-        let held = told.balance.zip(told.nonce);
-        if held.is_some() && account.holding.is_some() && held != account.holding {
+        let is_other = account.telling().zip(told.balance).zip(told.nonce);
+        if is_other.is_some_and(|(((balance, nonce, _), theirs), their_nonce)| {
+            balance != theirs || nonce.is_some_and(|nonce| nonce != their_nonce)
+        }) {
             return Ok(Some(format!("{} is another by it than in the chain", told.address)));
         }
         for (slot, value) in told.slots {

@@ -85,6 +85,8 @@ pub struct Keep {
     saved_at: Option<(u64, B256)>,
     /// What was told of blocks before may be wrong: there is no going on from here.
     desynced: AtomicBool,
+    /// A block was only read back, which may leave something out; or the state is being loaded anew. No other run goes on from it.
+    doubtful: AtomicBool,
     inner: Mutex<Inner>,
     /// Tracing blocks.
     no_trace: Absent,
@@ -174,8 +176,9 @@ impl Keep {
             learning: false,
         });
         let (no_trace, no_call_trace) = (Absent::default(), Absent::default());
-        let (own, saved_at, desynced) = (Vec::new(), None, AtomicBool::new(false));
-        Self { chain, rules, own, saved_at, desynced, inner, no_trace, no_call_trace }
+        let (own, saved_at) = (Vec::new(), None);
+        let [desynced, doubtful] = [(); 2].map(|()| AtomicBool::new(false));
+        Self { chain, rules, own, saved_at, desynced, doubtful, inner, no_trace, no_call_trace }
     }
 
     /// What is known behind the tip, and which contracts have changed meanwhile.
@@ -184,10 +187,23 @@ impl Keep {
         (inner.known, inner.moved)
     }
 
+    /// It is not believed any more, or may lack something: it is not saved.
+    pub fn distrust(&self) {
+        self.doubtful.store(true, Ordering::Relaxed);
+    }
+
+    /// It is not to be gone on from by another run.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.doubtful.load(Ordering::Relaxed) || self.desynced.load(Ordering::Relaxed)
+    }
+
     /// Brings what is kept for the next start behind the tip: at an orderly end, when no block is being learnt. What the operator
     /// should hear.
     #[must_use]
     pub fn save(&self, snapshot: &Path) -> Option<String> {
+        if self.is_doubtful() {
+            return None;
+        }
         let (inner, saved_at) = (self.lock(), self.saved_at?);
         // Between a reorg and the block behind it nothing is known that would be worth it.
         let (number, _) = inner.numbered?;
@@ -249,6 +265,9 @@ impl Keep {
                 Err(error) => return Err(error),
             }
         };
+        if way == ChangeSource::Reread {
+            self.distrust();
+        }
         let accounts = self.advance(head, way, changes);
         let log = |log: &Log| LogUpdate { address: log.address, topics: log.topics.clone(), data: log.data.clone() };
         let logs = logs.iter().filter(|log| log.block_hash == head.hash && !log.removed).map(log).collect();

@@ -12,7 +12,7 @@
 //! - Whether its blocks are the chain's is not for the file to say: see [`Saved::at`], [`Saved::pools_at`].
 //! - Pools are those that *this* program has found: another build may know more of a contract, or know better.
 //! - A pool at a contract that has changed since it was written down is not given back: it is asked anew.
-//! - Written anew at the end of a run it grows by nothing that strangers had us fetch: see [`rewrite`].
+//! - Written anew at the end of a run it does not grow: see [`rewrite`].
 
 mod form;
 
@@ -150,13 +150,12 @@ fn pool_of(frame: &[u8]) -> Result<AnyPool, String> {
     serde_json::from_slice(frame).map_err(|error| error.to_string())
 }
 
-/// Of pools those whose contracts have all stood still.
+/// Of pools those whose contracts have all stood still. Of one that storage does not tell that is not known.
 pub(in crate::edge::bootstrap) fn unmoved(pools: Vec<AnyPool>, moved: &BTreeSet<Address>) -> Vec<AnyPool> {
-    if moved.is_empty() {
-        return pools;
-    }
-    let stood =
-        |pool: &AnyPool| !moved.contains(&pool.address()) && pool.sites().iter().all(|at| !moved.contains(&at.at));
+    let stood = |pool: &AnyPool| {
+        let here = !moved.contains(&pool.address()) && !pool.log_fed();
+        here && (moved.is_empty() || pool.sites().iter().all(|site| !moved.contains(&site.at)))
+    };
     pools.into_iter().filter(stood).collect()
 }
 
@@ -199,8 +198,8 @@ pub(in crate::edge::bootstrap) fn write(
     })
 }
 
-/// Writes the file anew behind a later block: the same accounts and slots with what they hold now, and pools' new slots, but nothing else
-/// of what came to be known since. Its pools stay as they stand there, with the contracts `moved` since its block.
+/// Writes the file anew behind a later block: the same accounts and slots with what they hold now, and nothing of what came to be known
+/// since, which strangers may have had us fetch. Its pools stay as they stand there, with the contracts `moved` since its block.
 ///
 /// # Errors
 /// There is no such file, or it is not of this chain and program and of the block `was`.

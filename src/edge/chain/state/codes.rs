@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::edge::chain::ChainError;
 use crate::edge::chain::endpoint::Endpoint;
-use crate::edge::chain::state::nonce::makes_contracts;
+use crate::edge::chain::state::nonce::moves_nonce;
 use crate::edge::chain::state::quote;
 use crate::hot::event::AccountUpdate;
 
@@ -71,7 +71,7 @@ impl Endpoint {
             return Ok(None);
         }
         let codes: B256Map<(bool, Bytes)> =
-            due.into_iter().zip(codes.into_iter().map(|code| (makes_contracts(&code), code))).collect();
+            due.into_iter().zip(codes.into_iter().map(|code| (moves_nonce(&code), code))).collect();
         let mut accounts: Vec<AccountUpdate> = addresses
             .iter()
             .zip(&found)

@@ -6,7 +6,7 @@ use revm::bytecode::opcode;
 /// Whether what runs there may make contracts, which moves its account's nonce: it holds a CREATE or CREATE2 that can be reached, or runs
 /// code of others as its own (CALLCODE, DELEGATECALL, EIP-7702), or is none. Behind what ends a run nothing is reached before the next
 /// JUMPDEST, so that a compiler's metadata count for nothing.
-pub(super) fn makes_contracts(code: &[u8]) -> bool {
+pub(in crate::edge) fn moves_nonce(code: &[u8]) -> bool {
     if code.is_empty() || code.starts_with(EIP7702_MAGIC_BYTES) {
         return true;
     }
@@ -28,7 +28,7 @@ pub(super) fn makes_contracts(code: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::makes_contracts;
+    use super::moves_nonce;
     use alloy_primitives::hex;
 
     #[test]
@@ -42,7 +42,7 @@ mod tests {
             &[],                     // whoever sends
         ];
         for code in makes {
-            assert!(makes_contracts(code), "{}", hex::encode(code));
+            assert!(moves_nonce(code), "{}", hex::encode(code));
         }
         let none = [
             &hex!("60f0")[..],           // a number
@@ -53,7 +53,7 @@ mod tests {
             &hex!("fdf05b5ff3f0ffff00"), // REVERT, RETURN, SELFDESTRUCT
         ];
         for code in none {
-            assert!(!makes_contracts(code), "{}", hex::encode(code));
+            assert!(!moves_nonce(code), "{}", hex::encode(code));
         }
     }
 }

@@ -117,8 +117,7 @@ impl SavedAccount {
         Ok((self.address, Account { holding: self.holding, code, slots, ..Account::default() }))
     }
 
-    /// With what it holds now, of what is written of it; where more of it may come to be known, with that. Code that is another one
-    /// now is read again.
+    /// With what it holds now, of what is written of it. Code that is another one now is read again.
     pub(super) fn now(self, now: Option<&Account>, codes: &[B256]) -> Self {
         let Some(account) = now else {
             let slots = self.slots.into_iter().map(|(slot, _)| (slot, None)).collect();
@@ -126,9 +125,6 @@ impl SavedAccount {
         };
         let hash = account.code.as_ref().map(Bytecode::hash_slow);
         let code = self.code.filter(|place| codes.get(*place as usize).is_some_and(|code| Some(*code) == hash));
-        if account.pool || account.whole {
-            return Self::of(self.address, account, code);
-        }
         let value = |slot: U256| account.slots.get(&slot).copied().flatten();
         let slots = self.slots.into_iter().map(|(slot, _)| (slot, value(slot))).collect();
         Self { holding: account.holding, code, slots, ..self }

@@ -93,8 +93,10 @@ fn a_later_state_has_the_same_places_and_of_pools_all_and_says_what_has_moved() 
     let mut due = now.clone();
     due.accounts.remove(&Address::with_last_byte(77));
     due.accounts.get_mut(&TOKEN).unwrap().slots.remove(&U256::from(9));
-    // It is read again.
+    // It is read again, and what there is more of pools and feeds.
     due.accounts.get_mut(&FEED).unwrap().code = None;
+    due.accounts.get_mut(&FEED).unwrap().slots.remove(&U256::from(6));
+    due.accounts.get_mut(&PAIR).unwrap().slots.remove(&U256::from(10));
     same(&saved, &due);
     assert_eq!((saved.at, saved.pools_at), (at(101), at(100)));
     assert_eq!(saved.moved, BTreeSet::from([PAIR]));

@@ -20,6 +20,11 @@ use crate::world::World;
 /// Blocks of people's trades between two starts.
 const BLOCKS: u64 = 8;
 
+/// Settings with which a few blocks are sooner followed than so small a world is read.
+fn config(world: &World, snapshot: &Path) -> Config {
+    Config { batch: 100, ..world.config(Some(snapshot)) }
+}
+
 /// Where the state is kept beside the snapshot.
 fn state_of(snapshot: &Path) -> PathBuf {
     let mut path = snapshot.as_os_str().to_owned();
@@ -61,7 +66,7 @@ async fn as_anew(world: &World, found: &Loaded) {
 async fn a_start_follows_the_blocks_since_the_last_one_whatever_its_node_can_do() {
     let world = World::start(61).await;
     let folder = tempfile::tempdir().unwrap();
-    let config = world.config(Some(&folder.path().join("snapshot")));
+    let config = config(&world, &folder.path().join("snapshot"));
     let (node, slots) = counted(&world, |_, reply| reply).await;
     let first = world.load(&chain(&node), &config, &mut |_| ()).await.unwrap();
     let read = slots.swap(0, Ordering::Relaxed);
@@ -97,7 +102,7 @@ async fn at_an_orderly_end_the_state_is_kept_as_it_is_then_without_what_stranger
     let world = World::start(62).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("snapshot");
-    let config = world.config(Some(&path));
+    let config = config(&world, &path);
     let (node, slots) = counted(&world, |_, reply| reply).await;
     let loaded = world.load(&chain(&node), &config, &mut |_| ()).await.unwrap();
     let read = slots.swap(0, Ordering::Relaxed);
@@ -133,7 +138,7 @@ async fn what_has_moved_between_two_runs_is_remembered_though_the_second_wrote_n
     let world = World::start(66).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("snapshot");
-    let config = world.config(Some(&path));
+    let config = config(&world, &path);
     world.load(&world.chain(), &config, &mut |_| ()).await.unwrap();
     let written = std::fs::read(state_of(&path)).unwrap();
     // A trade or two: few of the pools.
@@ -165,7 +170,7 @@ async fn a_block_that_was_undone_since_is_gone_on_from_by_nobody() {
     let world = World::start(63).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("snapshot");
-    let config = world.config(Some(&path));
+    let config = config(&world, &path);
     world.busy_blocks(2).await;
     let loaded = world.load(&world.chain(), &config, &mut |_| ()).await.unwrap();
     let keep = Keep::new(world.chain(), world.rules(), &loaded);
@@ -203,7 +208,7 @@ async fn a_kept_state_that_cannot_be_used_is_named_and_made_anew() {
     let world = World::start(64).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("snapshot");
-    let config = world.config(Some(&path));
+    let config = config(&world, &path);
     world.load(&world.chain(), &config, &mut |_| ()).await.unwrap();
     let whole = std::fs::read(state_of(&path)).unwrap();
     let (mut flipped, mut longer) = (whole.clone(), zstd::decode_all(&whole[..]).unwrap());
@@ -262,7 +267,7 @@ async fn what_was_kept_wrong_is_found_out_and_is_not_gone_by_where_all_is_to_be_
         reply
     };
     let liar = Proxy::before(&world.net.node.http(), lies).await;
-    let config = world.config(Some(&folder.path().join("snapshot")));
+    let config = config(&world, &folder.path().join("snapshot"));
     let blind = Config { verify_pools: 0, ..config.clone() };
     world.load(&chain(&liar), &blind, &mut |_| ()).await.unwrap();
 

@@ -36,7 +36,9 @@ use crate::protocols::discover::Announced;
 const MOST_BLOCKS: u64 = 300;
 /// ... and so long at most: a node may be slow to tell of a block.
 const MOST_TIME: Duration = Duration::from_secs(30);
-
+/// Requests that a block counts for: its trace, and what is read where that is held against an execution. Where all values take fewer,
+/// they are read anew.
+const BLOCK: usize = 16;
 /// Blocks behind which pools are asked again: a day of twelve seconds each.
 const MOST_AGE: u64 = 7_200;
 
@@ -92,7 +94,10 @@ async fn saved_state(
             return Ok(Resumed { note: Some(note), ..Resumed::default() });
         }
     };
-    let way = if wanted.anew { None } else { known_or(blocks_since(chain, saved.at, head).await)?.flatten() };
+    let blocks = usize::try_from(head.number.saturating_sub(saved.at.0)).unwrap_or(usize::MAX);
+    let is_worth = blocks.saturating_mul(BLOCK).saturating_mul(config.batch) <= saved.known.len();
+    let way =
+        if wanted.anew || !is_worth { None } else { known_or(blocks_since(chain, saved.at, head).await)?.flatten() };
     // The pools may be of a block that was undone while the last run went on.
     let pools_at = known_or(chain.at(saved.pools_at.0).await)?.flatten().map(|head| head.hash);
     let Some(way) = way.filter(|_| pools_at == Some(saved.pools_at.1)) else { return Ok(forgotten(saved.known)) };

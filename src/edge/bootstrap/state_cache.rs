@@ -161,6 +161,11 @@ impl StateCache {
         self.accounts.get(&at).map_or_else(Vec::new, |account| account.slots.keys().copied().collect())
     }
 
+    /// How much is known of: accounts and slots.
+    pub(super) fn len(&self) -> usize {
+        self.accounts.values().map(|account| 1 + account.slots.len()).sum()
+    }
+
     /// What of `state_keys` has no value.
     pub(super) fn missing(&self, state_keys: impl IntoIterator<Item = StateKey>) -> Missing {
         let mut missing = Missing::default();

@@ -1,13 +1,30 @@
 //! Whether an account's nonce can move, and so be of any use to whoever runs its code.
 
-use revm::bytecode::eip7702::EIP7702_MAGIC_BYTES;
-use revm::bytecode::opcode;
+/// What a delegation's word begins with (EIP-7702).
+const DELEGATION: [u8; 2] = [0xef, 0x01];
+
+/// Opcodes, as the Yellow Paper numbers them.
+mod opcode {
+    pub(super) const STOP: u8 = 0x00;
+    pub(super) const JUMP: u8 = 0x56;
+    pub(super) const JUMPDEST: u8 = 0x5b;
+    pub(super) const PUSH1: u8 = 0x60;
+    pub(super) const PUSH32: u8 = 0x7f;
+    pub(super) const CREATE: u8 = 0xf0;
+    pub(super) const CALLCODE: u8 = 0xf2;
+    pub(super) const RETURN: u8 = 0xf3;
+    pub(super) const DELEGATECALL: u8 = 0xf4;
+    pub(super) const CREATE2: u8 = 0xf5;
+    pub(super) const REVERT: u8 = 0xfd;
+    pub(super) const INVALID: u8 = 0xfe;
+    pub(super) const SELFDESTRUCT: u8 = 0xff;
+}
 
 /// Whether what runs there may make contracts, which moves its account's nonce: it holds a CREATE or CREATE2 that can be reached, or runs
 /// code of others as its own (CALLCODE, DELEGATECALL, EIP-7702), or is none. Behind what ends a run nothing is reached before the next
 /// JUMPDEST, so that a compiler's metadata count for nothing.
 pub(in crate::edge) fn moves_nonce(code: &[u8]) -> bool {
-    if code.is_empty() || code.starts_with(EIP7702_MAGIC_BYTES) {
+    if code.is_empty() || code.starts_with(&DELEGATION) {
         return true;
     }
     let (mut at, mut reached) = (0, true);

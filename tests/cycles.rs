@@ -30,7 +30,7 @@ use common::pools::Curve;
 use common::pools::Pool;
 use common::pools::token;
 
-/// Every directed simple cycle from the base of highest priority that a pool on it lends, by trying all sequences of edges.
+/// Every directed simple cycle that a pool lends for, from the base of highest priority on it, by trying all sequences of edges.
 fn brute_force(pools: &Pools<Pool>, bases: &[TokenId], max_hops: usize) -> BTreeSet<Vec<EdgeId>> {
     let all: Vec<EdgeId> = (0..pools.len()).flat_map(|p| pools.edges_of(PoolId::new(p))).collect();
     let mut found = BTreeSet::new();
@@ -49,13 +49,9 @@ fn brute_force(pools: &Pools<Pool>, bases: &[TokenId], max_hops: usize) -> BTree
                     }
                     let path = [&path[..], &[*edge]].concat();
                     if to == *base {
-                        // What each of its pools lends, the last one's apart.
-                        let lent = |at: &EdgeId| {
-                            let edge = pools.edge(*at);
-                            pools.pool(edge.pool).execution().lends().then_some(edge.token_out)
-                        };
-                        let is_better = |token| bases[..rank].contains(&token);
-                        if lent(edge).is_some() && !path.iter().filter_map(lent).any(is_better) {
+                        let lends = |at: &EdgeId| pools.pool(pools.edge(*at).pool).execution().lends();
+                        let is_better = |at: &EdgeId| bases[..rank].contains(&pools.edge(*at).token_out);
+                        if path.iter().any(lends) && !path.iter().any(is_better) {
                             found.insert(path);
                         }
                     } else {

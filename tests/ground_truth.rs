@@ -217,23 +217,21 @@ fn lacking(blocks: &Path, block: &str, arb: &Value) -> Vec<String> {
         }
     }
     if why.is_empty() && !is_lent(arb, &found.pools) {
-        why.push(
-            "it holds no ether, and ends from no base token on with a venue that pays before it is paid".to_owned(),
-        );
+        why.push("it holds no ether, and no venue on it pays before it is paid".to_owned());
     }
     why
 }
 
-/// Entered by some base token, does the cycle end with a venue that lends what it begins with? Or is that ether, which we have?
+/// Does a venue on the cycle lend what it is begun with, and is there a base token to hold the profit in? Or is that ether, which we have?
 fn is_lent(arb: &Value, pools: &[AnyPool]) -> bool {
     let (names, path) = (names(&arb["pools"]), addresses(&arb["path"]));
     let bases = Config::patient().base_tokens;
-    (0..names.len()).any(|at| {
-        let last = names[(at + names.len() - 1) % names.len()];
-        let pool = pools.iter().find(|pool| is_named(pool.key(), last));
-        let lends = pool.is_some_and(|pool| pool.execution().lends());
-        bases.contains(&path[at]) && (lends || path[at] == bases[0])
-    })
+    let lends = |name: &&str| {
+        let pool = pools.iter().find(|pool| is_named(pool.key(), name));
+        pool.is_some_and(|pool| pool.execution().lends())
+    };
+    let is_base = |token: &Address| bases.contains(token);
+    path.contains(&bases[0]) || names.iter().any(lends) && path.iter().any(is_base)
 }
 
 #[test]

@@ -11,6 +11,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, Bytes, U256};
@@ -112,11 +113,41 @@ impl Swaps {
         self.amounts[0]
     }
 
-    /// The path as the executor reads it, in the place of what `steps` holds.
+    /// The hop that our contract makes first. It goes them in order where the last pool pays before it is paid, or none does: else behind
+    /// the last one that does, so that this lends what is spent there.
+    fn first(&self, pools: &Pools<AnyPool>) -> usize {
+        let lends = |edge: &Edge| pools.pool(edge.pool).execution().lends();
+        let last = self.hops().iter().rposition(lends).map_or(0, |at| at + 1);
+        if last == self.count { 0 } else { last }
+    }
+
+    /// What the hop that is made first spends.
+    #[must_use]
+    pub fn spends(&self, pools: &Pools<AnyPool>) -> u128 {
+        self.amounts[self.first(pools)]
+    }
+
+    /// The path as the executor reads it, in the place of what `steps` holds. Where it is not gone in order the profit is kept at a stop,
+    /// and what the first hop spends goes on from there.
     pub fn write(&self, pools: &Pools<AnyPool>, steps: &mut Steps) {
-        steps.begin();
-        for (index, (edge, pair)) in self.pairs().enumerate() {
-            pools.write_step(edge, pair, self.hops().get(index + 1), steps);
+        let first = self.first(pools);
+        if first == 0 {
+            steps.begin();
+        } else {
+            steps.begin_with(pools.token(self.hops[first].token_in));
+        }
+        self.write_hops(first..self.count, pools, steps);
+        if first > 0 {
+            steps.stop(pools.token(self.hops[0].token_in), self.amounts[0]);
+            self.write_hops(0..first, pools, steps);
+        }
+    }
+
+    /// Hops in a row, of which the last pays our contract.
+    fn write_hops(&self, row: Range<usize>, pools: &Pools<AnyPool>, steps: &mut Steps) {
+        for (index, (edge, pair)) in self.pairs().enumerate().take(row.end).skip(row.start) {
+            let next = self.hops().get(index + 1).filter(|_| index + 1 < row.end);
+            pools.write_step(edge, pair, next, steps);
         }
     }
 

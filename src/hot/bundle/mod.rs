@@ -274,7 +274,7 @@ impl Buffers {
             token: pools.token(on.opportunity.token()),
             min_profit: on.opportunity.gross(),
             bid: executor::Bid::Wei(bid),
-            amount_in: swaps.amount_in(),
+            amount_in: swaps.spends(pools),
             steps: &self.steps,
         };
         run.write(&mut self.data).map_err(|_| Refused::Unencodable)

@@ -2,9 +2,9 @@
 //!
 //! # Invariants
 //! - A cycle uses no pool twice and no token twice, has 2 to `max_hops` hops, and is kept once a direction, starting at
-//!   the base token of highest priority that a pool on it lends: the last pool pays before it is paid. Without such a token: at
-//!   the one of highest priority that the executor holds itself or somebody else lends. A cycle without either is not kept: nothing could
-//!   start it.
+//!   the base token of highest priority on it, where its profit is held. A pool on it lends what our contract begins with, wherever it
+//!   stands: it pays before it is paid. Where none does: at the base token of highest priority that the executor holds itself or
+//!   somebody else lends. A cycle without either is not kept: nothing could start it.
 //! - All of them are kept; there is no cap.
 //! - Cycles lie in rows of one width, the longest's; a shorter one is filled up with [`EdgeId::NONE`], whose rate is one:
 //!   a screen goes over rows without asking how long they are. Nearly all cycles are of the longest kind, so that a table a
@@ -81,12 +81,9 @@ impl Cycles {
         self.fundings = fundings.to_vec();
     }
 
-    /// The most that a cycle may begin with: out of what is not itself on it, where no pool lends it. `is_on`: whether a contract is.
+    /// The most that a cycle that no pool lends for may begin with: out of what is not itself on it. `is_on`: whether a contract is.
     #[must_use]
-    pub fn most<P: Amm>(&self, last: &P, start: TokenId, is_on: impl Fn(Address) -> bool) -> u128 {
-        if last.execution().lends() {
-            return u128::MAX;
-        }
+    pub fn most(&self, start: TokenId, is_on: impl Fn(Address) -> bool) -> u128 {
         let free = self.fundings.iter().filter(|(token, funding)| *token == start && funding.is_free(&is_on));
         free.map(|(_, funding)| funding.most).max().unwrap_or(0)
     }
@@ -138,12 +135,11 @@ impl Cycles {
     fn push<P: Amm>(&mut self, pools: &Pools<P>, cycle: impl Iterator<Item = EdgeId>) {
         let (from, id) = (self.rows.len(), CycleId::new(self.len()));
         self.rows.extend(cycle);
-        // The token that a pool pays out, where it does so before it is paid or there is some to begin with.
+        let is_lent = self.rows[from..].iter().any(|edge| pools.pool(pools.edge(*edge).pool).execution().lends());
         let rank = |edge: &EdgeId| {
-            let Edge { pool, token_out, .. } = pools.edge(*edge);
+            let Edge { token_out, .. } = pools.edge(*edge);
             let rank = self.bases.iter().position(|base| *base == token_out)?;
-            let lends = pools.pool(pool).execution().lends();
-            (lends || self.is_funded(token_out)).then_some((!lends, rank))
+            (is_lent || self.is_funded(token_out)).then_some(rank)
         };
         let hops = self.rows[from..].iter().enumerate();
         let Some((_, last)) = hops.filter_map(|(at, edge)| Some((rank(edge)?, at))).min() else {

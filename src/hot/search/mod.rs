@@ -236,9 +236,10 @@ impl Search {
     fn size<V: View>(&mut self, view: &V, id: CycleId) -> Option<Candidate> {
         let edges = self.cycles.hops(id);
         let best = Path::of(view, edges).and_then(|path| {
-            let (last, _) = path.hops().last()?;
             let is_on = |at| path.hops().iter().any(|(pool, _)| pool.key().contract == at);
-            let most = self.cycles.most(*last, view.tables().edge(edges[0]).token_in, is_on);
+            let is_lent = path.hops().iter().any(|(pool, _)| pool.execution().lends());
+            let start = view.tables().edge(edges[0]).token_in;
+            let most = if is_lent { u128::MAX } else { self.cycles.most(start, is_on) };
             self.sizer.best_within(&path, self.effort, most)
         });
         let counts = &mut self.counts;

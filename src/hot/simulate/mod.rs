@@ -229,19 +229,20 @@ impl Prover {
         if self.suspicion.on(steps.hops()) {
             return Err(Refused::Distrusted);
         }
-        let funding = steps.funding(token, swaps.amount_in()).map_err(|_| Refused::NoCapital)?;
+        let spends = swaps.spends(pools);
+        let funding = steps.funding(token, spends).map_err(|_| Refused::NoCapital)?;
         let at = At::of(machine, self.nonce);
         if let Some(proof) = self.proofs.find(&at, swaps, bid) {
             self.suspicion.clear(steps.hops());
             return Ok(Proven { opportunity: opportunity.clone(), ..proof.clone() });
         }
-        let gain = (opportunity.gross(), swaps.amount_in());
+        let gain = (opportunity.gross(), spends);
         let tx = self.transaction(machine, (token, bid), gain, steps)?;
         let between = self.run(machine, tx, (token, self.look.clone()))?;
         // Where it could not be begun it reverted, and no pool is to be blamed.
         let begun = match between.executed.is_success() || steps.lends() {
             true => Ok(()),
-            false => self.begun(machine, (token, swaps.amount_in()), funding, &between),
+            false => self.begun(machine, (token, spends), funding, &between),
         };
         let answer = begun.and_then(|()| self.answer((machine, pools), opportunity, &between, (token, steps.hops())));
         machine.take_back(between.executed.diff);

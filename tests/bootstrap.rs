@@ -97,7 +97,7 @@ async fn what_is_no_pool_is_listed_with_its_reason_and_what_is_asked_for_is_warm
     let (token, pool) = (world.net.tokens[1].address, world.net.pools[0].address);
     let mut wanted = world.wanted();
     wanted.factories.truncate(1);
-    wanted.pools = [token, nobody, pool].map(|address| PoolRow { address: address.into() }).into();
+    wanted.pools = [token, nobody, pool].map(PoolRow::of).into();
     let holder = world.net.senders[0].address();
     wanted.looks = vec![Look { from: holder, to: token, data: balance_of(holder) }];
     let (chain, config) = (world.chain(), world.config(None));

@@ -92,6 +92,37 @@ fn a_second_contract_that_liquidates_is_refused_in_a_sentence_that_says_what_to_
 }
 
 #[test]
+fn a_pool_that_is_described_in_a_way_that_makes_no_sense_is_named_with_the_reason() {
+    let [a, b] = ["0x00000000000000000000000000000000000000a1", "0x00000000000000000000000000000000000000a2"];
+    let pool = format!("[[pool]]\naddress = \"{a}\"\n");
+    let tokens = format!("tokens = [\"{a}\", \"{b}\"]\n");
+    let (quote, swap) = (
+        "quote = \"q(uint256 amount_in, bool zero_for_one)\"\n",
+        "swap = \"s(bool zero_for_one, uint128 amount_in)\"\n",
+    );
+    let read = |text: &str| Config::read(written(text).path());
+    let whole = format!("{pool}{tokens}{quote}{swap}");
+    let shown = read(&whole).expect("a config").shown();
+    assert!(shown.contains("quote = ") && shown.contains("zero_for_one"), "{shown}");
+    for (text, named) in [
+        (format!("{pool}{quote}"), "pool.swap is unset"),
+        (format!("{pool}{swap}{tokens}"), "pool.quote is unset"),
+        (format!("{pool}{tokens}"), "pool.quote is unset"),
+        (format!("{pool}ether = \"{b}\"\n"), "pool.quote is unset"),
+        (format!("{pool}{quote}{swap}"), "its tokens are not 2 to 8"),
+        (whole.replace("a2", "a1"), "its tokens are not 2 to 8"),
+        (whole.replace("uint128 amount_in", "uint128 7"), "takes no amount_in"),
+        (whole.replace("q(", "q"), "no arguments"),
+        (whole.replace("uint256 amount_in", "uint256 amount"), "nothing that a uint256 can be"),
+        (format!("{whole}quote_back = \"q(uint256 amount_in)\"\n"), "of quote_back and swap_back there is one"),
+        (format!("{whole}{pool}"), "A1 twice"),
+    ] {
+        let error = read(&text).expect_err(named).to_string();
+        assert!(error.contains(named) && !error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
 fn what_is_another_chains_is_refused_by_key_and_value() {
     let (weth, usdc) = ("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48");
     let ours = "0x4200000000000000000000000000000000000006";

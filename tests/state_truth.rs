@@ -25,7 +25,7 @@ use peregrine::hot::evm::probe::EvmProbe;
 use peregrine::protocols;
 use peregrine::protocols::AnyPool;
 use peregrine::protocols::DiscoveryCache;
-use peregrine::protocols::amm::Amm;
+use peregrine::protocols::amm::{Amm, Asked};
 use peregrine::protocols::discover::Probe;
 use peregrine::protocols::uniswap_v3::Layouts;
 use peregrine::protocols::{uniswap_v2, uniswap_v3};
@@ -144,6 +144,8 @@ impl Walk {
                     false => Err(format!("{address}: logs {logs:?}, fresh {fresh:?}")),
                 }
             }
+            // It has seen that it knows nothing any more: whoever has an EVM asks it anew.
+            (storage, _) if storage.asked() == Asked::Now => Ok(true),
             (storage, logs) => {
                 let key = storage.key();
                 let mut probe = EvmProbe::new(&mut self.machine);

@@ -43,6 +43,7 @@ impl Config {
     fn rows_beside_rows(&self) -> Option<(usize, Range)> {
         ingest::Node::twice(&self.node)
             .or_else(|| bootstrap::Factory::twice(&self.factory))
+            .or_else(|| bootstrap::PoolRow::twice(&self.pool))
             .or_else(|| bootstrap::LendingRow::twice(&self.lending))
             .or_else(|| submit::config::Relay::twice(&self.relay))
     }

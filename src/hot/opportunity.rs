@@ -201,6 +201,16 @@ impl Opportunity {
         Self { profile, behind, token, gross, value, body: Body::Plan(plan) }
     }
 
+    /// The same way with other amounts, that leave so much: what it is worth is in proportion.
+    #[must_use]
+    pub fn gaining(&self, gross: u128, swaps: Swaps) -> Self {
+        let of = |value: Wei| {
+            let value = value.0.checked_mul(U256::from(gross))?.checked_div(U256::from(self.gross))?;
+            Some(Wei(value))
+        };
+        Self { gross, value: self.value.and_then(of), body: Body::Swaps(swaps), ..*self }
+    }
+
     /// What is known of the strategy that found it.
     #[must_use]
     pub const fn profile(&self) -> &'static Profile {

@@ -60,7 +60,12 @@ impl Market {
             "OffsetVault" => (asset, U256::from(6)).abi_encode_params(),
             _ => asset.abi_encode(),
         };
-        let vault = self.chain.deploy(&format!(".peregrine/{name}.json"), &arguments);
+        self.vault_of(name, asset, &arguments, [assets, gift])
+    }
+
+    /// One that is made with these arguments.
+    pub fn vault_of(&mut self, name: &str, asset: Address, arguments: &[u8], [assets, gift]: [u128; 2]) -> Address {
+        let vault = self.chain.deploy(&format!(".peregrine/{name}.json"), arguments);
         self.chain.call(asset, &approveCall { spender: vault, amount: U256::MAX });
         let [assets, gift] = [assets, gift].map(|amount| U256::from(amount * ETHER));
         self.chain.call(vault, &crate::world::depositCall { assets, receiver: USER });

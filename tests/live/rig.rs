@@ -254,7 +254,7 @@ impl Rig {
 
     /// Names what stands in geth's first block, of which no log tells: pools, and who owes in markets that are a contract each.
     fn name(&self, config: &mut Config) {
-        config.pool.extend(self.net.pools.iter().map(|pool| PoolRow { address: pool.address.into() }));
+        config.pool.extend(self.net.pools.iter().map(|pool| PoolRow::of(pool.address)));
         for market in self.net.lending.iter().flat_map(|lending| lending.seeds()).filter(|seed| seed.pair.is_none()) {
             let row = config.lending.iter_mut().find(|row| row.address == market.address);
             row.expect("a row for each").accounts = market.accounts;

@@ -221,7 +221,7 @@ impl World {
         let view = View { world: self, overrides: set, strict, cold: false, reads: Vec::new() };
         let (done, view) = execute(view, from, TxKind::Call(to), data);
         let output = done.filter(|done| done.result.is_success()).and_then(|done| done.result.into_output());
-        Answer { output: output.map(|bytes| bytes.to_vec()), cold: view.cold, reads: view.reads }
+        Answer { output: output.map(|bytes| bytes.to_vec()), cold: view.cold, reads: view.reads, gas: 0 }
     }
 }
 

@@ -1,13 +1,13 @@
 //! What every exchange protocol must be able to answer, and the words it answers in.
 //!
 //! # Invariants
-//! - A quote is the contract's own integer result, to the unit, or a refusal. It never guesses.
+//! - A quote is the contract's own integer result, to the unit, or a refusal. It never guesses, but where [`Amm::asked`] says so.
 //! - Quotes do no hashing, no allocation and no dynamic dispatch.
 //! - [`Leg`] comes only from [`Amm::leg`], so a token the pool does not hold cannot be taken for one it does.
 
 use alloy_primitives::{Address, B256, U256};
 
-use crate::discover::View;
+use crate::discover::{Probe, View};
 use crate::execution::{Execution, PlannedSwap, Steps};
 use crate::site::StateSite;
 use crate::types::pool_key::PoolKey;
@@ -127,6 +127,30 @@ pub enum ApplyError {
     Contradiction,
 }
 
+/// Whether, and when, a pool's contract is asked what it pays: of most its own maths says that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Never.
+    Never,
+    /// Where something has changed that its answers rest on.
+    WhereItMoves,
+    /// Its answers are another block's in the next.
+    EachBlock,
+    /// Something has changed that its answers rest on: it quotes nothing until it has been asked.
+    Now,
+}
+
+/// A question to a contract, one word of whose answer is an amount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Who is asked.
+    pub to: Address,
+    /// The calldata.
+    pub data: Vec<u8>,
+    /// Which word.
+    pub word: usize,
+}
+
 /// A pool of two or more tokens.
 pub trait Amm {
     /// Name in output, config and metrics.
@@ -239,4 +263,26 @@ pub trait Amm {
 
     /// Typical gas of one swap, for ranking only.
     fn gas(&self, leg: Leg) -> u64;
+
+    /// Its quotes are estimates between what its contract has answered, and when that is asked. What is to be run through such a pool is
+    /// asked for first: [`Amm::question`].
+    fn asked(&self) -> Asked {
+        Asked::Never
+    }
+
+    /// Asks for what `amount_in` pays. `None` where nobody need be asked.
+    fn question(&self, _leg: Leg, _amount_in: u128) -> Option<Question> {
+        None
+    }
+
+    /// What its contract has answered may be true no more: it quotes nothing until it has been asked.
+    fn doubt(&mut self) {}
+
+    /// Asks its contract for all that it quotes by.
+    ///
+    /// # Errors
+    /// What is not known, or why it cannot be used. It quotes what it did.
+    fn sample(&mut self, _probe: &mut impl Probe) -> Result<(), String> {
+        Ok(())
+    }
 }

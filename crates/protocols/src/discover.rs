@@ -18,6 +18,8 @@ pub struct Answer {
     pub cold: bool,
     /// Storage slots read, in order, without duplicates.
     pub reads: Vec<(Address, U256)>,
+    /// Gas that it took, where that is known.
+    pub gas: u64,
 }
 
 impl Answer {
@@ -71,6 +73,26 @@ pub struct Announcement {
     pub data: Bytes,
 }
 
+/// A pool as a row of configuration describes it, of whatever contract.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Described {
+    /// Its tokens, by their places.
+    pub tokens: Vec<Address>,
+    /// The function that says what an amount pays.
+    pub quote: String,
+    /// The one that swaps.
+    pub swap: String,
+    /// The same from the second token to the first, where the functions do not say which token goes in; without, that way is closed.
+    pub quote_back: Option<String>,
+    /// See there.
+    pub swap_back: Option<String>,
+    /// Who says what an amount pays. Without: the contract.
+    pub quoter: Option<Address>,
+    /// How it names ether. Without: it takes the token that stands for ether.
+    pub ether: Option<Address>,
+}
+
 /// What is known of a chain's venues and lies in no contract's state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Announced {
@@ -78,6 +100,8 @@ pub struct Announced {
     pub wrapped_native: Option<Address>,
     /// The logs by which pools were announced.
     pub pools: BTreeMap<PoolKey, Announcement>,
+    /// Pools that the configuration describes.
+    pub described: BTreeMap<PoolKey, Described>,
 }
 
 impl Announced {
@@ -161,9 +185,19 @@ pub trait Probe {
         None
     }
 
+    /// How the configuration describes a pool, where it does.
+    fn described(&self, _key: PoolKey) -> Option<Described> {
+        None
+    }
+
     /// The pools of a contract whose announcements are known.
     fn announced(&self, _contract: Address) -> Vec<PoolKey> {
         Vec::new()
+    }
+
+    /// Something that was asked for so far is not known.
+    fn has_missed(&self) -> bool {
+        false
     }
 
     /// Hash of a contract's code, for caches. `None` without code.

@@ -32,6 +32,7 @@ pub mod flash;
 pub mod lending;
 pub mod math;
 pub mod morpho_blue;
+pub mod sampled;
 pub mod site;
 pub mod solidly;
 #[cfg(feature = "toy")]
@@ -50,12 +51,14 @@ use serde::Serialize;
 use crate::amm::Amm;
 use crate::amm::Applied;
 use crate::amm::ApplyError;
+use crate::amm::Asked;
 use crate::amm::Exact;
 use crate::amm::Leg;
 use crate::amm::QuoteError;
 use crate::amm::Segment;
 use crate::amm::Traded;
 use crate::discover::Creation;
+use crate::discover::Described;
 use crate::discover::Probe;
 use crate::discover::Venue;
 use crate::discover::View;
@@ -155,10 +158,12 @@ macro_rules! each {
         ) -> Result<Option<AnyPool>, String> {
             $(
                 $(#[$when])*
-                if let Some(pool) =
-                    <$venue::Pool as Venue>::discover(probe, &mut discovery_cache.$venue, key, assume_empty)?
-                {
-                    return Ok(Some(pool.into()));
+                match <$venue::Pool as Venue>::discover(probe, &mut discovery_cache.$venue, key, assume_empty) {
+                    Ok(Some(pool)) => return Ok(Some(pool.into())),
+                    Ok(None) => (),
+                    Err(reason) if <$venue::Pool as Venue>::PROTOCOL == sampled::Pool::PROTOCOL => return Err(reason),
+                    // What a protocol's own maths cannot use its contract can be asked for.
+                    Err(reason) => return sampled::instead(probe, key, reason).map(|pool| Some(pool.into())),
                 }
             )+
             Ok(None)
@@ -284,6 +289,22 @@ macro_rules! each {
             fn gas(&self, leg: Leg) -> u64 {
                 match self { $($(#[$when])* Self::$variant(pool) => pool.gas(leg),)+ }
             }
+
+            fn asked(&self) -> Asked {
+                match self { $($(#[$when])* Self::$variant(pool) => pool.asked(),)+ }
+            }
+
+            fn question(&self, leg: Leg, amount_in: u128) -> Option<amm::Question> {
+                match self { $($(#[$when])* Self::$variant(pool) => pool.question(leg, amount_in),)+ }
+            }
+
+            fn doubt(&mut self) {
+                match self { $($(#[$when])* Self::$variant(pool) => pool.doubt(),)+ }
+            }
+
+            fn sample(&mut self, probe: &mut impl Probe) -> Result<(), String> {
+                match self { $($(#[$when])* Self::$variant(pool) => pool.sample(probe),)+ }
+            }
         }
     };
 }
@@ -299,8 +320,20 @@ each! {
     CurveStable(curve_stable),
     UniswapV4(uniswap_v4),
     Erc4626(erc4626),
+    Sampled(sampled),
     #[cfg(feature = "toy")]
     Toy(toy_pool),
+}
+
+/// Whether a row describes a pool that its contract can be asked for.
+///
+/// # Errors
+/// What of it makes no sense.
+pub fn is_described(key: PoolKey, row: &Described) -> Result<(), String> {
+    // Which token stands for ether is the chain's: any of the row's may, and if ether itself is among them none need.
+    let is_named = row.ether.is_none_or(|ether| row.tokens.contains(&ether));
+    let wrapped = row.tokens.first().filter(|_| !is_named).copied().unwrap_or(Address::repeat_byte(0xee));
+    sampled::Terms::new(key, row, Some(wrapped)).map(drop)
 }
 
 /// The same for lending protocols: `Variant(type)`.

@@ -11,6 +11,7 @@ use crate::edge::chain::Log;
 use crate::edge::rpc::MOST_IN_FLIGHT;
 use crate::protocols;
 use crate::protocols::PROTOCOLS;
+use crate::protocols::discover::Described;
 use crate::types::pool_key::PoolKey;
 
 /// Settings of the bootstrap.
@@ -119,18 +120,79 @@ impl Factory {
 }
 
 /// One pool that no factory of the list has made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PoolRow {
     /// The contract; or `contract/id`, of a contract that holds many.
     pub address: PoolKey,
+    /// Of one that no protocol knows: its tokens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<Address>,
+    /// The function that says what an amount pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<String>,
+    /// The function that swaps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swap: Option<String>,
+    /// The same from the second token to the first, where these functions do not say which token goes in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote_back: Option<String>,
+    /// See there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swap_back: Option<String>,
+    /// Who says what an amount pays, if another contract does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quoter: Option<Address>,
+    /// How it names ether, if it takes that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ether: Option<Address>,
 }
 
 impl PoolRow {
+    /// A pool of a protocol that is known.
+    #[must_use]
+    pub fn of(address: impl Into<PoolKey>) -> Self {
+        let address = address.into();
+        let (tokens, quote, swap, quoter, ether) = (Vec::new(), None, None, None, None);
+        Self { address, tokens, quote, swap, quote_back: None, swap_back: None, quoter, ether }
+    }
+
     /// The first value that makes no sense.
     #[must_use]
     pub fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {
-        let nobody = self.address.contract.is_zero();
-        nobody.then(|| ("pool.address", self.address.to_string(), "the contract's address"))
+        if self.address.contract.is_zero() {
+            return Some(("pool.address", self.address.to_string(), "the contract's address"));
+        }
+        let others = [self.quote_back.is_some(), self.swap_back.is_some(), self.quoter.is_some(), self.ether.is_some()];
+        let is_described = !self.tokens.is_empty() || others.contains(&true);
+        match (&self.quote, &self.swap) {
+            (None, None) if !is_described => None,
+            (Some(_), Some(_)) => {
+                let reason = self.described().and_then(|row| protocols::is_described(self.address, &row).err())?;
+                Some(("pool.quote", format!("of no use: {reason}"), "functions as docs/configuration.md writes them"))
+            }
+            (quote, _) => {
+                let missing = if quote.is_none() { "pool.quote" } else { "pool.swap" };
+                Some((missing, "unset".to_owned(), "a function beside tokens, quote and swap, all three or none,"))
+            }
+        }
+    }
+
+    /// The first pool that two rows describe: one of them would be left out unsaid.
+    #[must_use]
+    pub fn twice(rows: &[Self]) -> Option<(usize, (&'static str, String, &'static str))> {
+        let again = |(at, row): &(usize, &Self)| {
+            let mut before = rows.iter().take(*at).filter(|before| before.address == row.address);
+            before.any(|before| before.quote.is_some() || row.quote.is_some())
+        };
+        let (at, row) = rows.iter().enumerate().find(again)?;
+        Some((at, ("pool.address", format!("{} twice", row.address), "each pool that is described in one row")))
+    }
+
+    /// The pool as the row describes it, where it does.
+    #[must_use]
+    pub fn described(&self) -> Option<Described> {
+        let Self { tokens, quote, swap, quote_back, swap_back, quoter, ether, .. } = self.clone();
+        Some(Described { tokens, quote: quote?, swap: swap?, quote_back, swap_back, quoter, ether })
     }
 }

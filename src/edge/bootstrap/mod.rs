@@ -24,8 +24,8 @@ mod snapshot;
 mod state_cache;
 mod verify;
 
-use std::collections::BTreeSet;
 use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,8 +48,8 @@ use crate::hot::evm::fork::{Fork, UnknownFork};
 use crate::hot::evm::own::balance_of;
 use crate::hot::evm::probe::PROBER;
 use crate::protocols::AnyPool;
-use crate::protocols::amm::Amm;
-use crate::protocols::discover::Announced;
+use crate::protocols::amm::{Amm, Asked};
+use crate::protocols::discover::{Announced, Described};
 use crate::protocols::lending::market_spec::MarketSpec;
 use crate::types::pool_key::PoolKey;
 
@@ -331,12 +331,17 @@ async fn behind(
 ) -> Result<Loaded, BootstrapError> {
     scan::scan(chain, config, wanted, head.number, snapshot, hear).await?;
     let discovery = Discovery::new(chain, rules, head.clone())?;
-    let announced = Announced { wrapped_native: rules.wrapped_native, pools: snapshot.announced() };
+    let described: BTreeMap<PoolKey, Described> =
+        wanted.pools.iter().filter_map(|row| Some((row.address, row.described()?))).collect();
+    let announced = Announced { wrapped_native: rules.wrapped_native, pools: snapshot.announced(), described };
     let Resumed { mut known, pools: resumed, saved, note } =
         resume::at((chain, rules), config, (wanted, Arc::new(announced)), head, hear).await?;
     let listed = wanted.pools.iter().map(|row| row.address);
     let keys: BTreeSet<PoolKey> = snapshot.pools(&wanted.factories).chain(listed).collect();
     read_base(&discovery, &mut known, wanted, &keys, hear).await?;
+    // What a row says may be another thing than it was, and what was answered then is answered no more.
+    let is_row = |pool: &AnyPool| known.announced.described.contains_key(&pool.key());
+    let resumed = resumed.into_iter().filter(|pool| pool.asked() == Asked::Never && !is_row(pool)).collect();
     let (mut pools, open) = split(keys, resumed);
     let (taken_over, mut unusable) = (pools.len(), Vec::new());
     if !open.is_empty() {

@@ -10,6 +10,7 @@ pub mod choice;
 pub mod fast_path;
 mod past;
 pub mod plan;
+mod sampling;
 pub mod tip;
 
 use std::cell::Cell;
@@ -22,6 +23,7 @@ use revm::context::TxEnv;
 
 use crate::hot::engine::fast_path::Ahead;
 use crate::hot::engine::fast_path::Verdict;
+use crate::hot::engine::sampling::AskedPool;
 use crate::hot::engine::tip::Tip;
 use crate::hot::event::Event;
 use crate::hot::event::Outcome;
@@ -45,10 +47,11 @@ use crate::hot::strategy::Registered;
 use crate::hot::strategy::Strategy;
 use crate::metrics::span::Span;
 use crate::protocols::AnyPool;
-use crate::protocols::amm::Amm;
+use crate::protocols::amm::{Amm, Asked};
 use crate::protocols::executor::Bid;
 use crate::protocols::lending::market_spec::MarketSpec;
 use crate::types::amount::Wei;
+use crate::types::id::PoolId;
 use crate::types::update::BlockUpdate;
 use crate::types::update::FetchedState;
 use crate::types::update::StateKey;
@@ -62,6 +65,10 @@ pub struct Engine<S = Registered> {
     markets: Markets,
     /// State that the markets need and that is not known.
     unread: Vec<StateKey>,
+    /// Pools that quote by what their contract answers.
+    asked: Vec<AskedPool>,
+    /// State that those need which the last pending transaction moved, and that is not known.
+    unsampled: Vec<StateKey>,
     search: Search,
     strategies: S,
     /// Found by maths behind the last pending transaction, best first. A buffer, used again.
@@ -99,9 +106,13 @@ impl<S: Strategy> Engine<S> {
         prover: Prover,
         min_profit: Wei,
     ) -> Self {
+        let is_asked = |id: &PoolId| pools.pool(*id).asked() != Asked::Never;
+        let asked = (0..pools.len()).map(PoolId::new).filter(is_asked).map(AskedPool::of).collect();
         Self {
             machine,
             pools,
+            asked,
+            unsampled: Vec::new(),
             overlay: Overlay::default(),
             touched: Touched::default(),
             markets: Markets::default(),
@@ -173,6 +184,7 @@ impl<S: Strategy> Engine<S> {
             Event::Market(at, seed) => self.market(at, &seed),
             Event::Head => {
                 self.forget_pending();
+                self.sample_base(false);
                 self.base(newest)
             }
             Event::Pending(tx) => self.pending_while(*tx, newest),
@@ -228,6 +240,9 @@ impl<S: Strategy> Engine<S> {
         }
         self.remember(on != On::Base, &outcome.proven);
         outcome.add_missing(self.prover.missed());
+        if on != On::Base {
+            outcome.add_missing(&self.unsampled);
+        }
         outcome
     }
 
@@ -286,6 +301,7 @@ impl<S: Strategy> Engine<S> {
         }
         self.read_nonce();
         self.markets.grow(update, &mut self.machine, &mut self.unread);
+        self.sample_base(true);
         let apply = span.lap();
         let mut outcome = self.base(newest);
         outcome.spent.execute += apply;
@@ -302,6 +318,7 @@ impl<S: Strategy> Engine<S> {
         let accounts = undone.iter().flat_map(|update| &update.accounts);
         let down_to = tip.head().number;
         self.markets.rewind((accounts, down_to), &mut self.machine, &mut self.unread);
+        self.doubt_asked();
         self.read_nonce();
         Outcome { desync, broken, ..Outcome::default() }
     }
@@ -311,6 +328,7 @@ impl<S: Strategy> Engine<S> {
         if let Some(tip) = self.tip.as_mut().filter(|tip| tip.head().hash == fetched.at) {
             tip.learnt(self.machine.db_mut().tell(fetched));
             self.markets.fetched(&fetched.accounts, &mut self.machine, &mut self.unread);
+            self.sample_base(false);
         }
         self.read_nonce();
         Outcome::default()
@@ -322,6 +340,11 @@ impl<S: Strategy> Engine<S> {
             return Outcome::default();
         }
         let id = match self.pools.find(pool.key()) {
+            // Its edges are those of other tokens: there is no place for it, and what stands there is not what it is any more.
+            Some(id) if self.pools.pool(id).tokens() != pool.tokens() => {
+                self.pools.quarantine(id, true);
+                None
+            }
             Some(id) => {
                 self.pools.replace(id, pool);
                 self.pools.quarantine(id, false);
@@ -333,6 +356,9 @@ impl<S: Strategy> Engine<S> {
         self.search.extend(&self.pools);
         if let Some(forecaster) = &mut self.forecaster {
             forecaster.extend(&self.pools);
+        }
+        if let Some(id) = id {
+            self.note_asked(id);
         }
         if let (Some(id), Some(tip)) = (id, &mut self.tip) {
             tip.fetched(id);
@@ -414,6 +440,7 @@ impl<S: Strategy> Engine<S> {
         self.machine.set_overlay(executed.diff);
         self.includable = true;
         let success = executed.result.is_success();
+        self.sample_behind();
         let markets_moved = success && self.apply_overlay();
         let promised = ahead.is_some_and(|ahead| ahead.provisional.is_some());
         let agrees = resolved && success && self.compare(promised);

@@ -11,6 +11,7 @@ use crate::hot::evm::machine::ExecuteError;
 use crate::hot::evm::machine::Machine;
 use crate::protocols::discover::Announcement;
 use crate::protocols::discover::Answer;
+use crate::protocols::discover::Described;
 use crate::protocols::discover::PLAIN_TOKEN;
 use crate::protocols::discover::Probe;
 use crate::types::pool_key::PoolKey;
@@ -61,11 +62,13 @@ impl<'a> EvmProbe<'a> {
         if let Err(ExecuteError::Cold(cold)) = &outcome {
             self.missed.push(*cold);
         }
-        let output = match outcome.map(|executed| executed.result) {
+        let result = outcome.map(|executed| executed.result);
+        let gas = result.as_ref().map_or(0, |result| result.tx_gas_used());
+        let output = match result {
             Ok(ExecutionResult::Success { output, .. }) => Some(output.into_data().to_vec()),
             Ok(ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. }) | Err(_) => None,
         };
-        Answer { output, cold, reads }
+        Answer { output, cold, reads, gas }
     }
 }
 
@@ -78,6 +81,10 @@ impl EvmProbe<'_> {
         overrides: &[(Address, U256, U256)],
         value: U256,
     ) -> Answer {
+        // Proofs are kept for the state as it is, and nothing laid over it is no other state.
+        if overrides.is_empty() {
+            return self.ask((from, to), data, (Unknown::AssumeEmpty, value));
+        }
         let under = self.machine.db_mut().override_slots(overrides);
         let answer = self.ask((from, to), data, (Unknown::AssumeEmpty, value));
         self.machine.db_mut().restore_slots(under);
@@ -176,8 +183,16 @@ impl Probe for EvmProbe<'_> {
         self.machine.db().announced().pools.get(&key).cloned()
     }
 
+    fn described(&self, key: PoolKey) -> Option<Described> {
+        self.machine.db().announced().described.get(&key).cloned()
+    }
+
     fn announced(&self, contract: Address) -> Vec<PoolKey> {
         self.machine.db().announced().of(contract)
+    }
+
+    fn has_missed(&self) -> bool {
+        !self.missed.is_empty()
     }
 
     fn code_hash(&mut self, at: Address) -> Option<B256> {

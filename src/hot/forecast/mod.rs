@@ -45,6 +45,7 @@ use crate::hot::state::view::Overlaid;
 use crate::hot::state::view::Overlay;
 use crate::protocols::AnyPool;
 use crate::protocols::amm::Amm;
+use crate::protocols::amm::Asked;
 use crate::protocols::amm::Exact;
 use crate::protocols::amm::Leg;
 use crate::protocols::calldata;
@@ -241,7 +242,9 @@ impl Forecaster {
     /// Holds the last resolved transaction against the EVM's run of it: the first pool that stands elsewhere, if any.
     #[must_use]
     pub fn judge(&self, pools: &Pools<AnyPool>, touched: &Touched, ran: &Overlay<AnyPool>) -> Option<PoolId> {
-        let differs = |id: &PoolId| !self.pool(pools, *id).agrees(ran.pool(pools, *id));
+        // What only estimates has moved with them, and is no work of maths.
+        let is_asked = |id: PoolId| ran.pool(pools, id).asked() != Asked::Never;
+        let differs = |id: &PoolId| !is_asked(*id) && !self.pool(pools, *id).agrees(ran.pool(pools, *id));
         let all = self.overlay.touched().iter().chain(ran.touched());
         touched.broken.first().copied().or_else(|| all.copied().find(differs))
     }

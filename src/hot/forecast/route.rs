@@ -1,6 +1,7 @@
 //! What our own run costs, remembered: gas of routes that were proven before, so that a bundle can be built without a proof.
 //!
 //! # Invariants
+//! - No route through a pool that only estimates what it pays is known.
 //! - Only a proof of the same pools in the same directions, paid the same way, says what a route costs. The largest seen
 //!   counts.
 //! - A [`Forecast`] exists only for such a route. Its amounts are the opportunity's own; the executor reverts on chain unless
@@ -18,7 +19,7 @@ use crate::hot::search::MAX_HOPS;
 use crate::hot::simulate::Proven;
 use crate::hot::state::pools::Edge;
 use crate::protocols::AnyPool;
-use crate::protocols::amm::Amm;
+use crate::protocols::amm::{Amm, Asked};
 use crate::types::amount::Gas;
 use crate::types::amount::Wei;
 use crate::types::id::PoolId;
@@ -75,6 +76,10 @@ impl Routes {
     /// Remembers what a proof cost. `held`: ether of the executor before it.
     pub fn learn<'a>(&mut self, pool: impl Fn(PoolId) -> &'a AnyPool, proven: &Proven, held: Wei) {
         let Some(swaps) = proven.opportunity().swaps() else { return };
+        // Whose amounts are estimates is for the EVM: it is asked for them, and no bundle goes before it has answered.
+        if is_asked(&pool, swaps) {
+            return;
+        }
         let (gas, paid) = (proven.gas_used(), proven.builder_paid());
         let known = LearntCost { gas, paid, crossed: crossed(pool, swaps) };
         let entry = self.0.entry(key(swaps, paid > held)).or_insert(known);
@@ -90,7 +95,7 @@ impl Routes {
         opportunity: &Opportunity,
         unwraps: bool,
     ) -> Option<Forecast> {
-        let swaps = opportunity.swaps()?;
+        let swaps = opportunity.swaps().filter(|swaps| !is_asked(&pool, swaps))?;
         let known = self.0.get(&key(swaps, unwraps))?;
         let more = u64::from(crossed(pool, swaps).saturating_sub(known.crossed));
         let gas = Gas(known.gas.0 + CALLDATA_GAS + TICK_GAS * more);
@@ -108,6 +113,11 @@ impl Routes {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// A pool of the path only estimates what it pays.
+fn is_asked<'a>(pool: impl Fn(PoolId) -> &'a AnyPool, swaps: &Swaps) -> bool {
+    swaps.hops().iter().any(|edge| pool(edge.pool).asked() != Asked::Never)
 }
 
 fn key(swaps: &Swaps, unwraps: bool) -> Key {

@@ -11,8 +11,10 @@ use alloy_primitives::U256;
 
 use crate::hot::search::cycles::Cycles;
 use crate::hot::search::graph::OutEdge;
+use crate::hot::state::pools::Edge;
 use crate::hot::state::view::View;
 use crate::protocols::amm::Amm;
+use crate::protocols::amm::Asked;
 use crate::protocols::amm::QuoteError;
 use crate::types::amount::Wei;
 use crate::types::id::TokenId;
@@ -40,9 +42,10 @@ fn best<V: View>(view: &V, ways: &[OutEdge], amount: U256) -> Option<U256> {
 
 /// What each of parallel ways that can be used pays, or why it does not.
 fn quotes<V: View>(view: &V, ways: &[OutEdge], amount: U256) -> impl Iterator<Item = Result<U256, QuoteError>> {
-    // A quarantined pool quotes what may be wrong.
-    let usable =
-        ways.iter().map(|way| view.tables().edge(way.edge)).filter(|edge| !view.tables().is_quarantined(edge.pool));
+    // A quarantined pool quotes what may be wrong; and what a profit is worth decides the bid, so that no estimate says it.
+    let is_usable =
+        |edge: &Edge| !view.tables().is_quarantined(edge.pool) && view.tables().pool(edge.pool).asked() == Asked::Never;
+    let usable = ways.iter().map(|way| view.tables().edge(way.edge)).filter(is_usable);
     usable.map(move |edge| view.pool(edge.pool).quote_in(edge.leg, amount))
 }
 

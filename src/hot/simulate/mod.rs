@@ -25,9 +25,10 @@ use crate::hot::opportunity::Swaps;
 use crate::hot::refused::Refused;
 use crate::hot::simulate::proof_cache::At;
 use crate::hot::simulate::proof_cache::ProofCache;
+use crate::hot::state::pools::Edge;
 use crate::hot::state::pools::Pools;
 use crate::protocols::AnyPool;
-use crate::protocols::amm::Amm;
+use crate::protocols::amm::{Amm, Question};
 use crate::protocols::execution::{Hop, Steps};
 use crate::protocols::executor;
 use crate::protocols::executor::Bid;
@@ -185,6 +186,31 @@ impl Prover {
     #[must_use]
     pub fn missed(&self) -> &[StateKey] {
         &self.missed
+    }
+
+    /// A pool or a token of the path was caught before.
+    #[must_use]
+    pub fn suspects(&self, pools: &Pools<AnyPool>, swaps: &Swaps) -> bool {
+        let hop = |(edge, out): (&Edge, &u128)| Hop {
+            pool: pools.pool(edge.pool).key(),
+            token_in: pools.token(edge.token_in),
+            amount_out: *out,
+        };
+        swaps.hops().iter().zip(&swaps.amounts()[1..]).any(|pair| self.suspicion.on(&[hop(pair)]))
+    }
+
+    /// Asks a contract what it pays, over the machine's overlay.
+    ///
+    /// # Errors
+    /// It answers nothing that is an amount, or what it needs is not known.
+    pub fn ask(&mut self, machine: &mut Machine, question: &Question) -> Result<u128, Refused> {
+        machine.db_mut().set_unknown(self.unknown);
+        let said = machine.call(self.own.executor, question.to, Bytes::copy_from_slice(&question.data));
+        machine.db_mut().set_unknown(Unknown::Refuse);
+        let said = said.map_err(|error| self.refusal(&error))?.result;
+        let at = question.word * 32;
+        let word = said.output().filter(|_| said.is_success()).and_then(|output| output.get(at..at + 32));
+        word.and_then(|word| u128::try_from(U256::from_be_slice(word)).ok()).ok_or(Refused::NoGain)
     }
 
     /// Runs our contract's transaction for `opportunity` over the machine's overlay.

@@ -73,12 +73,17 @@ impl Context<'_> {
         self.on == On::Base
     }
 
-    /// Proves an opportunity on the state behind the event.
+    /// Proves an opportunity on the state behind the event. Through pools that only estimate: with the amounts that their contracts say.
     ///
     /// # Errors
     /// The EVM does not agree, or was not asked.
     pub fn prove(&mut self, opportunity: &Opportunity) -> Result<Proven, Refused> {
-        self.prover.prove(self.machine, self.pools, opportunity)
+        let asked = self.asked(opportunity)?;
+        // What was asked for may be worth less than what was estimated.
+        if asked.as_ref().is_some_and(|asked| asked.value().is_some_and(|value| value < self.min_profit)) {
+            return Err(Refused::BelowMinimum);
+        }
+        self.prover.prove(self.machine, self.pools, asked.as_ref().unwrap_or(opportunity))
     }
 
     /// The same of a plan. With the proof, all that it left, which is to be given back: [`Machine::take_back`].

@@ -10,6 +10,7 @@
 //! # Cost
 //! The list is a type: calls are static, and a strategy that an event does not concern costs one comparison.
 
+mod asking;
 pub mod context;
 pub mod cycles;
 pub mod liquidations;

@@ -83,5 +83,5 @@ pub(super) fn read(dir: &Path, number: u64) -> Result<Announced, RecordError> {
     let pools = blocks.remove(&number.to_string()).map_or_else(BTreeMap::new, |block| block.pools);
     let key = |id: &B256| PoolKey { contract: MANAGER, id: Some(*id) };
     let pools = pools.iter().map(|(id, pool)| (key(id), pool.announcement(*id))).collect();
-    Ok(Announced { wrapped_native, pools })
+    Ok(Announced { wrapped_native, pools, ..Announced::default() })
 }

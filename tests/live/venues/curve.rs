@@ -102,7 +102,7 @@ async fn paths_through_curve_s_stable_and_crypto_pools_land_and_earn_what_was_pr
     let two = listed(&rig, &mut deployer, ("CTWO", 6, 1_000_000)).await;
     let coins = [rig.net.tokens[DAI], one, two];
     let first = three_dollars(&rig, &mut deployer, three, coins).await;
-    rig.pools.push(PoolRow { address: OURS.into() });
+    rig.pools.push(PoolRow::of(OURS));
     rig.factories.push(factory("curve_crypto", ANNOUNCER));
     let searcher = rig.search().await;
     lands(&rig, &searcher, &mut deployer, (first, HOPS), async |rig, deployer, swaps| {

@@ -39,7 +39,7 @@ async fn paths_through_a_vault_s_shares_land_and_earn_what_was_predicted() {
     let router = rig.net.contracts.v2_router;
     deployer.approve(&rig, &[shares, usdc], &[router]).await;
     deployer.mined(&rig).await;
-    rig.pools.push(PoolRow { address: vault.into() });
+    rig.pools.push(PoolRow::of(vault));
     let searcher = rig.search().await;
     let made = Made { key: vault.into(), protocol: "erc4626" };
     lands(&rig, &searcher, &mut deployer, (made, HOPS), async |rig, deployer, swaps| {

@@ -12,6 +12,7 @@ mod deployer;
 mod erc4626;
 mod five_hops;
 mod records;
+mod sampled;
 mod solidly;
 mod uniswap_v4;
 mod v3_forks;

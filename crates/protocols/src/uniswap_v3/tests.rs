@@ -283,7 +283,7 @@ impl Strict {
 
     fn read(&self, slot: U256, say: impl Fn(U256) -> Vec<u8>) -> Answer {
         let value = self.known.get(&slot).copied();
-        Answer { output: value.map(say), cold: value.is_none(), reads: vec![(POOL, slot)] }
+        Answer { output: value.map(say), cold: value.is_none(), reads: vec![(POOL, slot)], ..Answer::default() }
     }
 }
 

@@ -6,6 +6,7 @@
 //! - A way ends at a pool that pays before it is paid: what that pays is what is repaid.
 //!
 //! # Limits
+//! - No pool that only estimates what it pays stands on a way.
 //! - A way goes through one base token at most on either side of the profit's token, and is not split over parallel pools.
 //!
 //! # Cost
@@ -18,7 +19,7 @@ use crate::hot::search::cycles::Cycles;
 use crate::hot::search::graph::OutEdge;
 use crate::hot::state::pools::Edge;
 use crate::hot::state::view::View;
-use crate::protocols::amm::Amm;
+use crate::protocols::amm::{Amm, Asked};
 use crate::types::id::PoolId;
 use crate::types::id::TokenId;
 
@@ -197,6 +198,10 @@ fn swap<V: View>(
         let edge = view.tables().edge(way.edge);
         // A quarantined pool quotes what may be wrong, and so does one that an overlay has silenced: its rates are zero.
         if is_out(edge.pool) || view.tables().is_quarantined(edge.pool) || view.rate(way.edge) <= 0.0 {
+            continue;
+        }
+        // What only estimates what it pays would have to be asked: a way's amounts are the pools' own.
+        if view.pool(edge.pool).asked() != Asked::Never {
             continue;
         }
         let Some(amount) = side.quote(view, &edge, amount) else { continue };

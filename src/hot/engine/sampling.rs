@@ -49,7 +49,7 @@ impl AskedPool {
 
 /// What became of a sample.
 enum Sampled {
-    Answers(AnyPool),
+    Answers(Box<AnyPool>),
     /// What they need is not known.
     Unknown,
     /// There are none.
@@ -82,7 +82,7 @@ impl<S: Strategy> Engine<S> {
             match sampled(self.pools.pool(id), &mut self.machine, &mut self.unread) {
                 Sampled::Answers(pool) => {
                     self.asked[at] = AskedPool::of(id);
-                    self.pools.edit(id, |old| *old = pool);
+                    self.pools.edit(id, |old| *old = *pool);
                 }
                 Sampled::Unknown => (),
                 Sampled::Nothing => {
@@ -109,7 +109,7 @@ impl<S: Strategy> Engine<S> {
             }
             left -= 1;
             if let Sampled::Answers(pool) = sampled(pool, &mut self.machine, &mut self.unsampled) {
-                self.overlay.edit(&self.pools, *id, |old| *old = pool);
+                self.overlay.edit(&self.pools, *id, |old| *old = *pool);
             }
         }
     }
@@ -129,7 +129,7 @@ fn sampled(pool: &AnyPool, machine: &mut Machine, unknown: &mut Vec<StateKey>) -
     let answered = pool.sample(&mut probe);
     let missed = probe.into_missed();
     match answered {
-        Ok(()) => Sampled::Answers(pool),
+        Ok(()) => Sampled::Answers(Box::new(pool)),
         Err(_) if missed.is_empty() => Sampled::Nothing,
         Err(_) => {
             unknown.extend(missed.iter().filter_map(|cold| cold.state_key()).take(MOST_MISSES));

@@ -390,7 +390,7 @@ impl Probe for Eyes<'_> {
     fn call(&mut self, to: Address, data: &[u8]) -> Answer {
         let done = self.world.look(to, data);
         let reads = if self.blind { Vec::new() } else { done.touched };
-        Answer { output: done.ok.then(|| done.output.to_vec()), cold: false, reads }
+        Answer { output: done.ok.then(|| done.output.to_vec()), cold: false, reads, gas: 0 }
     }
 
     fn call_with(&mut self, _: Address, to: Address, data: &[u8], _: &[(Address, U256, U256)]) -> Answer {

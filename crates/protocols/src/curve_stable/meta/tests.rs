@@ -76,9 +76,22 @@ fn amount() -> impl Strategy<Value = u64> {
     (0..21u32, 100..200u64).prop_map(|(bits, whole)| whole << bits)
 }
 
-/// The same pool after a swap, at the same rate.
-fn after(pool: &Metapool, left: &Through) -> Metapool {
-    Metapool::new(*pool.terms(), left.state, left.base, pool.price()).expect("what a swap leaves swaps on")
+/// The same pool after a swap, at the same rate. `None`: of what it leaves the contract finds no `D`, since its steps circle.
+fn after(pool: &Metapool, left: &Through) -> Option<Metapool> {
+    Metapool::new(*pool.terms(), left.state, left.base, pool.price())
+}
+
+/// A state that a swap has left, of 230,943 coins and 3 shares: from one `D` to another two units away and back, for ever, at this price of
+/// the share, and to an end at the next. Curve's code gives up behind 255 steps, and nothing swaps there.
+#[test]
+fn where_the_steps_circle_by_two_units_nothing_swaps() {
+    let (terms, state) = parts(&[(230_943, 2), (3, 18)], Product::Each, 86, 2_229_215);
+    let state = State { held: [23_094_332, 2_935_134_196_680_523_970, 0, 0], ..state };
+    let (of, own) = parts(&[(882_069, 6), (260_270, 8), (443_366, 8)], Product::Each, 1_192, 0);
+    let base = Base::new(of, own, 1_390_968 * ETHER).expect("a base pool");
+    let at = |price: u64| Metapool::new(terms, state, base, U256::from(price));
+    assert!(at(1_139_858_009_270_216_642).is_none());
+    assert!(at(1_139_758_516_714_942_939).is_some());
 }
 
 /// What roundings may come to in units of the coin that comes out, of which each coin has its own.
@@ -111,7 +124,7 @@ proptest! {
         let price = |base: &Base| base.virtual_price().expect("a price");
         // The two solutions of the invariant are a unit apart from the real ones, and the price is cut off.
         prop_assert!(price(&made.base) + U256::from(3) >= price(pool.base()), "{:?}", made.base);
-        let left = after(&pool, &made);
+        let Some(left) = after(&pool, &made) else { return Ok(()) };
         prop_assert!(left.invariant() + U256::from(3) >= pool.invariant(), "{left:?}");
     }
 
@@ -122,7 +135,8 @@ proptest! {
         let there = pool.exchange_underlying((i, j), dx);
         prop_assume!(there.is_ok());
         let there = there.expect("it is made");
-        let back = after(&pool, &there).exchange_underlying((j, i), there.paid);
+        let Some(left) = after(&pool, &there) else { return Ok(()) };
+        let back = left.exchange_underlying((j, i), there.paid);
         prop_assume!(back.is_ok());
         let back = back.expect("it is made").paid;
         // Without a fee all that stands between the two are roundings, mostly in favour of the pools.

@@ -26,12 +26,13 @@ enum Disk {
 }
 
 impl Disk {
+    /// To the last byte, once more where room has come back: what was written in part and failed is cut off again.
     fn fill(&self) {
         use std::io::Write;
         match self {
             Self::Limit(child) => limit(*child, Some(4_096)),
             Self::Mounted(folder) => {
-                let mut file = std::fs::File::create(folder.join("fill")).unwrap();
+                let mut file = std::fs::File::options().create(true).append(true).open(folder.join("fill")).unwrap();
                 for bytes in [vec![1; 1 << 16], vec![1; 1]] {
                     while file.write_all(&bytes).is_ok() {}
                 }
@@ -64,12 +65,13 @@ async fn fill_up(run: &mut Run, world: &World, disk: &Disk) {
     let blocks = |status: &Value| status["blocks"].as_u64().unwrap_or_default();
     let standing = run.status().await;
     let (held_before, reloads_before) = (held(&standing), reloads(&standing));
-    disk.fill();
     until("it says that it does not write", async || {
+        disk.fill();
         let status = run.status().await;
         ["ledger", "journal"].iter().all(|file| status[file]["writes"] == false && status[file]["why"].is_string())
     })
     .await;
+    disk.fill();
     let page = run.get("metrics").await.unwrap();
     assert!(page.contains("peregrine_file_writes{file=\"ledger\"} 0"), "{page}");
     // What was on its way when it was found out.
